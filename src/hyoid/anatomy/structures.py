@@ -1,0 +1,109 @@
+"""Structures that hyoid outlines: one row each, with label, words, code and colour.
+
+Labels 1-21 are Appendix E of SGRNet (Gupta et al.); 22-28 are the organs at risk with real contours in OpenKBP;
+101-103 are targets. Codes are SNOMED CT where DICOM's own context groups hold one; otherwise a private code of scheme
+`99HYOID`, because a guessed clinical code is worse than none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """The patient's side."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    MIDLINE = "midline"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One outlined structure.
+
+    Parameters
+    ----------
+    label : int
+        Value in hyoid's label maps.
+    name : str
+        Key in manifests and files.
+    words : str
+        As a reader writes it.
+    side : Side
+    rgb : tuple of int
+        Overlay colour, 0-255.
+    code : tuple of str
+        (value, scheme, meaning) of the structure without its side.
+    """
+
+    label: int
+    name: str
+    words: str
+    side: Side
+    rgb: tuple[int, int, int]
+    code: tuple[str, str, str]
+
+
+def _row(label: int, name: str, words: str, rgb: tuple[int, int, int], code: str, meaning: str) -> Structure:
+    side = Side.LEFT if name.endswith("_left") else Side.RIGHT if name.endswith("_right") else Side.MIDLINE
+    scheme = "SCT" if code else "99HYOID"
+    return Structure(label, name, words, side, rgb, (code or name.upper()[:16], scheme, meaning))
+
+
+STRUCTURES: tuple[Structure, ...] = (
+    _row(1, "larynx_air", "Larynx, air", (120, 190, 255), "", "Air of larynx"),
+    _row(2, "thyroid_cartilage", "Thyroid cartilage", (240, 210, 120), "", "Thyroid cartilage"),
+    _row(3, "cricoid_cartilage", "Cricoid cartilage", (220, 180, 90), "", "Cricoid cartilage"),
+    _row(4, "hyoid_bone", "Hyoid bone", (250, 240, 200), "21387005", "Hyoid bone"),
+    _row(5, "tongue", "Tongue", (225, 110, 110), "21974007", "Tongue"),
+    _row(6, "digastric_left", "Digastric muscle, left", (170, 80, 70), "", "Digastric muscle"),
+    _row(7, "digastric_right", "Digastric muscle, right", (190, 95, 80), "", "Digastric muscle"),
+    _row(8, "sternothyroid_left", "Sternothyroid muscle, left", (150, 70, 90), "", "Sternothyroid muscle"),
+    _row(9, "sternothyroid_right", "Sternothyroid muscle, right", (170, 85, 105), "", "Sternothyroid muscle"),
+    _row(10, "thyrohyoid_left", "Thyrohyoid muscle, left", (130, 60, 110), "", "Thyrohyoid muscle"),
+    _row(11, "thyrohyoid_right", "Thyrohyoid muscle, right", (150, 75, 125), "", "Thyrohyoid muscle"),
+    _row(12, "submandibular_left", "Submandibular gland, left", (90, 200, 160), "54019009", "Submandibular gland"),
+    _row(13, "submandibular_right", "Submandibular gland, right", (70, 180, 140), "54019009", "Submandibular gland"),
+    _row(14, "thyroid_gland", "Thyroid gland", (200, 120, 200), "69748006", "Thyroid"),
+    _row(15, "carotid_left", "Internal carotid artery, left", (230, 40, 40), "86117002", "Internal carotid artery"),
+    _row(16, "carotid_right", "Internal carotid artery, right", (250, 70, 60), "86117002", "Internal carotid artery"),
+    _row(17, "jugular_left", "Internal jugular vein, left", (60, 90, 230), "12123001", "Internal jugular vein"),
+    _row(18, "jugular_right", "Internal jugular vein, right", (80, 110, 250), "12123001", "Internal jugular vein"),
+    _row(19, "trachea", "Trachea", (150, 220, 250), "44567001", "Trachea"),
+    _row(20, "oropharynx", "Oropharynx", (250, 160, 90), "31389004", "Oropharyngeal structure"),
+    _row(21, "hypopharynx", "Hypopharynx", (230, 130, 60), "81502006", "Hypopharynx"),
+    _row(22, "mandible", "Mandible", (235, 225, 170), "91609006", "Mandible"),
+    _row(23, "parotid_left", "Parotid gland, left", (110, 220, 110), "45289007", "Parotid gland"),
+    _row(24, "parotid_right", "Parotid gland, right", (80, 190, 80), "45289007", "Parotid gland"),
+    _row(25, "brainstem", "Brainstem", (180, 140, 230), "119238007", "Brain Stem"),
+    _row(26, "spinal_cord", "Spinal cord", (240, 230, 70), "2748008", "Spinal cord"),
+    _row(27, "oesophagus", "Oesophagus", (200, 150, 100), "32849002", "Esophagus"),
+    _row(28, "larynx", "Larynx", (255, 190, 140), "4596009", "Larynx"),
+    _row(101, "gtvp", "Primary tumour (GTVp)", (255, 40, 160), "86049000", "Malignant neoplasm, primary"),
+    _row(102, "gtvn", "Involved node (GTVn)", (255, 140, 0), "14799000", "Neoplasm, metastatic"),
+    _row(103, "target_region", "Predicted high-dose target region", (255, 80, 80), "", "Predicted high-dose target"),
+)
+
+ORGANS = tuple(s for s in STRUCTURES if s.label < 100)
+TARGETS = tuple(s for s in STRUCTURES if s.label >= 100)
+BY_NAME = {s.name: s for s in STRUCTURES}
+BY_LABEL = {s.label: s for s in STRUCTURES}
+
+GTVP, GTVN, TARGET_REGION = (BY_NAME[name].label for name in ("gtvp", "gtvn", "target_region"))
+
+
+def opposite(name: str) -> str:
+    """Name of the structure on the other side; midline structures are their own opposite.
+
+    Examples
+    --------
+    >>> opposite("parotid_left"), opposite("mandible")
+    ('parotid_right', 'mandible')
+    """
+    if name.endswith("_left"):
+        return name[: -len("left")] + "right"
+    if name.endswith("_right"):
+        return name[: -len("right")] + "left"
+    return name

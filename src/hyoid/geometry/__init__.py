@@ -1,0 +1,1 @@
+"""Grids in space: orientation, boxes, resampling. No I/O, no networks."""

@@ -1,0 +1,77 @@
+"""Axis-aligned boxes of voxels: find, grow, crop, put back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyoid.errors import GeometryError
+from hyoid.volume import Geometry, Volume
+
+
+@dataclass(frozen=True)
+class Box:
+    """Half-open box: voxels with start <= index < stop along (slice, row, column)."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Edge lengths in voxels."""
+        d, h, w = (b - a for a, b in zip(self.start, self.stop, strict=True))
+        return d, h, w
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """Index into an array of shape (D, H, W)."""
+        d, h, w = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
+        return d, h, w
+
+    def grown(self, margin: tuple[int, int, int], shape: tuple[int, int, int]) -> Box:
+        """Box with `margin` voxels more on every side, cut at the edge of an array of `shape`."""
+        start = tuple(max(0, a - m) for a, m in zip(self.start, margin, strict=True))
+        stop = tuple(min(n, b + m) for b, m, n in zip(self.stop, margin, shape, strict=True))
+        return Box(start, stop)  # type: ignore[arg-type]
+
+
+def bounding_box(mask: np.ndarray) -> Box | None:
+    """Smallest box around the true voxels; None for an empty mask.
+
+    Examples
+    --------
+    >>> mask = np.zeros((4, 4, 4), bool); mask[1, 2, 0:3] = True
+    >>> bounding_box(mask)
+    Box(start=(1, 2, 0), stop=(2, 3, 3))
+    """
+    starts, stops = [], []
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        hit = np.flatnonzero(mask.any(axis=others))
+        if not len(hit):
+            return None
+        starts.append(int(hit[0]))
+        stops.append(int(hit[-1]) + 1)
+    return Box(tuple(starts), tuple(stops))  # type: ignore[arg-type]
+
+
+def crop(volume: Volume, box: Box) -> Volume:
+    """Part of the volume inside the box, where it was in the patient."""
+    return Volume(volume.array[box.slices], crop_geometry(volume.geometry, box), volume.quantity)
+
+
+def crop_geometry(geometry: Geometry, box: Box) -> Geometry:
+    """Geometry of the part inside the box."""
+    if min(box.start) < 0 or any(b > n for b, n in zip(box.stop, geometry.shape, strict=True)):
+        raise GeometryError(f"Box {box.start}..{box.stop} leaves the grid {geometry.shape}.", "Cut the box first.")
+    matrix = geometry.ijk_to_lps.copy()
+    matrix[:3, 3] = geometry.to_lps(box.start)
+    return Geometry(box.shape, matrix, geometry.frame_of_reference_uid)
+
+
+def restore(array: np.ndarray, box: Box, shape: tuple[int, int, int], fill: float = 0) -> np.ndarray:
+    """Put a cropped array back into a full one of `shape`, `fill` elsewhere."""
+    full = np.full(shape, fill, dtype=array.dtype)
+    full[box.slices] = array
+    return full

@@ -1,0 +1,1 @@
+"""Run trained networks: packages, compiled graphs, sliding windows."""

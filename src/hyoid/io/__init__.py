@@ -1,0 +1,1 @@
+"""Bytes to volumes and back: DICOM, NIfTI, NRRD, MHA, label files. No networks, no torch."""

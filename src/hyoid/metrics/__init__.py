@@ -1,0 +1,1 @@
+"""Numbers about masks: measurements of one mask, agreement of two. No torch."""

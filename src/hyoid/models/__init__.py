@@ -1,0 +1,1 @@
+"""Networks: tensors in, tensors out. No paths, no headers, no configuration files."""

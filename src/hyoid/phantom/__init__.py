@@ -1,0 +1,1 @@
+"""Virtual patients: anatomy -> disease -> image -> truth."""

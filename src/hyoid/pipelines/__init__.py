@@ -1,0 +1,1 @@
+"""One file per system; each reads like the figure of its paper."""

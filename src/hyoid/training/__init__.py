@@ -1,0 +1,1 @@
+"""Train networks from recipes. Needs the extra `train`."""
