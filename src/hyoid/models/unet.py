@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_EPS = 1e-5  # of nnU-Net's norms
 _POOL = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 
 
@@ -53,6 +54,22 @@ class UNetShape:
         if any(n != stages for n in lengths):
             raise ValueError(f"{stages} feature counts need as many kernels, strides and blocks, got {lengths}.")
 
+    @classmethod
+    def cubic(
+        cls,
+        encoder: Literal["plain", "residual"],
+        in_channels: int,
+        out_channels: int,
+        features: Sequence[int],
+        encoder_blocks: Sequence[int],
+        decoder_convs: Sequence[int],
+    ) -> UNetShape:
+        """3D network with kernels of 3 everywhere and strides of 2 below the first stage."""
+        stages = len(features)
+        strides = [(1, 1, 1)] + [(2, 2, 2)] * (stages - 1)
+        kernels = [(3, 3, 3)] * stages
+        return cls(encoder, in_channels, out_channels, features, kernels, strides, encoder_blocks, decoder_convs)
+
     @property
     def dimensions(self) -> int:
         """2 or 3."""
@@ -67,6 +84,25 @@ class UNetShape:
         return tuple(total)
 
 
+class InstanceNorm(nn.Module):
+    """Instance normalisation with scale and shift, for any number of dimensions.
+
+    For a batch of one it is batch normalisation without memory, which PyTorch computes on channels-last tensors
+    without the two copies that its own instance normalisation makes (a sixth of a training step on a CPU).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, ...) to the same shape."""
+        if self.training and x.shape[0] == 1:
+            return functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=_EPS)
+        return functional.instance_norm(x, weight=self.weight, bias=self.bias, eps=_EPS)
+
+
 class ConvNorm(nn.Module):
     """Convolution, instance norm and, unless told otherwise, leaky ReLU."""
 
@@ -77,7 +113,7 @@ class ConvNorm(nn.Module):
         dims = len(kernel)
         padding = tuple((k - 1) // 2 for k in kernel)
         self.conv = _CONV[dims](c_in, c_out, tuple(kernel), tuple(stride), padding, bias=bias)
-        self.norm = _NORM[dims](c_out, eps=1e-5, affine=True)
+        self.norm = InstanceNorm(c_out)
         self.nonlin = nn.LeakyReLU(0.01, inplace=True) if nonlin else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

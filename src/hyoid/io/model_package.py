@@ -1,0 +1,188 @@
+"""Model packages: a folder with `manifest.yaml`, `model.safetensors`, `LICENSE` and `CARD.md`.
+
+Weights are read without unpickling, and only when their SHA-256 is the one in the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
+
+from hyoid.errors import ModelUnusableError
+
+MANIFEST, WEIGHTS, LICENCE, CARD = "manifest.yaml", "model.safetensors", "LICENSE", "CARD.md"
+_REPAIR = "Install hyoid again, or make the package again with `hyoid train`."
+
+
+class Manifest(BaseModel):
+    """What a package says about its model.
+
+    Parameters
+    ----------
+    name, version, words : str
+        Words say what the model does, for readers.
+    task : {"segmentation", "classification"}
+    network : dict
+        Description for `hyoid.models.build.build_network`.
+    labels : tuple of str
+        One per output channel: structure names, or report fields.
+    supported : tuple of str
+        Labels that the model can be asked for; the others were not learned well enough.
+    spacing_mm, patch : tuples
+        Grid of the input along (slice, row, column); patch of the sliding window or of the whole input.
+    preprocessing : dict
+        Windows and other constants, by name.
+    thresholds : dict
+        Label to probability above which it is called present.
+    bf16_agreement : dict
+        Label to Dice of bfloat16 against float32 labels; empty until measured.
+    training_data, licence : str
+    metrics : dict
+        What was measured, on which data, with n and interval.
+    recipe : dict
+        The whole recipe, so that the weights can be made again.
+    sha256 : str
+        Of `model.safetensors`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    name: str
+    version: str
+    words: str
+    task: Literal["segmentation", "classification"]
+    network: dict[str, Any]
+    labels: tuple[str, ...]
+    supported: tuple[str, ...]
+    spacing_mm: tuple[float, float, float]
+    patch: tuple[int, int, int]
+    preprocessing: dict[str, Any]
+    thresholds: dict[str, float] = {}
+    bf16_agreement: dict[str, float] = {}
+    training_data: str
+    licence: str
+    metrics: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPackage:
+    """A verified package, weights not yet read.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    weights : bytes
+        Content of `model.safetensors`, hash already checked.
+    """
+
+    manifest: Manifest
+    weights: bytes
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Weights by parameter name, as float32.
+
+        Raises
+        ------
+        ModelUnusableError
+            When the bytes are not a safetensors file.
+        """
+        try:
+            return {name: _as_float(value) for name, value in load(self.weights).items()}
+        except SafetensorError as error:
+            raise ModelUnusableError(f"The weights of {self.manifest.name!r} cannot be read.", _REPAIR) from error
+
+
+def read_package(folder: Path) -> ModelPackage:
+    """Read and verify a package.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    ModelUnusableError
+        When a file is missing, the manifest is not valid, or the weights are not those of the manifest.
+    """
+    manifest = read_manifest(folder)
+    try:
+        weights = (folder / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise ModelUnusableError(f"Model package {manifest.name!r} has no readable {WEIGHTS}.", _REPAIR) from error
+    found = hashlib.sha256(weights).hexdigest()
+    if found != manifest.sha256:
+        raise ModelUnusableError(
+            f"The weights of model {manifest.name!r} are damaged: SHA-256 {found[:12]}..., expected "
+            f"{manifest.sha256[:12]}....",
+            _REPAIR,
+        )
+    return ModelPackage(manifest, weights)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Manifest of a package, weights unseen.
+
+    Raises
+    ------
+    ModelUnusableError
+        When it is missing or not valid.
+    """
+    try:
+        content = yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
+        return Manifest.model_validate(content)
+    except OSError as error:
+        raise ModelUnusableError(f"{folder.name!r} is not a model package: no {MANIFEST}.", _REPAIR) from error
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ModelUnusableError(f"The manifest of {folder.name!r} is not valid.", _REPAIR) from error
+
+
+def write_package(
+    folder: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray], *, licence: str, card: str
+) -> Manifest:
+    """Write a package; weights are stored as float16, which halves them.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when absent; files in it are replaced.
+    manifest : mapping
+        Fields of `Manifest` without `sha256`.
+    arrays : mapping of str to ndarray
+    licence, card : str
+        Texts of LICENSE and CARD.md.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    small = {name: _as_half(value) for name, value in sorted(arrays.items())}
+    save_file(small, folder / WEIGHTS)
+    complete = Manifest(**manifest, sha256=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest())
+    write_manifest(folder, complete)
+    (folder / LICENCE).write_text(licence, encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
+    return complete
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest of a package, for instance after a measurement."""
+    text = yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False, width=110, allow_unicode=True)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _as_half(value: NDArray) -> NDArray:
+    return np.ascontiguousarray(value.astype(np.float16) if value.dtype.kind == "f" else value)
+
+
+def _as_float(value: NDArray) -> NDArray:
+    return value.astype(np.float32) if value.dtype.kind == "f" else value

@@ -1,0 +1,182 @@
+"""Training cases on disk: real OpenKBP folders and virtual cohorts, as one kind of value.
+
+Folders are told apart by what they hold: `pt_*_ct.nii.gz` is OpenKBP's layout as converted in `../shared/data`,
+`*/ct.nii.gz` beside `organs.nii.gz` is a virtual cohort of layout `plain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, TARGET_REGION
+from hyoid.errors import UnreadableFileError, UsageError
+from hyoid.geometry.boxes import Box, bounding_box, crop
+from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.resample import grid_with_spacing, resample
+from hyoid.io.files import read_image, read_labels
+from hyoid.volume import Geometry, Quantity, Volume
+
+# OpenKBP's `pt_N_oar` labels, in hyoid's words.
+_OPENKBP_ORGANS = {
+    1: "brainstem",
+    2: "spinal_cord",
+    3: "parotid_right",
+    4: "parotid_left",
+    5: "oesophagus",
+    6: "larynx",
+    7: "mandible",
+}
+_OPENKBP_PTV70 = 3
+# Contours of the cord over 400 mL: wrong, see ../shared/data/README.md.
+_OPENKBP_WRONG = {("pt_215", "spinal_cord"), ("pt_216", "spinal_cord")}
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """Where one case lies on disk."""
+
+    name: str
+    ct: Path
+    organs: Path | None
+    target: Path | None
+    virtual: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One case on the network's grid.
+
+    Parameters
+    ----------
+    name : str
+    hu : ndarray, shape (D, H, W), int16
+    labels : ndarray, shape (D, H, W), uint8
+        Organ labels of `hyoid.anatomy.structures`.
+    target : ndarray, shape (D, H, W), bool, or None
+        High-dose target (PTV70) where the case has one.
+    known : frozenset of str
+        Structures that were contoured in this case.
+    geometry : Geometry
+    virtual : bool
+    """
+
+    name: str
+    hu: NDArray[np.int16]
+    labels: NDArray[np.uint8]
+    target: NDArray[np.bool_] | None
+    known: frozenset[str]
+    geometry: Geometry
+    virtual: bool
+
+    def mask(self, structure: str) -> NDArray[np.bool_]:
+        """Where the structure is; the caller checks `known` first."""
+        if structure == "target_region":
+            if self.target is None:
+                raise KeyError(structure)
+            return self.target
+        return self.labels == BY_NAME[structure].label
+
+
+def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
+    """Cases in a folder, sorted by name.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds neither layout.
+    """
+    real = [
+        CaseFiles(
+            p.name.removesuffix("_ct.nii.gz"),
+            p,
+            _existing(p.with_name(p.name.replace("_ct", "_oar"))),
+            _existing(p.with_name(p.name.replace("_ct", "_ptv"))),
+            virtual=False,
+        )
+        for p in sorted(folder.glob("pt_*_ct.nii.gz"))
+    ]
+    virtual = [
+        CaseFiles(p.parent.name, p, _existing(p.with_name("organs.nii.gz")), None, virtual=True)
+        for p in sorted(folder.glob("*/ct.nii.gz"))
+    ]
+    if not real and not virtual:
+        raise UsageError(
+            f"No training cases in {folder.name!r}.",
+            "Give a folder with pt_*_ct.nii.gz (OpenKBP) or one made by `hyoid phantom --layout plain`.",
+        )
+    return tuple(real + virtual)
+
+
+def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float]) -> Case:
+    """Read one case and put it onto the network's grid, cut to the body.
+
+    Parameters
+    ----------
+    files : CaseFiles
+    spacing_mm : (slice, row, column)
+    """
+    ct = to_canonical(read_image(files.ct, Quantity.HU))
+    grid = grid_with_spacing(ct.geometry, spacing_mm)
+    coarse = resample(ct, grid, outside=-1024)
+    box = body_box(coarse)
+    hu = crop(coarse, box)
+    labels = np.zeros(hu.array.shape, np.uint8)
+    known: set[str] = set()
+    if files.organs is not None:
+        labels, known = _organ_labels(files, hu.geometry)
+    target = None
+    if files.target is not None:
+        ptv = resample(to_canonical(read_labels(files.target)), hu.geometry)
+        target = ptv.array == _OPENKBP_PTV70
+        known.add(BY_LABEL[TARGET_REGION].name)
+    clipped = np.clip(np.round(hu.array), -1024, 3071).astype(np.int16)
+    return Case(files.name, clipped, labels, target, frozenset(known), hu.geometry, files.virtual)
+
+
+def load_cases(
+    folders: Sequence[Path],
+    spacing_mm: tuple[float, float, float],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Case, ...]:
+    """Every case of every folder, in memory (about 4 MB each at 3 x 4 x 4 mm)."""
+    files = [f for folder in folders for f in find_cases(folder)]
+    cases = []
+    with ThreadPoolExecutor(2) as pool:
+        for case in pool.map(lambda f: load_case(f, spacing_mm), files):
+            cases.append(case)
+            on_progress(len(cases), len(files))
+    return tuple(cases)
+
+
+def body_box(ct: Volume) -> Box:
+    """Box around everything denser than fat, plus two voxels."""
+    box = bounding_box(ct.array > -300)
+    if box is None:
+        raise UnreadableFileError("A training case holds nothing but air.", "Check that its voxels are in HU.")
+    return box.grown((2, 2, 2), ct.geometry.shape)
+
+
+def _organ_labels(files: CaseFiles, grid: Geometry) -> tuple[NDArray[np.uint8], set[str]]:
+    """Label map in hyoid's labels, and the structures contoured in it."""
+    assert files.organs is not None
+    source = resample(to_canonical(read_labels(files.organs)), grid).array
+    if files.virtual:
+        return source.astype(np.uint8), {s.name for s in ORGANS}
+    labels = np.zeros(source.shape, np.uint8)
+    known = set()
+    for value, name in _OPENKBP_ORGANS.items():
+        mask = source == value
+        if mask.any() and (files.name, name) not in _OPENKBP_WRONG:
+            labels[mask] = BY_NAME[name].label
+            known.add(name)
+    return labels, known
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None

@@ -1,0 +1,130 @@
+"""Random patches for segmentation: every patch is a function of seed and number, so a resumed run sees the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from hyoid.anatomy.structures import BY_NAME
+from hyoid.preprocess.intensity import windowed_channels
+from hyoid.training.cases import Case
+from hyoid.training.recipe import AugmentationRecipe, SegmentationRecipe
+
+UNKNOWN = -1.0  # target value of voxels that say nothing about a structure
+
+
+class PatchDataset(Dataset):
+    """`steps` patches of one epoch.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+    recipe : SegmentationRecipe
+    epoch : int
+        Patch k of epoch e is drawn with the generator (seed, e, k).
+    """
+
+    def __init__(self, cases: Sequence[Case], recipe: SegmentationRecipe, epoch: int) -> None:
+        self.recipe, self.epoch = recipe, epoch
+        self.real = [c for c in cases if not c.virtual]
+        self.virtual = [c for c in cases if c.virtual]
+
+    def __len__(self) -> int:
+        return self.recipe.optimiser.steps_per_epoch * self.recipe.optimiser.batch
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Image (channels, d, h, w) and target (structures, d, h, w) with 0, 1 or `UNKNOWN`."""
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
+        from_virtual = bool(self.virtual) and (not self.real or rng.random() < self.recipe.virtual_share)
+        pool = self.virtual if from_virtual else self.real
+        case = pool[rng.integers(len(pool))]
+        names = self.supervised(case)
+        centre = _random_voxel(case, names[rng.integers(len(names))], self.recipe.patch, rng)
+        hu, labels, target = sample_patch(case, centre, self.recipe, rng)
+        hu = augmented_hu(hu, self.recipe.augmentation, rng)
+        image = torch.from_numpy(windowed_channels(hu, self.recipe.windows_hu))
+        return image, self.targets(case, names, labels, target)
+
+    def supervised(self, case: Case) -> list[str]:
+        """Structures that this case teaches: real contours where they exist, virtual ones for the rest."""
+        only = set(self.recipe.virtual_only)
+        return [n for n in self.recipe.labels if n in case.known and (n in only or not case.virtual or not self.real)]
+
+    def targets(self, case: Case, names: Sequence[str], labels: Tensor, target: Tensor) -> Tensor:
+        """One channel per structure; structures this case says nothing about are `UNKNOWN`.
+
+        In a real case, a voxel inside a contoured organ cannot belong to a structure that only virtual patients
+        teach, larynx excepted, which holds several of them.
+        """
+        out = torch.full((len(self.recipe.labels), *labels.shape), UNKNOWN)
+        taken = (labels > 0) & (labels != BY_NAME["larynx"].label)
+        for channel, name in enumerate(self.recipe.labels):
+            if name in names:
+                out[channel] = (target if name == "target_region" else labels == BY_NAME[name].label).float()
+            elif not case.virtual and name in self.recipe.virtual_only:
+                out[channel][taken] = 0.0
+        return out
+
+
+def sample_patch(
+    case: Case, centre: np.ndarray, recipe: SegmentationRecipe, rng: np.random.Generator
+) -> tuple[np.ndarray, Tensor, Tensor]:
+    """HU, organ labels and target in a rotated and scaled box around a voxel.
+
+    Parameters
+    ----------
+    case : Case
+    centre : ndarray, shape (3,), voxel indices
+    recipe : SegmentationRecipe
+    rng : Generator
+    """
+    spacing = np.array(case.geometry.spacing_mm)
+    angles = np.deg2rad(rng.uniform(-1, 1, 3) * recipe.augmentation.rotation_deg)
+    scale = rng.uniform(*recipe.augmentation.scale)
+    # Rotation acts on millimetres, indices are voxels.
+    matrix = np.diag(1 / spacing) @ _rotation(angles) @ np.diag(spacing) / scale
+    axes = [np.arange(n) - (n - 1) / 2 for n in recipe.patch]
+    offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    index = offsets @ matrix.T + centre
+    shape = np.array(case.hu.shape)
+    grid = torch.from_numpy((2 * index / (shape - 1) - 1)[..., ::-1].astype(np.float32).copy())[None]
+    hu = torch.from_numpy(case.hu.astype(np.float32))[None, None] + 1024
+    hu = functional.grid_sample(hu, grid, align_corners=True)[0, 0] - 1024
+    labels = torch.from_numpy(case.labels).float()[None, None]
+    labels = functional.grid_sample(labels, grid, mode="nearest", align_corners=True)[0, 0].byte()
+    mask = torch.from_numpy(case.target if case.target is not None else np.zeros(case.hu.shape, bool))
+    mask = functional.grid_sample(mask.float()[None, None], grid, mode="nearest", align_corners=True)[0, 0] > 0.5
+    return hu.numpy(), labels, mask
+
+
+def augmented_hu(hu: np.ndarray, recipe: AugmentationRecipe, rng: np.random.Generator) -> np.ndarray:
+    """Shift, stretch, blur and noise that scanners and protocols bring."""
+    hu = hu * (1 + rng.uniform(-1, 1) * recipe.hu_scale) + rng.uniform(-1, 1) * recipe.hu_shift
+    if rng.random() < recipe.blur_probability:
+        small = torch.from_numpy(np.ascontiguousarray(hu, np.float32))[None, None]
+        coarse = functional.interpolate(small, scale_factor=float(rng.uniform(0.5, 0.9)), mode="trilinear")
+        hu = functional.interpolate(coarse, size=hu.shape, mode="trilinear")[0, 0].numpy()
+    return hu + rng.normal(0, rng.uniform(0, recipe.noise_hu), hu.shape)
+
+
+def _random_voxel(case: Case, name: str, patch: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """A voxel of the structure, moved by up to a quarter of the patch."""
+    voxels = np.flatnonzero(case.mask(name))
+    shape = case.hu.shape
+    voxel = np.unravel_index(voxels[rng.integers(len(voxels))], shape) if len(voxels) else np.array(shape) / 2
+    moved = np.array(voxel) + rng.uniform(-0.25, 0.25, 3) * np.array(patch)
+    return np.clip(moved, 0, np.array(shape) - 1)
+
+
+def _rotation(angles: np.ndarray) -> np.ndarray:
+    """Rotation about the three axes in turn, shape (3, 3)."""
+    (ca, cb, cc), (sa, sb, sc) = np.cos(angles), np.sin(angles)
+    about_0 = np.array([[1, 0, 0], [0, ca, -sa], [0, sa, ca]])
+    about_1 = np.array([[cb, 0, sb], [0, 1, 0], [-sb, 0, cb]])
+    about_2 = np.array([[cc, -sc, 0], [sc, cc, 0], [0, 0, 1]])
+    return about_0 @ about_1 @ about_2

@@ -1,0 +1,166 @@
+"""`train`: from a recipe and folders of cases to a model package; a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+from hyoid.errors import UsageError
+from hyoid.io.model_package import read_package, write_package
+from hyoid.training.cases import Case, load_cases
+from hyoid.training.recipe import SegmentationRecipe
+from hyoid.training.segmentation import SegmentationTraining, network_description
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with (stage, done, total, words)."""
+
+
+def quiet(stage: str, done: int, total: int, words: str) -> None:
+    """Progress for nobody."""
+
+
+def train_segmentation(
+    recipe: SegmentationRecipe,
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    start: Path | None = None,
+    keep: Callable[[int], bool] = lambda index: True,
+    device: str = "auto",
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train one segmentation network and write its package to `out`.
+
+    Parameters
+    ----------
+    recipe : SegmentationRecipe
+    folders : sequence of Path
+        Cases to learn from.
+    out : Path
+        Gets `package/`, `metrics.jsonl` and `checkpoints/`; a run that was stopped is taken up from there.
+    start : Path, optional
+        Package whose weights to begin with.
+    keep : callable
+        Which real cases (by their number in order of name) take part: for cross-fitting.
+    device : {"auto", "cpu", "cuda"}
+    on_progress : Progress
+
+    Returns
+    -------
+    Path
+        The package.
+
+    Raises
+    ------
+    UsageError
+        When the folders hold no case that teaches any of the recipe's structures.
+    """
+    cases = load_cases(folders, recipe.spacing_mm, lambda done, total: on_progress("cases", done, total, ""))
+    cases = tuple(case for index, case in enumerate(cases) if case.virtual or keep(index))
+    require_lessons(cases, recipe)
+    lightning.seed_everything(recipe.seed, verbose=False)
+    weights = None if start is None else {n: torch.from_numpy(a) for n, a in read_package(start).arrays().items()}
+    module = SegmentationTraining(recipe, cases, weights)
+    fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+    package = out / "package"
+    write_package(
+        package,
+        {
+            "name": recipe.name,
+            "version": recipe.version,
+            "words": recipe.words,
+            "task": "segmentation",
+            "network": network_description(recipe),
+            "labels": recipe.labels,
+            "supported": taught(cases, recipe),
+            "spacing_mm": recipe.spacing_mm,
+            "patch": recipe.patch,
+            "preprocessing": {"windows_hu": recipe.windows_hu},
+            "training_data": recipe.training_data,
+            "licence": recipe.licence,
+            "recipe": recipe.model_dump(mode="json"),
+        },
+        {name: tensor.float().numpy() for name, tensor in module.result().items()},
+        licence=licence_text(),
+        card=f"# {recipe.name} {recipe.version}\n\n{recipe.words}\n\nNot yet measured.\n",
+    )
+    return package
+
+
+def fit(
+    module: lightning.LightningModule, optimiser: Any, out: Path, *, device: str, on_progress: Progress
+) -> None:
+    """Run Lightning's loop to the recipe's last step, from the last checkpoint when there is one."""
+    out.mkdir(parents=True, exist_ok=True)
+    epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)
+    checkpoints = ModelCheckpoint(out / "checkpoints", save_last=True, save_top_k=0, every_n_epochs=1)
+    trainer = lightning.Trainer(
+        accelerator=device,
+        devices=1,
+        precision=optimiser.precision,
+        max_epochs=epochs,
+        max_steps=optimiser.steps,
+        gradient_clip_val=optimiser.gradient_clip,
+        reload_dataloaders_every_n_epochs=1,
+        callbacks=[checkpoints, _Journal(out / "metrics.jsonl", optimiser.steps, on_progress)],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        deterministic="warn",
+    )
+    last = out / "checkpoints" / "last.ckpt"
+    trainer.fit(module, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+
+
+def require_lessons(cases: Sequence[Case], recipe: SegmentationRecipe) -> None:
+    """Refuse folders in which none of the recipe's structures is contoured."""
+    if not taught(cases, recipe):
+        raise UsageError(
+            f"None of the {len(cases)} cases has a contour that recipe {recipe.name!r} learns.",
+            "Give folders whose cases have contours of its structures.",
+        )
+
+
+def taught(cases: Sequence[Case], recipe: SegmentationRecipe) -> list[str]:
+    """Structures for which at least one case gives positives."""
+    real = any(not case.virtual for case in cases)
+    known: set[str] = set()
+    for case in cases:
+        usable = set(recipe.virtual_only) if case.virtual and real else set(recipe.labels)
+        known |= case.known & usable
+    return [name for name in recipe.labels if name in known]
+
+
+def licence_text() -> str:
+    """Licence of weights trained by hyoid: Apache-2.0, as the code, with the attribution the data asks for."""
+    return (resources.files("hyoid") / "recipes" / "WEIGHTS_LICENSE.txt").read_text(encoding="utf-8")
+
+
+class _Journal(Callback):
+    """One line of `metrics.jsonl` per epoch, and progress per step."""
+
+    def __init__(self, path: Path, steps: int, on_progress: Progress) -> None:
+        self.path, self.steps, self.on_progress = path, steps, on_progress
+        self.began = time.monotonic()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Tell how far it is."""
+        loss = trainer.callback_metrics.get("loss")
+        self.on_progress("train", trainer.global_step, self.steps, "" if loss is None else f"loss {float(loss):.3f}")
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Write what the epoch gave."""
+        row = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row |= {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        row["seconds"] = round(time.monotonic() - self.began, 1)
+        with self.path.open("a", encoding="utf-8") as journal:
+            journal.write(json.dumps(row) + "\n")

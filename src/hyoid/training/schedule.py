@@ -1,0 +1,31 @@
+"""Optimiser and learning rate over the steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.nn import Parameter
+
+from hyoid.training.recipe import OptimiserRecipe
+
+_OPTIMISERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+
+
+def optimiser_and_schedule(parameters: Iterable[Parameter], recipe: OptimiserRecipe) -> dict[str, Any]:
+    """Lightning's pair of optimiser and per-step schedule."""
+    optimiser = _OPTIMISERS[recipe.name](
+        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, recipe))
+    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def rate(step: int, recipe: OptimiserRecipe) -> float:
+    """Share of the learning rate at a step: linear warm-up, then cosine to zero."""
+    if step < recipe.warmup_steps:
+        return (step + 1) / recipe.warmup_steps
+    progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
