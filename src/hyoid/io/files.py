@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import math
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +151,8 @@ def _read(path: Path, quantity: Quantity) -> Volume:
         )
     if not path.is_file():
         raise UnreadableFileError("The image file does not exist.", "Check the path.")
+    if suffix.startswith(".nii"):
+        _refuse_incomplete_nifti(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -168,6 +174,47 @@ def _read(path: Path, quantity: Quantity) -> Volume:
             f"The image has {reader.GetDimension()} dimensions of sizes {reader.GetSize()}.", "Give one 3D image."
         )
     return from_sitk(image, quantity)
+
+
+def _refuse_incomplete_nifti(path: Path) -> None:
+    """Refuse a NIfTI file that ends before its last voxel: ITK reads the rest as zeros without a word."""
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            header = file.read(540)
+            length = len(header)
+            while chunk := file.read(1 << 20):
+                length += len(chunk)
+        expected = _nifti_bytes(header)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise UnreadableFileError(
+            f"The image cannot be read: it is truncated, corrupt or not NIfTI ({type(error).__name__}).",
+            "Export or download it again.",
+        ) from None
+    if length < expected:
+        raise UnreadableFileError(
+            f"The image cannot be read: it is truncated, corrupt or not NIfTI ({length} of {expected} bytes).",
+            "Export or download it again.",
+        )
+
+
+def _nifti_bytes(header: bytes) -> int:
+    """Bytes that a NIfTI-1 or NIfTI-2 file needs, header included.
+
+    Offsets are those of nifti1.h and nifti2.h: sizes `dim`, bits per voxel `bitpix`, start of the data `vox_offset`.
+    """
+    order = "<" if header[:4] in (b"\x5c\x01\x00\x00", b"\x1c\x02\x00\x00") else ">"
+    (size,) = struct.unpack_from(f"{order}i", header, 0)
+    if size == 348:
+        dim = struct.unpack_from(f"{order}8h", header, 40)
+        (bits,), (start,) = struct.unpack_from(f"{order}h", header, 72), struct.unpack_from(f"{order}f", header, 108)
+    elif size == 540:
+        (bits,) = struct.unpack_from(f"{order}h", header, 14)
+        dim = struct.unpack_from(f"{order}8q", header, 16)
+        (start,) = struct.unpack_from(f"{order}q", header, 168)
+    else:
+        raise struct.error("no NIfTI header")
+    return int(start) + math.prod(dim[1 : dim[0] + 1]) * bits // 8
 
 
 def _is_flat_4d(reader: sitk.ImageFileReader) -> bool:

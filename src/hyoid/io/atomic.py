@@ -1,0 +1,110 @@
+"""Outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hyoid.errors import OutputError
+
+
+@contextmanager
+def output_folder(path: str | Path) -> Iterator[Path]:
+    """Folder to write into, which becomes `path` when the block ends without an error.
+
+    Everything is written to a temporary folder beside `path`. At the end its files are renamed into `path`; other files
+    already there stay. After an error the temporary folder is removed, and `path` is as it was.
+
+    Parameters
+    ----------
+    path : path
+        Made with its parents where absent.
+
+    Yields
+    ------
+    Path
+        The temporary folder.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be made or written, or the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_dir():
+            raise OutputError("The output folder is an existing file.", "Give another folder with --out.")
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent.resolve()))
+        yield temporary
+        _move_all(temporary, path)
+    except OSError as error:
+        raise _refusal(error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Temporary file beside `path`, with the same suffixes, which becomes `path` when the block ends without an error.
+
+    Parameters
+    ----------
+    path : path
+        Its parents are made where absent.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written, or the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        # mkstemp makes files private; an output is like any other file of this user.
+        temporary.chmod(0o666 & ~_umask())
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise _refusal(error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _move_all(temporary: Path, path: Path) -> None:
+    """Rename the whole folder where `path` is new, else file by file."""
+    if not path.exists():
+        temporary.chmod(0o777 & ~_umask())
+        temporary.replace(path)
+        return
+    files = [p for p in sorted(temporary.rglob("*")) if p.is_file()]
+    for file in files:
+        target = path / file.relative_to(temporary)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(target)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _refusal(error: OSError) -> OutputError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError("The disk is full: nothing was written.", "Free some space, or give another folder.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError("The output folder is not writable.", "Give a folder you may write to with --out.")
+    return OutputError(f"The output cannot be written ({error.strerror or type(error).__name__}).", "Check the folder.")

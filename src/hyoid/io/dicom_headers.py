@@ -1,0 +1,241 @@
+"""DICOM bytes to headers, tolerantly: malformed values are set aside and named, never quoted and never fatal."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pydicom
+import pydicom.config
+from numpy.typing import NDArray
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from hyoid.errors import MissingTagError, UnreadableFileError
+
+_DICOMDIR = "1.2.840.10008.1.3.10"
+_DATE_LIKE = {
+    "DA": re.compile(r"(\d{8})?"),
+    "TM": re.compile(r"(\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?)?"),
+    "DT": re.compile(r"(\d{4,14}(\.\d{1,6})?([+-]\d{4})?)?"),
+    "AS": re.compile(r"(\d{3}[DWMY])?"),
+}
+_TEXT = {"PN", "LO", "SH", "ST", "LT", "UT"}
+_PARSE_ERRORS = (
+    InvalidDicomError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One DICOM object: its header, and a way to read it again with its pixels.
+
+    Parameters
+    ----------
+    header : Dataset
+        Without pixels.
+    load : callable
+        Returns the full dataset.
+    """
+
+    header: Dataset
+    load: Callable[[], Dataset]
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom from warning or logging: its messages quote header values, which may name the patient."""
+    logger = logging.getLogger("pydicom")
+    was_disabled = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled
+
+
+def looks_like_dicom(start: bytes) -> bool:
+    """Whether the first 132 bytes are those of a DICOM file, with or without the preamble of part 10.
+
+    Examples
+    --------
+    >>> looks_like_dicom(bytes(128) + b"DICM"), looks_like_dicom(b"\\x08\\x00\\x05\\x00CS"), looks_like_dicom(b"PK")
+    (True, True, False)
+    """
+    return start[128:132] == b"DICM" or (start[:2] in (b"\x08\x00", b"\x02\x00") and start[3:4] == b"\x00")
+
+
+def parse(data: bytes, *, pixels: bool = False) -> Dataset | None:
+    """Dataset in `data`; None for a DICOMDIR.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the bytes end before the header does, or do not hold a DICOM object.
+    """
+    try:
+        with quiet_pydicom():
+            dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels, force=data[128:132] != b"DICM")
+            sop_class = text(dataset, "SOPClassUID")
+    except _PARSE_ERRORS as error:
+        raise UnreadableFileError(
+            f"A DICOM file cannot be read ({type(error).__name__}): it is truncated or corrupt.",
+            "Export the study again.",
+        ) from None
+    if dataset.file_meta.get("MediaStorageSOPClassUID", "") == _DICOMDIR:
+        return None
+    if not sop_class:
+        raise UnreadableFileError(
+            "A DICOM file has no SOP Class UID (0008,0016): it is truncated or corrupt.", "Export the study again."
+        )
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return dataset
+
+
+def decode_pixels(dataset: Dataset, what: str) -> NDArray[Any]:
+    """Stored values (not rescaled) of a dataset, (rows, columns) or (frames, rows, columns).
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With pixels.
+    what : str
+        How a message names it.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the pixel data are absent, shorter than the header says, or do not decompress.
+    """
+    try:
+        with quiet_pydicom():
+            return np.asarray(dataset.pixel_array)
+    except _PARSE_ERRORS as error:
+        syntax = getattr(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID"), "name", "unknown")
+        raise UnreadableFileError(
+            f"The pixels of {what} cannot be decoded ({type(error).__name__}; transfer syntax {syntax}): the file is "
+            "truncated or corrupt.",
+            "Export the series again.",
+        ) from None
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """Value as text, '' where it is absent or unreadable."""
+    try:
+        with quiet_pydicom():
+            value = dataset.get(keyword)
+            return "" if value is None else str(value).strip()
+    except _PARSE_ERRORS:
+        return ""
+
+
+def words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """Value of a multi-valued text as a tuple, in capitals."""
+    try:
+        value = dataset.get(keyword)
+    except _PARSE_ERRORS:
+        return ()
+    if value is None:
+        return ()
+    values = [value] if isinstance(value, str) else list(value)
+    return tuple(str(v).strip().upper() for v in values)
+
+
+def integer(dataset: Dataset, keyword: str) -> int | None:
+    """Value as an integer; None where it is absent or malformed."""
+    found = numbers(dataset, keyword, 1)
+    return None if found is None else int(found[0])
+
+
+def numbers(dataset: Dataset, keyword: str, count: int) -> NDArray[np.float64] | None:
+    """Value as `count` finite numbers; None where it is absent or malformed."""
+    try:
+        with quiet_pydicom():
+            value = dataset.get(keyword)
+        if value is None:
+            return None
+        found = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except _PARSE_ERRORS:
+        return None
+    return found if found.shape == (count,) and np.all(np.isfinite(found)) else None
+
+
+def required_numbers(dataset: Dataset, keyword: str, count: int, what: str) -> NDArray[np.float64]:
+    """Like `numbers`, but refuse where they are absent.
+
+    Raises
+    ------
+    MissingTagError
+        Naming the tag.
+    """
+    found = numbers(dataset, keyword, count)
+    if found is None:
+        tag = pydicom.datadict.tag_for_keyword(keyword) or 0
+        raise MissingTagError(
+            f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X}) is absent or malformed in {what}.",
+            "The position of the images depends on it: export the series again with complete headers.",
+        )
+    return found
+
+
+def set_aside_malformed(dataset: Dataset) -> tuple[str, ...]:
+    """Blank dates, times and numbers that break DICOM's rules, in place, and return their keywords.
+
+    De-identification tools hash dates and names. A date that is no date is blanked, because no writer would accept it;
+    text keeps its value, because it ties the result to the study.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Changed in place: top-level elements only.
+    """
+    malformed = []
+    with quiet_pydicom():
+        for tag in list(dataset.keys()):
+            name = pydicom.datadict.keyword_for_tag(tag) or "a private element"
+            try:
+                element = dataset[tag]
+                readable = _is_well_formed(element.VR, element.value)
+            except _PARSE_ERRORS:
+                del dataset[tag]
+                malformed.append(name)
+                continue
+            if not readable:
+                malformed.append(name)
+                if element.VR not in _TEXT:
+                    dataset[tag] = DataElement(tag, element.VR, "")
+    return tuple(malformed)
+
+
+def _is_well_formed(vr: str, value: Any) -> bool:
+    values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
+    if vr in _DATE_LIKE:
+        return all(v is None or _DATE_LIKE[vr].fullmatch(str(v).strip()) is not None for v in values)
+    if vr in _TEXT:
+        longest = {"PN": 64 * 3 + 2, "LO": 64}.get(vr, 10240)
+        return all(v is None or ("\ufffd" not in str(v) and len(str(v)) <= longest) for v in values)
+    return True

@@ -1,0 +1,145 @@
+"""Where the bytes of a study come from: a folder, a zip that is never unpacked to disk, or one file."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hyoid.errors import UnreadableFileError
+from hyoid.io.dicom_headers import looks_like_dicom
+
+# A year of CT at 0.5 mm is far below these; a zip bomb is far above.
+MAX_MEMBERS = 50_000
+MAX_TOTAL_BYTES = 8 * 1024**3
+MAX_MEMBER_BYTES = 2 * 1024**3
+# Deflate cannot exceed 1032:1; CT with wide empty borders reaches about 20:1. Small archives may be all air.
+MAX_RATIO = 100
+RATIO_MATTERS_ABOVE_BYTES = 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class Found:
+    """DICOM candidates in one place.
+
+    Parameters
+    ----------
+    reads : tuple of callables
+        Each returns the bytes of one DICOM file.
+    passed_over : int
+        How many other files were there.
+    """
+
+    reads: tuple[Callable[[], bytes], ...]
+    passed_over: int
+
+
+def in_folder(folder: Path) -> Found:
+    """DICOM files below a folder; links to folders are not followed.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the folder cannot be read or holds more files than any study.
+    """
+    reads: list[Callable[[], bytes]] = []
+    others = 0
+    for root, _, names in os.walk(folder, onerror=_refuse_folder):
+        for name in names:
+            path = Path(root) / name
+            if not path.is_file():
+                continue
+            if looks_like_dicom(_read(path, 132)):
+                reads.append(partial(_read, path))
+            else:
+                others += 1
+            if len(reads) + others > MAX_MEMBERS:
+                raise UnreadableFileError(
+                    f"The folder holds more than {MAX_MEMBERS} files.", "Give the folder of one study."
+                )
+    return Found(tuple(reads), others)
+
+
+def in_zip(path: Path) -> Found:
+    """DICOM files in a zip archive, read in memory one at a time; member names are never used as paths.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the archive is corrupt or encrypted, or would unpack to more than a study can hold.
+    """
+    try:
+        archive = zipfile.ZipFile(path)  # stays open for the reads below; closed when they are forgotten
+        members = [m for m in archive.infolist() if not m.is_dir()]
+        _refuse_bomb(members)
+        dicom = [m for m in members if looks_like_dicom(_read_member(archive, m, 132))]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise _bad_zip(error) from None
+    return Found(tuple(partial(_read_member, archive, m) for m in dicom), len(members) - len(dicom))
+
+
+def beside(path: Path) -> Found:
+    """DICOM files in the folder of `path`, not below it."""
+    siblings = sorted(p for p in path.parent.iterdir() if p.is_file())
+    dicom = [p for p in siblings if looks_like_dicom(_read(p, 132))]
+    return Found(tuple(partial(_read, p) for p in dicom), len(siblings) - len(dicom))
+
+
+def read_start(path: Path) -> bytes:
+    """First bytes of a file, enough to know its kind."""
+    return _read(path, 132)
+
+
+def _read(path: Path, count: int = -1) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError as error:
+        raise UnreadableFileError(
+            f"A file of the study cannot be opened ({error.strerror}).", "Check its permissions and the disk."
+        ) from None
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise UnreadableFileError(f"A folder of the study cannot be read ({error.strerror}).", "Check its permissions.")
+
+
+def _refuse_bomb(members: list[zipfile.ZipInfo]) -> None:
+    total = sum(m.file_size for m in members)
+    packed = max(1, sum(m.compress_size for m in members))
+    largest = max((m.file_size for m in members), default=0)
+    cure = "Unpack it by hand if you trust it, and give the folder."
+    if len(members) > MAX_MEMBERS:
+        raise UnreadableFileError(f"The archive holds {len(members)} files; {MAX_MEMBERS} are allowed.", cure)
+    if total > MAX_TOTAL_BYTES or largest > MAX_MEMBER_BYTES:
+        raise UnreadableFileError(
+            f"The archive would unpack to {total / 1024**3:.1f} GiB (largest file {largest / 1024**3:.1f} GiB); "
+            f"{MAX_TOTAL_BYTES // 1024**3} GiB (a file {MAX_MEMBER_BYTES // 1024**3} GiB) are allowed.",
+            cure,
+        )
+    if total > RATIO_MATTERS_ABOVE_BYTES and total / packed > MAX_RATIO:
+        raise UnreadableFileError(
+            f"The archive unpacks to {total / packed:.0f} times its size, as a zip bomb does and images do not.", cure
+        )
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, count: int = -1) -> bytes:
+    try:
+        with archive.open(member) as file:
+            return file.read(count)
+    # RuntimeError is zipfile's way to say that a member is encrypted.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        raise _bad_zip(error) from None
+
+
+def _bad_zip(error: Exception) -> UnreadableFileError:
+    if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
+        return UnreadableFileError("The archive is encrypted.", "Unpack it with its password, and give the folder.")
+    return UnreadableFileError(
+        f"The archive cannot be read ({type(error).__name__}): it is truncated or corrupt.",
+        "Pack or download it again.",
+    )

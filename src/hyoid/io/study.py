@@ -1,0 +1,189 @@
+"""One study in, whatever holds it: folder, zip, one DICOM file, or a volume file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from hyoid.errors import SeriesError, UnreadableFileError, UnsuitableScanError, UsageError
+from hyoid.io import dicom_headers as headers
+from hyoid.io import sources
+from hyoid.io.dicom_headers import Instance
+from hyoid.io.dicom_series import read_series, without_padding
+from hyoid.io.files import SUFFIXES, image_suffix, read_image
+from hyoid.io.series_choice import SeriesInfo, choose, group_by_series
+from hyoid.volume import Quantity, Volume
+
+_FILE_QUANTITIES = {"CT": Quantity.HU, "MR": Quantity.MR}
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A scan ready for use.
+
+    Parameters
+    ----------
+    volume : Volume
+        HU for CT, MR for MR, BQ_PER_ML for PET.
+    series : SeriesInfo or None
+        Which DICOM series it is, why, and what else was there; None for a volume file.
+    headers : tuple of Dataset
+        Slice headers without pixels, in slice order, for DICOM that refers to them; empty for a volume file.
+    warnings : tuple of str
+        What was repaired, set aside or passed over.
+    fingerprint : str
+        SHA-256 of voxels and geometry.
+    provenance : dict
+        What was done to the grid, see `LoadedSeries`.
+    """
+
+    volume: Volume
+    series: SeriesInfo | None
+    headers: tuple[Dataset, ...]
+    warnings: tuple[str, ...]
+    fingerprint: str
+    provenance: dict[str, float] = field(default_factory=dict)
+
+
+def read_study(
+    path: str | Path,
+    *,
+    modality: str = "CT",
+    series: str | None = None,
+    regularize: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Study:
+    """Read the series of one modality from a study.
+
+    Parameters
+    ----------
+    path : path
+        Folder or zip with DICOM files of any names, in any order; one DICOM file (its series is taken from its folder);
+        or a NIfTI, NRRD, MHA or MHD file.
+    modality : {"CT", "MR", "PT"}
+    series : str, optional
+        SeriesInstanceUID, number or description, where the automatic choice is not wanted.
+    regularize : bool
+        See `read_series`.
+    on_progress : callable, optional
+        Called with (slices done, slices in all).
+
+    Raises
+    ------
+    UnreadableFileError
+        When nothing there can be read, or the archive is unsafe.
+    SeriesError
+        When no series fits, or its slices do not form one volume.
+    UnsuitableScanError
+        When a file's numbers cannot be those of the modality.
+    UsageError
+        When `modality` or `series` fits nothing.
+    """
+    path = Path(path)
+    if modality not in ("CT", "MR", "PT"):
+        raise UsageError(f"hyoid reads CT, MR and PT, not {modality!r}.", "Choose one of them.")
+    if not path.exists():
+        raise UnreadableFileError("The study does not exist.", "Check the path.")
+    if path.is_file() and image_suffix(path):
+        return _from_file(path, modality)
+    instances, passed_over = _instances(path)
+    if path.is_file() and series is None and not _is_zip(path):
+        first = headers.parse(path.read_bytes())
+        series = headers.text(first, "SeriesInstanceUID") if first is not None else None
+    info, members = choose(group_by_series(instances), modality, series)
+    if info.modality != modality:
+        raise SeriesError(
+            f"The chosen series is {info.modality or 'no image'}, not {modality}.", f"Give a {modality} series."
+        )
+    loaded = read_series(members, regularize=regularize, on_progress=on_progress)
+    notes = [f"{passed_over} file(s) that are not DICOM images were passed over."] if passed_over else []
+    return Study(
+        loaded.volume, info, loaded.headers, (*loaded.warnings, *notes), fingerprint(loaded.volume), loaded.provenance
+    )
+
+
+def fingerprint(volume: Volume) -> str:
+    """SHA-256 of the voxels and of where they lie, the same for the same scan in any container.
+
+    Examples
+    --------
+    >>> from hyoid.volume import Geometry
+    >>> v = Volume(np.zeros((1, 1, 2), np.int16), Geometry.axial((1, 1, 2), (1, 1, 1)), Quantity.HU)
+    >>> fingerprint(v) == fingerprint(v.with_array(v.array.astype(np.float32)))
+    True
+    """
+    digest = hashlib.sha256((np.round(volume.geometry.ijk_to_lps, 3) + 0.0).astype("<f8").tobytes())
+    digest.update(str(volume.geometry.shape).encode())
+    # A buffer slice by slice: float32 holds every HU exactly, and the container's type does not count.
+    for plane in volume.array:
+        digest.update(np.ascontiguousarray(plane, dtype="<f4").data)
+    return digest.hexdigest()
+
+
+def _is_zip(path: Path) -> bool:
+    return sources.read_start(path)[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _instances(path: Path) -> tuple[list[Instance], int]:
+    """DICOM objects in a folder, zip or beside a file, and how many other files there were."""
+    if path.is_dir():
+        found, place = sources.in_folder(path), "folder"
+    elif _is_zip(path):
+        found, place = sources.in_zip(path), "archive"
+    elif headers.looks_like_dicom(sources.read_start(path)):
+        found, place = sources.beside(path), "folder"
+    else:
+        raise UnreadableFileError(
+            "The file is neither DICOM nor a zip archive nor an image that hyoid reads.",
+            f"Give a DICOM folder or zip, or a file ending in {', '.join(SUFFIXES)}.",
+        )
+    instances = []
+    for read in found.reads:
+        header = headers.parse(read())
+        if header is not None:
+            instances.append(Instance(header, _loader(read)))
+    if not instances:
+        raise UnreadableFileError(
+            f"The {place} holds no DICOM images ({found.passed_over} other files).",
+            f"Give the folder or zip that holds the series, or a file ending in {', '.join(SUFFIXES)}.",
+        )
+    return instances, found.passed_over
+
+
+def _loader(read: Callable[[], bytes]) -> Callable[[], Dataset]:
+    def load() -> Dataset:
+        dataset = headers.parse(read(), pixels=True)
+        if dataset is None:
+            raise UnreadableFileError("An image became a DICOMDIR while it was read.", "Read the study again.")
+        return dataset
+
+    return load
+
+
+def _from_file(path: Path, modality: str) -> Study:
+    if modality not in _FILE_QUANTITIES:
+        raise UnsuitableScanError(
+            "A volume file does not say in which units its PET is.", "Give the DICOM series, or use `hyoid petct`."
+        )
+    volume = read_image(path, _FILE_QUANTITIES[modality])
+    warnings: tuple[str, ...] = ()
+    if modality == "CT":
+        _refuse_not_hu(volume)
+        array, warnings = without_padding(volume.array)
+        volume = volume.with_array(array)
+    return Study(volume, None, (), warnings, fingerprint(volume))
+
+
+def _refuse_not_hu(volume: Volume) -> None:
+    """Refuse a file whose numbers cannot be Hounsfield units."""
+    low, high = float(volume.array.min()), float(volume.array.max())
+    if low > -200 or high < 100 or low < -32768 or high > 65535:
+        raise UnsuitableScanError(
+            f"The image holds values from {low:g} to {high:g}: these are not Hounsfield units, where air is -1000.",
+            "Give a CT in Hounsfield units, not windowed, rescaled or another modality.",
+        )

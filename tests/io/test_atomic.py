@@ -1,0 +1,76 @@
+import errno
+import os
+
+import pytest
+
+from hyoid.errors import OutputError, UnreadableFileError
+from hyoid.io.atomic import atomic_write, output_folder
+
+
+def test_folder_appears_whole(tmp_path):
+    out = tmp_path / "new" / "out"
+    with output_folder(out) as folder:
+        (folder / "report.json").write_text("{}")
+        (folder / "sub").mkdir()
+        (folder / "sub" / "a").write_text("1")
+        assert not out.exists()
+    assert sorted(p.name for p in out.rglob("*")) == ["a", "report.json", "sub"]
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
+    assert out.stat().st_mode & 0o055
+
+
+def test_existing_folder_keeps_its_other_files(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    (tmp_path / "out" / "report.json").write_text("old")
+    with output_folder(tmp_path / "out") as folder:
+        (folder / "report.json").write_text("new")
+    assert (tmp_path / "out" / "report.json").read_text() == "new"
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bug"), UnreadableFileError("refused"), KeyboardInterrupt()])
+def test_failure_leaves_everything_as_it_was(tmp_path, error):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text("old")
+    with pytest.raises(type(error)), output_folder(tmp_path / "out") as folder:
+        (folder / "report.json").write_text("half")
+        raise error
+    assert (tmp_path / "out" / "report.json").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EACCES, "not writable"),
+        (errno.EROFS, "not writable"),
+        (errno.EIO, "cannot"),
+    ],
+)
+@pytest.mark.parametrize("context", [output_folder, atomic_write])
+def test_disk_errors_are_said_plainly(tmp_path, number, words, context):
+    with pytest.raises(OutputError, match=words), context(tmp_path / "out"):
+        raise OSError(number, os.strerror(number))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_in_the_way(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OutputError, match="existing file"), output_folder(tmp_path / "out"):
+        pytest.fail("the block ran")
+    with pytest.raises(OutputError), output_folder(tmp_path / "out" / "below"):
+        pytest.fail("the block ran")
+
+
+def test_single_file_replaces_the_old_one_only_at_success(tmp_path):
+    target = tmp_path / "sub" / "x.nii.gz"
+    with atomic_write(target) as path:
+        assert path.name.endswith(".nii.gz")
+        path.write_text("first")
+    with pytest.raises(ZeroDivisionError), atomic_write(target) as path:
+        path.write_text("half")
+        raise ZeroDivisionError
+    assert target.read_text() == "first"
+    assert [p.name for p in target.parent.iterdir()] == ["x.nii.gz"]
