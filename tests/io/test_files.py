@@ -53,7 +53,7 @@ def test_masks_and_labels(tmp_path):
     np.testing.assert_array_equal(back.array, mask)
     whole = Volume(mask.astype(np.float32) * 300, geometry, Quantity.LABEL)
     assert read_labels(write_image(whole, tmp_path / "f.nrrd")).array.dtype == np.uint16
-    for bad in (mask * 0.5, mask * -1.0, mask * 70000.0, mask * np.nan):
+    for bad in (mask * 0.5, mask * -1.0, mask * 70000.0):
         write_image(Volume(bad.astype(np.float32), geometry, Quantity.LABEL), tmp_path / "b.mha")
         with pytest.raises(WrongQuantityError, match="no label map"):
             read_labels(tmp_path / "b.mha")
@@ -72,7 +72,7 @@ def test_truncated_corrupt_and_foreign_files(tmp_path):
     for suffix in (".nii", ".nii.gz", ".nrrd", ".mha"):
         path = write_image(volume, tmp_path / ("x" + suffix))
         path.write_bytes(path.read_bytes()[:-700])
-        with pytest.raises(UnreadableFileError, match="truncated, corrupt") as refusal:
+        with pytest.raises(UnreadableFileError, match="truncated") as refusal:
             read_image(path, Quantity.MR)
         assert str(tmp_path) not in str(refusal.value)
         path.write_bytes(b"this is not an image at all" * 50)
@@ -97,9 +97,10 @@ def test_four_dimensions_colour_and_nan(tmp_path):
     with pytest.raises(GeometryError, match="2 dimensions"):
         read_image(tmp_path / "flat.mha", Quantity.MR)
     array = np.full((2, 2, 2), np.nan, np.float32)
-    write_image(Volume(array, Geometry.axial((2, 2, 2), (1, 1, 1)), Quantity.MR), tmp_path / "nan.nii")
-    with pytest.raises(UnreadableFileError, match="NaN"):
-        read_image(tmp_path / "nan.nii", Quantity.MR)
+    for suffix in (".nii", ".nii.gz", ".nrrd"):
+        write_image(Volume(array, Geometry.axial((2, 2, 2), (1, 1, 1)), Quantity.MR), tmp_path / f"nan{suffix}")
+        with pytest.raises(UnreadableFileError, match="NaN"):
+            read_image(tmp_path / f"nan{suffix}", Quantity.MR)
 
 
 def test_what_cannot_be_written(tmp_path):

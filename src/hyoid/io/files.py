@@ -19,6 +19,7 @@ from hyoid.volume import Quantity, Volume
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 # A file with at most this many different whole numbers holds labels, not intensities.
 _MOST_LABELS = 256
+_NOT_NUMBERS = ("The image holds values that are no numbers (NaN or infinite).", "Export the image again.")
 
 
 def image_suffix(path: Path) -> str:
@@ -60,9 +61,7 @@ def read_image(path: str | Path, quantity: Quantity) -> Volume:
     array = volume.array
     if np.issubdtype(array.dtype, np.floating):
         if not np.all(np.isfinite(array)):
-            raise UnreadableFileError(
-                "The image holds values that are no numbers (NaN or infinite).", "Export the image again."
-            )
+            raise UnreadableFileError(*_NOT_NUMBERS)
         array = array.astype(np.float32, copy=False)
     if quantity in (Quantity.HU, Quantity.MR) and _is_label_like(array):
         raise WrongQuantityError(
@@ -152,7 +151,7 @@ def _read(path: Path, quantity: Quantity) -> Volume:
     if not path.is_file():
         raise UnreadableFileError("The image file does not exist.", "Check the path.")
     if suffix.startswith(".nii"):
-        _refuse_incomplete_nifti(path)
+        _refuse_damaged_nifti(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -176,45 +175,53 @@ def _read(path: Path, quantity: Quantity) -> Volume:
     return from_sitk(image, quantity)
 
 
-def _refuse_incomplete_nifti(path: Path) -> None:
-    """Refuse a NIfTI file that ends before its last voxel: ITK reads the rest as zeros without a word."""
+def _refuse_damaged_nifti(path: Path) -> None:
+    """Refuse a NIfTI file that ends before its last voxel or holds NaN: ITK reads both as zeros without a word."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:
         with opener(path, "rb") as file:
-            header = file.read(540)
-            length = len(header)
+            start, data_bytes, floating = _nifti_layout(file.read(540))
+            file.seek(start)
+            length, finite = 0, True
+            # A multiple of every voxel size, so that no value is split between chunks.
             while chunk := file.read(1 << 20):
+                if floating is not None and finite:
+                    whole = len(chunk) // floating.itemsize * floating.itemsize
+                    finite = bool(np.isfinite(np.frombuffer(chunk[:whole], floating)).all())
                 length += len(chunk)
-        expected = _nifti_bytes(header)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise UnreadableFileError(
             f"The image cannot be read: it is truncated, corrupt or not NIfTI ({type(error).__name__}).",
             "Export or download it again.",
         ) from None
-    if length < expected:
+    if length < data_bytes:
         raise UnreadableFileError(
-            f"The image cannot be read: it is truncated, corrupt or not NIfTI ({length} of {expected} bytes).",
+            f"The image cannot be read: it is truncated ({length} of {data_bytes} bytes of voxels).",
             "Export or download it again.",
         )
+    if not finite:
+        raise UnreadableFileError(*_NOT_NUMBERS)
 
 
-def _nifti_bytes(header: bytes) -> int:
-    """Bytes that a NIfTI-1 or NIfTI-2 file needs, header included.
+def _nifti_layout(header: bytes) -> tuple[int, int, np.dtype | None]:
+    """Start and length in bytes of the voxels in a NIfTI-1 or NIfTI-2 file, and their type where that is a float.
 
-    Offsets are those of nifti1.h and nifti2.h: sizes `dim`, bits per voxel `bitpix`, start of the data `vox_offset`.
+    Offsets are those of nifti1.h and nifti2.h: sizes `dim`, `datatype`, bits per voxel `bitpix`, `vox_offset`.
     """
     order = "<" if header[:4] in (b"\x5c\x01\x00\x00", b"\x1c\x02\x00\x00") else ">"
     (size,) = struct.unpack_from(f"{order}i", header, 0)
     if size == 348:
         dim = struct.unpack_from(f"{order}8h", header, 40)
-        (bits,), (start,) = struct.unpack_from(f"{order}h", header, 72), struct.unpack_from(f"{order}f", header, 108)
+        datatype, bits = struct.unpack_from(f"{order}2h", header, 70)
+        (start,) = struct.unpack_from(f"{order}f", header, 108)
     elif size == 540:
-        (bits,) = struct.unpack_from(f"{order}h", header, 14)
+        datatype, bits = struct.unpack_from(f"{order}2h", header, 12)
         dim = struct.unpack_from(f"{order}8q", header, 16)
         (start,) = struct.unpack_from(f"{order}q", header, 168)
     else:
         raise struct.error("no NIfTI header")
-    return int(start) + math.prod(dim[1 : dim[0] + 1]) * bits // 8
+    floating = {16: np.dtype(f"{order}f4"), 64: np.dtype(f"{order}f8")}.get(datatype)
+    return int(start), math.prod(dim[1 : dim[0] + 1]) * bits // 8, floating
 
 
 def _is_flat_4d(reader: sitk.ImageFileReader) -> bool:
