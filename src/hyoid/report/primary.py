@@ -80,7 +80,7 @@ def size_line(scene: Scene, tumour: tuple[Status, str], target_source: ModelUse 
         look = region(parts[0].patch, scene.geometry)
         value = (
             f"{cm(parts[0].row.longest_diameter_mm)} cm in longest dimension; "
-            f"{axes_cm(look.box_mm)} cm (front-back x left-right x head-foot)"
+            f"{axes_cm(look.box_mm)} cm (anteroposterior x transverse x craniocaudal)"
         )
         note = f"Volume {parts[0].row.volume_ml:.2f} ml; axial {cm(parts[0].row.axial_long_mm)} x "
         note += f"{cm(parts[0].row.axial_short_mm)} cm"
@@ -113,7 +113,7 @@ def cm(length_mm: float) -> str:
 
 
 def axes_cm(box_mm: tuple[float, float, float]) -> str:
-    """Front-back x left-right x head-foot in cm, from the extents left-right, front-back, head-foot in mm.
+    """Anteroposterior x transverse x craniocaudal in cm, from the extents along x, y, z in mm.
 
     Examples
     --------

@@ -34,7 +34,7 @@ class Region(_Frozen):
         A voxel of the region in that slice, (x, y, z) in LPS, mm.
     centroid_lps_mm : tuple of float
     box_mm : tuple of float
-        Extents left-right, front-back, head-foot of the grid-aligned box around the region, mm.
+        Extents along x, y, z (transverse, anteroposterior, craniocaudal) of the grid-aligned box around it, mm.
     """
 
     label: str

@@ -57,7 +57,7 @@ class Field:
 
 
 def _heading(words: str, kind: Kind) -> Field:
-    return Field(words.lower().replace("&", "and").replace(" ", "_"), words, words, kind)
+    return Field(words.lower().replace("&", "and").replace(" ", "_").replace("-", "_"), words, words, kind)
 
 
 _FRONT = "CECT for Head & Neck Cancers"
