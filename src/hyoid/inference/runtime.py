@@ -1,0 +1,159 @@
+"""`Runtime`: a compiled network. OpenVINO on a CPU, torch on CUDA; arrays in, arrays out.
+
+A graph is traced once (this imports torch) and kept in the cache folder under a hash of the weights, the input shapes
+and the versions; later processes load the compiled graph and never import torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from hyoid.errors import ModelUnusableError
+from hyoid.io.model_package import ModelPackage
+
+Device = Literal["cpu", "cuda"]
+Precision = Literal["f32", "bf16"]
+BF16_AGREEMENT = 0.999
+"""Dice of bfloat16 against float32 labels that a card must record before bfloat16 is used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Runtime:
+    """A network that is ready to run.
+
+    Parameters
+    ----------
+    run : callable
+        Arrays with a batch axis in, one float32 array out.
+    device, precision : str
+        Where and in which arithmetic it runs.
+    compiled_now : bool
+        Whether this call had to trace the graph (slow, once per machine).
+    """
+
+    run: Callable[..., NDArray[np.float32]]
+    device: Device
+    precision: Precision
+    compiled_now: bool
+
+
+def load_runtime(
+    package: ModelPackage,
+    input_shapes: Sequence[tuple[int, ...]],
+    *,
+    device: Device = "cpu",
+    precision: Precision | None = None,
+    cache: Path,
+    threads: int = 0,
+) -> Runtime:
+    """Compile the network of a package, or load the compiled one.
+
+    Parameters
+    ----------
+    package : ModelPackage
+    input_shapes : sequence of tuple
+        One per input, batch axis included.
+    device : {"cpu", "cuda"}
+    precision : {"f32", "bf16"}, optional
+        By default bfloat16 where the CPU computes in it and the package records that its labels stay the same, else
+        float32. It is always set explicitly: OpenVINO would choose bfloat16 by itself.
+    cache : Path
+        Folder for compiled graphs.
+    threads : int
+        0 uses every core.
+
+    Raises
+    ------
+    ModelUnusableError
+        When the weights do not fit the network that the manifest describes.
+    """
+    if device == "cuda":
+        return _torch_runtime(package)
+    precision = precision or best_precision(package)
+    core = openvino.Core()
+    cache.mkdir(parents=True, exist_ok=True)
+    graph = cache / f"{_graph_key(package, input_shapes)}.xml"
+    traced = not graph.is_file()
+    if traced:
+        _trace(package, input_shapes, graph)
+    options: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        "CACHE_DIR": str(cache / "compiled"),
+    }
+    if threads:
+        options["INFERENCE_NUM_THREADS"] = threads
+    compiled = core.compile_model(graph, "CPU", options)
+    request = compiled.create_infer_request()
+
+    def run(*arrays: NDArray) -> NDArray[np.float32]:
+        return request.infer(list(arrays), share_inputs=True)[0].astype(np.float32)
+
+    return Runtime(run, "cpu", precision, traced)
+
+
+def best_precision(package: ModelPackage) -> Precision:
+    """bfloat16 where the CPU has it and the card says that labels stay the same; else float32."""
+    agreement = package.manifest.bf16_agreement
+    agrees = bool(agreement) and min(agreement.values()) >= BF16_AGREEMENT
+    return "bf16" if agrees and "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+
+
+def _graph_key(package: ModelPackage, input_shapes: Sequence[tuple[int, ...]]) -> str:
+    content = json.dumps([package.manifest.sha256, package.manifest.network, input_shapes, openvino.__version__, 1])
+    return f"{package.manifest.name}-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
+
+
+def _trace(package: ModelPackage, input_shapes: Sequence[tuple[int, ...]], graph: Path) -> None:
+    """Write the OpenVINO graph; other processes see it whole or not at all."""
+    import torch
+
+    network = _torch_network(package)
+    example = tuple(torch.zeros(shape) for shape in input_shapes)
+    model = openvino.convert_model(network, example_input=example, input=[list(s) for s in input_shapes])
+    with tempfile.TemporaryDirectory(dir=graph.parent) as folder:
+        openvino.save_model(model, Path(folder) / "graph.xml", compress_to_fp16=False)
+        os.replace(Path(folder) / "graph.bin", graph.with_suffix(".bin"))
+        os.replace(Path(folder) / "graph.xml", graph)
+
+
+def _torch_network(package: ModelPackage) -> Any:
+    """Network of a package with its weights, ready for evaluation."""
+    import torch
+
+    from hyoid.models.build import build_network
+
+    try:
+        network = build_network(package.manifest.network)
+        network.load_state_dict({name: torch.from_numpy(a) for name, a in package.arrays().items()})
+    except (ValueError, RuntimeError) as error:
+        raise ModelUnusableError(
+            f"The weights of model {package.manifest.name!r} do not fit its network.",
+            "Install hyoid again, or make the package again with `hyoid train`.",
+        ) from error
+    return network.eval()
+
+
+def _torch_runtime(package: ModelPackage) -> Runtime:
+    import torch
+
+    network = _torch_network(package).cuda()
+
+    def run(*arrays: NDArray) -> NDArray[np.float32]:
+        with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
+            tensors = [torch.from_numpy(np.ascontiguousarray(a)).cuda(non_blocking=True) for a in arrays]
+            result: NDArray[np.float32] = network(*tensors).float().cpu().numpy()
+            return result
+
+    return Runtime(run, "cuda", "bf16", compiled_now=False)

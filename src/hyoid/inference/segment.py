@@ -1,0 +1,63 @@
+"""A scan and a segmentation package to logits on the network's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.inference.runtime import Runtime
+from hyoid.inference.sliding_window import predict_tiles
+from hyoid.io.model_package import Manifest
+from hyoid.preprocess.intensity import windowed_channels
+from hyoid.volume import Geometry, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Logits:
+    """One map per label on the network's grid.
+
+    Parameters
+    ----------
+    array : ndarray, shape (K, d, h, w), float32
+    geometry : Geometry
+    labels : tuple of str
+    """
+
+    array: NDArray[np.float32]
+    geometry: Geometry
+    labels: tuple[str, ...]
+
+    def probability(self, label: str) -> NDArray[np.float32]:
+        """Sigmoid of one label's logits, shape (d, h, w)."""
+        return (1 / (1 + np.exp(-self.array[self.labels.index(label)]))).astype(np.float32)
+
+
+def segment(
+    body: Volume,
+    manifest: Manifest,
+    runtime: Runtime,
+    *,
+    step: float = 0.5,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Logits:
+    """Logits of a package on a scan that lies on its grid.
+
+    Parameters
+    ----------
+    body : Volume
+        From `hyoid.preprocess.network_grid.body_on_grid` with the manifest's spacing.
+    manifest : Manifest
+    runtime : Runtime
+        Compiled for one tile of the manifest's patch.
+    step : float
+        Overlap of tiles, see `predict_tiles`.
+    """
+    image = windowed_channels(body.array, manifest.preprocessing["windows_hu"])
+    array = predict_tiles(
+        image, runtime.run, manifest.patch, outputs=len(manifest.labels), step=step, on_progress=on_progress
+    )
+    return Logits(array, body.geometry, manifest.labels)
+

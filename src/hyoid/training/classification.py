@@ -1,0 +1,203 @@
+"""Lightning module and data for SGRNet and its variants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
+
+from hyoid.anatomy.structures import ORGANS
+from hyoid.io.model_package import write_package
+from hyoid.models.build import build_network
+from hyoid.training.losses import asymmetric_loss
+from hyoid.training.recipe import AugmentationRecipe, ClassificationRecipe
+from hyoid.training.run import Progress, fit, licence_text, quiet
+from hyoid.training.schedule import optimiser_and_schedule
+
+UNKNOWN = -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class ReportCase:
+    """What SGRNet sees of one patient, and what it should say.
+
+    Parameters
+    ----------
+    name : str
+    ct, organs, heatmap : ndarray, shape (D, H, W)
+        Normalised CT, organ labels, tumour heatmap 0..1, all on the recipe's grid.
+    target : ndarray, shape (N,)
+        1 involved, 0 not, `UNKNOWN` where the structure was not contoured.
+    """
+
+    name: str
+    ct: NDArray[np.float32]
+    organs: NDArray[np.uint8]
+    heatmap: NDArray[np.float32]
+    target: NDArray[np.float32]
+
+
+class ReportDataset(Dataset):
+    """`steps` random views of one epoch; view k of epoch e is drawn with the generator (seed, e, k)."""
+
+    def __init__(self, cases: Sequence[ReportCase], recipe: ClassificationRecipe, epoch: int) -> None:
+        self.cases, self.recipe, self.epoch = cases, recipe, epoch
+        # Every epoch is one pass in a new order, as many times as the steps ask for.
+        order = np.random.default_rng((recipe.seed, epoch))
+        needed = recipe.optimiser.steps_per_epoch * recipe.optimiser.batch
+        passes = -(-needed // len(cases))
+        self.order = np.concatenate([order.permutation(len(cases)) for _ in range(passes)])[:needed]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """CT, organs, heatmap, each (1, D, H, W), and target (N,)."""
+        case = self.cases[self.order[index]]
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
+        views = augmented(case, self.recipe.augmentation, rng)
+        return (*views, torch.from_numpy(case.target))
+
+
+def augmented(
+    case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The three inputs under one random rotation, scale and shift; never mirrored."""
+    angles = torch.from_numpy(np.deg2rad(rng.uniform(-1, 1, 3) * recipe.rotation_deg)).float()
+    scale = float(rng.uniform(*recipe.scale))
+    ca, cb, cc = torch.cos(angles)
+    sa, sb, sc = torch.sin(angles)
+    one, zero = torch.tensor(1.0), torch.tensor(0.0)
+    about = [
+        torch.stack([one, zero, zero, zero, ca, -sa, zero, sa, ca]).reshape(3, 3),
+        torch.stack([cb, zero, sb, zero, one, zero, -sb, zero, cb]).reshape(3, 3),
+        torch.stack([cc, -sc, zero, sc, cc, zero, zero, zero, one]).reshape(3, 3),
+    ]
+    edges = torch.tensor(case.ct.shape[::-1], dtype=torch.float32)
+    rotation = torch.diag(1 / edges) @ (about[0] @ about[1] @ about[2]) @ torch.diag(edges) / scale
+    shift = torch.from_numpy(rng.uniform(-0.08, 0.08, 3)).float()
+    grid = functional.affine_grid(
+        torch.cat([rotation, shift[:, None]], dim=1)[None], [1, 1, *case.ct.shape], align_corners=False
+    )
+
+    def moved(array: NDArray, mode: str, fill: float) -> Tensor:
+        tensor = torch.from_numpy(array.astype(np.float32))[None, None] - fill
+        return functional.grid_sample(tensor, grid, mode=mode, align_corners=False)[0] + fill
+
+    ct = moved(case.ct, "bilinear", float(case.ct.min()))
+    ct = ct * (1 + float(rng.uniform(-1, 1)) * recipe.hu_scale) + float(rng.normal(0, 0.05))
+    return ct, moved(case.organs, "nearest", 0.0), moved(case.heatmap, "bilinear", 0.0)
+
+
+class ClassificationTraining(lightning.LightningModule):
+    """Training of one variant with the asymmetric loss; the averaged weights are the result."""
+
+    def __init__(self, recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> None:
+        super().__init__()
+        self.recipe, self.cases = recipe, cases
+        network = build_network(network_description(recipe))
+        self.network = network.to(memory_format=torch.channels_last_3d)
+        decay = get_ema_multi_avg_fn(recipe.optimiser.ema_decay)
+        # Running means of batch normalisation are averaged with the weights.
+        self.average = AveragedModel(self.network, multi_avg_fn=decay, use_buffers=True)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _: int) -> Tensor:
+        """Loss of one batch."""
+        ct, organs, heatmap, target = batch
+        ct = ct.to(memory_format=torch.channels_last_3d)
+        logits = self.network(ct, organs, heatmap)
+        loss = asymmetric_loss(
+            logits, target, gamma_positive=self.recipe.gamma_positive, gamma_negative=self.recipe.gamma_negative
+        )
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(ct))
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the averaged weights."""
+        self.average.update_parameters(self.network)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Adam with the recipe's schedule."""
+        return optimiser_and_schedule(self.network.parameters(), self.recipe.optimiser)
+
+    def train_dataloader(self) -> DataLoader:
+        """Views of the current epoch; read again for every epoch."""
+        views = ReportDataset(self.cases, self.recipe, self.current_epoch)
+        return DataLoader(views, batch_size=self.recipe.optimiser.batch, num_workers=1, prefetch_factor=4)
+
+    def result(self) -> dict[str, Tensor]:
+        """Averaged weights under the network's own names."""
+        return dict(self.average.module.state_dict())
+
+
+def network_description(recipe: ClassificationRecipe) -> dict[str, Any]:
+    """What `build_network` needs and a manifest stores."""
+    return {
+        "kind": "sgrnet",
+        "variant": recipe.variant,
+        "backbone": recipe.backbone,
+        "outputs": len(recipe.fields),
+        "organ_labels": max(s.label for s in ORGANS),
+        "embedding": recipe.embedding,
+        "channels": recipe.channels,
+    }
+
+
+def train_classification(
+    recipe: ClassificationRecipe,
+    cases: Sequence[ReportCase],
+    out: Path,
+    *,
+    device: str = "auto",
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train one variant of SGRNet on prepared cases and write its package to `out`.
+
+    Parameters
+    ----------
+    recipe : ClassificationRecipe
+    cases : sequence of ReportCase
+    out : Path
+        Gets `package/`, `metrics.jsonl` and `checkpoints/`; a run that was stopped is taken up from there.
+
+    Returns
+    -------
+    Path
+        The package.
+    """
+    lightning.seed_everything(recipe.seed, verbose=False)
+    module = ClassificationTraining(recipe, cases)
+    fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+    keys = ("window_hu", "sigma_per_extent", "threshold", "min_volume_ml", "involvement_share")
+    write_package(
+        out / "package",
+        {
+            "name": recipe.name,
+            "version": recipe.version,
+            "words": recipe.words,
+            "task": "classification",
+            "network": network_description(recipe),
+            "labels": recipe.fields,
+            "supported": recipe.fields,
+            "spacing_mm": recipe.spacing_mm,
+            "patch": recipe.grid,
+            "preprocessing": {key: getattr(recipe, key) for key in keys},
+            "training_data": recipe.training_data,
+            "licence": recipe.licence,
+            "recipe": recipe.model_dump(mode="json"),
+        },
+        {name: tensor.numpy() for name, tensor in module.result().items()},
+        licence=licence_text(),
+        card=f"# {recipe.name} {recipe.version}\n\n{recipe.words}\n\nNot yet measured.\n",
+    )
+    return out / "package"
