@@ -84,7 +84,7 @@ def _is_empty(inputs: ReportInputs, scene: Scene) -> bool:
 
 def _lesions(scene: Scene, inputs: ReportInputs) -> tuple[Lesion, ...]:
     """Every component, primary first, with its level where it is a node."""
-    short = {"GTVp": "Primary", "GTVn": "Node", "target region": "Predicted target region"}
+    short = {"GTVp": "Primary tumour", "GTVn": "Node", "target region": "Predicted target region"}
     rows = []
     for kind, masses in scene.masses.items():
         for mass in masses:

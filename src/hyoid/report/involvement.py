@@ -171,7 +171,7 @@ def _meetings(key: str, structures: Mapping[str, tuple[Patch, Side]], scene: Sce
     """Every structure against the primary and, for fields that nodes reach, the nodes; the strongest first."""
     tumours = [(scene.primary, "primary tumour")]
     if key in _FIELDS_OF_NODES:
-        tumours.append((scene.nodes, "node"))
+        tumours.append((scene.nodes, "nodes"))
     found = [
         meet(name, patch, tumour, side=side, cause=cause, scene=scene, encasement=name in _VESSELS)
         for name, (patch, side) in structures.items()
@@ -218,7 +218,7 @@ def _measured(
 def _detail(meeting: Meeting, *, name_it: bool) -> str:
     """What stands behind the colon: structure, cause, numbers."""
     numbers = []
-    if meeting.cause == "node":
+    if meeting.cause == "nodes":
         numbers.append("by a node")
     if meeting.grade is Grade.OVERLAP:
         numbers.append(f"{meeting.overlap_ml:.2f} ml, {_percent(meeting.share)} of the structure")
@@ -234,9 +234,9 @@ def _detail(meeting: Meeting, *, name_it: bool) -> str:
 def _note(meeting: Meeting) -> str:
     words = meeting.structure.words
     if meeting.grade is Grade.APART:
-        return f"No voxel of the {meeting.cause} within one voxel of: {words}"
+        return f"{words}: clear of the {meeting.cause}"
     if meeting.grade is Grade.CONTACT:
-        return f"{meeting.cause.capitalize()} within one voxel of: {words}"
+        return f"{words}: within one voxel of the {meeting.cause}"
     return (
         f"{meeting.cause.capitalize()} overlaps {words}: {meeting.overlap_ml:.2f} ml, {_percent(meeting.share)} of it"
     )

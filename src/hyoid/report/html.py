@@ -1,0 +1,95 @@
+"""The report as one self-contained page: no script, no network, readable on a phone and on paper."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from hyoid.report.figures import Figure, make_backdrop, make_figure
+from hyoid.report.pictures import Picture, choose_pictures
+from hyoid.report.schema import Line, Report
+from hyoid.report.template import OUTSIDE, TEMPLATE, Kind
+from hyoid.volume import Volume
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the template and the lines under it."""
+
+    words: str
+    is_subheading: bool
+    lines: tuple[Line, ...]
+
+
+def to_html(report: Report, image: Volume, labels: Volume) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    report : Report
+    image : Volume
+        The scan.
+    labels : Volume
+        Organs and targets (labels of `hyoid.anatomy.structures`), on the grid of the scan.
+
+    Raises
+    ------
+    GeometryError
+        When scan and labels lie on different grids.
+    """
+    backdrop = make_backdrop(image, labels)
+    pictures, links = choose_pictures(report, backdrop)
+    figures = {picture.key: make_figure(backdrop, picture.point_lps_mm) for picture in pictures}
+    return _template().render(
+        report=report,
+        sections=_sections(report),
+        headline=[report.line(key) for key in ("primary_location_of_the_mass", "size_of_the_mass", "number_of_nodes")],
+        pictures=[_shown(picture, figures[picture.key]) for picture in pictures],
+        links=links,
+        answered=sum(line.status != "Missing" for line in report.lines),
+    )
+
+
+def _sections(report: Report) -> list[Section]:
+    """Lines under the template's headings, in its order; what it does not name comes last."""
+    sections: list[Section] = []
+    for field in TEMPLATE:
+        if field.is_heading:
+            sections.append(Section(field.words, field.kind is Kind.SUBHEADING, ()))
+        else:
+            last = sections.pop()
+            sections.append(Section(last.words, last.is_subheading, (*last.lines, report.line(field.key))))
+    others = tuple(line for line in report.lines if line.section == OUTSIDE)
+    if others:
+        sections.append(Section(OUTSIDE, False, others))
+    return sections
+
+
+def _shown(picture: Picture, figure: Figure) -> dict[str, object]:
+    """A picture with its panels as data URLs."""
+    return {
+        "key": picture.key,
+        "title": picture.title,
+        "slice": picture.slice_index + 1,
+        "lines": picture.lines,
+        "legend": figure.legend,
+        "panels": [
+            {"url": f"data:image/jpeg;base64,{base64.b64encode(panel.jpeg).decode()}", "alt": panel.alt}
+            for panel in figure.panels
+        ],
+    }
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("hyoid.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
