@@ -31,6 +31,7 @@ class HyoidError(Exception):
     """
 
     exit_code = 1
+    exit_words = "Failed:"
 
     def __init__(self, problem: str, cure: str = "") -> None:
         self.problem = problem
@@ -42,12 +43,14 @@ class UsageError(HyoidError):
     """Raised when a command, option or recipe key is wrong."""
 
     exit_code = 2
+    exit_words = "Wrong usage:"
 
 
 class InputRefusedError(HyoidError):
     """Raised when data cannot be used without guessing."""
 
     exit_code = 3
+    exit_words = "Input refused:"
 
 
 class UnreadableFileError(InputRefusedError):
@@ -82,3 +85,4 @@ class ModelUnusableError(HyoidError):
     """Raised when a model package, its weights or its licence forbid its use."""
 
     exit_code = 4
+    exit_words = "Model unusable:"

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, TARGET_REGION
-from hyoid.errors import UnreadableFileError, UsageError
-from hyoid.geometry.boxes import Box, bounding_box, crop
+from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
-from hyoid.geometry.resample import grid_with_spacing, resample
+from hyoid.geometry.resample import resample
 from hyoid.io.files import read_image, read_labels
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.preprocess.network_grid import body_on_grid
+from hyoid.volume import Geometry, Quantity
 
 # OpenKBP's `pt_N_oar` labels, in hyoid's words.
-_OPENKBP_ORGANS = {
+OPENKBP_ORGANS = {
     1: "brainstem",
     2: "spinal_cord",
     3: "parotid_right",
@@ -32,7 +32,7 @@ _OPENKBP_ORGANS = {
     6: "larynx",
     7: "mandible",
 }
-_OPENKBP_PTV70 = 3
+OPENKBP_PTV70 = 3
 # Contours of the cord over 400 mL: wrong, see ../shared/data/README.md.
 _OPENKBP_WRONG = {("pt_215", "spinal_cord"), ("pt_216", "spinal_cord")}
 
@@ -121,11 +121,7 @@ def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float]) -> Case:
     files : CaseFiles
     spacing_mm : (slice, row, column)
     """
-    ct = to_canonical(read_image(files.ct, Quantity.HU))
-    grid = grid_with_spacing(ct.geometry, spacing_mm)
-    coarse = resample(ct, grid, outside=-1024)
-    box = body_box(coarse)
-    hu = crop(coarse, box)
+    hu = body_on_grid(to_canonical(read_image(files.ct, Quantity.HU)), spacing_mm)
     labels = np.zeros(hu.array.shape, np.uint8)
     known: set[str] = set()
     if files.organs is not None:
@@ -133,7 +129,7 @@ def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float]) -> Case:
     target = None
     if files.target is not None:
         ptv = resample(to_canonical(read_labels(files.target)), hu.geometry)
-        target = ptv.array == _OPENKBP_PTV70
+        target = ptv.array == OPENKBP_PTV70
         known.add(BY_LABEL[TARGET_REGION].name)
     clipped = np.clip(np.round(hu.array), -1024, 3071).astype(np.int16)
     return Case(files.name, clipped, labels, target, frozenset(known), hu.geometry, files.virtual)
@@ -154,14 +150,6 @@ def load_cases(
     return tuple(cases)
 
 
-def body_box(ct: Volume) -> Box:
-    """Box around everything denser than fat, plus two voxels."""
-    box = bounding_box(ct.array > -300)
-    if box is None:
-        raise UnreadableFileError("A training case holds nothing but air.", "Check that its voxels are in HU.")
-    return box.grown((2, 2, 2), ct.geometry.shape)
-
-
 def _organ_labels(files: CaseFiles, grid: Geometry) -> tuple[NDArray[np.uint8], set[str]]:
     """Label map in hyoid's labels, and the structures contoured in it."""
     assert files.organs is not None
@@ -170,7 +158,7 @@ def _organ_labels(files: CaseFiles, grid: Geometry) -> tuple[NDArray[np.uint8], 
         return source.astype(np.uint8), {s.name for s in ORGANS}
     labels = np.zeros(source.shape, np.uint8)
     known = set()
-    for value, name in _OPENKBP_ORGANS.items():
+    for value, name in OPENKBP_ORGANS.items():
         mask = source == value
         if mask.any() and (files.name, name) not in _OPENKBP_WRONG:
             labels[mask] = BY_NAME[name].label

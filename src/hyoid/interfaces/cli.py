@@ -1,0 +1,64 @@
+"""`hyoid`: the command line. Exit codes: 0 done, 2 wrong usage, 3 input refused, 4 model unusable, 5 empty or failed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import hyoid
+from hyoid.errors import HyoidError
+from hyoid.interfaces import (
+    evaluate_command,
+    measure_command,
+    models_command,
+    phantom_command,
+    report_command,
+    train_command,
+)
+
+app = typer.Typer(
+    name="hyoid",
+    help="Head-and-neck oncology imaging: a scan goes in; masks, a structured report and its evidence come out. "
+    "Research use only.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(report_command.demo)
+app.command("report")(report_command.report)
+app.command("measure")(measure_command.measure)
+app.command("evaluate")(evaluate_command.evaluate)
+app.command("phantom")(phantom_command.phantom)
+app.command("train")(train_command.train)
+app.add_typer(models_command.app, name="models")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hyoid {hyoid.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+) -> None:
+    """Head-and-neck oncology imaging. Research use only."""
+
+
+def main() -> None:
+    """Run a command; a refusal becomes two lines and its exit code."""
+    try:
+        app()
+    except HyoidError as error:
+        console = Console(stderr=True)
+        console.print(f"[bold red]{type(error).exit_words}[/]", error.problem, highlight=False)
+        if error.cure:
+            console.print("[bold]What to do:[/]", error.cure, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. Nothing half-written was left.")
+        sys.exit(130)

@@ -1,0 +1,43 @@
+"""Where things lie on this machine: weights in the package, compiled graphs in the user's cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from hyoid.errors import UsageError
+from hyoid.inference.runtime import Device
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+
+
+def cache_folder() -> Path:
+    """Folder for compiled graphs: $HYOID_CACHE, else the user's cache folder."""
+    if chosen := os.environ.get("HYOID_CACHE"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "hyoid"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hyoid"
+
+
+def device_named(name: str) -> Device:
+    """Device for auto, cpu or cuda.
+
+    Raises
+    ------
+    UsageError
+        When the name is unknown, or CUDA is asked for and torch finds none.
+    """
+    if name == "cpu" or (name == "auto" and shutil.which("nvidia-smi") is None):
+        return "cpu"
+    if name not in ("auto", "cuda"):
+        raise UsageError(f"There is no device {name!r}.", "Choose auto, cpu or cuda.")
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise UsageError("This torch finds no CUDA device.", "Use --device cpu, or install torch with CUDA.")
+    return "cpu"

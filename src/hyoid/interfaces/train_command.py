@@ -1,0 +1,91 @@
+"""`hyoid train`: from a recipe and cases to a model package. Needs the extra `train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hyoid.errors import UsageError
+from hyoid.interfaces.console import Teller
+from hyoid.interfaces.models_command import package_folder
+from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.io.model_package import read_package
+
+HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Recipe name (organs, tumour, sgrnet) or a YAML file.")],
+    data: Annotated[list[Path], typer.Option(help="Folder of cases; may be given several times.")],
+    out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
+    preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
+    fold: Annotated[int | None, typer.Option(min=0, max=HALVES - 1, help="Leave out this half of the cases.")] = None,
+    start: Annotated[str | None, typer.Option(help="Package whose weights to begin with.")] = None,
+    organs: Annotated[str, typer.Option(help="sgrnet: package that outlines organs.")] = "organs",
+    tumour: Annotated[
+        list[str] | None, typer.Option(help="sgrnet: tumour packages; the K-th serves the cases of fold K it never saw.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Train one network; its package is in OUT/package."""
+    try:
+        import torch
+
+        from hyoid.pipelines import sgrnet_training
+        from hyoid.training import recipe as recipes
+        from hyoid.training import run
+    except ImportError as error:
+        raise UsageError(
+            f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
+        ) from error
+    chosen = recipes.load_recipe(recipe, preset)
+    teller = Teller(as_json=as_json)
+    tumours = tumour or ["tumour"]
+    if dry_run:
+        _say_plan(teller, chosen, data, out)
+        return
+    if threads:
+        torch.set_num_threads(threads)
+    accelerator = "gpu" if device_named(device) == "cuda" else "cpu"
+    with teller.bars():
+        if isinstance(chosen, recipes.SegmentationRecipe):
+            package = run.train_segmentation(
+                chosen,
+                data,
+                out,
+                start=None if start is None else package_folder(start),
+                keep=lambda index: fold is None or index % HALVES != fold,
+                device=accelerator,
+                on_progress=teller.progress,
+            )
+        else:
+            package = sgrnet_training.train_sgrnet(
+                chosen,
+                data,
+                out,
+                organs=read_package(package_folder(organs)),
+                tumours=[read_package(package_folder(name)) for name in tumours],
+                cache=cache_folder(),
+                device=accelerator,
+                on_progress=teller.progress,
+            )
+    teller.event("done", package=str(package))
+    teller.say(f"Package: {package}")
+
+
+def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path) -> None:
+    """What a run would read, do and write."""
+    from hyoid.training.cases import find_cases
+
+    counts = {folder.name: len(find_cases(folder)) for folder in data}
+    optimiser = recipe.optimiser
+    teller.event("plan", recipe=recipe.name, cases=counts, steps=optimiser.steps, batch=optimiser.batch, out=str(out))
+    cases = ", ".join(f"{n} cases in {name}" for name, n in counts.items())
+    teller.say(f"{recipe.name}: {optimiser.steps} steps of batch {optimiser.batch} on {cases}; result in {out}/package.")
+    resumed = (out / "checkpoints" / "last.ckpt").is_file()
+    teller.say("A stopped run is there and would go on." if resumed else "A new run would begin.")

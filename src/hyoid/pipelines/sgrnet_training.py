@@ -1,0 +1,119 @@
+"""Training of SGRNet: predict organ maps and heatmaps as in use, then train on them.
+
+A patient's heatmap comes from a tumour network that did not see the patient (cross-fitting); otherwise SGRNet would
+learn to trust heatmaps that are better than those it meets later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.anatomy.structures import BY_NAME
+from hyoid.errors import UsageError
+from hyoid.geometry.orientation import to_canonical
+from hyoid.io.files import read_image, read_labels
+from hyoid.io.model_package import ModelPackage
+from hyoid.pipelines.structured_report import Machine, localise_tumour, outline_organs, sgrnet_inputs
+from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
+from hyoid.training.classification import UNKNOWN, ReportCase, train_classification
+from hyoid.training.recipe import ClassificationRecipe
+from hyoid.training.run import Progress, quiet
+from hyoid.volume import Quantity
+
+
+def train_sgrnet(
+    recipe: ClassificationRecipe,
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    organs: ModelPackage,
+    tumours: Sequence[ModelPackage],
+    cache: Path,
+    device: str = "auto",
+    on_progress: Progress = quiet,
+) -> Path:
+    """Prepare every case, then train; the package is returned.
+
+    Parameters
+    ----------
+    recipe : ClassificationRecipe
+    folders : sequence of Path
+        OpenKBP folders.
+    out : Path
+        Prepared cases are kept in `out/priors`, so that a stopped run does not predict them again.
+    organs : ModelPackage
+    tumours : sequence of ModelPackage
+        Case number i gets its heatmap from number i modulo their count: give those trained without these cases.
+    cache : Path
+        Compiled graphs.
+    """
+    files = [f for folder in folders for f in find_cases(folder)]
+    machine = Machine("cpu", cache)
+    cases = []
+    for number, case in enumerate(files):
+        tumour = tumours[number % len(tumours)]
+        kept = out / "priors" / f"{case.name}-{organs.manifest.sha256[:8]}-{tumour.manifest.sha256[:8]}.npz"
+        cases.append(_from_disk(case, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
+        on_progress("priors", number + 1, len(files), "")
+    usable = [c for c in cases if c.target.size and (c.target != UNKNOWN).any()]
+    if not usable:
+        raise UsageError("No case has both organ contours and a high-dose target.", "Give OpenKBP's folder.")
+    return train_classification(recipe, usable, out, device=device, on_progress=on_progress)
+
+
+def involvement_targets(case: CaseFiles, fields: Sequence[str], share: float) -> NDArray[np.float32]:
+    """1 where the high-dose target covers more than `share` of a contoured structure, 0 where not, else `UNKNOWN`.
+
+    Parameters
+    ----------
+    case : CaseFiles
+        With contours and target on the scan's own grid.
+    fields : sequence of str
+        Organ names.
+    share : float
+    """
+    target = np.full(len(fields), UNKNOWN, np.float32)
+    if case.organs is None or case.target is None:
+        return target
+    labels = read_labels(case.organs).array
+    ptv = read_labels(case.target).array == OPENKBP_PTV70
+    value_of = {name: value for value, name in OPENKBP_ORGANS.items()}
+    for k, name in enumerate(fields):
+        if BY_NAME[name].name not in value_of:
+            raise UsageError(f"OpenKBP has no contours of {name!r}.", f"Choose among {', '.join(value_of)}.")
+        organ = labels == value_of[name]
+        if organ.any():
+            target[k] = float((ptv & organ).sum() > share * organ.sum())
+    return target
+
+
+def _prepared(
+    case: CaseFiles, recipe: ClassificationRecipe, organs: ModelPackage, tumour: ModelPackage, machine: Machine, kept: Path
+) -> ReportCase:
+    """Predict the priors of one case and keep them."""
+    ct = to_canonical(read_image(case.ct, Quantity.HU))
+    organ_map, _ = outline_organs(ct, organs, machine)
+    logits, _ = localise_tumour(ct, tumour, machine)
+    arrays = sgrnet_inputs(ct, organ_map, logits, recipe.grid, recipe.model_dump())
+    if arrays is None:
+        raise UsageError(f"No organ was found in {case.name}.", "Train the organ network longer, or leave the case out.")
+    target = involvement_targets(case, recipe.fields, recipe.involvement_share)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(kept, ct=arrays[0].astype(np.float16), organs=arrays[1], heatmap=arrays[2], target=target)
+    # Read back, so that a run that was stopped and one that was not train on the same numbers.
+    again = _from_disk(case, kept)
+    assert again is not None
+    return again
+
+
+def _from_disk(case: CaseFiles, kept: Path) -> ReportCase | None:
+    """A case prepared by an earlier run."""
+    if not kept.is_file():
+        return None
+    with np.load(kept) as arrays:
+        ct = arrays["ct"].astype(np.float32)
+        return ReportCase(case.name, ct, arrays["organs"], arrays["heatmap"], arrays["target"])

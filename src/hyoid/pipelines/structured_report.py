@@ -1,0 +1,303 @@
+"""Structured report (SGRNet): CT -> organs + tumour heatmap -> involvement -> the whole template.
+
+::
+
+    CT -- organs network ----------------> organ map ----------+
+     |                                                         +--> SGRNet --> involvement --+
+     +--- tumour network -> cuboids -> Gaussian heatmap -------+                             +--> report
+     |                                                                                       |
+     +--- reader's masks (1 GTVp, 2 GTVn), in place of the tumour network and SGRNet --------+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
+from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
+from hyoid.geometry.resample import resample
+from hyoid.inference.export import labels_from_logits
+from hyoid.inference.runtime import Device, Precision, Runtime, load_runtime
+from hyoid.inference.segment import Logits, segment
+from hyoid.io.model_package import Manifest, ModelPackage
+from hyoid.io.study import Study
+from hyoid.preprocess.fixed_grid import centred
+from hyoid.preprocess.gate import check_head_neck_ct
+from hyoid.preprocess.heatmap import cuboids, gaussian_heatmap
+from hyoid.preprocess.intensity import normalised_window
+from hyoid.preprocess.network_grid import AIR_HU, body_on_grid
+from hyoid.report import schema
+from hyoid.report.build import Involvement, ReportInputs, build_report
+from hyoid.volume import Quantity, Volume
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total); a stage ends when done equals total."""
+
+# The larynx holds its own air and cartilages; they are painted over it.
+_HOLDS_OTHERS = frozenset({BY_NAME["larynx"].label})
+PARTS_OF_LARYNX = ("larynx_air", "thyroid_cartilage", "cricoid_cartilage")
+MEANING = "the predicted high-dose target covers more than {share:.0%} of the structure"
+
+
+@dataclass(frozen=True, eq=False)
+class ReportModels:
+    """The three networks of the system."""
+
+    organs: ModelPackage
+    tumour: ModelPackage
+    sgrnet: ModelPackage
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where networks run.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda"}
+    cache : Path
+        Folder for compiled graphs.
+    precision : {"f32", "bf16"}, optional
+        By default what each package allows.
+    """
+
+    device: Device
+    cache: Path
+    precision: Precision | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ReportResult:
+    """What a run made.
+
+    Parameters
+    ----------
+    report : Report
+    ct, labels : Volume
+        The scan, and organs with targets (labels of `hyoid.anatomy.structures`), both on the scan's own grid.
+    precisions : dict of str to str
+        Arithmetic of each network that ran.
+    """
+
+    report: schema.Report
+    ct: Volume
+    labels: Volume
+    precisions: dict[str, str]
+
+
+def structured_report(
+    study: Study,
+    models: ReportModels,
+    machine: Machine,
+    *,
+    reader_masks: Volume | None = None,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> ReportResult:
+    """Report of one CT.
+
+    Parameters
+    ----------
+    study : Study
+        With a CT in HU.
+    models : ReportModels
+    machine : Machine
+    reader_masks : Volume, optional
+        1 GTVp, 2 GTVn on the scan's grid; then the report rests on these, and no network is asked about tumour.
+    on_progress : Progress
+
+    Raises
+    ------
+    UnsuitableScanError
+        When the scan is not a CT of head and neck.
+    ModelUnusableError
+        When the weights do not fit their network.
+    """
+    on_progress("check", 0, 1)
+    ct = to_canonical(study.volume.require(Quantity.HU))
+    warnings = check_head_neck_ct(ct)
+    on_progress("check", 1, 1)
+
+    organs, organ_precision = outline_organs(ct, models.organs, machine, on_progress)
+    precisions = {"organs": organ_precision}
+    inputs = {
+        "study": _study_facts(study),
+        "organs": organs,
+        "organ_source": model_use(models.organs.manifest),
+        "organs_expected": models.organs.manifest.supported,
+    }
+    target = None
+    if reader_masks is not None:
+        inputs["lesions"] = to_canonical(reader_masks)
+    else:
+        logits, precisions["tumour"] = localise_tumour(ct, models.tumour, machine, on_progress)
+        target = target_mask(logits, ct)
+        involvement, precisions["sgrnet"] = classify(ct, organs, logits, models.sgrnet, machine, on_progress)
+        if not involvement:
+            warnings = (*warnings, "No organ was found, so involvement was not predicted.")
+        inputs |= {
+            "target_region": target,
+            "target_source": model_use(models.tumour.manifest),
+            "involvement": involvement,
+            "involvement_source": model_use(models.sgrnet.manifest),
+        }
+
+    on_progress("report", 0, 1)
+    if not organs.array.any():
+        warnings = (*warnings, "No organ was outlined: the networks do not know this scan.")
+    report = build_report(ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()))  # type: ignore[arg-type]
+    labels = _all_labels(organs, target, reader_masks, study)
+    on_progress("report", 1, 1)
+    return ReportResult(report, study.volume, labels, precisions)
+
+
+def outline_organs(
+    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Progress = lambda stage, done, total: None
+) -> tuple[Volume, str]:
+    """Organ labels on the grid of the (canonical) scan, and the arithmetic used."""
+    manifest = package.manifest
+    body = body_on_grid(ct, manifest.spacing_mm)
+    runtime = _tile_runtime(package, machine)
+    logits = segment(body, manifest, runtime, on_progress=lambda done, total: on_progress("organs", done, total))
+    asked = [manifest.labels.index(name) for name in manifest.supported]
+    labels = [BY_NAME[name].label for name in manifest.supported]
+    exported = labels_from_logits(
+        logits.array[asked], logits.geometry, ct.geometry, labels, paint_first=_HOLDS_OTHERS
+    )
+    return exported, runtime.precision
+
+
+def localise_tumour(
+    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Progress = lambda stage, done, total: None
+) -> tuple[Logits, str]:
+    """Logits of the high-dose target region on the tumour network's grid, and the arithmetic used."""
+    body = body_on_grid(ct, package.manifest.spacing_mm)
+    runtime = _tile_runtime(package, machine)
+    logits = segment(
+        body, package.manifest, runtime, on_progress=lambda done, total: on_progress("tumour", done, total)
+    )
+    return logits, runtime.precision
+
+
+def target_mask(logits: Logits, ct: Volume) -> Volume:
+    """Predicted target region on the grid of the scan, as label 1."""
+    return labels_from_logits(logits.array, logits.geometry, ct.geometry, [1])
+
+
+def sgrnet_inputs(
+    ct: Volume, organs: Volume, target: Logits, manifest_patch: tuple[int, int, int], constants: dict
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]] | None:
+    """CT, organ map and heatmap as SGRNet sees them, each (D, H, W); None without an organ.
+
+    Parameters
+    ----------
+    ct, organs : Volume
+        Canonical scan and organ labels on the same grid.
+    target : Logits
+        Of the tumour network; SGRNet works on its grid.
+    manifest_patch : (D, H, W)
+    constants : dict
+        `window_hu`, `threshold`, `min_volume_ml`, `sigma_per_extent`.
+    """
+    grid = target.geometry
+    coarse_organs = resample(organs, grid)
+    voxels = np.argwhere(coarse_organs.array)
+    if not len(voxels):
+        return None
+    boxes = cuboids(
+        target.probability("target_region"),
+        grid.spacing_mm,
+        threshold=constants["threshold"],
+        min_volume_ml=constants["min_volume_ml"],
+    )
+    heat = gaussian_heatmap(grid.shape, boxes, sigma_per_extent=constants["sigma_per_extent"])
+    centre = grid.to_lps(voxels.mean(axis=0))
+    body = body_on_grid(ct, grid.spacing_mm)
+    window = constants["window_hu"]
+    coarse_ct = centred(body, centre, manifest_patch, outside=AIR_HU).array
+    heatmap = Volume(heat, grid, Quantity.PROBABILITY)
+    return (
+        normalised_window(coarse_ct, (window[0], window[1])),
+        centred(coarse_organs, centre, manifest_patch, outside=0).array.astype(np.uint8),
+        centred(heatmap, centre, manifest_patch, outside=0).array,
+    )
+
+
+def classify(
+    ct: Volume,
+    organs: Volume,
+    target: Logits,
+    package: ModelPackage,
+    machine: Machine,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> tuple[dict[str, Involvement], str]:
+    """Involvement of every field the package was trained for, and the arithmetic used; nothing without an organ."""
+    manifest = package.manifest
+    on_progress("involvement", 0, 1)
+    arrays = sgrnet_inputs(ct, organs, target, manifest.patch, manifest.preprocessing)
+    if arrays is None:
+        on_progress("involvement", 1, 1)
+        return {}, "f32"
+    shape = (1, 1, *manifest.patch)
+    runtime = load_runtime(
+        package, [shape] * 3, device=machine.device, precision=machine.precision, cache=machine.cache
+    )
+    logits = runtime.run(*[a[None, None].astype(np.float32) for a in arrays])[0]
+    meaning = MEANING.format(share=manifest.preprocessing["involvement_share"])
+    answers = {
+        name: Involvement(float(1 / (1 + np.exp(-logit))), manifest.thresholds.get(name, 0.5), meaning)
+        for name, logit in zip(manifest.labels, logits, strict=True)
+        if name in manifest.supported
+    }
+    on_progress("involvement", 1, 1)
+    return answers, runtime.precision
+
+
+def structure_mask(labels: NDArray, name: str) -> NDArray[np.bool_]:
+    """Where a structure is in a label map; the larynx includes the parts painted over it."""
+    names = (name, *PARTS_OF_LARYNX) if name == "larynx" else (name,)
+    return np.isin(labels, [BY_NAME[n].label for n in names])
+
+
+def model_use(manifest: Manifest) -> schema.ModelUse:
+    """What a report says of a model."""
+    return schema.ModelUse(
+        name=manifest.name,
+        version=manifest.version,
+        licence=manifest.licence,
+        trained_on=manifest.training_data,
+        sha256=manifest.sha256,
+    )
+
+
+def _tile_runtime(package: ModelPackage, machine: Machine) -> Runtime:
+    manifest = package.manifest
+    shape = (1, len(manifest.preprocessing["windows_hu"]), *manifest.patch)
+    return load_runtime(package, [shape], device=machine.device, precision=machine.precision, cache=machine.cache)
+
+
+def _study_facts(study: Study) -> schema.Study:
+    geometry = canonical_geometry(study.volume.geometry)
+    warnings = study.warnings
+    if study.series is not None:
+        warnings = (str(study.series), *warnings)
+    return schema.Study(
+        modality="CT", spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=tuple(warnings)
+    )
+
+
+def _all_labels(organs: Volume, target: Volume | None, reader_masks: Volume | None, study: Study) -> Volume:
+    """Organs and targets in one map on the scan's own grid; targets lie on top."""
+    labels = from_canonical(organs.array, study.volume.geometry)
+    if target is not None:
+        labels[from_canonical(target.array, study.volume.geometry) > 0] = TARGET_REGION
+    if reader_masks is not None:
+        labels[reader_masks.array == 1] = GTVP
+        labels[reader_masks.array == 2] = GTVN
+    return Volume(labels, study.volume.geometry, Quantity.LABEL)
+
+
