@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -124,8 +123,8 @@ def _trace(package: ModelPackage, input_shapes: Sequence[tuple[int, ...]], graph
     model = openvino.convert_model(network, example_input=example, input=[list(s) for s in input_shapes])
     with tempfile.TemporaryDirectory(dir=graph.parent) as folder:
         openvino.save_model(model, Path(folder) / "graph.xml", compress_to_fp16=False)
-        os.replace(Path(folder) / "graph.bin", graph.with_suffix(".bin"))
-        os.replace(Path(folder) / "graph.xml", graph)
+        (Path(folder) / "graph.bin").replace(graph.with_suffix(".bin"))
+        (Path(folder) / "graph.xml").replace(graph)
 
 
 def _torch_network(package: ModelPackage) -> Any:

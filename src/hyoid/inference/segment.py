@@ -60,4 +60,3 @@ def segment(
         image, runtime.run, manifest.patch, outputs=len(manifest.labels), step=step, on_progress=on_progress
     )
     return Logits(array, body.geometry, manifest.labels)
-

@@ -1,4 +1,7 @@
-"""`hyoid`: the command line. Exit codes: 0 done, 2 wrong usage, 3 input refused, 4 model unusable, 5 empty or failed."""
+"""`hyoid`: the command line.
+
+Exit codes: 0 done, 2 wrong usage, 3 input refused, 4 model unusable, 5 finished but empty or failed.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say it.")] = False,
 ) -> None:
     """Head-and-neck oncology imaging. Research use only."""
 

@@ -16,7 +16,7 @@ def phantom(
     n: Annotated[int, typer.Option("--n", min=1, help="How many patients.")] = 1,
     seed: Annotated[int, typer.Option(help="Same seed, same patients.")] = 0,
     modality: Annotated[str, typer.Option(help="ct (pet and t2 are not made yet).")] = "ct",
-    layout: Annotated[str, typer.Option(help="plain: one folder per patient with ct, organs, lesions, truth.")] = "plain",
+    layout: Annotated[str, typer.Option(help="plain: a folder per patient with ct, organs, lesions, truth.")] = "plain",
     spacing: Annotated[str, typer.Option(help="Between slices, rows, columns, mm.")] = "3,1.5,1.5",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:

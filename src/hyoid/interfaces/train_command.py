@@ -25,7 +25,8 @@ def train(
     start: Annotated[str | None, typer.Option(help="Package whose weights to begin with.")] = None,
     organs: Annotated[str, typer.Option(help="sgrnet: package that outlines organs.")] = "organs",
     tumour: Annotated[
-        list[str] | None, typer.Option(help="sgrnet: tumour packages; the K-th serves the cases of fold K it never saw.")
+        list[str] | None,
+        typer.Option(help="sgrnet: tumour packages, one per fold, each for the cases it never saw."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all.")] = 0,
@@ -86,6 +87,6 @@ def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path) -> None:
     optimiser = recipe.optimiser
     teller.event("plan", recipe=recipe.name, cases=counts, steps=optimiser.steps, batch=optimiser.batch, out=str(out))
     cases = ", ".join(f"{n} cases in {name}" for name, n in counts.items())
-    teller.say(f"{recipe.name}: {optimiser.steps} steps of batch {optimiser.batch} on {cases}; result in {out}/package.")
+    teller.say(f"{recipe.name}: {optimiser.steps} steps of batch {optimiser.batch} on {cases} -> {out}/package.")
     resumed = (out / "checkpoints" / "last.ckpt").is_file()
     teller.say("A stopped run is there and would go on." if resumed else "A new run would begin.")

@@ -107,9 +107,7 @@ class SGRNet(nn.Module):
             fused = torch.cat([f for f in (f_ct, f_organs, f_tumour) if f is not None], dim=1)
         return self.classifier(self.fusion(fused).mean(dim=(2, 3, 4)))
 
-    def prior_features(
-        self, organs: Tensor, heatmap: Tensor, size: torch.Size
-    ) -> tuple[Tensor, Tensor | None]:
+    def prior_features(self, organs: Tensor, heatmap: Tensor, size: torch.Size) -> tuple[Tensor, Tensor | None]:
         """f_seg and f_g, brought to the size of the CT features."""
         embedded = self.organ_embedding(organs[:, 0].long()).permute(0, 4, 1, 2, 3)
         f_organs = _to_size(self.organ_encoder(embedded), size)
@@ -139,7 +137,9 @@ class QuarterResolution(nn.Module):
             )
             widths = (256, 512, 1024, 1024)
         else:
-            self.efficientnet = EfficientNetBNFeatures("efficientnet-b0", pretrained=False, spatial_dims=3, in_channels=1)
+            self.efficientnet = EfficientNetBNFeatures(
+                "efficientnet-b0", pretrained=False, spatial_dims=3, in_channels=1
+            )
             widths = (24, 40, 112, 320)
         self.projections = nn.ModuleList(nn.Conv3d(width, channels, 1) for width in widths)
         self.norm = nn.InstanceNorm3d(channels, affine=True)

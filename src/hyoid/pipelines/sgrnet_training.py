@@ -92,7 +92,12 @@ def involvement_targets(case: CaseFiles, fields: Sequence[str], share: float) ->
 
 
 def _prepared(
-    case: CaseFiles, recipe: ClassificationRecipe, organs: ModelPackage, tumour: ModelPackage, machine: Machine, kept: Path
+    case: CaseFiles,
+    recipe: ClassificationRecipe,
+    organs: ModelPackage,
+    tumour: ModelPackage,
+    machine: Machine,
+    kept: Path,
 ) -> ReportCase:
     """Predict the priors of one case and keep them."""
     ct = to_canonical(read_image(case.ct, Quantity.HU))
@@ -100,7 +105,9 @@ def _prepared(
     logits, _ = localise_tumour(ct, tumour, machine)
     arrays = sgrnet_inputs(ct, organ_map, logits, recipe.grid, recipe.model_dump())
     if arrays is None:
-        raise UsageError(f"No organ was found in {case.name}.", "Train the organ network longer, or leave the case out.")
+        raise UsageError(
+            f"No organ was found in {case.name}.", "Train the organ network longer, or leave the case out."
+        )
     target = involvement_targets(case, recipe.fields, recipe.involvement_share)
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(kept, ct=arrays[0].astype(np.float16), organs=arrays[1], heatmap=arrays[2], target=target)

@@ -165,9 +165,7 @@ def outline_organs(
     logits = segment(body, manifest, runtime, on_progress=lambda done, total: on_progress("organs", done, total))
     asked = [manifest.labels.index(name) for name in manifest.supported]
     labels = [BY_NAME[name].label for name in manifest.supported]
-    exported = labels_from_logits(
-        logits.array[asked], logits.geometry, ct.geometry, labels, paint_first=_HOLDS_OTHERS
-    )
+    exported = labels_from_logits(logits.array[asked], logits.geometry, ct.geometry, labels, paint_first=_HOLDS_OTHERS)
     return exported, runtime.precision
 
 
@@ -299,5 +297,3 @@ def _all_labels(organs: Volume, target: Volume | None, reader_masks: Volume | No
         labels[reader_masks.array == 1] = GTVP
         labels[reader_masks.array == 2] = GTVN
     return Volume(labels, study.volume.geometry, Quantity.LABEL)
-
-

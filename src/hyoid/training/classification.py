@@ -69,9 +69,7 @@ class ReportDataset(Dataset):
         return (*views, torch.from_numpy(case.target))
 
 
-def augmented(
-    case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """The three inputs under one random rotation, scale and shift; never mirrored."""
     angles = torch.from_numpy(np.deg2rad(rng.uniform(-1, 1, 3) * recipe.rotation_deg)).float()
     scale = float(rng.uniform(*recipe.scale))

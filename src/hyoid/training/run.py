@@ -96,9 +96,7 @@ def train_segmentation(
     return package
 
 
-def fit(
-    module: lightning.LightningModule, optimiser: Any, out: Path, *, device: str, on_progress: Progress
-) -> None:
+def fit(module: lightning.LightningModule, optimiser: Any, out: Path, *, device: str, on_progress: Progress) -> None:
     """Run Lightning's loop to the recipe's last step, from the last checkpoint when there is one."""
     out.mkdir(parents=True, exist_ok=True)
     epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)

@@ -16,9 +16,7 @@ _OPTIMISERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
 def optimiser_and_schedule(parameters: Iterable[Parameter], recipe: OptimiserRecipe) -> dict[str, Any]:
     """Lightning's pair of optimiser and per-step schedule."""
-    optimiser = _OPTIMISERS[recipe.name](
-        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
+    optimiser = _OPTIMISERS[recipe.name](parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, recipe))
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
