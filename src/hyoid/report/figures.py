@@ -200,7 +200,7 @@ def _tint(colours: NDArray[np.float32], mask: NDArray[np.bool_], structure: Stru
 def _annotate(picture: Image.Image, place: tuple[float, float], letters: str, caption: str) -> None:
     """Letters of the sides, a cross around the point, a 5 cm bar and what plane this is."""
     draw = ImageDraw.Draw(picture)
-    letter, small = ImageFont.load_default(20), ImageFont.load_default(13)
+    letter, small = ImageFont.load_default(24), ImageFont.load_default(15)
     edge, middle = PIXELS - 8, PIXELS / 2
     ink = {"fill": (255, 255, 255), "stroke_width": 2, "stroke_fill": (0, 0, 0)}
     for text, xy, anchor in zip(

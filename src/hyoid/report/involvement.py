@@ -11,10 +11,10 @@ from scipy import ndimage
 
 from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, Structure
 from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITE_BY_NAME, SUBSITES
-from hyoid.report.patches import Patch, grown, region, shared_part
+from hyoid.report.patches import Patch, grown, joined, region, shared_part
 from hyoid.report.scene import Involvement, Scene
-from hyoid.report.schema import Evidence, Line, Status
-from hyoid.report.template import FIELDS, OUTSIDE, Field, Kind
+from hyoid.report.schema import Evidence, Line, Region, Status
+from hyoid.report.template import BY_KEY, FIELDS, OUTSIDE, Field, Kind
 
 _MEASURABLE = (Kind.INVOLVEMENT, Kind.SIDED_INVOLVEMENT)
 _VESSELS = ("carotid_left", "carotid_right", "jugular_left", "jugular_right")
@@ -232,14 +232,13 @@ def _detail(meeting: Meeting, *, name_it: bool) -> str:
 
 
 def _note(meeting: Meeting) -> str:
+    """The finding in numbers, beside its source."""
     words = meeting.structure.words
     if meeting.grade is Grade.APART:
         return f"{words}: clear of the {meeting.cause}"
     if meeting.grade is Grade.CONTACT:
         return f"{words}: within one voxel of the {meeting.cause}"
-    return (
-        f"{meeting.cause.capitalize()} overlaps {words}: {meeting.overlap_ml:.2f} ml, {_percent(meeting.share)} of it"
-    )
+    return f"{words}: shares {meeting.overlap_ml:.2f} ml with the {meeting.cause}"
 
 
 def _sided(value: str, structures: Mapping[str, tuple[Patch, Side]], key: str, scene: Scene) -> str:
@@ -267,8 +266,9 @@ def _classified(
             status="model",
             source=sources.classifier,
             probability=a.probability,
-            region=region(scene.organs[name], scene.geometry) if name in scene.organs else None,
-            note=f"{_name_words(name, words)}: {a.probability:.2f}, threshold {a.threshold:.2f}; {a.meaning}",
+            region=_region_of(name, scene),
+            note=f"{_name_words(name, words)}: {a.probability:.2f}, threshold {a.threshold:.2f}"
+            + ("" if a.meaning in meanings else f"; {a.meaning}"),
         )
         for name, a in ranked
     )
@@ -301,6 +301,17 @@ def _with_second_opinion(measured: Line | None, said: Line | None) -> Line | Non
     agree = measured.value.startswith("Not involved") == said.value.startswith("Not predicted")
     flags = measured.flags if agree else (*measured.flags, f"The classifier differs ({said.probability:.2f})")
     return measured.model_copy(update={"evidence": measured.evidence + said.evidence, "flags": flags})
+
+
+def _region_of(name: str, scene: Scene) -> Region | None:
+    """Where to look for an organ, or for the organs of a field; None when nothing of it is outlined."""
+    names = (name,) if name in BY_NAME else ORGANS_OF_FIELD.get(name, ())
+    patch = joined(_name_words(name, BY_KEY[name].words if name in BY_KEY else name), _found(names, scene))
+    return None if patch is None else region(patch, scene.geometry)
+
+
+def _found(names: tuple[str, ...], scene: Scene) -> list[Patch]:
+    return [scene.organs[name] for name in names if name in scene.organs]
 
 
 def _name_words(name: str, words: str) -> str:

@@ -64,7 +64,14 @@ def node_lines(scene: Scene, tumour: tuple[Status, str], *, outlined: bool) -> d
     predicted = ("Measured on predicted node outlines",) if tumour[0] == "model" else ()
     answers = {
         "number_of_nodes": (f"{len(nodes)} ({_groups(nodes, levels)})", evidence, ("Nodes that touch count as one",)),
-        "side": (_side_words(scene), evidence, ()),
+        "side": (
+            _side_words(scene),
+            tuple(
+                e.model_copy(update={"note": f"Node {n.row.lesion}: {n.row.side.value}"})
+                for e, n in zip(evidence, nodes, strict=True)
+            ),
+            (),
+        ),
         "max_size": (
             f"{cm(largest.row.longest_diameter_mm)} cm in longest dimension, axial {cm(largest.row.axial_long_mm)} x "
             f"{cm(largest.row.axial_short_mm)} cm ({largest.row.side.value}, {levels[at]})",

@@ -36,7 +36,7 @@ class Picture:
 
 
 def choose_pictures(report: Report, backdrop: Backdrop) -> tuple[tuple[Picture, ...], dict[str, str]]:
-    """Pictures of every lesion, then of every line's evidence, as few as show everything.
+    """Pictures of every lesion, then of every line's evidence, as few as show everything; else an overview.
 
     A line whose structure is already cut by a chosen axial picture points to that one. Lines beyond the greatest number
     of pictures keep their slice number and have no picture.
@@ -71,6 +71,10 @@ def choose_pictures(report: Report, backdrop: Backdrop) -> tuple[tuple[Picture, 
             links[line.key] = key
             at = next(i for i, p in enumerate(pictures) if p.key == key)
             pictures[at] = replace(pictures[at], lines=(*pictures[at].lines, line.words))
+    if not pictures:
+        middle = tuple(n // 2 for n in backdrop.geometry.shape)
+        x, y, z = backdrop.geometry.to_lps(middle).tolist()
+        _add(pictures, "Overview", (x, y, z), middle[0])
     return tuple(pictures), links
 
 

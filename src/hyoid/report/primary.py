@@ -54,11 +54,8 @@ def location_line(scene: Scene, tumour: tuple[Status, str], target_source: Model
         evidence = Evidence(status=tumour[0], source=tumour[1], region=look, note=note)
         return line.model_copy(update={"value": value, "status": "measured", "evidence": (evidence,)})
     source = target_source.words if target_source else "target region"
-    value = (
-        f"Predicted high-dose target region mainly in: {where}, {sided}"
-        if where
-        else (f"Predicted high-dose target region, site not determined, {sided}")
-    )
+    found = _found_words(where)
+    value = f"Predicted high-dose target region, {found}, {sided}"
     evidence = Evidence(status="model", source=source, region=look, note=note)
     flags = ("A treatment target with margins, often around nodes as well; not a tumour outline",)
     return line.model_copy(update={"value": value, "status": "model", "evidence": (evidence,), "flags": flags})
@@ -84,21 +81,23 @@ def size_line(scene: Scene, tumour: tuple[Status, str], target_source: ModelUse 
         )
         note = f"Volume {parts[0].row.volume_ml:.2f} ml; axial {cm(parts[0].row.axial_long_mm)} x "
         note += f"{cm(parts[0].row.axial_short_mm)} cm"
-        flags = [f"Outlined in {len(parts)} separate parts; the largest is measured"] if len(parts) > 1 else []
+        cautions = [f"Outlined in {len(parts)} separate parts; the largest is measured"] if len(parts) > 1 else []
         if tumour[0] == "model":
-            flags.append("Measured on a predicted tumour outline")
+            cautions.append("Measured on a predicted tumour outline")
         evidence = Evidence(status=tumour[0], source=tumour[1], region=look, note=note)
         return line.model_copy(
-            update={"value": value, "status": "measured", "evidence": (evidence,), "flags": tuple(flags)}
+            update={"value": value, "status": "measured", "evidence": (evidence,), "flags": tuple(cautions)}
         )
     if scene.target is None:
         return line
-    part = scene.masses["target region"][0]
+    parts = scene.masses["target region"]
+    part = parts[0]
     look = region(part.patch, scene.geometry)
     source = target_source.words if target_source else "target region"
     evidence = Evidence(status="model", source=source, region=look, note=f"Volume {part.row.volume_ml:.1f} ml")
     value = f"about {axes_cm(look.box_mm)} cm ({TARGET_WORDS})"
-    return line.model_copy(update={"value": value, "status": "model", "evidence": (evidence,)})
+    flags = (f"Predicted in {len(parts)} separate parts; the largest is measured",) if len(parts) > 1 else ()
+    return line.model_copy(update={"value": value, "status": "model", "evidence": (evidence,), "flags": flags})
 
 
 def cm(length_mm: float) -> str:
@@ -123,12 +122,21 @@ def axes_cm(box_mm: tuple[float, float, float]) -> str:
     return f"{cm(box_mm[1])} x {cm(box_mm[0])} x {cm(box_mm[2])}"
 
 
+def _found_words(where: str) -> str:
+    if not where:
+        return "site not determined"
+    return where.lower() if where.startswith("Next to") else f"largest share in: {where.lower()}"
+
+
 def _place(scene: Scene, mass: Patch) -> tuple[str, str]:
     """Words for the site of the mass, and why; empty words when nothing outlined is near."""
     for shares in (_subsite_shares(scene, mass), _organ_shares(scene, mass)):
         if shares and shares[0][1] >= _LEAST_SHARE:
             listed = ", ".join(f"{words} {100 * share:.0f} %" for words, share in shares if share >= _LEAST_SHARE)
             return shares[0][0], f"Share of the mass: {listed}"
+        if shares:
+            words = shares[0][0]
+            return f"Next to: {words.lower()}", f"No structure holds 5 % of the mass; the most is held by {words}"
     nearest = sorted(
         (distance_mm(mass, scene.organs[name], scene.geometry), words)
         for words, names in _SITES.items()
