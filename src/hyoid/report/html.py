@@ -49,6 +49,7 @@ def to_html(report: Report, image: Volume, labels: Volume) -> str:
         headline=[report.line(key) for key in ("primary_location_of_the_mass", "size_of_the_mass", "number_of_nodes")],
         pictures=[_shown(picture, figures[picture.key]) for picture in pictures],
         links=links,
+        slice_of={picture.key: picture.slice_index + 1 for picture in pictures},
         answered=sum(line.status != "Missing" for line in report.lines),
     )
 
