@@ -1,0 +1,89 @@
+"""The scene before any organ: body, fat and muscle, bones, air, from the population maps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from hyoid.phantom.canvas import Canvas, Tissue
+from hyoid.phantom.frame import COARSE_MM, smooth_noise
+from hyoid.phantom.shape_model import Organ, ShapeModel, draw_normal
+from hyoid.phantom.solids import Array, from_organ
+
+# Mean bone of these parts is a blur of mandible, hyoid and larynx, which are painted one by one.
+_JAW_TOP_MM, _JAW_BACK_MM, _RAMUS_TOP_MM, _RAMUS_X_MM = 20.0, 46.0, 42.0, 34.0
+
+
+def paint_background(
+    canvas: Canvas, model: ShapeModel, brain: Organ, rng: np.random.Generator, fat: float
+) -> NDArray[np.float32]:
+    """Body, skin, fat, muscle, bones, lungs, sinuses.
+
+    Parameters
+    ----------
+    brain : Organ
+        The skull's vault is a shell around it: the mean over patients of so thin a bone is none at all.
+    fat : float
+        Standard deviations more (or less) fat than usual.
+
+    Returns
+    -------
+    ndarray
+        Depth in bone on the coarse grid, mm.
+    """
+    z, y, x = canvas.coarse
+    skull = from_organ(brain)
+    in_brain = skull.depth(z, y, x)
+    scalp_mm = 11 + 0.8 * min(max(fat, -1), 1)
+    body = np.maximum(_body(canvas, model, rng, fat), in_brain + np.float32(scalp_mm))
+    bone = canvas.map_field(model, "bone") + 0.7 * smooth_noise(z.shape, 8 / COARSE_MM, rng)
+    bone -= np.float32(rng.normal(0, 0.25))
+    thick = rng.uniform(2.2, 3.6) + 0.5 * smooth_noise(z.shape, 16 / COARSE_MM, rng)
+    vault = thick - np.abs(in_brain + 2.5 + thick)
+    bone = np.maximum(bone, np.where((z > 40) & ((y > 20) | (z > 100)), vault, -10)).astype(np.float32)
+    bone[(z < _JAW_TOP_MM) & (y < _JAW_BACK_MM) & (z > -95)] = -10
+    bone[(np.abs(x) > _RAMUS_X_MM) & (y < _JAW_BACK_MM) & (z < _RAMUS_TOP_MM) & (z > -60)] = -10
+    air = canvas.map_field(model, "air") + 0.6 * smooth_noise(z.shape, 10 / COARSE_MM, rng)
+    air[(z < 12) & (z > -88)] = -10
+    air[(z < 12) & (np.abs(x) < 16) & (np.abs(y - np.interp(z, model.cord_z, model.cord_y) + 40) < 22)] = -10
+
+    canvas.inside = canvas.refine(body) > 0
+    probit = ndtri(np.clip(canvas.map_field(model, "fat"), 0.02, 0.98)).astype(np.float32)
+    under_skin = np.exp(-np.maximum(body - 2, 0) / np.float32(3 + max(fat, -1)))
+    # Fat lies in planes along the neck, so its pattern is finer across than along it.
+    texture = 0.7 * smooth_noise(z.shape, (10 / COARSE_MM, 4 / COARSE_MM, 4 / COARSE_MM), rng)
+    texture += 0.7 * smooth_noise(z.shape, (5 / COARSE_MM, 2.2 / COARSE_MM, 2.2 / COARSE_MM), rng)
+    level = 1.5 * probit + 0.2 * fat + 1.3 * under_skin - 0.15 - texture
+    tissue = np.where(canvas.refine(level) > 0, Tissue.FAT, Tissue.MUSCLE).astype(np.uint8)
+    fine_body = canvas.refine(body)
+    tissue[fine_body < rng.uniform(1.5, 2.4)] = Tissue.SKIN
+    fine_z = canvas.refine(z)
+    fine_air = canvas.refine(air) > 0
+    tissue[fine_air & (fine_z > 0)] = Tissue.AIR
+    tissue[fine_air & (fine_z <= 0)] = Tissue.LUNG
+    del fine_z
+    tissue[canvas.refine(bone) > 0] = Tissue.BONE
+    tissue[canvas.refine(_discs(canvas, model, bone, rng)) > 0] = Tissue.DISC
+    tissue[~canvas.inside] = Tissue.OUTSIDE
+    canvas.tissue = tissue
+    return bone
+
+
+def _body(canvas: Canvas, model: ShapeModel, rng: np.random.Generator, fat: float) -> Array:
+    """Depth below the skin on the coarse grid, mm."""
+    body = canvas.map_field(model, "body")
+    weights = 0.8 * draw_normal(rng, len(model.body_modes)).astype(np.float32)
+    change = np.tensordot(weights, model.body_modes, 1)
+    body += canvas.sample_map(change, model.grid_low_mm, 2 * model.grid_mm)
+    return body + np.float32(1.2 * fat) + 0.6 * smooth_noise(body.shape, 12 / COARSE_MM, rng)
+
+
+def _discs(canvas: Canvas, model: ShapeModel, bone: Array, rng: np.random.Generator) -> Array:
+    """Positive in the discs between the vertebral bodies, which are about 17 mm apart in the neck."""
+    z, y, x = canvas.coarse
+    front = np.interp(z, model.cord_z, model.cord_y) - y
+    phase = (z + rng.uniform(0, 17) - 0.3 * front) / rng.uniform(15.5, 18.5)
+    ripple = np.cos(2 * np.pi * phase) - 0.55
+    column = np.minimum(np.minimum(front - 9, 32 - front), 13 - np.abs(x))
+    return np.minimum(np.minimum(8 * ripple, column), np.where(z < -8, bone + 1, -1)).astype(np.float32)
