@@ -1,0 +1,32 @@
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, STRUCTURES, Side, opposite
+
+
+def test_labels_names_and_colours_are_unique():
+    for attribute in ("label", "name", "rgb", "words"):
+        values = [getattr(s, attribute) for s in STRUCTURES]
+        assert len(values) == len(set(values)), attribute
+
+
+def test_labels_fit_a_byte():
+    assert all(0 < s.label < 256 for s in STRUCTURES)
+
+
+def test_sided_structures_come_in_pairs_with_one_code():
+    for s in STRUCTURES:
+        other = BY_NAME[opposite(s.name)]
+        assert (other.side is s.side) == (s.side is Side.MIDLINE)
+        if s.side is not Side.MIDLINE and s.code[1] == "SCT":
+            assert other.code == s.code
+
+
+def test_appendix_e_of_sgrnet_keeps_its_numbers():
+    assert [BY_LABEL[i].name for i in (1, 5, 6, 12, 15, 18, 21)] == [
+        "larynx_air",
+        "tongue",
+        "digastric_left",
+        "submandibular_left",
+        "carotid_left",
+        "jugular_right",
+        "hypopharynx",
+    ]
+    assert [s.label for s in ORGANS][:21] == list(range(1, 22))

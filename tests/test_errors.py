@@ -1,0 +1,29 @@
+import pytest
+
+from hyoid import errors
+
+
+def every_error():
+    found, waiting = [], [errors.HyoidError]
+    while waiting:
+        kind = waiting.pop()
+        found.append(kind)
+        waiting.extend(kind.__subclasses__())
+    return found
+
+
+def test_a_message_holds_problem_and_cure():
+    error = errors.SeriesError("Slice 4 is missing.", "Export the series again.")
+    assert str(error) == "Slice 4 is missing. Export the series again."
+    assert (error.problem, error.cure) == ("Slice 4 is missing.", "Export the series again.")
+
+
+@pytest.mark.parametrize("kind", every_error())
+def test_every_error_has_its_exit_code_and_stands_in_the_drawing(kind):
+    expected = (
+        3
+        if issubclass(kind, errors.InputRefusedError)
+        else {"UsageError": 2, "ModelUnusableError": 4}.get(kind.__name__, 1)
+    )
+    assert kind.exit_code == expected
+    assert kind.__name__ in errors.__doc__
