@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from hyoid.errors import UsageError
+from hyoid.interfaces.evaluate_command import evaluate
+from hyoid.io.files import write_nifti
+from hyoid.volume import Geometry, Quantity, Volume
+
+app = typer.Typer()
+app.command()(evaluate)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    geometry = Geometry.axial((3, 6, 12), (3.0, 1.0, 1.0))
+    for folder, stop in (("ref", 8), ("a", 6), ("b", 4)):
+        (tmp_path / folder).mkdir()
+        for case in ("one", "two"):
+            array = np.zeros(geometry.shape, np.uint8)
+            array[1, 1:3, :stop] = 1
+            array[1, 4:6, :8] = 2
+            write_nifti(Volume(array, geometry, Quantity.LABEL), tmp_path / folder / f"{case}.nii.gz")
+    return tmp_path
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_scores_and_writes(folders):
+    out = folders / "out" / "scores.json"
+    result = invoke(
+        folders / "a", folders / "ref", "--protocol", "hecktor2025-style", "--out", out, "--workers", 1, "--json"
+    )
+    assert result.exit_code == 0
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert events[-1]["event"] == "done"
+    document = json.loads(out.read_text())
+    assert document["summary"]["GTVp.dsc_mean"] == pytest.approx(12 / 14)
+    assert document["summary"] == events[-1]["summary"]
+    assert (out.parent / "evaluation.html").is_file()
+
+
+def test_tables_for_people(folders):
+    result = invoke(folders / "a", folders / "ref", "--protocol", "hntsmrg2024", "--workers", 1)
+    assert result.exit_code == 0
+    assert "GTVn.dsc_agg" in result.output
+    assert "26-connectivity" in result.output
+
+
+def test_compares_two_systems(folders):
+    out = folders / "comparison.json"
+    paths = (folders / "a", folders / "b", folders / "ref")
+    result = invoke("--compare", *paths, "--protocol", "hntsmrg2024", "--out", out, "--workers", 1)
+    assert result.exit_code == 0
+    summary = json.loads(out.read_text())["summary"]
+    assert summary["GTVp.dsc_mean.difference"] == pytest.approx(12 / 14 - 8 / 12)
+    assert summary["n_changed"] == 2
+
+
+def test_an_undefined_headline_is_a_stated_result(folders):
+    out = folders / "o.json"
+    config = folders / "mine.yaml"
+    config.write_text(
+        "name: mine\nclasses: [{name: other, labels: [7]}]\nignored_labels: [1, 2]\ndice_empty: both_empty_excluded\n"
+    )
+    arguments = ("--protocol", "custom", "--config", config, "--out", out, "--workers", 1)
+    result = invoke(folders / "a", folders / "ref", *arguments)
+    assert result.exit_code == 5
+    assert "Undefined" in result.output
+    assert json.loads(out.read_text())["summary"]["other.dsc_agg"] is None
+
+
+def test_wrong_number_of_paths(folders):
+    with pytest.raises(UsageError, match="Give PRED REF"):
+        invoke(folders / "a", "--protocol", "hntsmrg2024")
+    with pytest.raises(UsageError, match="A B REF"):
+        invoke("--compare", folders / "a", folders / "ref", "--protocol", "hntsmrg2024")
+    with pytest.raises(UsageError, match="does not compare"):
+        invoke("--compare", folders / "a", folders / "b", folders / "ref", "--protocol", "isrg")
