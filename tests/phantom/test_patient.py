@@ -82,7 +82,7 @@ def test_tissues_have_their_attenuation(patients):
 
         assert median(22) > 300
         assert median(19) < -400
-        assert -60 < median(23) < 120
+        assert -110 < median(23) < 120
         assert 0 < median(5) < 130
         assert -1024 <= patient.ct.array.min() < -900
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage as ndi
 from scipy.special import ndtri
 
 from hyoid.phantom.canvas import Canvas, Tissue
 from hyoid.phantom.frame import COARSE_MM, smooth_noise
 from hyoid.phantom.shape_model import Organ, ShapeModel, draw_normal
-from hyoid.phantom.solids import Array, from_organ
+from hyoid.phantom.solids import Array, from_organ, tube
 
 # Mean bone of these parts is a blur of mandible, hyoid and larynx, which are painted one by one.
 _JAW_TOP_MM, _JAW_BACK_MM, _RAMUS_TOP_MM, _RAMUS_X_MM = 20.0, 46.0, 42.0, 34.0
+# Hyoid bone, larynx, trachea and thyroid gland with what covers them in a thin neck.
+_THROAT = tube([(-36, 26, 0), (-62, 33, 0), (-84, 40, 0), (-108, 51, 0), (-130, 62, 0)], [25, 25, 22, 27, 34])
 
 
 def paint_background(
-    canvas: Canvas, model: ShapeModel, brain: Organ, rng: np.random.Generator, fat: float
+    canvas: Canvas, model: ShapeModel, brain: Organ, mandible: Organ, rng: np.random.Generator, fat: float
 ) -> NDArray[np.float32]:
     """Body, skin, fat, muscle, bones, lungs, sinuses.
 
     Parameters
     ----------
-    brain : Organ
-        The skull's vault is a shell around it: the mean over patients of so thin a bone is none at all.
+    brain, mandible : Organ
+        Skin covers them. The skull's vault is a shell around the brain: the mean of so thin a bone over patients is
+        none at all.
     fat : float
         Standard deviations more (or less) fat than usual.
 
@@ -33,14 +39,16 @@ def paint_background(
         Depth in bone on the coarse grid, mm.
     """
     z, y, x = canvas.coarse
-    skull = from_organ(brain)
-    in_brain = skull.depth(z, y, x)
+    in_brain = from_organ(_reaching_far(brain)).depth(z, y, x)
     scalp_mm = 11 + 0.8 * min(max(fat, -1), 1)
     body = np.maximum(_body(canvas, model, rng, fat), in_brain + np.float32(scalp_mm))
+    body = np.maximum(body, from_organ(_reaching_far(mandible)).depth(z, y, x) + np.float32(rng.uniform(6, 10)))
+    body = np.maximum(body, _THROAT.depth(z, y, x) + np.float32(max(fat, 0)))
     bone = canvas.map_field(model, "bone") + 0.7 * smooth_noise(z.shape, 8 / COARSE_MM, rng)
     bone -= np.float32(rng.normal(0, 0.25))
-    thick = rng.uniform(2.2, 3.6) + 0.5 * smooth_noise(z.shape, 16 / COARSE_MM, rng)
+    thick = rng.uniform(1.7, 3.2) + 0.4 * smooth_noise(z.shape, 16 / COARSE_MM, rng)
     vault = thick - np.abs(in_brain + 2.5 + thick)
+    bone[(z > 75) & (y > 25)] = -10
     bone = np.maximum(bone, np.where((z > 40) & ((y > 20) | (z > 100)), vault, -10)).astype(np.float32)
     bone[(z < _JAW_TOP_MM) & (y < _JAW_BACK_MM) & (z > -95)] = -10
     bone[(np.abs(x) > _RAMUS_X_MM) & (y < _JAW_BACK_MM) & (z < _RAMUS_TOP_MM) & (z > -60)] = -10
@@ -48,13 +56,15 @@ def paint_background(
     air[(z < 12) & (z > -88)] = -10
     air[(z < 12) & (np.abs(x) < 16) & (np.abs(y - np.interp(z, model.cord_z, model.cord_y) + 40) < 22)] = -10
 
+    air = np.where(z < 0, np.minimum(air, body - 14), air)
+
     canvas.inside = canvas.refine(body) > 0
     probit = ndtri(np.clip(canvas.map_field(model, "fat"), 0.02, 0.98)).astype(np.float32)
     under_skin = np.exp(-np.maximum(body - 2, 0) / np.float32(3 + max(fat, -1)))
     # Fat lies in planes along the neck, so its pattern is finer across than along it.
     texture = 0.7 * smooth_noise(z.shape, (10 / COARSE_MM, 4 / COARSE_MM, 4 / COARSE_MM), rng)
     texture += 0.7 * smooth_noise(z.shape, (5 / COARSE_MM, 2.2 / COARSE_MM, 2.2 / COARSE_MM), rng)
-    level = 1.5 * probit + 0.2 * fat + 1.3 * under_skin - 0.15 - texture
+    level = 2.0 * probit + 0.25 * fat + 1.3 * under_skin - 0.15 - texture
     tissue = np.where(canvas.refine(level) > 0, Tissue.FAT, Tissue.MUSCLE).astype(np.uint8)
     fine_body = canvas.refine(body)
     tissue[fine_body < rng.uniform(1.5, 2.4)] = Tissue.SKIN
@@ -77,6 +87,13 @@ def _body(canvas: Canvas, model: ShapeModel, rng: np.random.Generator, fat: floa
     change = np.tensordot(weights, model.body_modes, 1)
     body += canvas.sample_map(change, model.grid_low_mm, 2 * model.grid_mm)
     return body + np.float32(1.2 * fat) + 0.6 * smooth_noise(body.shape, 12 / COARSE_MM, rng)
+
+
+def _reaching_far(organ: Organ) -> Organ:
+    """The organ with true distances far outside it, where the learned map is cut off."""
+    near = np.pad(organ.distance_mm, 4, mode="edge")
+    far = ndi.distance_transform_edt(near < 0) * organ.grid_mm
+    return replace(organ, distance_mm=np.where(far > 7, np.minimum(near, -far), near).astype(np.float32))
 
 
 def _discs(canvas: Canvas, model: ShapeModel, bone: Array, rng: np.random.Generator) -> Array:

@@ -153,6 +153,16 @@ class Canvas:
         if subsite:
             self.subsites[where][mask] = subsite
 
+    def clear_organ(self, organ: int, *, outside: Solid) -> None:
+        """Take an organ's label from voxels that are not in a solid."""
+        voxels = np.nonzero(self.organs == organ)
+        found = self.depth(outside)
+        keep = np.zeros(self.shape, bool)
+        if found is not None:
+            keep[found[0]] = found[1] > 0
+        gone = ~keep[voxels]
+        self.organs[tuple(axis[gone] for axis in voxels)] = 0
+
     def map_field(self, model: ShapeModel, name: str) -> NDArray[np.float32]:
         """One of the population maps on the coarse grid."""
         return self.sample_map(model.maps[name], model.grid_low_mm, model.grid_mm)

@@ -41,13 +41,15 @@ class Pose:
 
 def draw_pose(model: ShapeModel, rng: np.random.Generator, size: float) -> Pose:
     """Pose from the joint statistics of the real scans; `size` multiplies the drawn size."""
-    drawn = model.pose_mean + 0.8 * draw_normal(rng, len(model.pose_root)) @ model.pose_root
+    drawn = model.pose_mean + 0.95 * draw_normal(rng, len(model.pose_root)) @ model.pose_root
     n = len(model.cord_z)
     larynx = min(float(drawn[n]), -46.0)
     apex = min(float(drawn[n + 1]), larynx - 28)
     angles = np.array([drawn[n + 3], *np.radians(2.5) * draw_normal(rng, 2)])
     shift = drawn[:n] - drawn[np.argmin(np.abs(model.cord_z))] * 0.3
-    return Pose(shift, larynx, apex, size * float(np.clip(drawn[n + 2], 0.9, 1.13)), angles, 3 * draw_normal(rng, 1)[0])
+    # The frame is scaled by jaw and glands, which vary more than the whole head does.
+    whole = size * (1.02 + 0.45 * float(np.clip(drawn[n + 2] - model.pose_mean[n + 2], -0.15, 0.15)))
+    return Pose(shift, larynx, apex, whole, angles, 3 * float(draw_normal(rng, 1)[0]))
 
 
 def coarse_coordinates(

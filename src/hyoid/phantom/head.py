@@ -120,8 +120,8 @@ def _mouth(canvas: Canvas, organs: dict[str, Organ], rng: Rng) -> None:
     canvas.paint(ellipsoid((12, -48, 0), (12, 6, 22)), None, subsite=subsite("lip"), only=(*soft, Tissue.SKIN))
     tongue = varied(
         union(
-            ellipsoid((7, -4, 0), (15, 29, 21)), ellipsoid((-8, 12, 0), (19, 13, 18)),
-            ellipsoid((-10, -12, 0), (15, 20, 10)),
+            ellipsoid((6, -4, 0), (16, 30, 23)), ellipsoid((-8, 12, 0), (19, 14, 19)),
+            ellipsoid((-11, -12, 0), (15, 21, 12)),
         ),
         rng, 1.2, 0.05,
     )  # fmt: skip
@@ -152,7 +152,7 @@ def _teeth(canvas: Canvas, rng: Rng) -> None:
 
 def paint_pharynx(canvas: Canvas, rng: Rng) -> None:
     """Oropharynx with palate and tonsils, from the palate to the hyoid bone."""
-    wall = column([-30, -20, 0, 12, 19], [35, 35, 34.5, 34, 33], [13, 12.5, 12, 12, 10], [17, 17, 16.5, 16.5, 15])
+    wall = column([-30, -20, 0, 12, 19], [35, 35, 34.5, 34, 33], [11.5, 11, 10.5, 10.5, 9], [15, 15, 15, 15, 14])
     open_y, open_x = rng.uniform(0.35, 1.0), rng.uniform(0.5, 1.0)
     lumen = column(
         [-34, -20, 0, 12, 22], [36, 35.5, 35.5, 36, 34], np.array([9, 8.5, 7, 6, 7.0]) * open_y,

@@ -14,9 +14,9 @@ _PLAIN_HU = {
     Tissue.OUTSIDE: (-1000, 3), Tissue.FAT: (-100, 9), Tissue.MUSCLE: (58, 7), Tissue.SKIN: (10, 30),
     Tissue.AIR: (-990, 12), Tissue.LUNG: (-820, 50), Tissue.BONE: (260, 60),
     Tissue.BRAIN: (38, 5), Tissue.CORD: (40, 8), Tissue.FLUID: (15, 7),
-    Tissue.EYE: (12, 6), Tissue.PAROTID: (5, 32), Tissue.SUBMANDIBULAR: (52, 16), Tissue.THYROID: (105, 20),
+    Tissue.EYE: (12, 6), Tissue.PAROTID: (-8, 22), Tissue.SUBMANDIBULAR: (52, 16), Tissue.THYROID: (105, 20),
     Tissue.ARTERY: (45, 5), Tissue.VEIN: (45, 5), Tissue.CARTILAGE: (160, 60), Tissue.MUCOSA: (50, 9),
-    Tissue.TONGUE: (50, 16), Tissue.DENSE_BONE: (950, 160), Tissue.TOOTH: (1700, 250), Tissue.LENS: (95, 15),
+    Tissue.TONGUE: (50, 16), Tissue.DENSE_BONE: (1150, 200), Tissue.TOOTH: (1700, 250), Tissue.LENS: (95, 15),
     Tissue.DISC: (100, 20), Tissue.TUMOUR: (58, 8), Tissue.NODE: (55, 8), Tissue.NECROSIS: (18, 8),
     Tissue.LYMPHOID: (55, 9), Tissue.TABLE: (-750, 120), Tissue.METAL: (3000, 10),
 }  # fmt: skip
@@ -87,7 +87,9 @@ def render(
     noise_hu = rng.uniform(2, 10) if max(voxel_mm) > 2.5 else rng.uniform(4, 18)
     hu += np.float32(noise_hu) * smooth_noise(hu.shape, kernel, rng)
     hu *= np.float32(rng.uniform(0.97, 1.03))
-    hu += np.float32(rng.normal(0, 4)) + _shading(hu.shape, rng)
+    # Some collections count from -1024 for air, so that all their tissues are 24 HU low (OpenKBP is one).
+    offset = -24.0 if rng.random() < 0.4 else 0.0
+    hu += np.float32(rng.normal(offset, 5)) + _shading(hu.shape, rng)
     if rng.random() < 0.4:
         hu[outside] = -1024
     return np.clip(np.round(hu), -1024, 3071).astype(np.int16)

@@ -6,44 +6,17 @@ Levels in the common frame (mean of the real scans): hyoid bone -35, vocal cords
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from hyoid.phantom.canvas import HARD, Canvas, Tissue
 from hyoid.phantom.head import SIDES, Rng, label, on_side, subsite, varied
+from hyoid.phantom.larynx import Neck, paint_larynx, placed
 from hyoid.phantom.solids import Solid, box, column, ellipsoid, tube, union
 
 # Centre line (z, y) of the airway below the vocal cords in the mean of the real scans.
 AIRWAY_Z = (-240.0, -180.0, -156.0, -140.0, -124.0, -116.0, -108.0, -100.0, -92.0, -84.0)
 AIRWAY_Y = (80.0, 75.0, 72.0, 69.0, 62.0, 56.5, 50.5, 45.0, 41.0, 37.5)
-_LARYNX_CENTRE = (-62.0, 33.0, 0.0)
-
-
-@dataclass(frozen=True)
-class Neck:
-    """Choices that belong to one patient.
-
-    Parameters
-    ----------
-    larynx_scale : float
-        1 for the mean of all adults; women about 0.9, men about 1.06.
-    larynx_shift_mm : tuple of float
-        (z, y, x) beyond what the pose says.
-    cord_gap : float
-        Half width of the glottis over its width in quiet breathing.
-    """
-
-    larynx_scale: float
-    larynx_shift_mm: tuple[float, float, float]
-    cord_gap: float
-
-
-def draw_neck(rng: Rng, female: bool) -> Neck:
-    """Size and place of the larynx."""
-    scale = float(np.clip(rng.normal(0.91 if female else 1.06, 0.05), 0.8, 1.18))
-    z, y, x = np.clip(rng.standard_normal(3), -2, 2) * (2.5, 2.0, 1.0)
-    return Neck(scale, (float(z), float(y), float(x)), float(rng.uniform(0.4, 1.3)))
 
 
 def paint_neck(canvas: Canvas, neck: Neck, rng: Rng) -> None:
@@ -52,8 +25,7 @@ def paint_neck(canvas: Canvas, neck: Neck, rng: Rng) -> None:
     _gullet(canvas, rng)
     _thyroid_gland(canvas, rng)
     _trachea(canvas, neck, rng)
-    _pharynx_behind_larynx(canvas, neck, rng)
-    _larynx(canvas, neck, rng)
+    paint_larynx(canvas, neck, rng)
     _straps(canvas, neck, rng)
 
 
@@ -134,10 +106,10 @@ def _gullet(canvas: Canvas, rng: Rng) -> None:
     size = rng.uniform(0.85, 1.15)
     gullet = tube(line, 8.5 * size, rng.uniform(1.3, 1.8))
     canvas.paint(gullet.grown(2), Tissue.FAT, only=(Tissue.MUSCLE,))
-    canvas.paint(gullet, Tissue.MUCOSA, organ=label("oesophagus"), spare=HARD)
-    if rng.random() < 0.4:
+    canvas.paint(gullet, Tissue.MUSCLE, organ=label("oesophagus"), spare=HARD)
+    if rng.random() < 0.5:
         z = float(rng.uniform(-150, -100))
-        canvas.paint(ellipsoid((z, _airway_y(z, 14.5), shift), (10, 2.2, 3)), Tissue.AIR, only=(Tissue.MUCOSA,))
+        canvas.paint(ellipsoid((z, _airway_y(z, 14.5), shift), (10, 2.2, 3)), Tissue.AIR, only=(Tissue.MUSCLE,))
 
 
 def _thyroid_gland(canvas: Canvas, rng: Rng) -> None:
@@ -164,114 +136,6 @@ def _trachea(canvas: Canvas, neck: Neck, rng: Rng) -> None:
     canvas.paint(lumen, Tissue.AIR, organ=label("trachea"))
 
 
-def _placed(neck: Neck, solid: Solid) -> Solid:
-    return solid.moved(_LARYNX_CENTRE, neck.larynx_scale, neck.larynx_shift_mm)
-
-
-def _pharynx_behind_larynx(canvas: Canvas, neck: Neck, rng: Rng) -> None:
-    body = column(
-        [-88, -80, -66, -50, -40, -30], [46, 47, 45, 43, 42, 41], [6, 6.5, 9, 10, 10, 9], [12, 15, 20, 21, 19, 16]
-    )
-    canvas.paint(_placed(neck, body), Tissue.MUCOSA, organ=label("hypopharynx"), spare=(*HARD, Tissue.ARTERY))
-    air = column([-56, -48, -40, -28], [44, 43, 41, 38], [1.5, 5, 7.5, 9], [4, 9, 12, 12.0])
-    canvas.paint(_placed(neck, air), Tissue.AIR, organ=label("hypopharynx"), spare=HARD)
-    behind_cricoid = box((-86, 44, -13), (-62, 56, 13))
-    canvas.paint(_placed(neck, body.within(behind_cricoid)), None, subsite=subsite("post_cricoid_region"), spare=HARD)
-    for suffix, side in SIDES:
-        sinus = tube([(-40, 41, 15), (-56, 41, 16), (-68, 40, 13)], [5.5, 5, 2.5], 1.2, (0, 0, 1))
-        canvas.paint(
-            _placed(neck, on_side(sinus.grown(1.5), side)), Tissue.MUCOSA, organ=label("hypopharynx"),
-            subsite=subsite(f"pyriform_sinus{suffix}"), spare=HARD,
-        )  # fmt: skip
-        opening = rng.uniform(-3.5, -0.2)
-        canvas.paint(_placed(neck, on_side(sinus.grown(opening), side)), Tissue.AIR, organ=label("hypopharynx"))
-
-
-def _larynx(canvas: Canvas, neck: Neck, rng: Rng) -> None:
-    gap = neck.cord_gap
-
-    def paint(
-        solid: Solid, tissue: Tissue | None, organ: int = 0, name: str = "", spare: tuple[Tissue, ...] = HARD
-    ) -> None:
-        canvas.paint(_placed(neck, solid), tissue, organ=organ, subsite=subsite(name) if name else 0, spare=spare)
-
-    envelope = column(
-        [-84, -76, -62, -50, -44, -36], [36, 34.5, 30, 30, 29, 28], [13, 14, 18, 17, 14, 9], [13, 16, 20, 18, 14, 10]
-    )
-    paint(envelope, Tissue.MUCOSA, label("larynx"))
-    paint(ellipsoid((-47, 19, 0), (11, 6, 11)), Tissue.FAT, label("larynx"), "preepiglottic_space")
-    for _, side in SIDES:
-        paint(on_side(ellipsoid((-58, 26, 12), (9, 9, 3.2)), side), Tissue.FAT, label("larynx"), "paraglottic_space")
-    fold = tube([(-38, 28, 9), (-46, 35, 10), (-57, 42, 7)], [4, 4.5, 4], 1.4, (0, 0, 1))
-    levels = [-86, -78, -70, -66, -63, -61, -58, -54, -48, -40, -34]
-    width = np.array([8.2, 8, 6.5, 4.2, 1.8 * gap, 2.4 * gap, 4.0, 5.5, 8.0, 9.0, 9.0])
-    deep = np.array([8.6, 9, 9.5, 10, 10, 10, 9.0, 9.0, 9.0, 8.0, 7.0])
-    middle = np.array([37.5, 36, 34, 32, 31, 31, 31, 32, 33, 34, 34])
-    air = column(levels, middle, deep, width)
-    walls = {
-        "subglottis": (-82, -66), "true_vocal_cords": (-66.5, -60), "false_cords": (-60, -54), "vestibule": (-54, -40),
-    }  # fmt: skip
-    for name, (low, high) in walls.items():
-        reach = 3.0 if name in ("subglottis", "vestibule") else 8.0
-        wall = column(levels, middle, deep + 1.5, width + reach).within(box((low, 0, -30), (high, 70, 30)))
-        paint(wall, Tissue.MUCOSA, label("larynx"), name)
-    paint(ellipsoid((-63, 20, 0), (3.5, 3, 3.5)), Tissue.MUCOSA, label("larynx"), "anterior_commissure")
-    paint(ellipsoid((-62, 42, 0), (4, 2.5, 4)), Tissue.MUCOSA, label("larynx"), "posterior_commissure")
-    for _, side in SIDES:
-        paint(on_side(fold, side), Tissue.MUCOSA, label("larynx"), "aryepiglottic_folds")
-        paint(
-            on_side(ellipsoid((-61, 40.5, 5.5), (5, 3.2, 3)), side),
-            Tissue.CARTILAGE,
-            label("larynx"),
-            "arytenoid_cartilages",
-        )
-    ring_out = column([-86, -79, -70, -66], [37, 37, 38, 40], [12.5, 12.8, 12, 9], [12.2, 12.6, 12, 9])
-    ring_in = column([-88, -79, -70, -64], [36.5, 36.2, 35, 34.5], [8.8, 9, 9.5, 10], [8.4, 8.6, 8.6, 9])
-    slope = Solid(
-        lambda z, y, x: (np.float32(-80) + np.maximum(y - 26, 0) * np.float32(0.65) - z) + 0 * x,
-        ring_out.low,
-        ring_out.high,
-    )
-    paint(ring_out.minus(ring_in).within(slope), Tissue.CARTILAGE, label("cricoid_cartilage"))
-    for _, side in SIDES:
-        plate = _lamina()
-        paint(on_side(plate, side), Tissue.CARTILAGE, label("thyroid_cartilage"), spare=())
-    paint(air, Tissue.AIR, label("larynx_air"), spare=HARD)
-    top = column([-50, -40, -31], [33, 35, 36], [9, 9, 8], [9, 10, 10])
-    canvas.paint(_placed(neck, top), Tissue.AIR, only=(Tissue.MUCOSA,), organ=label("larynx_air"))
-    leaf = tube([(-60, 19, 0), (-46, 25, 0), (-31, 25, 0)], [3, 8, 9], 4.2, (0.3, 0.95, 0))
-    paint(leaf, Tissue.MUCOSA, label("larynx"), "epiglottis", spare=())
-    for _, side in SIDES:
-        pocket = on_side(ellipsoid((-31, 19, 6), (5, 4, 5)), side)
-        tissue = Tissue.AIR if rng.random() < 0.75 else Tissue.MUCOSA
-        paint(pocket.grown(1.5), None, label("oropharynx"), "valleculae", spare=(*HARD, Tissue.TONGUE))
-        paint(pocket, tissue, label("oropharynx"), "valleculae")
-    hyoid = tube([(-35, 5, 0), (-35, 6.5, 9), (-34, 16, 17), (-32, 34, 21)], [4.0, 3.6, 2.6, 2.0])
-    for _, side in SIDES:
-        paint(on_side(hyoid, side), Tissue.DENSE_BONE, label("hyoid_bone"), spare=())
-        paint(on_side(hyoid.grown(-1.7), side), Tissue.BONE, spare=())
-
-
-def _lamina() -> Solid:
-    """Left plate of the thyroid cartilage with its horns: a sheet from the midline in front to behind."""
-    a, b = np.array([13.5, 0.0], np.float32), np.array([43.0, 20.0], np.float32)
-    length = np.float32(np.linalg.norm(b - a))
-    along = (b - a) / length
-
-    def depth(z, y, x):  # type: ignore[no-untyped-def]
-        t = (y - a[0]) * along[0] + (x - a[1]) * along[1]
-        off = (y - a[0]) * -along[1] + (x - a[1]) * along[0] - 3.0 * np.sin(np.pi * np.clip(t / length, 0, 1))
-        top = -52 + 9 * np.clip(t / 10, 0, 1)
-        bottom = -71 - 2 * np.clip(t / length, 0, 1)
-        sheet = np.minimum(1.9 - np.abs(off), np.minimum(top - z, z - bottom))
-        return np.minimum(sheet, np.minimum(t + 1.5, length - t)).astype(np.float32)
-
-    sheet = Solid(depth, (-74, 10, -3), (-42, 46, 26))
-    upper = tube([(-46, 42, 19.5), (-36, 44, 20)], [2.0, 1.5])
-    lower = tube([(-70, 42, 19), (-79, 43, 16)], [2.2, 1.8])
-    return union(sheet, upper, lower)
-
-
 def _straps(canvas: Canvas, neck: Neck, rng: Rng) -> None:
     """Muscles in front of larynx and thyroid gland."""
     soft = (Tissue.FAT, Tissue.MUSCLE)
@@ -287,7 +151,7 @@ def _straps(canvas: Canvas, neck: Neck, rng: Rng) -> None:
             ("", sternohyoid, 0.1),
         ):
             moved = (
-                _placed(neck, on_side(solid, side))
+                placed(neck, on_side(solid, side))
                 if name == "thyrohyoid"
                 else varied(on_side(solid, side), rng, 0.8, thick)
             )

@@ -3,8 +3,8 @@
 Stages: pose and shape (`frame`, `shape_model`) -> anatomy (`background`, `head`, `neck`) -> disease (`disease`) ->
 image (`image`) -> truth (here). All randomness comes from the generator that is given: same seed, same bytes.
 
-`organs` holds one label per voxel, the finest one: cartilages and air of the larynx cover label 28, so the larynx as a
-radiation oncologist outlines it is the union of labels 1, 2, 3 and 28 (`LARYNX_PARTS`). Organs are outlined as if there
+`organs` holds one label per voxel, the finest one: cartilages and air of the larynx cover label 28. The larynx as a
+radiation oncologist outlines it (one label in OpenKBP) is what `larynx_mask` returns. Organs are outlined as if there
 were no disease: where a tumour overlaps one, it involves it.
 """
 
@@ -28,7 +28,8 @@ from hyoid.phantom.canvas import Canvas, Tissue
 from hyoid.phantom.frame import COARSE_MM, Pose, coarse_coordinates, draw_pose
 from hyoid.phantom.head import paint_head, paint_pharynx
 from hyoid.phantom.image import render
-from hyoid.phantom.neck import draw_neck, paint_neck, paint_neck_muscles
+from hyoid.phantom.larynx import draw_neck
+from hyoid.phantom.neck import paint_neck, paint_neck_muscles
 from hyoid.phantom.shape_model import draw_organs, load_shape_model
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -192,7 +193,7 @@ def virtual_patient(
     canvas = Canvas(fine, coarse_coordinates(lines, model, pose, rng))
 
     learned = draw_organs(model, rng)
-    bone = paint_background(canvas, model, learned["brain"], rng, fat)
+    bone = paint_background(canvas, model, learned["brain"], learned["mandible"], rng, fat)
     paint_neck_muscles(canvas, rng)
     paint_head(canvas, model, learned, rng)
     paint_pharynx(canvas, rng)
@@ -223,6 +224,26 @@ def iter_patients(
     """Patients 0 to n - 1 of a seed; patient k is the same however many are made."""
     for k in range(n):
         yield virtual_patient(np.random.default_rng([seed, k]), spacing_mm=spacing_mm, options=options)
+
+
+def larynx_mask(organs: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The larynx as radiation oncologists outline it, with its air and cartilages.
+
+    Parameters
+    ----------
+    organs : ndarray, shape (D, H, W)
+        Labels of `hyoid.anatomy.structures`.
+
+    Returns
+    -------
+    ndarray of bool
+        Labels 1, 2, 3 and 28 between the lowest and the highest slice of label 28.
+    """
+    levels = np.flatnonzero((organs == BY_NAME["larynx"].label).any((1, 2)))
+    mask = np.isin(organs, LARYNX_PARTS)
+    if len(levels):
+        mask[: levels[0]] = mask[levels[-1] + 1 :] = False
+    return mask
 
 
 def _grid(
