@@ -95,3 +95,14 @@ def test_dice_by_rule_has_every_rule():
     result = measure_case("a", blocks(v1=BLOCK), blocks(), HNTSMRG_2024).classes[0]
     assert dice_by_rule(result)[EmptyRule.ANY_EMPTY_EXCLUDED] is None
     assert dice_by_rule(result)[EmptyRule.EMPTY_IS_ZERO] == 0.0
+
+
+def test_the_same_grid_in_another_order_is_not_resampled():
+    matrix = GRID.ijk_to_lps.copy()
+    matrix[:3, 3] = GRID.to_lps((5, 0, 0))
+    matrix[:3, 0] *= -1
+    reference = blocks(v1=BLOCK)
+    flipped = CaseMasks(Geometry(GRID.shape, matrix), labels=np.flip(blocks(v1=SHIFTED).labels, 0))
+    result = measure_case("a", reference, flipped, HECKTOR_2025_STYLE)
+    assert not result.resampled
+    assert result.classes[0].overlap.shared_voxels == 24

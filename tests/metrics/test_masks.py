@@ -59,3 +59,18 @@ def test_unknown_labels_and_names_are_named():
         refuse_unknown_labels(CaseMasks(GRID, named={"Heart": np.ones(GRID.shape, bool)}), HNTSMRG_2024, "It")
     refuse_unknown_labels(CaseMasks(GRID, labels(v1=(0, 0, 0), v2=(1, 1, 1))), HNTSMRG_2024, "It")
     refuse_unknown_labels(CaseMasks(GRID, named={}), HNTSMRG_2024, "It")
+
+
+def test_another_axis_order_is_the_same_grid():
+    array = labels(v1=(1, 2, 3), v2=(3, 0, 0))
+    flipped_matrix = GRID.ijk_to_lps.copy()
+    flipped_matrix[:3, 3] = GRID.to_lps((0, 4, 0))
+    flipped_matrix[:3, 1] *= -1
+    flipped = CaseMasks(Geometry(GRID.shape, flipped_matrix), labels=np.flip(array, 1))
+    np.testing.assert_array_equal(flipped.reordered(GRID).labels, array)
+
+    turned_geometry = Geometry((6, 4, 5), GRID.ijk_to_lps[:, [2, 0, 1, 3]])
+    turned = CaseMasks(turned_geometry, named={"GTVp": array.transpose(2, 0, 1) > 0})
+    np.testing.assert_array_equal(turned.reordered(GRID).named["GTVp"], array > 0)
+
+    assert CaseMasks(Geometry.axial((4, 5, 6), (2.0, 1.0, 1.1)), labels=array).reordered(GRID) is None

@@ -127,7 +127,9 @@ def measure_case(
     else:
         refuse_unknown_labels(prediction, protocol, "The prediction")
         if not prediction.geometry.same_grid(reference.geometry):
-            prediction, resampled = _on_reference_grid(prediction, reference.geometry, protocol), True
+            reordered = prediction.reordered(reference.geometry)
+            resampled = reordered is None
+            prediction = reordered or _on_reference_grid(prediction, reference.geometry, protocol)
     box = union_box(reference, prediction)
     classes = tuple(
         _measure_class(

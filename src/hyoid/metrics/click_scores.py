@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyoid.metrics.case_results import CaseResult
-from hyoid.metrics.clicks import MAX_CLICKS, click_area, normalised_click_area, number_of_clicks
+from hyoid.metrics.clicks import MAX_CLICKS, click_area, clicks_to_reach, normalised_click_area, number_of_clicks
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.metrics.overlap import EmptyRule, dice
 from hyoid.metrics.protocols import Anchor, MaskClass, Measure, Protocol
@@ -78,15 +78,15 @@ def summarise_clicks(
         summary[f"noc@{target:.2f}"] = needed.mean
         summary[f"noc@{target:.2f}.failures"] = needed.failures
         summary[f"noc@{target:.2f}.n"] = needed.n
+        counted = [clicks_to_reach(curve, target) or MAX_CLICKS for curve in curves]
+        summary |= _limits(f"noc@{target:.2f}", [Ratio.mean_of(counted)], seed)
     if len(clicks) > 1 and curves:
         for key, values in (
             ("click_auc", [normalised_click_area(curve) for curve in curves]),
             ("click_auc_unnormalised", [click_area(curve) for curve in curves]),
         ):
-            interval = bootstrap_interval([Ratio.mean_of(values)], np.random.default_rng(seed))
             summary[key] = float(np.mean(values))
-            summary[f"{key}.ci95_low"] = None if interval is None else interval.low
-            summary[f"{key}.ci95_high"] = None if interval is None else interval.high
+            summary |= _limits(key, [Ratio.mean_of(values)], seed)
     summary |= attribute_summary(reference_attributes, clicks[-1].attributes, seed=seed)
     return summary
 
@@ -103,13 +103,13 @@ def attribute_summary(
         answers = [_word(prediction.get(case, {}).get(attribute, "")) for case in cases]
         if not truth:
             continue
-        right = Ratio.mean_of([float(t == a) for t, a in zip(truth, answers, strict=True)])
-        interval = bootstrap_interval([right], np.random.default_rng(seed))
+        right = np.array([float(t == a) for t, a in zip(truth, answers, strict=True)])
+        of_class = [np.array([float(t == word) for t in truth]) for word in sorted(set(truth))]
         summary |= {
             f"{attribute}.accuracy": accuracy(truth, answers),
-            f"{attribute}.accuracy.ci95_low": None if interval is None else interval.low,
-            f"{attribute}.accuracy.ci95_high": None if interval is None else interval.high,
+            **_limits(f"{attribute}.accuracy", [Ratio(right, np.ones(len(right)))], seed),
             f"{attribute}.balanced_accuracy": balanced_accuracy(truth, answers),
+            **_limits(f"{attribute}.balanced_accuracy", [Ratio(right * inside, inside) for inside in of_class], seed),
             f"{attribute}.majority_accuracy": majority_accuracy(truth),
             f"{attribute}.n": len(truth),
             f"{attribute}.n_missing": sum(not answer for answer in answers),
@@ -149,6 +149,14 @@ def click_sentences() -> tuple[str, ...]:
         "accuracy: an attribute without an answer is wrong; majority_accuracy: always the most frequent word; "
         "balanced_accuracy: mean over the words that occur in the reference.",
     )
+
+
+def _limits(key: str, ratios: Sequence[Ratio], seed: int) -> Summary:
+    interval = bootstrap_interval(ratios, np.random.default_rng(seed)) if len(ratios[0].numerators) else None
+    return {
+        f"{key}.ci95_low": None if interval is None else interval.low,
+        f"{key}.ci95_high": None if interval is None else interval.high,
+    }
 
 
 def _curves(clicks: Sequence[ClickResult]) -> list[list[float]]:

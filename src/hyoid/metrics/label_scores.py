@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,20 +124,32 @@ def _mean_of_folds(scores: LabelScores) -> float | None:
 
 
 def _one_label(label: str, truth: np.ndarray, probabilities: np.ndarray, seed: int) -> Summary:
-    def drawn(index: np.ndarray) -> float | None:
-        return average_precision(truth[index], probabilities[index])
-
-    interval = bootstrap_statistic(drawn, len(truth), np.random.default_rng(seed), draws=DRAWS)
-    decisions: Sequence[bool] = (probabilities >= 0.5).tolist()
-    return {
-        f"{label}.ap": average_precision(truth, probabilities),
-        f"{label}.ap.ci95_low": None if interval is None else interval.low,
-        f"{label}.ap.ci95_high": None if interval is None else interval.high,
+    summary: Summary = {
         f"{label}.n": len(truth),
         f"{label}.n_positive": int(truth.sum()),
         f"{label}.prevalence": float(truth.mean()) if len(truth) else None,
-        f"{label}.auroc": auroc(truth, probabilities),
-        f"{label}.balanced_accuracy": balanced_accuracy((truth > 0.5).tolist(), decisions),
-        f"{label}.brier": brier_score(truth, probabilities),
-        f"{label}.ece": expected_calibration_error(truth, probabilities),
     }
+    for name, metric in _METRICS.items():
+
+        def drawn(index: np.ndarray, metric: _Metric = metric) -> float | None:
+            return metric(truth[index], probabilities[index])
+
+        interval = bootstrap_statistic(drawn, len(truth), np.random.default_rng(seed), draws=DRAWS)
+        summary[f"{label}.{name}"] = metric(truth, probabilities)
+        summary[f"{label}.{name}.ci95_low"] = None if interval is None else interval.low
+        summary[f"{label}.{name}.ci95_high"] = None if interval is None else interval.high
+    return summary
+
+
+def _balanced_accuracy_at_half(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
+    return balanced_accuracy((truth > 0.5).tolist(), (probabilities >= 0.5).tolist())
+
+
+_Metric = Callable[[np.ndarray, np.ndarray], float | None]
+_METRICS: dict[str, _Metric] = {
+    "ap": average_precision,
+    "auroc": auroc,
+    "balanced_accuracy": _balanced_accuracy_at_half,
+    "brier": brier_score,
+    "ece": expected_calibration_error,
+}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hyoid.errors import InputRefusedError
 from hyoid.geometry.boxes import Box, bounding_box
+from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.metrics.protocols import MaskClass, Protocol
 from hyoid.volume import Geometry, Quantity, Volume
@@ -52,6 +53,19 @@ class CaseMasks:
                 total |= mask[box.slices]
         return total
 
+    def reordered(self, geometry: Geometry) -> CaseMasks | None:
+        """The same voxels in the axis order and directions of another grid; None when that is not the same grid.
+
+        Nothing is interpolated: programs differ in whether rows run to the front or to the back.
+        """
+        if not canonical_geometry(self.geometry).same_grid(canonical_geometry(geometry)):
+            return None
+
+        def moved(array: np.ndarray) -> np.ndarray:
+            return from_canonical(to_canonical(Volume(array, self.geometry, Quantity.LABEL)).array, geometry)
+
+        return self._with(moved, geometry)
+
     def on(self, geometry: Geometry) -> CaseMasks:
         """The same outlines on another grid, nearest neighbour.
 
@@ -65,6 +79,9 @@ class CaseMasks:
             numbers = array.astype(np.uint8) if array.dtype == bool else array
             return resample(Volume(numbers, self.geometry, Quantity.LABEL), geometry).array.astype(array.dtype)
 
+        return self._with(moved, geometry)
+
+    def _with(self, moved: Callable[[np.ndarray], np.ndarray], geometry: Geometry) -> CaseMasks:
         labels = None if self.labels is None else moved(self.labels)
         named = None if self.named is None else {name: moved(mask) for name, mask in self.named.items()}
         return CaseMasks(geometry, labels, named)

@@ -270,7 +270,7 @@ def _overlay(case: str, reference_path: Path, prediction_path: Path | None, prot
     else:
         prediction = read_masks(prediction_path, like=reference)
         if not prediction.geometry.same_grid(reference.geometry):
-            prediction = prediction.on(reference.geometry)
+            prediction = prediction.reordered(reference.geometry) or prediction.on(reference.geometry)
     box = union_box(reference, prediction)
     masks = {c.name: (reference.mask(c, box), prediction.mask(c, box)) for c in protocol.classes}
     return overlay_of(case, masks, reference.geometry.spacing_mm, first_slice=box.start[0])
