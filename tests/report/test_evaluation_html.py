@@ -112,3 +112,17 @@ def test_words():
     assert metric_words("n_cases") == "n cases"
     assert number(True) == "yes"
     assert number(-12.345) == "-12.35"
+
+
+def test_a_long_headline_is_shown_by_its_mean():
+    names = [f"organ{i}" for i in range(12)]
+    summary = {f"{name}.dsc_mean": 0.5 for name in names} | {"mean.dsc_mean": 0.25, "n_cases": 1}
+    page = evaluation_html(evaluation(summary=summary, headline=tuple(f"{n}.dsc_mean" for n in names), anchors=()))
+    assert page.count('class="tile"') == 1
+    assert '<div class="big">0.2500</div>' in page
+
+
+def test_differences_are_not_shown_twice():
+    summary = {"n_cases": 1, "GTVp.f1.difference": 0.1, "GTVp.f1.difference.ci95_low": 0.0}
+    page = evaluation_html(evaluation(summary=summary | {"GTVp.f1.difference.ci95_high": 0.2}, headline=(), anchors=()))
+    assert "Every number" not in page

@@ -32,6 +32,7 @@ LEGEND = (
 )
 
 _PANEL_PX = 360
+_MOST_TILES = 9
 _MARGIN = 6  # voxels around what is outlined
 
 _WORDS = {
@@ -156,12 +157,13 @@ def evaluation_html(evaluation: Evaluation, overlays: Sequence[Overlay] = ()) ->
         Of the worst cases, worst first.
     """
     summary = evaluation.summary
-    values = {key: summary[key] for key in summary if f"{key}.ci95_low" in summary}
+    # Differences of two systems have a table of their own.
+    keys = [key for key in summary if f"{key}.ci95_low" in summary and not key.endswith(".difference")]
     return _template().render(
         evaluation=evaluation,
-        tiles=[_tile(key, summary) for key in evaluation.headline if key in summary],
+        tiles=[_tile(key, summary) for key in _tile_keys(evaluation)],
         anchors=evaluation.anchors,
-        numbers=[_tile(key, summary) for key in values],
+        numbers=[_tile(key, summary) for key in keys],
         plots=[plot for plot in (_dice_plot(evaluation), _length_plot(evaluation)) if plot.strips],
         overlays=[
             {
@@ -209,6 +211,15 @@ def number(value: Any) -> str:
     if math.isinf(value):
         return "∞"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _tile_keys(evaluation: Evaluation) -> list[str]:
+    """Keys that stand large at the top: the headline, or its means where it is long."""
+    keys = [key for key in evaluation.headline if key in evaluation.summary]
+    if len(keys) <= _MOST_TILES:
+        return keys
+    metrics = dict.fromkeys(f"mean.{key.rpartition('.')[2]}" for key in keys)
+    return [key for key in metrics if key in evaluation.summary]
 
 
 def _tile(key: str, summary: Mapping[str, Any]) -> dict[str, Any]:
