@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,10 @@ def _trace(package: ModelPackage, input_shapes: Sequence[tuple[int, ...]], graph
 
     network = _torch_network(package)
     example = tuple(torch.zeros(shape) for shape in input_shapes)
-    model = openvino.convert_model(network, example_input=example, input=[list(s) for s in input_shapes])
+    with warnings.catch_warnings():
+        # torch.export warns about parts of torch that it uses itself.
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(torch.export.export(network, example))
     with tempfile.TemporaryDirectory(dir=graph.parent) as folder:
         openvino.save_model(model, Path(folder) / "graph.xml", compress_to_fp16=False)
         (Path(folder) / "graph.bin").replace(graph.with_suffix(".bin"))

@@ -100,7 +100,7 @@ def fit(module: lightning.LightningModule, optimiser: Any, out: Path, *, device:
     """Run Lightning's loop to the recipe's last step, from the last checkpoint when there is one."""
     out.mkdir(parents=True, exist_ok=True)
     epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)
-    checkpoints = ModelCheckpoint(out / "checkpoints", save_last=True, save_top_k=0, every_n_epochs=1)
+    checkpoints = ModelCheckpoint(out / "checkpoints", filename="last", save_top_k=1, enable_version_counter=False)
     trainer = lightning.Trainer(
         accelerator=device,
         devices=1,

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from hyoid.errors import ModelUnusableError
+from hyoid.inference import runtime
+from hyoid.io.model_package import read_package, write_package
+from hyoid.models.build import build_network
+
+NETWORK = {
+    "kind": "unet",
+    "encoder": "residual",
+    "in_channels": 1,
+    "out_channels": 2,
+    "features": [4, 8],
+    "encoder_blocks": [1, 1],
+    "decoder_convs": [1],
+}
+SHAPE = (1, 1, 8, 8, 8)
+
+
+def manifest(network=NETWORK):
+    return {
+        "name": "tiny",
+        "version": "1",
+        "words": "A network for tests.",
+        "task": "segmentation",
+        "network": network,
+        "labels": ("tongue", "larynx"),
+        "supported": ("tongue", "larynx"),
+        "spacing_mm": (3, 3, 3),
+        "patch": SHAPE[2:],
+        "preprocessing": {"windows_hu": [[-160, 240]]},
+        "training_data": "none",
+        "licence": "Apache-2.0",
+    }
+
+
+@pytest.fixture
+def package(tmp_path):
+    torch.manual_seed(0)
+    weights = {name: t.numpy() for name, t in build_network(NETWORK).state_dict().items()}
+    write_package(tmp_path / "tiny", manifest(), weights, licence="x", card="x")
+    return read_package(tmp_path / "tiny")
+
+
+def test_the_compiled_network_agrees_with_torch(package, tmp_path):
+    network = build_network(NETWORK).eval()
+    network.load_state_dict({n: torch.from_numpy(a) for n, a in package.arrays().items()})
+    x = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    with torch.inference_mode():
+        wanted = network(torch.from_numpy(x)).numpy()
+    compiled = runtime.load_runtime(package, [SHAPE], cache=tmp_path / "cache", precision="f32")
+    assert np.allclose(compiled.run(x), wanted, atol=1e-4)
+
+
+def test_the_second_load_does_not_trace(package, tmp_path):
+    first = runtime.load_runtime(package, [SHAPE], cache=tmp_path / "cache")
+    second = runtime.load_runtime(package, [SHAPE], cache=tmp_path / "cache")
+    assert (first.compiled_now, second.compiled_now) == (True, False)
+    x = np.ones(SHAPE, np.float32)
+    assert np.array_equal(first.run(x), second.run(x))
+
+
+def test_without_a_record_of_agreement_it_is_float32(package, tmp_path):
+    assert runtime.load_runtime(package, [SHAPE], cache=tmp_path / "cache").precision == "f32"
+    poor = package.manifest.model_copy(update={"bf16_agreement": {"tongue": 0.9999, "larynx": 0.99}})
+    assert runtime.best_precision(type(package)(poor, package.weights)) == "f32"
+
+
+def test_weights_of_another_network_are_refused(package, tmp_path):
+    other = package.manifest.model_copy(update={"network": NETWORK | {"features": [4, 12]}})
+    with pytest.raises(ModelUnusableError, match="do not fit its network"):
+        runtime.load_runtime(type(package)(other, package.weights), [SHAPE], cache=tmp_path / "cache")

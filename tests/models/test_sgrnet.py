@@ -1,0 +1,67 @@
+import pytest
+import torch
+
+from hyoid.models.build import build_network
+from hyoid.models.sgrnet import SGRNetShape, build_sgrnet
+
+VARIANTS = ("ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation")
+
+
+def inputs(batch=1, size=32):
+    torch.manual_seed(0)
+    shape = (batch, 1, size, size, size)
+    return torch.randn(shape), torch.randint(0, 5, shape).float(), torch.rand(shape)
+
+
+def network(variant, backbone="efficientnet-b0"):
+    torch.manual_seed(1)
+    return build_sgrnet(SGRNetShape(variant, backbone, outputs=3, organ_labels=4, channels=8)).eval()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_row_of_the_tables_gives_one_logit_per_label(variant):
+    with torch.inference_mode():
+        assert network(variant)(*inputs(batch=2)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("variant", ["organ_tumour_modulation", "ct_only"])
+def test_densenet_too(variant):
+    with torch.inference_mode():
+        assert network(variant, "densenet121")(*inputs()).shape == (1, 3)
+
+
+def test_only_the_variants_with_a_prior_listen_to_it():
+    ct, organs, heat = inputs()
+    with torch.inference_mode():
+        for variant in VARIANTS:
+            net = network(variant)
+            base = net(ct, organs, heat)
+            assert torch.equal(base, net(ct, torch.zeros_like(organs), heat)) == (variant == "ct_only")
+            assert torch.equal(base, net(ct, organs, torch.zeros_like(heat))) == ("tumour" not in variant)
+
+
+def test_modulation_is_one_plus_the_sum_of_both_attention_maps():
+    net = network("organ_tumour_modulation")
+    ct, organs, heat = inputs()
+    seen = {}
+    net.fusion.register_forward_pre_hook(lambda _, args: seen.update(fused=args[0]))
+    with torch.inference_mode():
+        net(ct, organs, heat)
+        f_ct = net.ct_encoder(ct)
+        f_seg, f_g = net.prior_features(organs, heat, f_ct.shape[2:])
+        m = net.organ_attention(f_seg) + net.tumour_attention(f_g)
+    assert m.shape == (1, 1, 8, 8, 8)
+    assert torch.allclose(seen["fused"], torch.cat([f_ct * (1 + m), f_seg, f_g], dim=1), atol=1e-5)
+
+
+def test_features_are_at_a_quarter_of_the_input():
+    net = network("organ_modulation", "densenet121")
+    with torch.inference_mode():
+        assert net.ct_encoder(inputs()[0]).shape == (1, 8, 8, 8, 8)
+
+
+def test_a_description_with_a_wrong_key_is_refused():
+    with pytest.raises(ValueError, match="Arguments of network 'sgrnet'"):
+        build_network({"kind": "sgrnet", "colour": "red"})
+    with pytest.raises(ValueError, match="no network kind 'transformer'"):
+        build_network({"kind": "transformer"})
