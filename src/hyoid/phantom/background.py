@@ -28,8 +28,7 @@ def paint_background(
     Parameters
     ----------
     brain, mandible : Organ
-        Skin covers them. The skull's vault is a shell around the brain: the mean of so thin a bone over patients is
-        none at all.
+        Skin covers them, and the skull's vault surrounds the brain.
     fat : float
         Standard deviations more (or less) fat than usual.
 
@@ -42,14 +41,12 @@ def paint_background(
     in_brain = from_organ(_reaching_far(brain)).depth(z, y, x)
     scalp_mm = 11 + 0.8 * min(max(fat, -1), 1)
     body = np.maximum(_body(canvas, model, rng, fat), in_brain + np.float32(scalp_mm))
+    body = np.where((z > 95) & (y > 0), np.minimum(body, in_brain + np.float32(scalp_mm + 3)), body)
     body = np.maximum(body, from_organ(_reaching_far(mandible)).depth(z, y, x) + np.float32(rng.uniform(6, 10)))
     body = np.maximum(body, _THROAT.depth(z, y, x) + np.float32(max(fat, 0)))
     bone = canvas.map_field(model, "bone") + 0.7 * smooth_noise(z.shape, 8 / COARSE_MM, rng)
     bone -= np.float32(rng.normal(0, 0.25))
-    thick = rng.uniform(1.7, 3.2) + 0.4 * smooth_noise(z.shape, 16 / COARSE_MM, rng)
-    vault = thick - np.abs(in_brain + 2.5 + thick)
     bone[(z > 75) & (y > 25)] = -10
-    bone = np.maximum(bone, np.where((z > 40) & ((y > 20) | (z > 100)), vault, -10)).astype(np.float32)
     bone[(z < _JAW_TOP_MM) & (y < _JAW_BACK_MM) & (z > -95)] = -10
     bone[(np.abs(x) > _RAMUS_X_MM) & (y < _JAW_BACK_MM) & (z < _RAMUS_TOP_MM) & (z > -60)] = -10
     air = canvas.map_field(model, "air") + 0.6 * smooth_noise(z.shape, 10 / COARSE_MM, rng)
@@ -74,6 +71,10 @@ def paint_background(
     tissue[fine_air & (fine_z <= 0)] = Tissue.LUNG
     del fine_z
     tissue[canvas.refine(bone) > 0] = Tissue.BONE
+    vault = _vault(canvas, in_brain, rng)
+    tissue[vault > 0] = Tissue.DENSE_BONE
+    tissue[vault > 1.8] = Tissue.BONE
+    del vault
     tissue[canvas.refine(_discs(canvas, model, bone, rng)) > 0] = Tissue.DISC
     tissue[~canvas.inside] = Tissue.OUTSIDE
     canvas.tissue = tissue
@@ -86,7 +87,20 @@ def _body(canvas: Canvas, model: ShapeModel, rng: np.random.Generator, fat: floa
     weights = 0.8 * draw_normal(rng, len(model.body_modes)).astype(np.float32)
     change = np.tensordot(weights, model.body_modes, 1)
     body += canvas.sample_map(change, model.grid_low_mm, 2 * model.grid_mm)
-    return body + np.float32(1.2 * fat) + 0.6 * smooth_noise(body.shape, 12 / COARSE_MM, rng)
+    body += np.float32(1.2 * fat) + 0.6 * smooth_noise(body.shape, 12 / COARSE_MM, rng)
+    body = np.minimum(body, 184 - canvas.coarse[1])  # the map ends there
+    parts, _ = ndi.label(body > 0)
+    largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    return np.where(largest, body, np.minimum(body, -2)).astype(np.float32)
+
+
+def _vault(canvas: Canvas, in_brain: Array, rng: np.random.Generator) -> Array:
+    """Depth in the skull from the eyes up, mm: a shell, as the mean of so thin a bone over patients is none at all."""
+    z, y, _ = canvas.coarse
+    half = rng.uniform(1.7, 3.2) + 0.4 * smooth_noise(z.shape, 16 / COARSE_MM, rng)
+    thick = canvas.refine(np.where((z > 40) & ((y > 20) | (z > 100)), half, -10).astype(np.float32))
+    shell = canvas.refine(in_brain) + np.float32(2.5) + thick
+    return thick - np.abs(shell, out=shell)
 
 
 def _reaching_far(organ: Organ) -> Organ:

@@ -44,8 +44,7 @@ class Tissue(IntEnum):
     NODE = 24
     NECROSIS = 25
     LYMPHOID = 26
-    TABLE = 27
-    METAL = 28
+    METAL = 27
 
 
 HARD = (Tissue.BONE, Tissue.DENSE_BONE, Tissue.TOOTH, Tissue.METAL, Tissue.DISC)

@@ -12,13 +12,13 @@ from hyoid.phantom.frame import COARSE_MM, smooth_noise
 # HU of tissues without contrast medium: mean and spread between patients.
 _PLAIN_HU = {
     Tissue.OUTSIDE: (-1000, 3), Tissue.FAT: (-100, 9), Tissue.MUSCLE: (58, 7), Tissue.SKIN: (10, 30),
-    Tissue.AIR: (-990, 12), Tissue.LUNG: (-820, 50), Tissue.BONE: (260, 60),
+    Tissue.AIR: (-990, 12), Tissue.LUNG: (-820, 50), Tissue.BONE: (290, 60),
     Tissue.BRAIN: (38, 5), Tissue.CORD: (40, 8), Tissue.FLUID: (15, 7),
     Tissue.EYE: (12, 6), Tissue.PAROTID: (-8, 22), Tissue.SUBMANDIBULAR: (52, 16), Tissue.THYROID: (105, 20),
     Tissue.ARTERY: (45, 5), Tissue.VEIN: (45, 5), Tissue.CARTILAGE: (160, 60), Tissue.MUCOSA: (50, 9),
-    Tissue.TONGUE: (50, 16), Tissue.DENSE_BONE: (1150, 200), Tissue.TOOTH: (1700, 250), Tissue.LENS: (95, 15),
+    Tissue.TONGUE: (50, 11), Tissue.DENSE_BONE: (1150, 200), Tissue.TOOTH: (1700, 250), Tissue.LENS: (95, 15),
     Tissue.DISC: (100, 20), Tissue.TUMOUR: (58, 8), Tissue.NODE: (55, 8), Tissue.NECROSIS: (18, 8),
-    Tissue.LYMPHOID: (55, 9), Tissue.TABLE: (-750, 120), Tissue.METAL: (3000, 10),
+    Tissue.LYMPHOID: (55, 9), Tissue.METAL: (3000, 10),
 }  # fmt: skip
 
 # Gain in HU at full contrast.
@@ -79,6 +79,9 @@ def render(
     hu = block_mean(hu, block)
     metal = block_mean((canvas.tissue == Tissue.METAL).astype(np.float32), block)
     outside = block_mean((canvas.tissue == Tissue.OUTSIDE).astype(np.float32), block) > 0.99
+    on_table = rng.random() < 0.45
+    if on_table:
+        _add_table(hu, outside, voxel_mm[1], rng)
 
     blur_mm = np.array([rng.uniform(0.3, 1.0), *[rng.uniform(0.4, 0.9)] * 2])
     hu = ndi.gaussian_filter(hu, np.minimum(blur_mm / voxel_mm, 1.2), truncate=3)
@@ -90,7 +93,7 @@ def render(
     # Some collections count from -1024 for air, so that all their tissues are 24 HU low (OpenKBP is one).
     offset = -24.0 if rng.random() < 0.4 else 0.0
     hu += np.float32(rng.normal(offset, 5)) + _shading(hu.shape, rng)
-    if rng.random() < 0.4:
+    if not on_table and rng.random() < 0.6:
         hu[outside] = -1024
     return np.clip(np.round(hu), -1024, 3071).astype(np.int16)
 
@@ -103,6 +106,22 @@ def block_mean(array: NDArray[np.float32], block: tuple[int, int, int]) -> NDArr
             shape[axis : axis + 1] = [shape[axis] // n, n]
             array = array.reshape(shape).mean(axis + 1, dtype=np.float32)
     return array
+
+
+def _add_table(hu: NDArray[np.float32], outside: NDArray[np.bool_], row_mm: float, rng: np.random.Generator) -> None:
+    """A table top behind the patient, flat or curved: foam between two thin shells."""
+    inner = ~outside
+    across = np.linspace(-1, 1, hu.shape[2], dtype=np.float32)
+    curve_mm = 0.0 if rng.random() < 0.6 else rng.uniform(20, 60)
+    last = np.where(inner.any((0, 1)), hu.shape[1] - 1 - np.argmax(inner.any(0)[::-1], axis=0), 0)
+    top = float(np.max(last + curve_mm * across**2 / row_mm)) + rng.uniform(1, 6) / row_mm
+    depth = (np.arange(hu.shape[1])[:, None] - (top - curve_mm * across**2 / row_mm)) * row_mm
+    thick, shell = rng.uniform(12, 60), max(rng.uniform(1.5, 3), row_mm / 2)
+    slab = np.full(depth.shape, np.nan, np.float32)
+    slab[(depth > 0) & (depth < thick)] = rng.uniform(-980, -850)
+    slab[((depth > 0) & (depth < shell)) | ((depth > thick - shell) & (depth < thick))] = rng.uniform(-600, 0)
+    slab[:, np.abs(across) > rng.uniform(0.6, 1.1)] = np.nan
+    hu[:] = np.where(outside & ~np.isnan(slab), slab, hu)
 
 
 def _add_streaks(hu: NDArray[np.float32], metal: NDArray[np.float32], rng: np.random.Generator) -> None:
