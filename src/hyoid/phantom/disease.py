@@ -13,6 +13,7 @@ from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 from hyoid.errors import UsageError
 from hyoid.phantom.canvas import Canvas, Slices, Tissue
 from hyoid.phantom.frame import smooth_noise
+from hyoid.phantom.lymphatics import involved_levels, lymphatic_site
 from hyoid.phantom.solids import ellipsoid
 
 # How readily a tumour grows into a tissue, per step of the front. Bone, teeth and air stop it.
@@ -32,11 +33,10 @@ PRIMARY_SITES: dict[str, float] = {
     "subglottis": 0.01, "pyriform_sinus_left": 0.05, "pyriform_sinus_right": 0.05, "post_cricoid_region": 0.02,
 }  # fmt: skip
 
-# Level: centre of the left group (z, y, x) in the common frame, and share of involved nodes.
-NODE_SITES: dict[str, tuple[tuple[float, float, float], float]] = {
-    "Ia": ((-34, -12, 4), 0.02), "Ib": ((-30, 14, 38), 0.10), "IIa": ((-18, 46, 40), 0.33),
-    "IIb": ((-12, 60, 46), 0.12), "III": ((-50, 50, 41), 0.21), "IV": ((-84, 50, 37), 0.08),
-    "Va": ((-38, 72, 50), 0.04), "Vb": ((-76, 72, 50), 0.03), "VI": ((-98, 34, 14), 0.02), "VIIa": ((4, 46, 17), 0.05),
+# Centre of the left group of nodes (z, y, x) in the common frame.
+NODE_SITES: dict[str, tuple[float, float, float]] = {
+    "Ia": (-34, -12, 4), "Ib": (-30, 14, 38), "IIa": (-18, 46, 40), "IIb": (-12, 60, 46), "III": (-50, 50, 41),
+    "IV": (-84, 50, 37), "Va": (-38, 72, 50), "Vb": (-76, 72, 50), "VIIa": (4, 46, 17),
 }  # fmt: skip
 
 
@@ -163,6 +163,7 @@ def place_nodes(
     canvas: Canvas,
     lesions: NDArray[np.uint8],
     count: int,
+    primary: str,
     main_side: str,
     gap_mm: float,
     voxel_mm: tuple[float, float, float],
@@ -172,19 +173,19 @@ def place_nodes(
 
     Parameters
     ----------
-    main_side : {"left", "right"}
-        Side of the primary; three of four nodes lie there.
+    primary, main_side : str
+        Its sub-site and side ("left" or "right"): levels and sides are drawn as often as real patients with a primary
+        of that site have them involved.
     """
-    names = list(NODE_SITES)
-    share = np.array([NODE_SITES[n][1] for n in names])
+    shares = involved_levels(lymphatic_site(primary))
+    places, share = list(shares), np.array(list(shares.values()))
     drawn: list[DrawnNode] = []
     for _ in range(6 * count):
         if len(drawn) == count:
             break
-        level = str(rng.choice(names, p=share / share.sum()))
-        same = rng.random() < 0.75
-        left = (main_side == "left") == same
-        centre = np.array(NODE_SITES[level][0]) + np.clip(rng.standard_normal(3), -2, 2) * (5, 3, 2)
+        level, same_side = places[rng.choice(len(places), p=share / share.sum())]
+        left = (main_side == "left") == same_side
+        centre = np.array(NODE_SITES[level]) + np.clip(rng.standard_normal(3), -2, 2) * (5, 3, 2)
         centre[2] *= 1 if left else -1
         radius = float(np.clip(np.exp(rng.normal(np.log(8), 0.35)), 4.2, 17))
         radii = radius * np.array([rng.uniform(0.8, 1.0), rng.uniform(0.55, 0.95), rng.uniform(0.55, 0.95)])

@@ -78,7 +78,7 @@ def render(
     hu[soft] += canvas.refine(grain.astype(np.float32))[soft]
     hu = block_mean(hu, block)
     metal = block_mean((canvas.tissue == Tissue.METAL).astype(np.float32), block)
-    outside = block_mean((canvas.tissue == Tissue.OUTSIDE).astype(np.float32), block) > 0.99
+    outside = np.asarray(block_mean((canvas.tissue == Tissue.OUTSIDE).astype(np.float32), block) > 0.99)
     on_table = rng.random() < 0.45
     if on_table:
         _add_table(hu, outside, voxel_mm[1], rng)
@@ -110,7 +110,7 @@ def block_mean(array: NDArray[np.float32], block: tuple[int, int, int]) -> NDArr
 
 def _add_table(hu: NDArray[np.float32], outside: NDArray[np.bool_], row_mm: float, rng: np.random.Generator) -> None:
     """A table top behind the patient, flat or curved: foam between two thin shells."""
-    inner = ~outside
+    inner = np.logical_not(outside)
     across = np.linspace(-1, 1, hu.shape[2], dtype=np.float32)
     curve_mm = 0.0 if rng.random() < 0.6 else rng.uniform(20, 60)
     last = np.where(inner.any((0, 1)), hu.shape[1] - 1 - np.argmax(inner.any(0)[::-1], axis=0), 0)

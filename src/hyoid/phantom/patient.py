@@ -285,7 +285,7 @@ def _disease(
     side = "left" if x > 0 else "right"
     count = int(rng.integers(options.nodes[0], options.nodes[1] + 1))
     gap = 2.3 * max(spacing_mm)
-    return site, ids, disease.place_nodes(canvas, ids, count, side, gap, fine_mm, rng)
+    return site, ids, disease.place_nodes(canvas, ids, count, site, side, gap, fine_mm, rng)
 
 
 def _common_x(canvas: Canvas, mask: NDArray[np.bool_]) -> float:
