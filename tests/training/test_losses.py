@@ -1,0 +1,59 @@
+import math
+
+import pytest
+import torch
+
+from hyoid.training.losses import asymmetric_loss, partial_dice_bce
+
+
+def test_a_perfect_answer_costs_nothing():
+    target = (torch.rand(1, 2, 4, 4, 4) > 0.5).float()
+    assert partial_dice_bce((target * 2 - 1) * 50, target) < 1e-3
+
+
+def test_what_is_not_known_does_not_count():
+    target = torch.zeros(1, 2, 4, 4, 4)
+    target[:, 1] = -1
+    logits = torch.randn(1, 2, 4, 4, 4)
+    changed = logits.clone()
+    changed[:, 1] += 7
+    assert partial_dice_bce(logits, target) == partial_dice_bce(changed, target)
+
+
+def test_known_negatives_push_down_only_there():
+    logits = torch.zeros(1, 1, 2, 2, 2, requires_grad=True)
+    target = torch.full((1, 1, 2, 2, 2), -1.0)
+    target[0, 0, 0, 0, 0] = 0
+    partial_dice_bce(logits, target).backward()
+    assert logits.grad[0, 0, 0, 0, 0] > 0
+    assert logits.grad.count_nonzero() == 1
+
+
+def test_nothing_known_gives_zero_and_a_gradient_of_zero():
+    logits = torch.randn(1, 1, 2, 2, 2, requires_grad=True)
+    loss = partial_dice_bce(logits, torch.full((1, 1, 2, 2, 2), -1.0))
+    loss.backward()
+    assert loss == 0
+    assert not logits.grad.any()
+
+
+def test_dice_by_hand():
+    # One voxel predicted with p = 0.5 everywhere (logit 0), one of eight voxels true: Dice (2 * 0.5 + 1) / (4 + 1 + 1).
+    target = torch.zeros(1, 1, 2, 2, 2)
+    target[0, 0, 0, 0, 0] = 1
+    wanted = math.log(2) + 1 - 2 / 6
+    assert partial_dice_bce(torch.zeros(1, 1, 2, 2, 2), target).item() == pytest.approx(wanted)
+
+
+def test_asymmetric_loss_by_hand():
+    # p = 0.5: positive 0.5 ln 2, negative 0.25 ln 2.
+    logits, target = torch.zeros(1, 3), torch.tensor([[1.0, 0.0, -1.0]])
+    assert asymmetric_loss(logits, target).item() == pytest.approx((0.5 + 0.25) * math.log(2) / 2)
+
+
+def test_asymmetric_loss_without_focus_is_cross_entropy():
+    logits, target = torch.randn(4, 3), (torch.rand(4, 3) > 0.5).float()
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
+    assert asymmetric_loss(logits, target, gamma_positive=0, gamma_negative=0).item() == pytest.approx(
+        wanted.item(), rel=1e-5
+    )

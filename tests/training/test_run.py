@@ -1,0 +1,80 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from hyoid.errors import UsageError
+from hyoid.io.model_package import read_package
+from hyoid.models.build import build_network
+from hyoid.training.recipe import load_recipe
+from hyoid.training.run import train_segmentation
+from hyoid.training.schedule import rate
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
+
+
+@pytest.fixture
+def recipe():
+    base = load_recipe("tumour", "smoke")
+    optimiser = base.optimiser.model_copy(update={"precision": "32-true"})
+    return base.model_copy(update={"optimiser": optimiser})
+
+
+def test_training_leaves_a_package_that_loads(openkbp, tmp_path, recipe):
+    seen = []
+    package = read_package(
+        train_segmentation(recipe, [openkbp], tmp_path / "run", device="cpu", on_progress=lambda *a: seen.append(a))
+    )
+    assert package.manifest.supported == ("target_region",)
+    network = build_network(package.manifest.network)
+    network.load_state_dict({n: torch.from_numpy(a) for n, a in package.arrays().items()})
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert ("train", 4, 4) in [s[:3] for s in seen]
+
+
+def test_a_stopped_run_ends_with_the_same_weights(openkbp, tmp_path, recipe):
+    whole = read_package(train_segmentation(recipe, [openkbp], tmp_path / "whole", device="cpu")).arrays()
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(stage, done, total, words):
+        if stage == "train" and done == 3:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train_segmentation(recipe, [openkbp], tmp_path / "parts", device="cpu", on_progress=stop)
+    parts = read_package(train_segmentation(recipe, [openkbp], tmp_path / "parts", device="cpu")).arrays()
+    assert whole.keys() == parts.keys()
+    assert all(np.allclose(whole[name], parts[name], atol=1e-3) for name in whole)
+    fresh = read_package(
+        train_segmentation(recipe.model_copy(update={"seed": 5}), [openkbp], tmp_path / "other", device="cpu")
+    ).arrays()
+    assert any(not np.allclose(whole[name], fresh[name], atol=1e-3) for name in whole)
+
+
+def test_a_run_can_begin_with_the_weights_of_a_package(openkbp, tmp_path, recipe):
+    first = train_segmentation(recipe, [openkbp], tmp_path / "first", device="cpu")
+    frozen = recipe.model_copy(
+        update={"optimiser": recipe.optimiser.model_copy(update={"learning_rate": 0.0, "weight_decay": 0.0})}
+    )
+    second = train_segmentation(frozen, [openkbp], tmp_path / "second", device="cpu", start=first)
+    a, b = read_package(first).arrays(), read_package(second).arrays()
+    assert all(np.allclose(a[name], b[name], atol=1e-3) for name in a)
+
+
+def test_folders_that_teach_nothing_are_refused(openkbp, tmp_path, recipe):
+    for path in openkbp.glob("*_ptv.nii.gz"):
+        path.unlink()
+    with pytest.raises(UsageError, match="None of the 3 cases has a contour"):
+        train_segmentation(recipe, [openkbp], tmp_path / "run", device="cpu")
+
+
+def test_the_rate_warms_up_and_ends_at_zero(recipe):
+    schedule = recipe.optimiser.model_copy(update={"warmup_steps": 10, "steps": 110})
+    assert rate(0, schedule) == pytest.approx(0.1)
+    assert rate(10, schedule) == 1
+    assert rate(60, schedule) == pytest.approx(0.5)
+    assert rate(110, schedule) == pytest.approx(0)
