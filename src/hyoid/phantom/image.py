@@ -110,10 +110,10 @@ def block_mean(array: NDArray[np.float32], block: tuple[int, int, int]) -> NDArr
 
 def _add_table(hu: NDArray[np.float32], outside: NDArray[np.bool_], row_mm: float, rng: np.random.Generator) -> None:
     """A table top behind the patient, flat or curved: foam between two thin shells."""
-    inner = np.logical_not(outside)
+    shadow = np.asarray(np.logical_not(outside).any(axis=0))
     across = np.linspace(-1, 1, hu.shape[2], dtype=np.float32)
     curve_mm = 0.0 if rng.random() < 0.6 else rng.uniform(20, 60)
-    last = np.where(inner.any((0, 1)), hu.shape[1] - 1 - np.argmax(inner.any(0)[::-1], axis=0), 0)
+    last = np.where(shadow.any(axis=0), hu.shape[1] - 1 - np.argmax(shadow[::-1], axis=0), 0)
     top = float(np.max(last + curve_mm * across**2 / row_mm)) + rng.uniform(1, 6) / row_mm
     depth = (np.arange(hu.shape[1])[:, None] - (top - curve_mm * across**2 / row_mm)) * row_mm
     thick, shell = rng.uniform(12, 60), max(rng.uniform(1.5, 3), row_mm / 2)
