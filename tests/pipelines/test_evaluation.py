@@ -59,7 +59,7 @@ def test_processes_give_the_same(folders):
 def test_refusals_come_out_of_processes_with_their_case(folders):
     write(folders[0] / "b.nii.gz", (5, np.s_[0:1, 0:1, 0:1]))
     for workers in (1, 2):
-        with pytest.raises(InputRefusedError, match=r"^Case b, scoring: The prediction holds label 5") as caught:
+        with pytest.raises(InputRefusedError, match=r"^Case b, The prediction holds label 5") as caught:
             run(folders, workers=workers)
         assert caught.value.cure.startswith("It knows GTVp = 1")
 
@@ -82,7 +82,7 @@ def test_other_grids_are_resampled_and_said_or_refused(folders):
     evaluation = run(folders)
     assert evaluation.cases[1]["resampled"]
     assert any("1 of 3 predictions lay on another grid" in note for note in evaluation.notes)
-    with pytest.raises(GeometryError, match=r"Case b, scoring: .*does not resample"):
+    with pytest.raises(GeometryError, match=r"Case b, The prediction .*does not resample"):
         run(folders, HECKTOR_2025_STYLE)
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.io.files import write_nifti
-from hyoid.pipelines.evaluation_files import Layout, find_cases, pair_up, read_masks, recognise_layout
+from hyoid.pipelines.evaluation_files import Layout, find_cases, pair_up, read_pair, recognise_layout
 from hyoid.volume import Geometry, Quantity, Volume
 
 
@@ -67,6 +67,7 @@ def test_labels_are_read_as_masks(tmp_path):
     array = np.zeros(geometry.shape, np.uint8)
     array[1, 2, 3] = 2
     write_nifti(Volume(array, geometry, Quantity.LABEL), tmp_path / "a.nii.gz")
-    masks = read_masks(tmp_path / "a.nii.gz")
+    masks, prediction, remark = read_pair(tmp_path / "a.nii.gz", None)
+    assert (prediction, remark) == (None, "")
     assert masks.geometry.same_grid(geometry)
     np.testing.assert_array_equal(masks.labels, array)

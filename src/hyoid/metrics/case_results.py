@@ -76,6 +76,8 @@ class CaseResult:
         There was no prediction; every class counts as missed.
     resampled : bool
         The prediction lay on another grid.
+    remark : str
+        What else a reader of the numbers should know of this case.
     """
 
     case: str
@@ -83,6 +85,7 @@ class CaseResult:
     diagonal_mm: float
     prediction_missing: bool = False
     resampled: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from hyoid.metrics.masks import CaseMasks, union_box
 from hyoid.metrics.overlap import EmptyRule, dice
 from hyoid.metrics.protocols import MASK_PROTOCOLS, PROTOCOL_NAMES, Measure, Protocol, protocol_from_fields
 from hyoid.metrics.summaries import Table, sensitivity_tables, sentences, summarise
-from hyoid.pipelines.evaluation_files import Layout, Pairing, find_cases, pair_up, read_masks
+from hyoid.pipelines.evaluation_files import Layout, Pairing, find_cases, pair_up, read_pair
 from hyoid.report.evaluation_html import Overlay, evaluation_html, overlay_of
 
 WORST = 5
@@ -124,6 +124,8 @@ def evaluation_of(results: Sequence[CaseResult], pairing: Pairing, protocol: Pro
             f"{resampled} of {len(results)} predictions lay on another grid and were resampled to the reference, "
             "nearest neighbour."
         )
+    for remark, count in Counter(result.remark for result in results if result.remark).items():
+        notes.append(f"In {count} of {len(results)} cases {remark}.")
     if pairing.without_reference:
         notes.append(
             f"{len(pairing.without_reference)} predictions have no reference and are not scored: "
@@ -243,17 +245,12 @@ def _run(jobs: Sequence[Job], protocol: Protocol, workers: int) -> Iterator[Case
 
 
 def _measure(protocol: Protocol, job: Job) -> CaseResult | Refusal:
-    where = "reference"
     try:
-        reference = read_masks(job.reference)
-        where = "prediction"
-        prediction = None if job.prediction is None else read_masks(job.prediction, like=reference)
-        where = "levels"
+        reference, prediction, remark = read_pair(job.reference, job.prediction)
         levels = None if job.levels is None else _read_levels(job.levels, reference)
-        where = "scoring"
-        return measure_case(job.case, reference, prediction, protocol, levels=levels)
+        return replace(measure_case(job.case, reference, prediction, protocol, levels=levels), remark=remark)
     except HyoidError as error:
-        return Refusal(type(error), f"Case {job.case}, {where}: {error.problem}", error.cure)
+        return Refusal(type(error), f"Case {job.case}, {error.problem}", error.cure)
 
 
 def _read_levels(path: Path, reference: CaseMasks) -> LevelMap:
@@ -264,13 +261,11 @@ def _read_levels(path: Path, reference: CaseMasks) -> LevelMap:
 
 
 def _overlay(case: str, reference_path: Path, prediction_path: Path | None, protocol: Protocol) -> Overlay:
-    reference = read_masks(reference_path)
-    if prediction_path is None:
+    reference, prediction, _ = read_pair(reference_path, prediction_path)
+    if prediction is None:
         prediction = CaseMasks(reference.geometry, named={})
-    else:
-        prediction = read_masks(prediction_path, like=reference)
-        if not prediction.geometry.same_grid(reference.geometry):
-            prediction = prediction.reordered(reference.geometry) or prediction.on(reference.geometry)
+    elif not prediction.geometry.same_grid(reference.geometry):
+        prediction = prediction.reordered(reference.geometry) or prediction.on(reference.geometry)
     box = union_box(reference, prediction)
     masks = {c.name: (reference.mask(c, box), prediction.mask(c, box)) for c in protocol.classes}
     return overlay_of(case, masks, reference.geometry.spacing_mm, first_slice=box.start[0])

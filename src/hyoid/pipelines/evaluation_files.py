@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hyoid.errors import InputRefusedError, UsageError
+from hyoid.errors import HyoidError, InputRefusedError, UsageError
 from hyoid.io.files import image_suffix, read_labels
 from hyoid.metrics.masks import CaseMasks
+from hyoid.pipelines.evaluation_dicom import Drawn, is_dicom, on_common_grid, read_drawn
 
 _HNTSMRG_SUFFIX = "_midRT_mask"
 _CONTAINER_OUTPUTS = ("tumor-lymph-node-segmentation", "head-neck-tumor-segmentation")
@@ -130,21 +131,31 @@ def pair_up(predictions: Mapping[str, Path], references: Mapping[str, Path]) -> 
     return Pairing(pairs, tuple(sorted(predictions.keys() - references.keys())))
 
 
-def read_masks(path: Path, like: CaseMasks | None = None) -> CaseMasks:
-    """Outlines in a file, or in a folder of DICOM files.
+def read_pair(reference: Path, prediction: Path | None) -> tuple[CaseMasks, CaseMasks | None, str]:
+    """Outlines of both sides of a case, and a remark where their grid had to be invented.
 
     Parameters
     ----------
-    path : Path
-    like : CaseMasks, optional
-        Gives the grid onto which contours of an RTSTRUCT are drawn.
+    reference : Path
+        Label map, DICOM SEG or RTSTRUCT, or a folder with one of the latter.
+    prediction : Path or None
 
     Raises
     ------
     InputRefusedError
-        When it cannot be read.
+        When one cannot be read; the message says which side.
     """
-    labels = read_labels(path)
+    drawn = None if prediction is None else _read("prediction", prediction)
+    return on_common_grid(_read("reference", reference), drawn)
+
+
+def _read(side: str, path: Path) -> CaseMasks | Drawn:
+    try:
+        if is_dicom(path):
+            return read_drawn(path)
+        labels = read_labels(path)
+    except HyoidError as error:
+        raise type(error)(f"{side}: {error.problem}", error.cure) from None
     return CaseMasks(labels.geometry, labels=labels.array)
 
 
