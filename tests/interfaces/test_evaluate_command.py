@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.evaluate_command import evaluate
-from hyoid.io.files import write_nifti
+from hyoid.io.files import read_labels, write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
 
 app = typer.Typer()
@@ -82,3 +82,38 @@ def test_wrong_number_of_paths(folders):
         invoke("--compare", folders / "a", folders / "ref", "--protocol", "hntsmrg2024")
     with pytest.raises(UsageError, match="does not compare"):
         invoke("--compare", folders / "a", folders / "b", folders / "ref", "--protocol", "isrg")
+
+
+def test_involvement_tables_end_in_a_page(tmp_path):
+    (tmp_path / "ref.csv").write_text("case,larynx,tongue\np1,1,0\np2,0,0\np3,1,0\n")
+    (tmp_path / "pred.csv").write_text("case,fold,larynx,tongue\np1,0,0.9,0.1\np2,0,0.2,0.3\np3,1,0.8,0.2\n")
+    out = tmp_path / "out"
+    result = invoke(tmp_path / "pred.csv", tmp_path / "ref.csv", "--protocol", "sgrnet", "--out", out)
+    assert result.exit_code == 0
+    document = json.loads((out / "evaluation.json").read_text())
+    assert document["summary"]["mean.ap"] == 1.0
+    assert document["summary"]["tongue.ap"] is None
+    page = (out / "evaluation.html").read_text()
+    assert "SGRNet (DenseNet121" in page
+
+
+def test_clicks_end_in_a_page(folders):
+    config = {"reference": folders / "ref", "prediction": folders / "clicks"}
+    for click, folder in ((1, "b"), (2, "a")):
+        (config["prediction"] / f"click_{click}").mkdir(parents=True)
+        for path in (folders / folder).iterdir():
+            volume = read_labels(path)
+            lesion = volume.with_array((volume.array == 1).astype(np.uint8))
+            write_nifti(lesion, config["prediction"] / f"click_{click}" / path.name)
+    for path in config["reference"].iterdir():
+        volume = read_labels(path)
+        write_nifti(volume.with_array((volume.array == 1).astype(np.uint8)), path)
+    out = folders / "isrg"
+    arguments = (config["prediction"], config["reference"], "--protocol", "isrg", "--out", out, "--workers", 1)
+    result = invoke(*arguments)
+    # Masks were scored, and that there were no attributes is said.
+    assert result.exit_code == 5
+    assert "mean.accuracy" in result.output
+    summary = json.loads((out / "evaluation.json").read_text())["summary"]
+    assert summary["lesion.dsc_mean"] == pytest.approx(12 / 14)
+    assert summary["click_auc"] == pytest.approx((8 / 12 + 12 / 14) / 2)

@@ -37,6 +37,12 @@ def test_undefined_is_none_and_not_zero():
     assert mean_average_precision([[0], [0]], [[0.1], [0.2]]).mean is None
 
 
+def test_scikit_learn_calls_undefined_zero():
+    metrics = pytest.importorskip("sklearn.metrics")
+    with pytest.warns(UserWarning, match="No positive class"):
+        assert metrics.average_precision_score([0, 0], [0.3, 0.4]) == 0.0
+
+
 def test_unknown_references_are_left_out_of_their_label_only():
     table = mean_average_precision([[np.nan, 1], [1, 0], [0, 0]], [[0.99, 0.9], [0.8, 0.1], [0.1, 0.1]])
     assert table.per_label == (1.0, 1.0)
