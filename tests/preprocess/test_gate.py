@@ -31,7 +31,7 @@ def test_measured_lengths_are_those_of_the_drawing(make_person):
     assert seen.column_mm == pytest.approx(225, abs=9)
     assert seen.brain_mm == pytest.approx(90, abs=15)
     assert seen.lungs_ml == pytest.approx(2 * np.pi * 60 * 45 * 55 / 1000, rel=0.25)
-    assert not seen.lungs_above and not seen.back_to_front
+    assert not seen.upside_down and not seen.back_to_front
     assert seen.body_hu == 30
 
 
@@ -70,6 +70,14 @@ def test_unsuitable_scans_are_refused_with_the_reason(make_person, words, change
     with pytest.raises(UnsuitableScanError, match=words) as refusal:
         check_head_neck_ct(change(make_person()))
     assert refusal.value.cure
+
+
+@pytest.mark.parametrize(("from_mm", "to_mm"), [(60, 330), (0, 215)])
+def test_shoulders_or_brain_alone_show_a_scan_on_its_head(make_person, from_mm, to_mm):
+    scan = part(make_person(lungs=False), from_mm, to_mm)
+    check_head_neck_ct(scan)
+    with pytest.raises(UnsuitableScanError, match="on its head"):
+        check_head_neck_ct(flipped(scan, 0))
 
 
 def test_limb_is_refused(make_person):

@@ -28,6 +28,7 @@ _AIR_HU, _BONE_HU = -400, 200
 _AIRWAY_CM2 = (0.3, 25.0)
 _NECK_BODY_CM2 = (50.0, 450.0)
 _BRAIN_CM2 = 60.0
+_SHOULDERS_CM2 = 600.0
 _ENOUGH_NECK_MM, _GOOD_NECK_MM = 32.0, 60.0
 _LARGE_LUNGS_ML = 500.0
 _CURE = "Give a CT of the neck, from skull base to clavicles, in its original orientation."
@@ -47,8 +48,8 @@ class Seen:
         Length over which a ring of bone surrounds more than 60 cm² of soft tissue.
     lungs_ml : float
         Air in single spaces larger than an airway.
-    lungs_above : bool
-        Whether these spaces lie above the neck.
+    upside_down : bool
+        Whether lungs or shoulders lie above the neck, or brain below it.
     back_to_front : bool
         Whether bone lies in front of the airway alone more often than behind it alone. Level with the jaw there is bone
         on both sides; below, only the spine.
@@ -60,7 +61,7 @@ class Seen:
     column_mm: float
     brain_mm: float
     lungs_ml: float
-    lungs_above: bool
+    upside_down: bool
     back_to_front: bool
     body_hu: float
 
@@ -91,12 +92,13 @@ def check_head_neck_ct(volume: Volume) -> tuple[str, ...]:
     seen = look(canonical)
     if not -150 <= seen.body_hu <= 150:
         raise UnsuitableScanError(
-            f"The body has a median of {seen.body_hu:.0f} HU, where fat is -100 and soft tissue 0 to 80: the values are not Hounsfield units.",
+            f"The body has a median of {seen.body_hu:.0f} HU, where fat is -100 and soft tissue 0 to 80: these are "
+            "not Hounsfield units.",
             "Check the rescale slope and intercept, or export the series again.",
         )
-    if seen.lungs_above:
+    if seen.upside_down:
         raise UnsuitableScanError(
-            f"Lung ({seen.lungs_ml:.0f} mL of air) lies above the neck: the scan stands on its head.",
+            "Lungs or shoulders lie above the neck, or brain below it: the scan stands on its head.",
             "Export it with its original orientation.",
         )
     if seen.back_to_front:
@@ -144,13 +146,16 @@ def look(canonical: Volume) -> Seen:
     neck = airway & (area_cm2 < _NECK_BODY_CM2[1]) & ~brain
     large = _large_air(coarse.array, body, step_mm, pixel_cm2)
     lungs_ml = float(large.sum() * pixel_cm2 * step_mm / 10)
-    above = lungs_ml > _LARGE_LUNGS_ML and neck.any() and _mean_slice(large.sum(axis=(1, 2))) > _mean_slice(neck)
+    lung_area_cm2 = large.sum(axis=(1, 2)) * pixel_cm2 * (lungs_ml > _LARGE_LUNGS_ML)
+    shoulders = (area_cm2 > _SHOULDERS_CM2) & ~brain
+    upside_down = _lies_above(shoulders, neck, step_mm) or _lies_above(lung_area_cm2 > 0, neck, step_mm)
+    upside_down = upside_down or _lies_above(neck, brain, step_mm)
     return Seen(
         neck_mm=float(neck.sum() * step_mm),
         column_mm=float((airway & ~brain).sum() * step_mm),
         brain_mm=float(brain.sum() * step_mm),
         lungs_ml=lungs_ml,
-        lungs_above=bool(above),
+        upside_down=upside_down,
         back_to_front=only_front * step_mm > 20 and only_front > only_behind,
         body_hu=float(np.median(coarse.array[body])),
     )
@@ -224,8 +229,11 @@ def _large_air(ct: NDArray[np.float32], body: NDArray[np.bool_], step_mm: float,
     return large[spaces]
 
 
-def _mean_slice(weights: NDArray) -> float:
-    return float(np.average(np.arange(len(weights)), weights=weights))
+def _lies_above(upper: NDArray[np.bool_], lower: NDArray[np.bool_], step_mm: float) -> bool:
+    """Whether one set of slices lies above another on average, both at least 2 cm long."""
+    if min(upper.sum(), lower.sum()) * step_mm < 20:
+        return False
+    return bool(np.flatnonzero(upper).mean() > np.flatnonzero(lower).mean())
 
 
 def _what(seen: Seen) -> str:
@@ -235,6 +243,6 @@ def _what(seen: Seen) -> str:
     if seen.lungs_ml >= _LARGE_LUNGS_ML:
         return f"lungs ({seen.lungs_ml:.0f} mL of air) are seen, and no neck above them"
     return (
-        f"an airway in front of a spine is seen over {seen.neck_mm:.0f} mm only, as in a limb, abdomen or pelvis, or in "
-        "a scan whose orientation is wrong"
+        f"an airway in front of a spine is seen over {seen.neck_mm:.0f} mm only, as in a limb, abdomen or pelvis, or "
+        "in a scan whose orientation is wrong"
     )
