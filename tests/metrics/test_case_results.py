@@ -86,6 +86,7 @@ def test_lesions_are_placed_in_the_image_and_have_levels():
         if row["class"] == "GTVn"
     )
     assert row["centroid_index"] == [4.0, 7.0, 7.0]
+    assert row["centroid_lps_mm"] == [7.0, 7.0, 12.0]
     assert row["outcome"] == "missed"
     assert row["level"] == "IIa"
     assert row["size"] == "< 0.5 mL"

@@ -1,14 +1,17 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from hyoid.errors import GeometryError, InputRefusedError, UsageError, WrongQuantityError
-from hyoid.io.files import write_nifti
+from hyoid.geometry.boxes import bounding_box
+from hyoid.io.files import read_labels, write_nifti
 from hyoid.metrics.protocols import HECKTOR_2025_STYLE, HNTSMRG_2024, OBSERVER, Measure, OtherGrid
+from hyoid.metrics.surface_medpy import border_distances, hd95_medpy
 from hyoid.pipelines.evaluation import evaluate_masks, load_protocol, write_evaluation
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -139,9 +142,14 @@ def test_protocols_by_name_and_from_yaml(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def hntsmrg(shared_data):
+def hntsmrg_evaluation(shared_data):
     pairs = shared_data / "hntsmrg_pairs"
-    return evaluate_masks(pairs / "prediction", pairs / "reference", HNTSMRG_2024)[0].summary
+    return evaluate_masks(pairs / "prediction", pairs / "reference", HNTSMRG_2024)[0]
+
+
+@pytest.fixture(scope="module")
+def hntsmrg(hntsmrg_evaluation):
+    return hntsmrg_evaluation.summary
 
 
 @pytest.mark.shared
@@ -169,16 +177,29 @@ def test_hntsmrg_pairs_distances_to_the_printed_digit(hntsmrg):
 
 
 @pytest.mark.shared
-def test_hntsmrg_pairs_lesions(shared_data, hntsmrg):
+def test_hntsmrg_pairs_lesions(hntsmrg_evaluation, hntsmrg):
     counts = [hntsmrg[f"GTVn.f1.{name}"] for name in ("true_positive", "false_positive", "false_negative")]
     assert counts == [19, 2, 1]
-    pairs = shared_data / "hntsmrg_pairs"
-    fields = {"base": "hntsmrg2024", "connectivity": 6, "measures": ["detection"]}
-    from hyoid.metrics.protocols import protocol_from_fields
+    table = next(table for table in hntsmrg_evaluation.tables if table.title.startswith("GTVn: F1"))
+    rows = {row[0].removesuffix(" (this protocol)"): row[1:4] for row in table.rows}
+    # Debris of nearest-neighbour resampling touches by corners only.
+    assert rows["6-connectivity, one to one"] == (19, 15, 1)
+    assert rows["26-connectivity, one to one"] == (19, 2, 1)
 
-    by_faces = evaluate_masks(pairs / "prediction", pairs / "reference", protocol_from_fields(fields))[0].summary
-    counts = [by_faces[f"GTVn.f1.{name}"] for name in ("true_positive", "false_positive", "false_negative")]
-    assert counts == [19, 15, 1]
+
+@pytest.mark.shared
+def test_spacing_cannot_be_swapped(shared_data, hntsmrg):
+    # A published script passed SimpleITK's spacing, columns first, to arrays with slices first.
+    swapped = []
+    for path in sorted((shared_data / "hntsmrg_pairs" / "reference").iterdir()):
+        images = [read_labels(p) for p in (path, path.parents[1] / "prediction" / path.name)]
+        box = bounding_box(images[0].array | images[1].array)
+        reference, prediction = (image.array[box.slices] == 1 for image in images)
+        if reference.any() and prediction.any():
+            spacing_mm = images[0].geometry.spacing_mm[::-1]
+            swapped.append(hd95_medpy(border_distances(reference, prediction, spacing_mm)))
+    assert f"{np.mean(swapped):.3f}" == "22.556"
+    assert f"{hntsmrg['GTVp.hd95_medpy_mm']:.3f}" == "17.921"
 
 
 # README of ../shared/data: organ -> mean, SD of DSC in percent, n, reference empty, prediction empty.
@@ -209,8 +230,6 @@ Lung-Rt 98.91 0.46 24 0 0
 
 @pytest.mark.shared
 def test_observer_table_to_the_printed_digit(shared_data):
-    from dataclasses import replace
-
     # Overlap alone: the surfaces of 24 patients take a minute.
     protocol = replace(OBSERVER, measures=())
     assert Measure.SURFACE_SURFEL in OBSERVER.measures

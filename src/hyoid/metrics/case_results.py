@@ -70,8 +70,8 @@ class CaseResult:
     case : str
     classes : tuple of ClassResult
         In the order of the protocol.
-    diagonal_mm : float
-        Of the reference image: the finite length that a missed structure is charged with.
+    geometry : Geometry
+        Grid of the reference.
     prediction_missing : bool
         There was no prediction; every class counts as missed.
     resampled : bool
@@ -82,10 +82,15 @@ class CaseResult:
 
     case: str
     classes: tuple[ClassResult, ...]
-    diagonal_mm: float
+    geometry: Geometry
     prediction_missing: bool = False
     resampled: bool = False
     remark: str = ""
+
+    @property
+    def diagonal_mm(self) -> float:
+        """Diagonal of the reference image: the finite length that a missed structure is charged with."""
+        return float(np.linalg.norm(np.array(self.geometry.shape) * self.geometry.spacing_mm))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +151,7 @@ def measure_case(
         )
         for mask_class in protocol.classes
     )
-    diagonal_mm = float(np.linalg.norm(np.array(reference.geometry.shape) * reference.geometry.spacing_mm))
-    return CaseResult(case, classes, diagonal_mm, missing, resampled)
+    return CaseResult(case, classes, reference.geometry, missing, resampled)
 
 
 def case_record(result: CaseResult, protocol: Protocol) -> dict[str, Any]:
@@ -192,6 +196,7 @@ def lesion_records(result: CaseResult) -> list[dict[str, Any]]:
                     "iou": lesion.iou,
                     "largest_iou": lesion.largest_iou,
                     "centroid_index": list(lesion.centroid_index),
+                    "centroid_lps_mm": result.geometry.to_lps(lesion.centroid_index).tolist(),
                 }
             )
     return rows

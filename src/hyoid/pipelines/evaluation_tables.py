@@ -82,7 +82,7 @@ def evaluate_labels(prediction: Path, reference: Path, *, seed: int = 0) -> Eval
     return Evaluation(
         "sgrnet",
         words,
-        ("mean.ap", "mean.ap_folds"),
+        ("mean.ap", "mean.ap_folds") if scores.folds else ("mean.ap",),
         summary,
         tuple(
             {
@@ -137,6 +137,7 @@ def evaluate_clicks(
     cases = tuple({**case_record(result, ISRG), "click": click.click} for click in clicks for result in click.cases)
     return replace(
         last,
+        headline=ISRG.headline if reference_attributes else ISRG.headline[:-1],
         summary=summary,
         cases=cases,
         notes=(*last.notes, *click_sentences()),
