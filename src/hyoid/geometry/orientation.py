@@ -51,13 +51,13 @@ def canonical_geometry(geometry: Geometry) -> Geometry:
 def from_canonical(array: np.ndarray, original: Geometry) -> np.ndarray:
     """Inverse of `to_canonical` for an array on the canonical grid of `original`."""
     order, flips = _order_and_flips(original)
-    flipped = np.flip(array, [axis for axis in range(3) if flips[axis]])
+    flipped = np.flip(array, tuple(axis for axis in range(3) if flips[axis]))
     return np.ascontiguousarray(np.transpose(flipped, np.argsort(order)))
 
 
 def _apply(array: np.ndarray, geometry: Geometry) -> np.ndarray:
     order, flips = _order_and_flips(geometry)
-    return np.flip(np.transpose(array, order), [axis for axis in range(3) if flips[axis]])
+    return np.flip(np.transpose(array, order), tuple(axis for axis in range(3) if flips[axis]))
 
 
 def _order_and_flips(geometry: Geometry) -> tuple[list[int], list[bool]]:

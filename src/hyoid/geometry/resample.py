@@ -36,7 +36,7 @@ def grid_with_spacing(geometry: Geometry, spacing_mm: tuple[float, float, float]
     matrix[:3, :3] = geometry.directions * np.array(spacing_mm)
     centre = geometry.to_lps((np.array(geometry.shape) - 1) / 2)
     matrix[:3, 3] = centre - matrix[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return Geometry(shape, matrix, geometry.frame_of_reference_uid)  # type: ignore[arg-type]
+    return Geometry(shape, matrix, geometry.frame_of_reference_uid)
 
 
 def resample(volume: Volume, target: Geometry, *, interpolation: str = "linear", outside: float = 0.0) -> Volume:

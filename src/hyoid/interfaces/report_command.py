@@ -19,11 +19,11 @@ from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom_ct import write_ct_series
 from hyoid.io.dicom_output import synthetic_headers
-from hyoid.io.dicom_rtstruct import read_rtstruct, write_rtstruct
-from hyoid.io.dicom_seg import read_seg, write_seg
+from hyoid.io.dicom_rtstruct import rtstruct_masks, write_rtstruct
+from hyoid.io.dicom_seg import seg_masks, write_seg
 from hyoid.io.files import write_nifti
 from hyoid.io.model_package import read_package
-from hyoid.io.reader_masks import read_reader_masks
+from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
 from hyoid.io.verify import verify_written
 from hyoid.pipelines.structured_report import Machine, ReportModels, ReportResult, structured_report
@@ -124,8 +124,8 @@ def run_report(order: Order, teller: Teller) -> ReportResult:
         regularize=order.regularize,
         on_progress=lambda done, total: teller.progress("read", done, total),
     )
-    masks = None if order.reader_masks is None else read_reader_masks(order.reader_masks, study.volume.geometry)
-    result = structured_report(study, models, machine, reader_masks=masks, on_progress=teller.progress)
+    reader = None if order.reader_masks is None else find_reader_masks(order.reader_masks, study.volume.geometry)
+    result = structured_report(study, models, machine, reader=reader, on_progress=teller.progress)
     with output_folder(order.out) as folder:
         teller.progress("write", 0, 2)
         canonical = to_canonical(result.labels)
@@ -155,11 +155,11 @@ def write_dicom(folder: Path, study: Study, labels: Volume, teller: Teller) -> N
         return
     write_seg(folder / "seg.dcm", labels, headers)
     teller.progress("dicom", 1, 4)
-    verify_written(labels, read_seg(folder / "seg.dcm"))
+    verify_written(labels, seg_masks(folder / "seg.dcm"), what="seg.dcm")
     teller.progress("dicom", 2, 4)
     write_rtstruct(folder / "rtstruct.dcm", labels, headers)
     teller.progress("dicom", 3, 4)
-    verify_written(labels, read_rtstruct(folder / "rtstruct.dcm", labels.geometry))
+    verify_written(labels, rtstruct_masks(folder / "rtstruct.dcm", labels.geometry), what="rtstruct.dcm")
     teller.progress("dicom", 4, 4)
 
 

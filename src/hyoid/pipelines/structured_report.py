@@ -25,6 +25,7 @@ from hyoid.inference.export import labels_from_logits
 from hyoid.inference.runtime import Device, Precision, Runtime, load_runtime
 from hyoid.inference.segment import Logits, segment
 from hyoid.io.model_package import Manifest, ModelPackage
+from hyoid.io.reader_masks import NODE, PRIMARY, ReaderMasks
 from hyoid.io.study import Study
 from hyoid.preprocess.fixed_grid import centred
 from hyoid.preprocess.gate import check_head_neck_ct
@@ -95,7 +96,7 @@ def structured_report(
     models: ReportModels,
     machine: Machine,
     *,
-    reader_masks: Volume | None = None,
+    reader: ReaderMasks | None = None,
     on_progress: Progress = lambda stage, done, total: None,
 ) -> ReportResult:
     """Report of one CT.
@@ -106,8 +107,8 @@ def structured_report(
         With a CT in HU.
     models : ReportModels
     machine : Machine
-    reader_masks : Volume, optional
-        1 GTVp, 2 GTVn on the scan's grid; then the report rests on these, and no network is asked about tumour.
+    reader : ReaderMasks, optional
+        On the scan's grid; then the report rests on these, and no network is asked about tumour.
     on_progress : Progress
 
     Raises
@@ -131,8 +132,9 @@ def structured_report(
         "organs_expected": models.organs.manifest.supported,
     }
     target = None
-    if reader_masks is not None:
-        inputs["lesions"] = to_canonical(reader_masks)
+    if reader is not None:
+        inputs["lesions"] = to_canonical(reader.volume)
+        warnings = (*warnings, *_said_of(reader))
     else:
         logits, precisions["tumour"] = localise_tumour(ct, models.tumour, machine, on_progress)
         target = target_mask(logits, ct)
@@ -150,7 +152,7 @@ def structured_report(
     if not organs.array.any():
         warnings = (*warnings, "No organ was outlined: the networks do not know this scan.")
     report = build_report(ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()))  # type: ignore[arg-type]
-    labels = _all_labels(organs, target, reader_masks, study)
+    labels = _all_labels(organs, target, reader, study)
     on_progress("report", 1, 1)
     return ReportResult(report, study.volume, labels, precisions)
 
@@ -288,12 +290,22 @@ def _study_facts(study: Study) -> schema.Study:
     )
 
 
-def _all_labels(organs: Volume, target: Volume | None, reader_masks: Volume | None, study: Study) -> Volume:
+def _said_of(reader: ReaderMasks) -> tuple[str, ...]:
+    """What was taken from a reader's file, and what was not."""
+    said = [f"Reader's masks: {', '.join(reader.used)}."]
+    if reader.unmatched:
+        said.append(
+            f"Not used from the reader's masks, whose names say neither GTVp nor GTVn: {', '.join(reader.unmatched)}."
+        )
+    return tuple(said)
+
+
+def _all_labels(organs: Volume, target: Volume | None, reader: ReaderMasks | None, study: Study) -> Volume:
     """Organs and targets in one map on the scan's own grid; targets lie on top."""
     labels = from_canonical(organs.array, study.volume.geometry)
     if target is not None:
         labels[from_canonical(target.array, study.volume.geometry) > 0] = TARGET_REGION
-    if reader_masks is not None:
-        labels[reader_masks.array == 1] = GTVP
-        labels[reader_masks.array == 2] = GTVN
+    if reader is not None:
+        labels[reader.volume.array == PRIMARY] = GTVP
+        labels[reader.volume.array == NODE] = GTVN
     return Volume(labels, study.volume.geometry, Quantity.LABEL)

@@ -130,11 +130,12 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
     if preset not in presets:
         raise UsageError(f"Recipe {name!r} has no preset {preset!r}.", f"Choose one of: {', '.join(presets)}.")
     content = _merged(content, presets[preset] or {})
-    model = {"segmentation": SegmentationRecipe, "classification": ClassificationRecipe}.get(content.get("task"))
+    models: dict[str, type[Recipe]] = {"segmentation": SegmentationRecipe, "classification": ClassificationRecipe}
+    model = models.get(str(content.get("task")))
     if model is None:
         raise UsageError(f"Recipe {name!r} has no known task.", "Write `task: segmentation` or `classification`.")
     try:
-        return model.model_validate(content)  # type: ignore[return-value]
+        return model.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
