@@ -52,6 +52,14 @@ def test_tables_for_people(folders):
     assert "26-connectivity" in result.output
 
 
+def test_case_names_with_brackets_are_printed_as_they_are(folders):
+    for folder in ("ref", "a", "b"):
+        (folders / folder / "one.nii.gz").rename(folders / folder / "[bold]one.nii.gz")
+    paths = (folders / "a", folders / "b", folders / "ref")
+    result = invoke("--compare", *paths, "--protocol", "hntsmrg2024", "--workers", 1)
+    assert "[bold]one" in result.output.replace("\n", "").replace(" ", "")
+
+
 def test_compares_two_systems(folders):
     out = folders / "comparison.json"
     paths = (folders / "a", folders / "b", folders / "ref")

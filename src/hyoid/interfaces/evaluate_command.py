@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
 from hyoid.errors import UsageError
@@ -74,7 +75,7 @@ def evaluate(
     files = pipeline.write_evaluation(result, overlays, out) if out is not None else ()
     _show(result, teller)
     for file in files:
-        teller.say(f"Written: {file}")
+        teller.say(f"Written: {escape(str(file))}")
     document = result.as_json()
     teller.event("done", protocol=result.protocol, summary=document["summary"], files=[str(file) for file in files])
     if any(result.summary.get(key) is None for key in result.headline):
@@ -110,12 +111,12 @@ def _show(result: Evaluation, teller: Teller) -> None:
     # Differences of two systems have a table of their own.
     keys = [key for key in summary if f"{key}.ci95_low" in summary and not key.endswith(".difference")]
     name = Column("number", overflow="fold", min_width=22)
-    table = Table(name, "value", "95 % interval", "n", "excl.", "missed", "FP", title=result.words)
+    table = Table(name, "value", "95 % interval", "n", "excl.", "missed", "FP", title=escape(result.words))
     for key in keys:
         low, high = summary[f"{key}.ci95_low"], summary[f"{key}.ci95_high"]
         counts = [summary.get(f"{key}.{name}") for name in ("n", "n_excluded", "n_missed", "n_false_positive")]
         table.add_row(
-            key,
+            escape(key),
             number(summary[key]),
             "" if low is None else f"{number(low)} to {number(high)}",
             *("" if count is None else str(count) for count in counts),
@@ -124,10 +125,10 @@ def _show(result: Evaluation, teller: Teller) -> None:
     if keys:
         teller.console.print(table)
     for extra in result.tables:
-        first = Column(extra.columns[0], overflow="fold", min_width=22)
-        small = Table(first, *extra.columns[1:], title=extra.title)
+        columns = [Column(name, overflow="fold") for name in extra.columns]
+        small = Table(*columns, title=escape(extra.title))
         for row in extra.rows:
-            small.add_row(*(number(cell) for cell in row))
+            small.add_row(*(escape(number(cell)) for cell in row))
         teller.console.print(small)
     for note in result.notes:
-        teller.say(f"- {note}")
+        teller.say(f"- {escape(note)}")

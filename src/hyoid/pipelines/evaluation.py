@@ -117,7 +117,7 @@ def measure_pairs(
 def evaluation_of(results: Sequence[CaseResult], pairing: Pairing, protocol: Protocol, *, seed: int = 0) -> Evaluation:
     """Numbers, tables and sentences from measured cases."""
     summary = summarise(results, protocol, seed=seed)
-    notes = [protocol.words, *sentences(summary, protocol)]
+    notes = [*([protocol.words] if protocol.words else []), *sentences(summary, protocol)]
     resampled = sum(result.resampled for result in results)
     if resampled:
         notes.append(
