@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from hyoid.phantom.canvas import Canvas, Tissue
 from hyoid.phantom.frame import COARSE_MM, smooth_noise
 from hyoid.phantom.shape_model import Organ, ShapeModel, draw_normal
-from hyoid.phantom.solids import Array, from_organ, tube
+from hyoid.phantom.solids import Array, ellipsoid, from_organ, tube
 
 # Mean bone of these parts is a blur of mandible, hyoid and larynx, which are painted one by one.
 _JAW_TOP_MM, _JAW_BACK_MM, _RAMUS_TOP_MM, _RAMUS_X_MM = 20.0, 46.0, 42.0, 34.0
@@ -58,10 +58,11 @@ def paint_background(
     canvas.inside = canvas.refine(body) > 0
     probit = ndtri(np.clip(canvas.map_field(model, "fat"), 0.02, 0.98)).astype(np.float32)
     under_skin = np.exp(-np.maximum(body - 2, 0) / np.float32(3 + max(fat, -1)))
-    # Fat lies in planes along the neck, so its pattern is finer across than along it.
-    texture = 0.7 * smooth_noise(z.shape, (10 / COARSE_MM, 4 / COARSE_MM, 4 / COARSE_MM), rng)
-    texture += 0.7 * smooth_noise(z.shape, (5 / COARSE_MM, 2.2 / COARSE_MM, 2.2 / COARSE_MM), rng)
-    level = 2.0 * probit + 0.25 * fat + 1.3 * under_skin - 0.15 - texture
+    # Fat lies in planes between muscles, longer along the neck than across: near the zeros of a random field.
+    planes = np.abs(smooth_noise(z.shape, (12 / COARSE_MM, 5 / COARSE_MM, 5 / COARSE_MM), rng))
+    texture = 0.6 * smooth_noise(z.shape, (8 / COARSE_MM, 3.5 / COARSE_MM, 3.5 / COARSE_MM), rng)
+    texture += (planes - 0.8) / 0.75
+    level = 2.0 * probit + 0.4 * fat + 1.3 * under_skin - 0.1 - texture
     tissue = np.where(canvas.refine(level) > 0, Tissue.FAT, Tissue.MUSCLE).astype(np.uint8)
     fine_body = canvas.refine(body)
     tissue[fine_body < rng.uniform(1.5, 2.4)] = Tissue.SKIN
@@ -78,6 +79,7 @@ def paint_background(
     tissue[canvas.refine(_discs(canvas, model, bone, rng)) > 0] = Tissue.DISC
     tissue[~canvas.inside] = Tissue.OUTSIDE
     canvas.tissue = tissue
+    _shoulders(canvas, rng)
     return bone
 
 
@@ -92,6 +94,18 @@ def _body(canvas: Canvas, model: ShapeModel, rng: np.random.Generator, fat: floa
     parts, _ = ndi.label(body > 0)
     largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
     return np.where(largest, body, np.minimum(body, -2)).astype(np.float32)
+
+
+def _shoulders(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Collar bones and heads of the upper arms, which differ too much between patients to survive in the mean."""
+    lift, forward = rng.normal(0, 6), rng.normal(0, 4)
+    collar = tube([(-124, 24, 14), (-114, 20, 45), (-100, 40, 95), (-94, 64, 140)], [7, 5.5, 5.5, 6])
+    arm = ellipsoid((-112, 74, 166), (25, 22, 22))
+    for solid, shell_mm in ((collar, 2.0), (arm, 1.5)):
+        moved = solid.moved((-124, 24, 14), 1.0, (lift, forward, 0))
+        for half in (moved, moved.mirrored()):
+            canvas.paint(half, Tissue.DENSE_BONE, spare=(Tissue.LUNG, Tissue.SKIN))
+            canvas.paint(half.grown(-shell_mm), Tissue.BONE, spare=(Tissue.LUNG, Tissue.SKIN))
 
 
 def _vault(canvas: Canvas, in_brain: Array, rng: np.random.Generator) -> Array:

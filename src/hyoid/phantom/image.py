@@ -83,8 +83,10 @@ def render(
     if on_table:
         _add_table(hu, outside, voxel_mm[1], rng)
 
+    # The scanner's resolution; grids coarser than it were often made by interpolation, which blurs as well.
     blur_mm = np.array([rng.uniform(0.3, 1.0), *[rng.uniform(0.4, 0.9)] * 2])
-    hu = ndi.gaussian_filter(hu, np.minimum(blur_mm / voxel_mm, 1.2), truncate=3)
+    resampling = 0.5 * rng.random() * (np.array(voxel_mm) > 2)
+    hu = ndi.gaussian_filter(hu, np.hypot(np.minimum(blur_mm / voxel_mm, 1.2), resampling), truncate=3)
     _add_streaks(hu, metal, rng)
     kernel = rng.uniform(0.3, 1.0)
     noise_hu = rng.uniform(2, 10) if max(voxel_mm) > 2.5 else rng.uniform(4, 18)

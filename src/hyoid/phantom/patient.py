@@ -194,7 +194,7 @@ def virtual_patient(
 
     learned = draw_organs(model, rng)
     bone = paint_background(canvas, model, learned["brain"], learned["mandible"], rng, fat)
-    paint_neck_muscles(canvas, rng)
+    paint_neck_muscles(canvas, rng, fat)
     paint_head(canvas, model, learned, rng)
     paint_pharynx(canvas, rng)
     paint_neck(canvas, draw_neck(rng, female), rng)
