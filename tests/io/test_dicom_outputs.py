@@ -149,6 +149,21 @@ def test_file_belongs_to_the_study_and_names_its_images(writer, make_series, tmp
 
 
 @WRITERS
+def test_masks_on_a_straightened_or_interpolated_grid(writer, make_series, tmp_path):
+    datasets = make_series(np.zeros(SHAPE), GRIDS["axial"])
+    for index, dataset in enumerate(datasets):
+        dataset.ImagePositionPatient[1] += 0.7 * index
+    del datasets[3]
+    study = read_series(datasets, regularize=True)
+    grid = study.volume.geometry
+    assert grid.shape[0] == SHAPE[0] and grid.shape[1] > SHAPE[1] and len(study.headers) == SHAPE[0] - 1
+    masks = {TONGUE: np.zeros(grid.shape, bool)}
+    masks[TONGUE][1:6, -6:-2, 3:9] = True
+    written_by(writer, tmp_path / "x.dcm", grid, masks, study.headers)
+    verify_written(masks, read_back(writer, tmp_path / "x.dcm", grid), grid)
+
+
+@WRITERS
 def test_hashed_headers_do_not_stop_a_writer(writer, make_series, tmp_path):
     datasets = make_series(np.zeros(SHAPE), GRIDS["axial"])
     for dataset in datasets:

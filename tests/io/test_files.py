@@ -103,6 +103,18 @@ def test_four_dimensions_colour_and_nan(tmp_path):
             read_image(tmp_path / f"nan{suffix}", Quantity.MR)
 
 
+def test_nifti_that_does_not_say_how_it_lies(tmp_path):
+    volume = Volume(
+        np.arange(8, dtype=np.int16).reshape(2, 2, 2) * 99, Geometry.axial((2, 2, 2), (1, 1, 1)), Quantity.MR
+    )
+    raw = bytearray(write_nifti(volume, tmp_path / "x.nii").read_bytes())
+    assert any(raw[252:256])
+    raw[252:256] = bytes(4)
+    (tmp_path / "x.nii").write_bytes(raw)
+    with pytest.raises(GeometryError, match="qform_code and sform_code are 0"):
+        read_image(tmp_path / "x.nii", Quantity.MR)
+
+
 def test_what_cannot_be_written(tmp_path):
     volume = Volume(np.zeros((2, 2, 2), np.int16), Geometry.axial((2, 2, 2), (1, 1, 1)), Quantity.HU)
     with pytest.raises(UsageError, match=r"does not write \.jpg"):

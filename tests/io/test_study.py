@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from hyoid.errors import SeriesError, UnreadableFileError, UnsuitableScanError, UsageError
+from hyoid.errors import HyoidError, SeriesError, UnreadableFileError, UnsuitableScanError, UsageError
 from hyoid.geometry.resample import to_sitk
 from hyoid.io import sources
 from hyoid.io.files import write_image
@@ -132,6 +132,32 @@ def test_truncated_and_corrupt_zip(folder, tmp_path):
     (tmp_path / "damaged.zip").write_bytes(damaged)
     with pytest.raises(UnreadableFileError):
         read_study(tmp_path / "damaged.zip")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_bytes_are_refused_or_read_but_never_crash(make_series, ramp, grid, tmp_path, save, seed):
+    rng = np.random.default_rng(seed)
+    path = save(make_series(ramp[:2], _shorter(grid)), tmp_path)[0]
+    whole = path.read_bytes()
+    outcomes = set()
+    for _ in range(25):
+        damaged = bytearray(whole[: rng.integers(140, len(whole) + 1)])
+        for at in rng.integers(132, len(damaged), rng.integers(0, 6)):
+            damaged[at] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_study(tmp_path)
+            outcomes.add("read")
+        except HyoidError as refusal:
+            assert refusal.problem and refusal.cure
+            outcomes.add("refused")
+    assert "refused" in outcomes
+
+
+def _shorter(grid):
+    from hyoid.volume import Geometry
+
+    return Geometry((2, *grid.shape[1:]), grid.ijk_to_lps, grid.frame_of_reference_uid)
 
 
 def test_file_of_another_kind_with_a_dicom_name(tmp_path):

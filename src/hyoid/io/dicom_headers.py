@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import re
-import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ import pydicom.config
 from numpy.typing import NDArray
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from hyoid.errors import MissingTagError, UnreadableFileError
@@ -31,19 +29,9 @@ _DATE_LIKE = {
     "AS": re.compile(r"(\d{3}[DWMY])?"),
 }
 _TEXT = {"PN", "LO", "SH", "ST", "LT", "UT"}
-_PARSE_ERRORS = (
-    InvalidDicomError,
-    EOFError,
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-)
+# Damaged bytes raise whatever the decoder in charge happens to raise, pydicom's own kinds among them; each use below
+# turns it into a refusal or into "absent".
+PARSE_ERRORS = (Exception,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,21 +86,26 @@ def parse(data: bytes, *, pixels: bool = False) -> Dataset | None:
     try:
         with quiet_pydicom():
             dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels, force=data[128:132] != b"DICM")
-            sop_class = text(dataset, "SOPClassUID")
-    except _PARSE_ERRORS as error:
+            # pydicom decodes on access: damage must show here, not in the middle of the work.
+            kind, sop_class = (
+                str(dataset.file_meta.get("MediaStorageSOPClassUID", "")),
+                str(dataset.get("SOPClassUID", "")),
+            )
+            if "TransferSyntaxUID" not in dataset.file_meta:
+                implicit = dataset.original_encoding[0]
+                dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+            str(dataset.file_meta)
+    except PARSE_ERRORS as error:
         raise UnreadableFileError(
             f"A DICOM file cannot be read ({type(error).__name__}): it is truncated or corrupt.",
             "Export the study again.",
         ) from None
-    if dataset.file_meta.get("MediaStorageSOPClassUID", "") == _DICOMDIR:
+    if kind == _DICOMDIR:
         return None
     if not sop_class:
         raise UnreadableFileError(
             "A DICOM file has no SOP Class UID (0008,0016): it is truncated or corrupt.", "Export the study again."
         )
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit = dataset.original_encoding[0]
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return dataset
 
 
@@ -134,7 +127,7 @@ def decode_pixels(dataset: Dataset, what: str) -> NDArray[Any]:
     try:
         with quiet_pydicom():
             return np.asarray(dataset.pixel_array)
-    except _PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         syntax = getattr(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID"), "name", "unknown")
         raise UnreadableFileError(
             f"The pixels of {what} cannot be decoded ({type(error).__name__}; transfer syntax {syntax}): the file is "
@@ -149,19 +142,18 @@ def text(dataset: Dataset, keyword: str) -> str:
         with quiet_pydicom():
             value = dataset.get(keyword)
             return "" if value is None else str(value).strip()
-    except _PARSE_ERRORS:
+    except PARSE_ERRORS:
         return ""
 
 
 def words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     """Value of a multi-valued text as a tuple, in capitals."""
     try:
-        value = dataset.get(keyword)
-    except _PARSE_ERRORS:
+        with quiet_pydicom():
+            value = dataset.get(keyword)
+            values = [] if value is None else [value] if isinstance(value, str) else list(value)
+    except PARSE_ERRORS:
         return ()
-    if value is None:
-        return ()
-    values = [value] if isinstance(value, str) else list(value)
     return tuple(str(v).strip().upper() for v in values)
 
 
@@ -179,7 +171,7 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> NDArray[np.float64] |
         if value is None:
             return None
         found = np.atleast_1d(np.asarray(value, dtype=np.float64))
-    except _PARSE_ERRORS:
+    except PARSE_ERRORS:
         return None
     return found if found.shape == (count,) and np.all(np.isfinite(found)) else None
 
@@ -220,7 +212,7 @@ def set_aside_malformed(dataset: Dataset) -> tuple[str, ...]:
             try:
                 element = dataset[tag]
                 readable = _is_well_formed(element.VR, element.value)
-            except _PARSE_ERRORS:
+            except PARSE_ERRORS:
                 del dataset[tag]
                 malformed.append(name)
                 continue

@@ -186,7 +186,7 @@ def rois_of(dataset: Dataset) -> tuple[tuple[Roi, ...], str]:
                     points = _points(contour)
                     if tolerant.text(contour, "ContourGeometricType") in _PLANAR and len(points) > 2:
                         contours[int(item.ReferencedROINumber)].append(points)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except tolerant.PARSE_ERRORS as error:
         raise UnreadableFileError(
             f"The structure set cannot be read ({type(error).__name__}): it is truncated, corrupt or incomplete.",
             "Export it again.",

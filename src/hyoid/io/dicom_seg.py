@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from hyoid import __version__
 from hyoid.anatomy.structures import BY_LABEL, BY_NAME, Side, Structure
-from hyoid.errors import GeometryError, OutputError, UnreadableFileError, UsageError
+from hyoid.errors import GeometryError, HyoidError, OutputError, UnreadableFileError, UsageError
 from hyoid.io import dicom_headers as tolerant
 from hyoid.io.atomic import atomic_write
 from hyoid.io.dicom_output import MANUFACTURER, completed, decimals
@@ -147,24 +147,30 @@ def seg_masks(path: str | Path) -> dict[int, Volume]:
 def segments_of(dataset: Dataset) -> tuple[Segment, ...]:
     """Segments of a DICOM SEG dataset with pixels; see `read_seg`."""
     try:
-        frames, numbers, grid, slices = _frames(dataset)
-        items = list(dataset.SegmentSequence)
-        is_map = tolerant.text(dataset, "SegmentationType") == "LABELMAP"
-        segments = []
-        for item in items:
-            number = int(item.SegmentNumber)
-            mine = range(len(frames)) if is_map else np.flatnonzero(numbers == number)
-            mask = np.zeros(grid.shape, bool)
-            for index in mine:
-                mask[slices[index]] |= frames[index] == number if is_map else frames[index] > 0
-            structure = BY_NAME.get(tolerant.text(item, "TrackingID"))
-            label = structure.label if structure else None
-            segments.append(_cut(mask, grid, tolerant.text(item, "SegmentLabel") or f"segment {number}", label))
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        with tolerant.quiet_pydicom():
+            return _read_segments(dataset)
+    except HyoidError:
+        raise
+    except tolerant.PARSE_ERRORS as error:
         raise UnreadableFileError(
             f"The SEG cannot be read ({type(error).__name__}): it is truncated, corrupt or incomplete.",
             "Export it again.",
         ) from None
+
+
+def _read_segments(dataset: Dataset) -> tuple[Segment, ...]:
+    frames, numbers, grid, slices = _frames(dataset)
+    is_map = tolerant.text(dataset, "SegmentationType") == "LABELMAP"
+    segments = []
+    for item in dataset.SegmentSequence:
+        number = int(item.SegmentNumber)
+        mine = range(len(frames)) if is_map else np.flatnonzero(numbers == number)
+        mask = np.zeros(grid.shape, bool)
+        for index in mine:
+            mask[slices[index]] |= frames[index] == number if is_map else frames[index] > 0
+        structure = BY_NAME.get(tolerant.text(item, "TrackingID"))
+        label = structure.label if structure else None
+        segments.append(_cut(mask, grid, tolerant.text(item, "SegmentLabel") or f"segment {number}", label))
     return tuple(segments)
 
 

@@ -53,7 +53,7 @@ def read_image(path: str | Path, quantity: Quantity) -> Volume:
     UnreadableFileError
         When the file is absent, truncated, corrupt, of another format, or holds NaN.
     GeometryError
-        When it is not one 3D image with one value per voxel, or does not say where it lies.
+        When it is not one 3D image with one value per voxel, or does not say how it lies in the patient.
     WrongQuantityError
         When intensities were asked for and the file holds a label map.
     """
@@ -180,7 +180,8 @@ def _refuse_damaged_nifti(path: Path) -> None:
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:
         with opener(path, "rb") as file:
-            start, data_bytes, floating = _nifti_layout(file.read(540))
+            header = file.read(540)
+            start, data_bytes, floating = _nifti_layout(header)
             file.seek(start)
             length, finite = 0, True
             # A multiple of every voxel size, so that no value is split between chunks.
@@ -194,6 +195,11 @@ def _refuse_damaged_nifti(path: Path) -> None:
             f"The image cannot be read: it is truncated, corrupt or not NIfTI ({type(error).__name__}).",
             "Export or download it again.",
         ) from None
+    if not _has_orientation(header):
+        raise GeometryError(
+            "The NIfTI header does not say how the image lies in the patient (qform_code and sform_code are 0).",
+            "Convert it again from DICOM: left and right cannot be told apart.",
+        )
     if length < data_bytes:
         raise UnreadableFileError(
             f"The image cannot be read: it is truncated ({length} of {data_bytes} bytes of voxels).",
@@ -201,6 +207,12 @@ def _refuse_damaged_nifti(path: Path) -> None:
         )
     if not finite:
         raise UnreadableFileError(*_NOT_NUMBERS)
+
+
+def _has_orientation(header: bytes) -> bool:
+    """Whether qform_code or sform_code of a NIfTI header is set; both stand side by side, 2 or 4 bytes each."""
+    at, length = (252, 4) if 348 in (int.from_bytes(header[:4], o) for o in ("little", "big")) else (344, 8)
+    return any(header[at : at + length])
 
 
 def _nifti_layout(header: bytes) -> tuple[int, int, np.dtype | None]:
