@@ -109,6 +109,14 @@ def test_truth_is_what_the_masks_say():
     assert all(0 < node.axial_short_mm <= node.longest_mm + 4 for node in truth.nodes)
 
 
+def test_the_subsite_of_the_primary_is_always_involved():
+    options = PhantomOptions(primary="true_vocal_cords", diameter_mm=(5, 5), nodes=(0, 0))
+    for seed in range(2):
+        patient = virtual_patient(np.random.default_rng(seed), spacing_mm=(5.0, 5.0, 5.0), options=options)
+        assert patient.truth.involved["true_vocal_cords"]
+        assert patient.truth.nodes == ()
+
+
 def test_the_primary_does_not_grow_into_air(patients):
     for patient in patients:
         in_tumour = patient.ct.array[patient.lesions.array == GTVP]

@@ -117,7 +117,7 @@ class Truth:
     involved : dict of bool
         Per field of the template that is a place in the body: whether the primary overlaps it.
     involved_subsites : tuple of str
-        Names of the sub-sites that it overlaps, with their side.
+        Names of the sub-sites that it overlaps, with their side; the one in which it arose is always among them.
     nodes : tuple of NodeTruth
     """
 
@@ -351,7 +351,7 @@ def _truth(
         shared = int((region & primary).sum())
         return shared * geometry.voxel_ml > _INVOLVED_ML or shared > _INVOLVED_SHARE * max(int(region.sum()), 1)
 
-    touched = tuple(row.name for row in SUBSITES if overlaps(subsites == row.label))
+    touched = tuple(row.name for row in SUBSITES if row.name == site or overlaps(subsites == row.label))
     involved = {}
     for item in FIELDS:
         names = [row.name for row in SUBSITES if row.field == item.key]
