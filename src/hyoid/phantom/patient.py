@@ -27,7 +27,7 @@ from hyoid.phantom.background import paint_background
 from hyoid.phantom.canvas import Canvas, Tissue
 from hyoid.phantom.frame import COARSE_MM, Pose, coarse_coordinates, draw_pose
 from hyoid.phantom.head import paint_head, paint_pharynx
-from hyoid.phantom.image import render
+from hyoid.phantom.image import block_mean, render
 from hyoid.phantom.larynx import draw_neck
 from hyoid.phantom.neck import paint_neck, paint_neck_muscles
 from hyoid.phantom.shape_model import draw_organs, load_shape_model
@@ -204,7 +204,7 @@ def virtual_patient(
     ct = render(canvas, bone, rng, wide=options.wide_hu, block=block, voxel_mm=spacing_mm)
 
     organs, subsites = (block_mode(a, block) for a in (canvas.organs, canvas.subsites))
-    ids = _keep_whole(block_mode(ids, block))
+    ids = _coarser_lesions(ids, block)
     truth = _truth(organs, subsites, ids, geometry, site, drawn, "F" if female else "M", fat)
     lesions = np.where(ids > 1, GTVN, ids).astype(np.uint8)
 
@@ -317,13 +317,17 @@ def block_mode(labels: NDArray[np.uint8], block: tuple[int, int, int]) -> NDArra
     return best
 
 
-def _keep_whole(ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Every lesion as its largest component."""
-    out = np.zeros_like(ids)
-    for lesion in range(1, int(ids.max()) + 1):
-        mask = ids == lesion
+def _coarser_lesions(fine: NDArray[np.uint8], block: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Lesion numbers on the output grid: each in one piece, and at least the voxel that holds most of it."""
+    coarse = block_mode(fine, block)
+    out = np.zeros_like(coarse)
+    for lesion in range(1, int(fine.max()) + 1):
+        mask = coarse == lesion
         if mask.any():
             out[disease.largest(mask)] = lesion
+        else:
+            share = block_mean((fine == lesion).astype(np.float32), block)
+            out[np.unravel_index(int(np.argmax(share)), share.shape)] = lesion
     return out
 
 
