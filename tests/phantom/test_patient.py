@@ -13,14 +13,13 @@ from hyoid.phantom.patient import (
     GTVP,
     LARYNX_PARTS,
     PhantomOptions,
-    axial_short_mm,
     block_mode,
-    count_lesions,
     iter_patients,
-    longest_diameter_mm,
+    larynx_mask,
     virtual_patient,
 )
-from hyoid.volume import Geometry, Quantity
+from hyoid.phantom.truth import count_lesions
+from hyoid.volume import Quantity
 
 SPACING_MM = (4.0, 4.0, 4.0)
 
@@ -165,20 +164,15 @@ def test_larynx_parts_are_one_component(patients):
         assert np.bincount(labels.ravel())[1:].max() > 0.95 * larynx.sum()
 
 
-def test_diameters_of_a_box():
-    mask = np.zeros((6, 8, 8), bool)
-    mask[1:3, 2:4, 1:7] = True
-    geometry = Geometry.axial(mask.shape, (2.0, 1.0, 1.0))
-    expected = np.linalg.norm((2, 1, 5))
-    direction = np.array((2, 1, 5)) / expected
-    assert longest_diameter_mm(mask, geometry) == pytest.approx(expected + 1 / np.max(direction / (2, 1, 1)))
-    assert axial_short_mm(mask, geometry) == pytest.approx(2.0)
-
-
-def test_diameter_of_one_voxel_is_its_longest_edge():
-    mask = np.zeros((3, 3, 3), bool)
-    mask[1, 1, 1] = True
-    assert longest_diameter_mm(mask, Geometry.axial(mask.shape, (3.0, 1.0, 1.0))) == 3.0
+def test_larynx_mask_holds_its_parts_between_the_ends_of_its_outline():
+    organs = np.zeros((6, 2, 2), np.uint8)
+    organs[2:4, 0, 0] = 28
+    organs[:, 1, 1] = 1
+    organs[3, 0, 1] = 2
+    expected = np.zeros(organs.shape, bool)
+    expected[2:4, 0, 0] = expected[2:4, 1, 1] = expected[3, 0, 1] = True
+    assert np.array_equal(larynx_mask(organs), expected)
+    assert not larynx_mask(np.zeros((2, 2, 2), np.uint8)).any()
 
 
 def test_block_mode_of_single_voxels_changes_nothing():

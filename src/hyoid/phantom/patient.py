@@ -1,7 +1,7 @@
 """Virtual patients: a contrast-enhanced CT of a head and neck whose truth is known exactly.
 
 Stages: pose and shape (`frame`, `shape_model`) -> anatomy (`background`, `head`, `neck`) -> disease (`disease`) ->
-image (`image`) -> truth (here). All randomness comes from the generator that is given: same seed, same bytes.
+image (`image`) -> truth (`truth`). All randomness comes from the generator that is given: same seed, same bytes.
 
 `organs` holds one label per voxel, the finest one: cartilages and air of the larynx cover label 28. The larynx as a
 radiation oncologist outlines it (one label in OpenKBP) is what `larynx_mask` returns. Organs are outlined as if there
@@ -11,16 +11,12 @@ were no disease: where a tumour overlaps one, it involves it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
-from scipy.spatial.distance import pdist
 
 from hyoid.anatomy.structures import BY_NAME
-from hyoid.anatomy.subsites import FIELDS, SUBSITES
 from hyoid.errors import UsageError
 from hyoid.phantom import disease
 from hyoid.phantom.background import paint_background
@@ -31,12 +27,12 @@ from hyoid.phantom.image import block_mean, render
 from hyoid.phantom.larynx import draw_neck
 from hyoid.phantom.neck import paint_neck, paint_neck_muscles
 from hyoid.phantom.shape_model import draw_organs, load_shape_model
+from hyoid.phantom.truth import Truth, measure_truth
 from hyoid.volume import Geometry, Quantity, Volume
 
 LARYNX_PARTS = (1, 2, 3, 28)
 GTVP, GTVN = 1, 2
 _COARSEST_MM, _FINEST_MM = 5.0, 0.6
-_INVOLVED_ML, _INVOLVED_SHARE = 0.05, 0.1
 
 
 @dataclass(frozen=True)
@@ -78,57 +74,6 @@ class PhantomOptions:
             raise UsageError(
                 f"The ranges {self.diameter_mm} mm and {self.nodes} nodes are not low to high.", "Give (low, high)."
             )
-
-
-@dataclass(frozen=True)
-class NodeTruth:
-    """One involved node, measured on the label map.
-
-    Parameters
-    ----------
-    level, side : str
-    longest_mm, axial_short_mm : float
-        Between the outermost voxel centres plus one voxel.
-    necrotic : bool
-    """
-
-    level: str
-    side: str
-    longest_mm: float
-    axial_short_mm: float
-    necrotic: bool
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is known about a virtual patient.
-
-    Parameters
-    ----------
-    sex : {"F", "M"}
-    fat : float
-        Standard deviations more fat than usual.
-    primary : str
-        Sub-site in which the primary arose; empty without disease.
-    side : str
-        "left", "right" or "midline": where the tumour's centre lies, more than 5 mm off the airway's mid-plane or not.
-    size_cm : float
-        Longest diameter of the primary.
-    involved : dict of bool
-        Per field of the template that is a place in the body: whether the primary overlaps it.
-    involved_subsites : tuple of str
-        Names of the sub-sites that it overlaps, with their side; the one in which it arose is always among them.
-    nodes : tuple of NodeTruth
-    """
-
-    sex: str
-    fat: float
-    primary: str = ""
-    side: str = ""
-    size_cm: float = 0.0
-    involved: dict[str, bool] = field(default_factory=dict)
-    involved_subsites: tuple[str, ...] = ()
-    nodes: tuple[NodeTruth, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +150,7 @@ def virtual_patient(
 
     organs, subsites = (block_mode(a, block) for a in (canvas.organs, canvas.subsites))
     ids = _coarser_lesions(ids, block)
-    truth = _truth(organs, subsites, ids, geometry, site, drawn, "F" if female else "M", fat)
+    truth = measure_truth(organs, subsites, ids, geometry, site, drawn, "F" if female else "M", fat)
     lesions = np.where(ids > 1, GTVN, ids).astype(np.uint8)
 
     def labels(array: NDArray) -> Volume:
@@ -329,86 +274,3 @@ def _coarser_lesions(fine: NDArray[np.uint8], block: tuple[int, int, int]) -> ND
             share = block_mean((fine == lesion).astype(np.float32), block)
             out[np.unravel_index(int(np.argmax(share)), share.shape)] = lesion
     return out
-
-
-def _truth(
-    organs: NDArray[np.uint8],
-    subsites: NDArray[np.uint8],
-    ids: NDArray[np.uint8],
-    geometry: Geometry,
-    site: str,
-    drawn: list[disease.DrawnNode],
-    sex: str,
-    fat: float,
-) -> Truth:
-    nodes = []
-    for number, node in enumerate(drawn, start=2):
-        mask = ids == number
-        if mask.any():
-            longest, short = longest_diameter_mm(mask, geometry), axial_short_mm(mask, geometry)
-            nodes.append(NodeTruth(node.level, node.side, round(longest, 1), round(short, 1), node.necrotic))
-    primary = ids == 1
-    if not primary.any():
-        return Truth(sex, fat, nodes=tuple(nodes))
-
-    def overlaps(region: NDArray[np.bool_]) -> bool:
-        shared = int((region & primary).sum())
-        return shared * geometry.voxel_ml > _INVOLVED_ML or shared > _INVOLVED_SHARE * max(int(region.sum()), 1)
-
-    touched = tuple(row.name for row in SUBSITES if row.name == site or overlaps(subsites == row.label))
-    involved = {}
-    for item in FIELDS:
-        names = [row.name for row in SUBSITES if row.field == item.key]
-        if names:
-            involved[item.key] = any(name in touched for name in names)
-        elif item.organs and item.key != "airway_compromise":  # a narrowed airway is not an overlap
-            involved[item.key] = any(overlaps(organs == BY_NAME[name].label) for name in item.organs)
-    size = longest_diameter_mm(primary, geometry) / 10
-    return Truth(sex, fat, site, _side(primary, organs, geometry), round(size, 2), involved, touched, tuple(nodes))
-
-
-def _side(primary: NDArray[np.bool_], organs: NDArray[np.uint8], geometry: Geometry) -> str:
-    """Side of the tumour against the mid-plane between left and right parotid gland."""
-    glands = [
-        geometry.to_lps(np.argwhere(organs == BY_NAME[f"parotid_{s}"].label))[:, 0].mean() for s in ("left", "right")
-    ]
-    offset = geometry.to_lps(np.argwhere(primary))[:, 0].mean() - np.mean(glands)
-    return "midline" if abs(offset) < 5 else "left" if offset > 0 else "right"
-
-
-def longest_diameter_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
-    """Largest distance between voxel centres of a mask, plus one voxel along that direction, mm."""
-    index = np.argwhere(mask)
-    points = index * np.array(geometry.spacing_mm)
-    if len(points) > 50:
-        try:
-            points = points[ConvexHull(points).vertices]
-        except QhullError:  # flat lesions have no hull in three dimensions
-            points = points[np.linalg.norm(points - points.mean(0), axis=1).argsort()[-200:]]
-    if len(points) == 1:
-        return float(max(geometry.spacing_mm))
-    pairs = np.array(np.triu_indices(len(points), 1)).T
-    first, second = points[pairs[np.argmax(pdist(points))]]
-    return float(np.linalg.norm(first - second)) + _one_voxel(first - second, geometry)
-
-
-def axial_short_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
-    """Shortest width within the slice in which the lesion is largest, mm."""
-    k = int(np.argmax(mask.sum((1, 2))))
-    points = np.argwhere(mask[k]) * np.array(geometry.spacing_mm[1:])
-    widths = []
-    for angle in np.radians(np.arange(0, 180, 5)):
-        direction = np.array([np.cos(angle), np.sin(angle)])
-        widths.append(float(np.ptp(points @ direction)) + _one_voxel(np.array([0, *direction]), geometry))
-    return min(widths)
-
-
-def _one_voxel(direction: NDArray, geometry: Geometry) -> float:
-    """Size of a voxel along a direction: the length of the line through its centre, mm."""
-    unit = np.abs(direction) / np.linalg.norm(direction)
-    return float(1 / np.max(unit / np.array(geometry.spacing_mm)))
-
-
-def count_lesions(lesions: NDArray[np.uint8], label: int) -> int:
-    """Number of lesions of a label (components, 26-connectivity)."""
-    return int(cc3d.connected_components((lesions == label).astype(np.uint8), connectivity=26).max())
