@@ -182,6 +182,8 @@ class Report(_Frozen):
     ----------
     summary : str
         One or two sentences that say no more than the lines do.
+    study : Study or None
+        The scan; None where the report was read from text.
     empty : bool
         No lesion was outlined or predicted where one was looked for.
     failed : bool
@@ -191,7 +193,7 @@ class Report(_Frozen):
     schema_version: Literal["1.0"] = SCHEMA_VERSION
     statement: str = STATEMENT
     summary: str
-    study: Study
+    study: Study | None
     models: tuple[ModelUse, ...]
     lines: tuple[Line, ...]
     lesions: tuple[Lesion, ...]

@@ -1,0 +1,1 @@
+"""Free-text radiology reports into the structured template."""

@@ -1,0 +1,340 @@
+"""Nodes in free text: groups by number, side and level, sizes, and what is said of their borders."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hyoid.anatomy.structures import Side
+from hyoid.report.free_text.sentences import Part, Sentence
+from hyoid.report.free_text.sizes import Size, sizes_in
+from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, sides_in
+
+MULTIPLE = -1
+"""Stands for a number that is only called "multiple", "several", "few"."""
+
+_NODE = re.compile(rf"(?<![\w-])(?:{NODE_WORDS})(?![\w])")
+_SUBJECT = re.compile(
+    rf"(?<![\w-])(?:(?P<node>{NODE_WORDS}|conglomerate)|(?P<mass>{MASS_WORDS})|(?P<other>airway|nodule|cyst|abscess|"
+    r"collection|thyroid lobe))(?![\w])"
+)
+_ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
+_ORDER = ("I", "II", "III", "IV", "V", "VI", "VII")
+_ONE = r"(?:vii|vi|iv|v|iii|ii|i|[1-7])[ -]?(?:[ab](?![a-z]))?(?:/[ab](?![a-z]))?"
+_LEVELS = re.compile(
+    rf"\b(?:levels?|stations?|lvl)\s*[-:]?\s*({_ONE}(?:\s*(?:,|/|&|-|and|to|through|or|"
+    rf", and)\s*(?:levels?\s*)?{_ONE}(?![\w]))*)(?![\w])"
+)
+_NAMED_LEVELS = (
+    (re.compile(r"\bsub-?mental\b(?! (?:space|gland))"), "Ia"),
+    (re.compile(r"\bsubmandibular (?:lymph|node|nodal|ln|level|station)"), "Ib"),
+    (re.compile(r"\b(?:upper|superior) (?:internal )?(?:deep )?(?:jugular|cervical)|\bjugulo-?digastric"), "II"),
+    (re.compile(r"\b(?:mid(?:dle)?) (?:internal )?(?:deep )?(?:jugular|cervical)"), "III"),
+    (re.compile(r"\b(?:lower|inferior) (?:internal )?(?:deep )?(?:jugular|cervical)"), "IV"),
+    (re.compile(r"\bposterior (?:triangle|cervical)|\bspinal accessory"), "V"),
+    (re.compile(r"\bretro-?pharyngeal (?:lymph|node|nodal|ln|lad)"), "VIIa"),
+)
+_SEVERAL = ["multiple", "several", "few", "numerous", "many", "conglomerate", "conglomerated", "matted", "some"]
+_COUNTS = {
+    "a": 1, "an": 1, "one": 1, "single": 1, "solitary": 1, "two": 2, "both": 2, "couple": 2, "three": 3, "four": 4,
+    "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, **dict.fromkeys(_SEVERAL, MULTIPLE),
+}  # fmt: skip
+_ADJECTIVES = r"(?:[a-z][\w-]*,? (?:and )?){0,6}?"
+_COUNT = re.compile(
+    rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*(?:cm|mm|x|\.|-|/|"
+    rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
+)
+_SIZED_ONE = re.compile(
+    r"\b(?:a|an|one) \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
+    r"node|ln)(?![\w])"
+)
+_ELLIPSIS = re.compile(
+    r"(?:^|\b(?:and|,|:|\() ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
+    r"additional|smaller|similar))?"
+    r" (?:(?:is |are )?(?:in|at|on|within) )?(?:the )?(?=(?:right|left|level|both|bilateral))"
+)
+_DENIED = re.compile(
+    rf"\b(?:no|without|absence of|negative for|nil)\b(?![^,;.]*\b(?:change|necrosis|extra-?nodal|extra-?capsular|"
+    rf"ene)\b)[^;.]{{0,60}}?(?:{NODE_WORDS})|"
+    rf"(?:{NODE_WORDS})\b[^,;.]*\b(?:(?:not|no longer) (?:\w+ )?(?:seen|enlarged|present|identified|noted|"
+    rf"visuali[sz]ed|evident)|resolved|absent|"
+    r"normal|unremarkable)|\bnodes?: (?:none|nil|negative|no\b)"
+)
+_DISTANT = re.compile(r"\b(?:other|further|additional|more|contralateral|elsewhere|remaining)\b")
+_HARMLESS = re.compile(
+    r"\b(?:sub-?centi\w+|reactive|benign|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
+    r"shotty|fatty hil\w+|not significant|"
+    r"not pathological\w*)\b"
+)
+_PATHOLOGICAL = re.compile(r"\b(?:necro\w+|metasta\w+|pathological|suspicious|malignant|enlarged|involved|abnormal)\b")
+_LARGEST = re.compile(r"\b(?:largest|biggest|dominant|maximum|max)\b")
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """Nodes said together.
+
+    Parameters
+    ----------
+    count : int
+        0 where only nodes are named, without a number; `MULTIPLE` for "several".
+    sides : frozenset of Side
+    levels : tuple of str
+        In the order of the neck.
+    """
+
+    count: int
+    sides: frozenset[Side]
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodeStatement:
+    """One sentence on nodes.
+
+    Parameters
+    ----------
+    sentence : Sentence
+    groups : tuple of NodeGroup
+    sizes : tuple of Size
+        With the side named nearest, if any.
+    denied : bool
+        It says that there are none, at all or on `sides`.
+    harmless : bool
+        It speaks of small or reactive nodes only.
+    sides : frozenset of Side
+        Sides that a denial is limited to.
+    total : int
+        Number that the sentence gives for all nodes together; 0 where it gives none.
+    """
+
+    sentence: Sentence
+    groups: tuple[NodeGroup, ...] = ()
+    sizes: tuple[Size, ...] = ()
+    denied: bool = False
+    harmless: bool = False
+    sides: frozenset[Side] = frozenset()
+    total: int = 0
+
+
+def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...]:
+    """Sentences on nodes, in order; a sentence without the word follows the one before ("The largest measures 2 cm").
+
+    Parameters
+    ----------
+    sentences : tuple of Sentence
+        Findings and impression.
+    """
+    found: list[NodeStatement] = []
+    of_nodes = False
+    for sentence in sentences:
+        words = sentence.plain
+        if _NODE.search(words) or (_LEVELS.search(words) and sizes_in(words)):
+            found.append(_statement(sentence))
+            last = list(_SUBJECT.finditer(words))
+            of_nodes = bool(last) and last[-1].lastgroup == "node"
+        elif of_nodes and (
+            re.match(r"(?:the |it |they |these |those |one |two |another |a )", words) or _LARGEST.search(words)
+        ):
+            if not _SUBJECT.search(words) and (sizes_in(words) or _LEVELS.search(words)):
+                found.append(_statement(sentence))
+        else:
+            of_nodes = False
+    return tuple(found)
+
+
+def speaks_of_nodes(words: str) -> bool:
+    """Whether a plain sentence names nodes."""
+    return _NODE.search(words) is not None
+
+
+def levels_in(words: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
+    """Levels named in a plain sentence: (start, end, levels); ranges are spelled out.
+
+    Examples
+    --------
+    >>> levels_in("left levels ii-iv and level ib")
+    ((5, 17, ('II', 'III', 'IV')), (22, 30, ('Ib',)))
+    """
+    found = []
+    for match in _LEVELS.finditer(words):
+        found.append((match.start(), match.end(), _spelled_out(match.group(1))))
+    for pattern, level in _NAMED_LEVELS:
+        for match in pattern.finditer(words):
+            free = all(match.end() <= start or match.start() >= end for start, end, _ in found)
+            explained = _LEVELS.match(words[match.end() :].lstrip(" (")) or re.search(
+                r"level[^,;]*\($", words[: match.start()]
+            )
+            if free and not explained:
+                found.append((match.start(), match.end(), (level,)))
+    return tuple(sorted(found))
+
+
+def _spelled_out(text: str) -> tuple[str, ...]:
+    """Levels of a list such as "ii, iii" or "iia/b" or "2 to 4"."""
+    levels: list[str] = []
+    pieces = re.split(r"(\s*(?:,|&|-(?=\s*(?:[ivx1-7]))|/(?![ab]\b)|\band\b|\bto\b|\bthrough\b|\bor\b)\s*)", text)
+    joint = ""
+    for piece in pieces:
+        name = re.fullmatch(r"\s*(?:levels?\s*)?(vii|vi|iv|v|iii|ii|i|[1-7])[ -]?([ab])?(?:/([ab]))?\s*", piece)
+        if name is None:
+            joint = piece.strip() or joint
+            continue
+        roman = _ROMAN.get(name.group(1), name.group(1).upper())
+        if joint in ("-", "to", "through") and levels:
+            first = _ORDER.index(re.match(r"[IV]+", levels[-1]).group())  # type: ignore[union-attr]
+            levels += _ORDER[first + 1 : _ORDER.index(roman)]
+        parts = [part for part in name.groups()[1:] if part]
+        levels += [f"{roman}{part}" for part in parts] or [roman]
+        joint = ""
+    return tuple(dict.fromkeys(levels))
+
+
+def _statement(sentence: Sentence) -> NodeStatement:
+    words = sentence.plain
+    denial = _DENIED.search(words)
+    whole = (
+        denial is not None and not _COUNT.search(words[: denial.start()]) and not _affirmed_behind(words, denial.end())
+    )
+    if denial is not None and whole:
+        limited = sides_in(words) if not _names_both(words) else frozenset()
+        only_rest = _DISTANT.search(words) is not None or levels_in(words) != ()
+        return NodeStatement(sentence, denied=not only_rest, sides=limited)
+    if denial is not None:
+        words = words[: denial.start()] + " " * (denial.end() - denial.start()) + words[denial.end() :]
+        if denial.end() < len(words) and not _affirmed_behind(words, denial.end()):
+            words = words[: denial.start()]
+    if _HARMLESS.search(words) and not _PATHOLOGICAL.search(words.replace("not enlarged", "")):
+        return NodeStatement(sentence, harmless=True)
+    groups, total = _groups(words)
+    return NodeStatement(sentence, groups, _node_sizes(words), total=total)
+
+
+def _affirmed_behind(words: str, end: int) -> bool:
+    return re.search(r"[;,]|\bbut\b|\bexcept\b|\bother than\b|\bapart from\b", words[end:]) is not None and (
+        _COUNT.search(words[end:]) is not None or levels_in(words[end:]) != () or sizes_in(words[end:]) != ()
+    )
+
+
+def _names_both(words: str) -> bool:
+    return len(sides_in(words)) != 1
+
+
+def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
+    """Groups of nodes, each level list with the number and the side that go with it; and a total, when one is given."""
+    counts = _counts(words)
+    places = levels_in(words)
+    if not places:
+        sides = sides_in(_about_nodes(words))
+        return (NodeGroup(counts[0][1] if counts else 0, sides, ()),), 0
+    starts = [_start_of(words, places, at, counts) for at in range(len(places))]
+    groups: list[NodeGroup] = []
+    for at, (start, end, levels) in enumerate(places):
+        stop = starts[at + 1] if at + 1 < len(places) else len(words)
+        stretch = words[starts[at] : start]
+        own = [count for place, count in counts if starts[at] <= place < stop]
+        sides = sides_in(stretch) or _side_behind(words[end:stop])
+        if not sides and at and not own:
+            sides = groups[-1].sides
+        groups.append(NodeGroup(own[-1] if own else 0, sides, levels))
+    in_groups = [count for place, count in counts if place >= starts[0]]
+    early = [count for place, count in counts if place < starts[0]]
+    if early and not in_groups and len(groups) == 1:
+        groups = [NodeGroup(early[0], groups[0].sides or sides_in(words[: starts[0]]), groups[0].levels)]
+        return tuple(groups), 0
+    if early:
+        return tuple(groups), early[0]
+    if len(groups) > 1 and groups[0].count and not any(group.count for group in groups[1:]):
+        # "Three nodes in right level II and left level III": the number is that of both.
+        total = groups[0].count
+        return tuple(NodeGroup(0, group.sides, group.levels) for group in groups), total
+    return tuple(groups), 0
+
+
+def _counts(words: str) -> list[tuple[int, int]]:
+    """Numbers of nodes with their places."""
+    found: dict[int, int] = {}
+    for match in _COUNT.finditer(words):
+        if not re.search(r"\b(?:in|at|on|of|with|the|is|are)\b", match.group("between")):
+            word = match.group("count")
+            value = _COUNTS[word] if word in _COUNTS else int(word)
+            # "A right level II node" is one; "a necrotic lymphadenopathy" is no number.
+            if value == 1 and not re.search(r"nodes?$|ln$", match.group("what")):
+                continue
+            more = re.search(r"\b(multiple|several|few|numerous|conglomerated?|matted)\b", match.group("between"))
+            plural = word in ("both",)
+            found[match.start()] = MULTIPLE if (more and value <= 1) or plural else value
+    for match in re.finditer(r"\b(multiple|several|numerous|conglomerated?|matted)\b", words):
+        if not any(abs(match.start() - place) < 40 for place in found):
+            found[match.start()] = MULTIPLE
+    for match in _SIZED_ONE.finditer(words):
+        if not any(match.start() < place + 40 and place < match.end() for place in found):
+            found[match.start()] = 1
+    for match in _ELLIPSIS.finditer(words):
+        word = match.group("count")
+        place = match.start("count")
+        if not any(abs(place - other) < 3 for other in found):
+            found[place] = 1 if word in ("a", "an", "another") else _COUNTS[word] if word in _COUNTS else int(word)
+    return sorted(found.items())
+
+
+def _start_of(
+    words: str, places: tuple[tuple[int, int, tuple[str, ...]], ...], at: int, counts: list[tuple[int, int]]
+) -> int:
+    """Where the words that belong to a list of levels begin: at its own number or behind the list before."""
+    previous = places[at - 1][1] if at else 0
+    joint = list(re.finditer(r"[;:(]|,|\band\b|\bwith\b|\bplus\b", words[previous : places[at][0]]))
+    inside = [place for place, _ in counts if previous <= place < places[at][0]]
+    if inside:
+        return inside[-1]
+    if at == 0:
+        return 0
+    return previous + (joint[0].end() if joint else 0)
+
+
+def _side_behind(words: str) -> frozenset[Side]:
+    match = re.match(
+        r"\s*(?:lymph ?nodes?|nodes?|regions?|stations?|levels?|lad|lns?|lymphadenopathy|,|\(|on|in|of|the|"
+        r"cervical|neck| )*\s*"
+        r"(right|left|bilateral(?:ly)?|both)\b",
+        words,
+    )
+    return sides_in(match.group(1)) if match else frozenset()
+
+
+def _about_nodes(words: str) -> str:
+    """Stretch of a sentence around its nodes, up to the next other subject."""
+    match = _NODE.search(words)
+    if match is None:
+        return words
+    before = [
+        m.end()
+        for m in re.finditer(
+            rf";|\bwith\b|,|\band (?:there|the)\b|(?<![\w-])(?:{MASS_WORDS})(?![\w])", words[: match.start()]
+        )
+    ]
+    after = re.search(r";|,|\bwith\b|\bmeasur", words[match.end() :])
+    return words[before[-1] if before else 0 : match.end() + (after.start() if after else len(words))]
+
+
+def _node_sizes(words: str) -> tuple[Size, ...]:
+    """Sizes whose subject is nodes: the last thing named before the size, or the one right behind it."""
+    kept = []
+    for size in sizes_in(words):
+        behind = re.match(
+            rf"\s*(?:[a-z][\w-]* ){{0,6}}?(?:(?P<node>{NODE_WORDS})|(?P<mass>{MASS_WORDS}))(?![\w])", words[size.end :]
+        )
+        subjects = list(_SUBJECT.finditer(words[: size.start]))
+        if behind is not None and re.search(
+            r"\b(?:a|an|the|one|single|solitary|and|enlarged|,) ?(?:\w+ )?$", words[: size.start]
+        ):
+            kept += [size] if behind.lastgroup == "node" else []
+        elif not subjects or subjects[-1].lastgroup == "node":
+            kept.append(size)
+    return tuple(kept)
+
+
+def current(statements: tuple[NodeStatement, ...]) -> tuple[NodeStatement, ...]:
+    """Statements that count: those of the findings, else those of the impression, so that nothing counts twice."""
+    findings = tuple(s for s in statements if s.sentence.part is Part.FINDINGS)
+    return findings or statements

@@ -1,0 +1,172 @@
+"""Where free text says the mass is, and how large."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hyoid.anatomy.structures import Side
+from hyoid.report.free_text.sentences import Part, Sentence
+from hyoid.report.free_text.sizes import Size, sizes_in
+from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, Mention, mentions_in, sides_in
+
+_MASS = re.compile(rf"(?<![\w-])(?:{MASS_WORDS})(?![\w])")
+_ORIGIN = re.compile(
+    r"\b(?:cent(?:re|er)d|epicent\w+|arising|originating|arises|primary (?:site )?(?:in|of)|"
+    r"based)\b[^,;]{0,30}?\b(?:in|on|at|from|of|within)\b"
+)
+_PLACE_AHEAD = re.compile(
+    r"\b(?:in|of|at|within|involving|involves|along|over|on|from|occupying|replacing|infiltrating|epicentred|centred)\b"
+)
+_DENIED = re.compile(
+    rf"\bno (?:evidence of |definite |obvious |discrete |residual |recurrent |enhancing |focal |significant |"
+    rf"local |measurable |suspicious |or |"
+    rf"mucosal |abnormal |soft[- ]tissue |primary |new )*(?:{MASS_WORDS})(?![\w])"
+)
+_NONE_LEFT = re.compile(r"\b(?:residual|recurren\w+|primary|mass|lesion|tumou?r|growth|evidence of disease)\b")
+_SUBJECT = re.compile(
+    rf"(?<![\w-])(?:(?P<node>{NODE_WORDS}|conglomerate)|(?P<mass>{MASS_WORDS})|(?P<other>airway|nodule|cyst|"
+    rf"abscess|collection|tube|stent))(?![\w])"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Site of the mass as a sentence gives it.
+
+    Parameters
+    ----------
+    site : str
+        Empty where only a side is said.
+    sides : frozenset of Side
+    rank : int
+        How plainly: 3 "centred in", 2 a place behind or in front of the word mass.
+    sentence : Sentence
+    """
+
+    site: str
+    sides: frozenset[Side]
+    rank: int
+    sentence: Sentence
+
+
+def places_of_mass(sentences: tuple[Sentence, ...]) -> tuple[Place, ...]:
+    """Sites of the mass, best said first: findings before impression before clinical background.
+
+    Parameters
+    ----------
+    sentences : tuple of Sentence
+        Findings, impression and clinical background.
+    """
+    order = (Part.FINDINGS, Part.IMPRESSION, Part.HISTORY)
+    found = [place for sentence in sentences if sentence.part in order for place in _places(sentence)]
+    return tuple(sorted(found, key=lambda p: (p.sentence.part is Part.HISTORY, -p.rank, order.index(p.sentence.part))))
+
+
+def mass_sizes(sentences: tuple[Sentence, ...]) -> tuple[tuple[Size, Sentence], ...]:
+    """Sizes of the mass in order; "It measures 3 cm" follows the sentence before.
+
+    Parameters
+    ----------
+    sentences : tuple of Sentence
+        Findings and impression.
+    """
+    found = []
+    of_mass = False
+    for sentence in sentences:
+        words = sentence.plain
+        for size in sizes_in(words):
+            if _subject(words, size, follows_mass=of_mass) == "mass":
+                found.append((size, sentence))
+        subjects = list(_SUBJECT.finditer(words))
+        if subjects:
+            of_mass = subjects[0].lastgroup == "mass" and subjects[-1].lastgroup != "node"
+        elif not re.match(r"(?:it|this|these|the) ", words):
+            of_mass = False
+    return tuple(found)
+
+
+def denials_of_mass(sentences: tuple[Sentence, ...]) -> tuple[Sentence, ...]:
+    """Sentences that say there is no mass at all, not only none in one place."""
+    found = []
+    for sentence in sentences:
+        match = _DENIED.search(sentence.plain)
+        if match is None or mentions_in(sentence.plain) or not _NONE_LEFT.search(match.group()):
+            continue
+        if not re.search(NODE_WORDS, sentence.plain[: match.end() + 12]):
+            found.append(sentence)
+    return tuple(found)
+
+
+def _subject(words: str, size: Size, *, follows_mass: bool) -> str:
+    """What a size is the size of: "mass", "node", "other", or empty."""
+    behind = re.match(r"\s*(?:[a-z][\w-]*,? ){0,8}?" + _SUBJECT.pattern, words[size.end :])
+    opened = re.search(
+        r"(?:^|\b(?:a|an|the|and|with|is|of|shows?|approx|approximately|about)) ?(?:\w+ )?$", words[: size.start]
+    )
+    if behind is not None and opened is not None:
+        between = words[size.end : size.end + behind.start(behind.lastgroup or 0)]
+        if not re.search(r"\b(?:with|and)\b|[.;]", between):
+            return behind.lastgroup or ""
+    before = list(_SUBJECT.finditer(words[: size.start]))
+    if before:
+        return before[-1].lastgroup or ""
+    if re.match(
+        r"(?:it|this|which|these|the (?:same|disease|abnormality|former))\b|measur|(?:approx\w* )?size|"
+        r"dimensions?|max\w*",
+        words,
+    ):
+        return "mass" if follows_mass else ""
+    return ""
+
+
+def _places(sentence: Sentence) -> list[Place]:
+    words = sentence.plain
+    if _DENIED.search(words):
+        return []
+    sited = [m for m in mentions_in(words) if m.term.site]
+    origin = _ORIGIN.search(words)
+    if origin is not None:
+        ahead = [m for m in sited if 0 <= m.start - origin.end() <= 40]
+        if ahead:
+            return [Place(ahead[0].term.site, _side_of(words, ahead[0], origin.end()), 3, sentence)]
+    for mass in _MASS.finditer(words):
+        if re.search(NODE_WORDS + r"\s*$", words[: mass.start()]):
+            continue
+        front = [m for m in sited if 0 <= mass.start() - m.end <= 25 and _close(words[m.end : mass.start()])]
+        if front:
+            side = _side_of(words, front[-1], max(0, front[-1].start - 25)) or sides_in(
+                words[front[-1].end : mass.start()]
+            )
+            return [Place(front[-1].term.site, side, 2, sentence)]
+        for link in _PLACE_AHEAD.finditer(words, mass.end()):
+            ahead = [m for m in sited if 0 <= m.start - link.end() <= 45 and ";" not in words[link.end() : m.start]]
+            if ahead and not re.search(r"\bnot\b|\bno\b|\bspar", words[mass.end() : ahead[0].start]):
+                side = _side_of(words, ahead[0], link.end()) or _sided_mass(words, mass.start())
+                return [Place(ahead[0].term.site, side, 2, sentence)]
+    return []
+
+
+def _close(between: str) -> bool:
+    return re.fullmatch(r" (?:[a-z-]+ ){0,2}|\s*", between) is not None and not re.search(
+        r"\b(?:and|by|of|the|is|are|from|to|with|for)\b", between
+    )
+
+
+def _sided_mass(words: str, at: int) -> frozenset[Side]:
+    """Side in front of the word mass: "right-sided mass"."""
+    match = re.search(r"\b(right|left)(?:[- ]sided)? (?:\w+ ){0,2}$", words[:at])
+    return sides_in(match.group(1)) if match else frozenset()
+
+
+def _side_of(words: str, mention: Mention, since: int) -> frozenset[Side]:
+    """Side of a site: within or before its words, else right behind it."""
+    own = sides_in(words[mention.start : mention.end]) or sides_in(words[since : mention.start])
+    if own:
+        return own
+    behind = re.match(
+        r"[ (]*(?:mass |lesion |tumou?r |growth |carcinoma )?(?:,? ?(?:on|to|in|of) (?:the )?|,|\()? ?(right|"
+        r"left)\b(?! (?:level|neck|cervical))",
+        words[mention.end :],
+    )
+    return sides_in(behind.group(1)) if behind else frozenset()

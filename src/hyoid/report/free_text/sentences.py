@@ -1,0 +1,223 @@
+"""A report as sentences, each with the part of the report it stands in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """Part of a report; only findings and impression speak of the present scan."""
+
+    FINDINGS = "findings"
+    IMPRESSION = "impression"
+    HISTORY = "clinical background"
+    COMPARISON = "comparison"
+    TECHNIQUE = "technique"
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence.
+
+    Parameters
+    ----------
+    text : str
+        As it stands in the report, line breaks and runs of blanks made one blank.
+    part : Part
+    plain : str
+        Lower case, signs and abbreviations spelled one way, earlier scans cut out; what the rules read.
+    """
+
+    text: str
+    part: Part
+    plain: str
+
+
+_PARTS: tuple[tuple[Part, str], ...] = (
+    (Part.FINDINGS, r"findings?|observations?|report|description|ct findings|additional (?:information|findings)"),
+    (Part.IMPRESSION, r"impressions?|conclusions?|opinion|summary|diagnosis|interpretation"),
+    (
+        Part.HISTORY,
+        r"(?:clinical )?(?:background|history|information|indications?|details|data|notes?|context)|"
+        r"reason for (?:exam\w*|"
+        r"study|scan)|h/o|c/o|previous (?:history|treatment)|past history|known case",
+    ),
+    (Part.COMPARISON, r"comparison(?: (?:studies|study|exams?|scans?))?|prior (?:studies|study|imaging)|compared with"),
+    (
+        Part.TECHNIQUE,
+        r"procedures?|techniques?|protocol|exam(?:ination)?|study|scan|method|contrast|exam type|type of exam\w*|"
+        r"modality",
+    ),
+    (Part.ADVICE, r"advice|recommendations?|suggestions?|disclaimer|note"),
+)
+_PART_OF = [(part, re.compile(rf"(?:{words})", re.IGNORECASE)) for part, words in _PARTS]
+_HEADING = re.compile(r"^[\s*#_]*([A-Z][A-Za-z /,&()-]{1,60}?)[\s*_]*:[*_]*(?=\s|$)")
+_UPPER_HEADING = re.compile(r"^[\s*#_]*([A-Z][A-Z /&-]{5,50})[\s*_]*$")
+_TITLE = re.compile(r"^(?:patient|case)\s*#?\s*\d+\s*$", re.IGNORECASE)
+_BULLET = re.compile(r"^\s*(?:[-*•·\u2013]|\(?\d{1,2}[.)](?=\s)|\(?[a-h]\)(?=\s))\s*")
+_ABBREVIATION = re.compile(
+    r"\b(?:approx|vs|e\.g|i\.e|no|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp)\.$", re.IGNORECASE
+)
+_BREAK = re.compile(r"(?<=[.!?])(?:\s+)(?=[\"(\[]?[A-Z0-9$~•*-])|(?<=[a-z)]\.)(?=[A-Z][a-z])")
+_WRAPPED_FROM = 55  # characters; a line as long as this that ends without a stop goes on in the next
+
+
+def read_sentences(text: str) -> tuple[Sentence, ...]:
+    """Sentences of a report in order.
+
+    Headings of the whole report (Findings, Impression, Comparison, Clinical background, ...) set the part and are left
+    out; headings that name a structure ("Maxilla/mandible: Normal.") stay in their sentence.
+
+    Parameters
+    ----------
+    text : str
+        Without identifiers.
+
+    Examples
+    --------
+    >>> [(s.part.value, s.text) for s in read_sentences("Comparison: None.\\n\\nFINDINGS:\\nLips: normal. "
+        "Approx. 2 cm.")]
+    [('comparison', 'None.'), ('findings', 'Lips: normal.'), ('findings', 'Approx. 2 cm.')]
+    """
+    part = Part.FINDINGS
+    spoken = False
+    found: list[Sentence] = []
+    for block in _blocks(text):
+        if not block:
+            # A paragraph of background, technique or comparison ends with it; findings and impression go on.
+            part = part if part is Part.IMPRESSION or not spoken else Part.FINDINGS
+            continue
+        heading = _HEADING.match(block) or _UPPER_HEADING.match(block)
+        if heading is not None:
+            named = _named_part(heading.group(1))
+            part = named or (part if part in (Part.FINDINGS, Part.IMPRESSION) else Part.FINDINGS)
+            spoken = spoken and not named
+            if named:
+                block = block[heading.end() :]  # noqa: PLW2901 - the heading is not the sentence's
+        for piece in _split(block):
+            inner = _HEADING.match(piece)
+            named = _named_part(inner.group(1)) if inner else None
+            if inner and named:
+                part, piece = named, piece[inner.end() :].strip()  # noqa: PLW2901 - the heading is not the sentence's
+            if re.search(r"\w", piece) and not _TITLE.match(piece):
+                found.append(Sentence(piece, part, present(plain(piece))))
+                spoken = True
+    return tuple(found)
+
+
+def _named_part(words: str) -> Part | None:
+    words = words.strip().replace("_", " ")
+    return next((part for part, pattern in _PART_OF if pattern.fullmatch(words)), None)
+
+
+def _blocks(text: str) -> list[str]:
+    """Lines, those that only go on from the line above joined to it, without bullets; empty where a paragraph ends."""
+    blocks: list[str] = []
+    open_line, length = False, 0
+    for raw in text.splitlines():
+        line = " ".join(raw.split())
+        if not line:
+            open_line = False
+            blocks.append("")
+            continue
+        starts = _BULLET.match(raw) or _HEADING.match(line) or _UPPER_HEADING.match(line)
+        goes_on = open_line and not starts and (line[0].islower() or length >= _WRAPPED_FROM)
+        if goes_on:
+            blocks[-1] += " " + line
+        else:
+            blocks.append(_BULLET.sub("", line))
+        open_line, length = not re.search(r"[.!?:]$", line), len(line)
+    return blocks
+
+
+def _split(block: str) -> list[str]:
+    """Sentences of a block; stops of abbreviations and numbers do not end one."""
+    pieces: list[str] = []
+    for piece in _BREAK.split(block):
+        if pieces and _ABBREVIATION.search(pieces[-1]):
+            pieces[-1] += " " + piece
+        else:
+            pieces.append(piece)
+    return [stripped for piece in pieces if (stripped := _BULLET.sub("", piece).strip())]
+
+
+_SPELLINGS = (
+    (r"\\times|\u00d7|\*(?=\s*\d)", " x "),
+    (r"\\sim|~|≈|\$|\\approx", " "),
+    (r"[\u2010-\u2014]", "-"),
+    (r"\bRt\b\.?|\bRight\b|\(R\)", "right"),
+    (r"\bL[tT]\b\.?|\(L\)", "left"),
+    (r"\b(?:B/L|b/l)\b", "bilateral"),
+    (r"\bw/o\b", "without"),
+    (r"\bapprox\.", "approx"),
+    (r"(?<=[a-z])n't\b", " not"),
+    (r"\bcannot\b", "can not"),
+    (r"\s+", " "),
+)
+
+
+def plain(text: str) -> str:
+    """Lower case with signs and abbreviations spelled one way.
+
+    Examples
+    --------
+    >>> plain("Rt. tonsil, $\\\\sim 2 \\\\times 2.4$ cm")
+    'right tonsil, 2 x 2.4 cm'
+    """
+    for pattern, spelled in _SPELLINGS:
+        text = re.sub(pattern, spelled, text)
+    return text.lower().strip()
+
+
+_SCAN = r"(?:scans?|stud(?:y|ies)|ct|cect|mri|pet(?:/ct)?|exam(?:ination)?s?|imaging|report|one|film)"
+_EARLIER = (
+    r"(?:(?:the|a|an|his|her|patient's|any) )?(?:prior|previous|earlier|last|old|outside|baseline|"
+    rf"pre-?treatment|preceding)(?: \w+){{0,2}}? {_SCAN}"
+)
+_TO_SCAN = (
+    rf"(?:{_EARLIER}|(?:the )?(?:prior|previous|earlier|baseline)|(?:the )?{_SCAN} (?:dated|of|from|done|performed)\b)"
+)
+_NOW = r"(?:now|currently|at present|today|presently|on (?:the )?(?:present|current|today's)|in the present|but)"
+_SIZE = r"\d+(?:[.,]\d+)?(?:\s*(?:cm|mm))?(?: x \d+(?:[.,]\d+)?)*(?: x \d+(?:[.,]\d+)?)*\s*(?:cm|mm)?"
+_CUTS = (
+    # Seen before and still described: only the reminder goes.
+    r"\(?\b(?:previously|earlier) (?:seen|noted|described|reported|demonstrated|identified|visualised|"
+    r"visualized|known)\b",
+    rf"\b(?:seen|noted|described|reported|present|visuali[sz]ed) (?:on|in) {_TO_SCAN}",
+    # A statement of what was: all of it, up to what is now.
+    rf"\b(?:on|in|at the time of) {_TO_SCAN}\b.*?(?=;|\b{_NOW}\b|\)|$)",
+    rf"(?:^|(?<=[,;(]))\s*(?:previously|formerly|earlier|initially|at baseline)\b.*?(?=;|\b{_NOW}\b|\)|$)",
+    r"\b(?:previously|formerly|earlier|which|that|it)? ?(?:was|were|measured) (?:about |approx |"
+    rf"approximately )?{_SIZE}(?= .*\b{_NOW}\b)",
+    r"\b(?:previously|formerly|earlier|prior|prev) (?:measur\w+ |was |size )?(?:about |approx |"
+    rf"approximately )?{_SIZE}",
+    rf"\bfrom (?:about |approx )?{_SIZE}(?= to \d)",
+    # A comparison: only its other side.
+    r"\b(?:when |as )?(?:compared|in comparison|as against|as opposed|relative|with respect|"
+    rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN})[^,;()]*",
+    rf"\b(?:than|since|versus|vs|from|as on) {_TO_SCAN}[^,;()]*",
+)
+_CUT = [re.compile(pattern) for pattern in _CUTS]
+
+
+def present(words: str) -> str:
+    """A plain sentence without what it says about earlier scans.
+
+    Parameters
+    ----------
+    words : str
+        From `plain`.
+
+    Examples
+    --------
+    >>> present("the mass measures 2.2 cm, previously 3.4 cm")
+    'the mass measures 2.2 cm,'
+    >>> present("on the previous ct the epiglottis was involved")
+    ''
+    """
+    for pattern in _CUT:
+        words = pattern.sub(" ", words)
+    return re.sub(r"\s+", " ", words).strip()
