@@ -1,0 +1,180 @@
+"""The pipeline on networks of no skill but the right shape: what flows where, and what is said when nothing is found."""
+
+import numpy as np
+import pytest
+import torch
+
+from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
+from hyoid.io.model_package import read_package, write_package
+from hyoid.io.reader_masks import ReaderMasks
+from hyoid.io.study import Study
+from hyoid.models.build import build_network
+from hyoid.phantom.patient import PhantomOptions, virtual_patient
+from hyoid.pipelines.structured_report import Machine, ReportModels, sgrnet_inputs, structure_mask, structured_report
+from hyoid.volume import Quantity, Volume
+
+ORGANS = ("mandible", "parotid_left", "parotid_right")
+
+
+def tiny_package(folder, name, task, labels, network, patch, preprocessing, bias=None):
+    torch.manual_seed(0)
+    net = build_network(network)
+    if bias is not None:
+        last = net.decoder.seg_layers[-1]
+        torch.nn.init.zeros_(last.weight)
+        last.bias.data = torch.tensor(bias, dtype=torch.float32)
+    manifest = {
+        "name": name,
+        "version": "0",
+        "words": "For tests.",
+        "task": task,
+        "network": network,
+        "labels": labels,
+        "supported": labels,
+        "spacing_mm": (4.0, 4.0, 4.0),
+        "patch": patch,
+        "preprocessing": preprocessing,
+        "training_data": "nothing",
+        "licence": "Apache-2.0",
+    }
+    weights = {n: t.numpy() for n, t in net.state_dict().items()}
+    write_package(folder / name, manifest, weights, licence="x", card="x")
+    return read_package(folder / name)
+
+
+def unet(outputs):
+    return {
+        "kind": "unet",
+        "encoder": "plain",
+        "in_channels": 1,
+        "out_channels": outputs,
+        "features": [2, 2],
+        "encoder_blocks": [1, 1],
+        "decoder_convs": [1],
+    }
+
+
+def models(folder, organs_bias, tumour_bias):
+    windows = {"windows_hu": [[-160, 240]]}
+    sgrnet = {"kind": "sgrnet", "variant": "organ_tumour_modulation", "backbone": "efficientnet-b0"}
+    constants = {
+        "window_hu": [-250, 150],
+        "threshold": 0.5,
+        "min_volume_ml": 1.0,
+        "sigma_per_extent": 0.25,
+        "involvement_share": 0.05,
+    }
+    tile = (32, 32, 32)
+    return ReportModels(
+        tiny_package(folder, "organs", "segmentation", ORGANS, unet(3), tile, windows, organs_bias),
+        tiny_package(folder, "tumour", "segmentation", ("target_region",), unet(1), tile, windows, tumour_bias),
+        tiny_package(
+            folder,
+            "sgrnet",
+            "classification",
+            ("mandible", "larynx"),
+            sgrnet | {"outputs": 2, "organ_labels": 28, "channels": 8},
+            tile,
+            constants,
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def patient():
+    options = PhantomOptions(nodes=(2, 2), diameter_mm=(30, 40))
+    return virtual_patient(np.random.default_rng(3), spacing_mm=(4.0, 3.0, 3.0), options=options)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def study_of(patient):
+    return Study(patient.ct, None, (), (), "0" * 64)
+
+
+def test_networks_alone_fill_location_and_involvement_but_no_nodes(patient, cache, tmp_path):
+    seen = []
+    found = structured_report(
+        study_of(patient),
+        models(tmp_path, [5.0, 1.0, 0.0], [5.0]),
+        Machine("cpu", cache),
+        on_progress=lambda *a: seen.append(a),
+    )
+    report = found.report
+    assert {m.name for m in report.models} == {"organs", "tumour", "sgrnet"}
+    assert report.line("primary_location_of_the_mass").status == "model"
+    assert report.line("number_of_nodes").status == "Missing"
+    assert any("not a tumour" in w for w in report.warnings)
+    assert found.labels.geometry.same_grid(patient.ct.geometry)
+    assert TARGET_REGION in found.labels.array
+    for stage in ("check", "organs", "tumour", "involvement", "report"):
+        assert [s for s in seen if s[0] == stage][-1][1] == [s for s in seen if s[0] == stage][-1][2]
+
+
+def test_a_readers_masks_replace_tumour_network_and_classifier(patient, cache, tmp_path):
+    reader = ReaderMasks(patient.lesions, ("label 1 -> GTVp", "label 2 -> GTVn"), ("Ring",))
+    found = structured_report(
+        study_of(patient), models(tmp_path, [5.0, 1.0, 0.0], [5.0]), Machine("cpu", cache), reader=reader
+    )
+    assert {m.name for m in found.report.models} == {"organs"}
+    assert found.report.line("number_of_nodes").value.startswith("2")
+    assert (found.labels.array == GTVP).sum() == (patient.lesions.array == 1).sum()
+    assert (found.labels.array == GTVN).sum() == (patient.lesions.array == 2).sum()
+    assert any("Ring" in w for w in found.report.warnings)
+
+
+def test_networks_that_find_nothing_say_so(patient, cache, tmp_path):
+    found = structured_report(study_of(patient), models(tmp_path, [-5.0, -5.0, -5.0], [-5.0]), Machine("cpu", cache))
+    assert found.report.empty
+    assert found.report.failed
+    assert any("No organ was outlined" in w for w in found.report.warnings)
+    assert not found.labels.array.any()
+
+
+def test_the_result_lies_on_the_scans_own_grid_whatever_its_orientation(patient, cache, tmp_path):
+    turned = Volume(np.ascontiguousarray(patient.ct.array[::-1, :, ::-1]), flipped(patient.ct.geometry), Quantity.HU)
+    made = models(tmp_path, [5.0, 1.0, 0.0], [5.0])
+    reader = ReaderMasks(patient.lesions, (), ())
+    turned_reader = ReaderMasks(
+        Volume(np.ascontiguousarray(patient.lesions.array[::-1, :, ::-1]), turned.geometry, Quantity.LABEL), (), ()
+    )
+    straight = structured_report(study_of(patient), made, Machine("cpu", cache), reader=reader)
+    other = structured_report(Study(turned, None, (), (), "0" * 64), made, Machine("cpu", cache), reader=turned_reader)
+    assert np.array_equal(other.labels.array[::-1, :, ::-1], straight.labels.array)
+    assert [line.value for line in other.report.lines] == [line.value for line in straight.report.lines]
+
+
+def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, cache, tmp_path):
+    from hyoid.inference.segment import Logits
+    from hyoid.preprocess.network_grid import body_on_grid
+
+    body = body_on_grid(patient.ct, (4.0, 4.0, 4.0))
+    logits = np.full((1, *body.geometry.shape), -9.0, np.float32)
+    centre = np.argwhere(patient.organs.array == BY_NAME["tongue"].label).mean(axis=0)
+    d, h, w = np.round(body.geometry.to_ijk(patient.organs.geometry.to_lps(centre))).astype(int)
+    logits[0, d - 2 : d + 3, h - 2 : h + 3, w - 2 : w + 3] = 9
+    constants = {"window_hu": (-250, 150), "threshold": 0.5, "min_volume_ml": 1.0, "sigma_per_extent": 0.25}
+    target = Logits(logits, body.geometry, ("target_region",))
+    ct, organs, heat = sgrnet_inputs(patient.ct, patient.organs, target, (64, 64, 64), constants)
+    peak = np.unravel_index(int(heat.argmax()), heat.shape)
+    assert organs[peak] == BY_NAME["tongue"].label
+    # Normalised over the whole volume, tongue is brighter than the air around the head.
+    assert ct[peak] > ct[0, 0, 0]
+
+
+def test_the_larynx_includes_the_parts_painted_over_it():
+    labels = np.array([[[28, 1, 2, 3, 4]]])
+    assert structure_mask(labels, "larynx").tolist() == [[[True, True, True, True, False]]]
+    assert structure_mask(labels, "hyoid_bone").sum() == 1
+
+
+def flipped(geometry):
+    matrix = geometry.ijk_to_lps.copy()
+    last = (geometry.shape[0] - 1, 0, geometry.shape[2] - 1)
+    matrix[:3, 3] = geometry.to_lps(last)
+    matrix[:3, 0] *= -1
+    matrix[:3, 2] *= -1
+    return type(geometry)(geometry.shape, matrix)
