@@ -40,3 +40,17 @@ bench: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV) build dist
+
+# Trains the default networks again (hours on two cores) and measures them; cases lie in DATA.
+DATA ?= ../shared/data/openkbp
+WORK ?= work
+
+weights: $(VENV)/.installed-test
+	$(BIN)/hyoid train organs --preset real --data $(DATA)/train --out $(WORK)/organs-real
+	$(BIN)/hyoid phantom --n 100 --seed 1 --spacing 3,4,4 --out $(WORK)/virtual
+	$(BIN)/hyoid train organs --data $(DATA)/train --data $(WORK)/virtual --start $(WORK)/organs-real/package --out $(WORK)/organs
+	$(BIN)/hyoid train tumour --data $(DATA)/train --start $(WORK)/organs-real/package --out $(WORK)/tumour
+	$(BIN)/hyoid train sgrnet --data $(DATA)/train --organs $(WORK)/organs/package --tumour $(WORK)/tumour/package --out $(WORK)/sgrnet
+	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train --organs $(WORK)/organs/package --tumour $(WORK)/tumour/package --out $(WORK)/sgrnet-ct-only
+	for name in organs tumour sgrnet; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
+	$(BIN)/python scripts/measure_models.py $(DATA)/validation $(WORK)/sgrnet-ct-only/package

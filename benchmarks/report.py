@@ -58,9 +58,8 @@ for name in ("organs", "tumour"):
     seconds[name] = time.perf_counter() - began
 manifest = packages["organs"].manifest
 asked = [manifest.labels.index(n) for n in manifest.supported]
-organs = labels_from_logits(
-    logits["organs"].array[asked], logits["organs"].geometry, ct.geometry, [BY_NAME[n].label for n in manifest.supported]
-)
+labels = [BY_NAME[n].label for n in manifest.supported]
+organs = labels_from_logits(logits["organs"].array[asked], logits["organs"].geometry, ct.geometry, labels)
 began = time.perf_counter()
 net, manifest = network(packages["sgrnet"]), packages["sgrnet"].manifest
 arrays = sgrnet_inputs(ct, organs, logits["tumour"], manifest.patch, manifest.preprocessing)
@@ -130,9 +129,8 @@ def row(name: str, seconds: list[float]) -> None:
 def say_machine() -> None:
     """What it ran on."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("hyoid", "openvino", "torch", "numpy"))
-    print(
-        f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}; Python {platform.python_version()}; {packages}"
-    )
+    processor = platform.processor() or platform.machine()
+    print(f"{os.cpu_count()} cores, {processor}; Python {platform.python_version()}; {packages}")
     print(f"load before: {os.getloadavg()[0]:.1f}")
 
 

@@ -1,4 +1,4 @@
-"""The pipeline on networks of no skill but the right shape: what flows where, and what is said when nothing is found."""
+"""The pipeline on networks of no skill but the right shape: what flows where, and what is said of nothing."""
 
 import numpy as np
 import pytest
