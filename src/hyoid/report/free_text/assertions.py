@@ -76,6 +76,7 @@ class _Cue:
     strong: bool = True
 
 
+_Raw = tuple[int, int, _Kind, bool]  # start, end, kind, whether it is a noun
 _BE = r"(?:is|are|was|were|be|been|being|appears?|appeared|remains?|looks?|seems?|shows?|demonstrates?|has|have)"
 _STEMS = (
     r"involv|infiltrat|invad|erod|destroy|encas|effac|obliterat|narrow|compromis|replac|breach|occlud|thrombos|affect|"
@@ -154,8 +155,8 @@ _PATTERNS: tuple[tuple[_Kind, str], ...] = (
     (_Kind.DISEASE, rf"(?:{_ACTIVE})"),
     (_Kind.DISEASE, rf"(?:{_NOUNS})"),
     (_Kind.DISEASE, rf"(?:{_DONE})"),
-    (_Kind.DISEASE, rf"abnormalit(?:y|ies)|{MASS_WORDS}|disease|deposits?"),
     (_Kind.SOFT, rf"(?:{_SOFT})"),
+    (_Kind.DISEASE, rf"abnormalit(?:y|ies)|{MASS_WORDS}|disease|deposits?"),
     (_Kind.NORMAL, rf"(?:{_NORMAL}|spar(?:es|ing)|preserv(?:es|ing|ation of)|maintain(?:s|ing)|respect(?:s|ing))"),
     (_Kind.NEGATOR, rf"(?:{_NEGATOR})"),
 )
@@ -165,11 +166,11 @@ _CLAUSE = re.compile(
     r"yet)\b,?"
 )
 _UNSURE = re.compile(
-    r"\b(?:likely|probabl[ey]|possibl[ey]|possibility of|suspicious|suspicion|suspected|suggest\w*|questionable|"
+    r"\b(?:likely|probabl[ey]|possibl[ey]|possibility of|suspicious|suspicion|suspected|suggest\w*|questionabl[ey]|presumabl[ey]|conceivabl[ey]|"
     r"question of|"
-    r"equivocal|may(?: be)?|might|could be|can not be (?:\w+ )?(?:excluded|ruled out)|"
+    r"equivocal(?:ly)?|may(?: be)?|might|could be|can not be (?:\w+ )?(?:excluded|ruled out)|"
     r"not (?:be )?(?:\w+ )?(?:excluded|ruled out)|"
-    r"concerning for|concern for|worrisome|uncertain|indeterminate|doubtful|borderline|\?)"
+    r"concerning for|concern for|worrisome|uncertain(?:ly)?|indeterminate|doubtful|borderline|\?)"
 )
 _NOT_EXCLUDED = re.compile(
     r"\b(?:can|could) ?not be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)"
@@ -181,6 +182,7 @@ _TREATMENT = re.compile(
     r"radiation (?:changes?|mucositis)|"
     r"sequela\w* of (?:radi\w+|treatment|therapy)|(?:inflammatory|reactive) (?:changes?|o?edema|thickening)"
 )
+_WEAK = re.compile(rf"{MASS_WORDS}|disease|deposits?")
 _NO_TUMOUR_WORD = re.compile(r"o?edema|swell|swollen|asymmetr|fullness|prominen|stranding|bulky")
 _LIST = re.compile(r" ?(?:,|,? ?(?:or|nor)|/) ?(?:any |definite |frank |gross |significant |\w+ing |\w+al |\w+ous )?")
 _UNMADE = re.compile(
@@ -234,7 +236,7 @@ def _in_clause(words: str, start: int, end: int) -> list[Assertion]:
 
 def _cues(clause: str, mentions: tuple[Mention, ...]) -> list[_Cue]:
     """Words that say something, in order, each negation joined to what it denies."""
-    raw: list[tuple[int, int, _Kind, bool]] = []
+    raw: list[_Raw] = []
     for kind, pattern in _COMPILED:
         for m in pattern.finditer(clause):
             if all(m.end() <= a or m.start() >= b for a, b, *_ in raw):
@@ -244,6 +246,7 @@ def _cues(clause: str, mentions: tuple[Mention, ...]) -> list[_Cue]:
                 )
                 raw.append((m.start(), m.end(), kind, noun))
     raw.sort()
+    raw = [c for c, following in zip(raw, [*raw[1:], None], strict=False) if not _only_names(clause, c, following)]
     neither = any(clause[a:b] == "neither" for a, b, *_ in raw)
     raw = [cue for cue in raw if not (neither and clause[cue[0] : cue[1]] == "nor")]
     cues: list[_Cue] = []
@@ -276,13 +279,21 @@ def _cues(clause: str, mentions: tuple[Mention, ...]) -> list[_Cue]:
             else:
                 cues.append(_Cue(_Kind.NORMAL, _negator_way(clause, start, end, mentions), start, end, end))
             continue
-        weak = re.fullmatch(rf"{MASS_WORDS}|disease|deposits?", clause[start:end]) is not None
+        weak = _WEAK.fullmatch(clause[start:end]) is not None and kind is _Kind.DISEASE
         way = _way(clause, (start, end, kind, noun), mentions)
         if weak and not _names_place(clause, start, end, mentions):
             continue
         if kind is not _Kind.NOTHING:
             cues.append(_Cue(kind, way, start, end, end, noun, strong=not weak))
     return cues
+
+
+def _only_names(clause: str, cue: _Raw, following: _Raw | None) -> bool:
+    """Whether "tumour" only names what spreads: "tumour spread to", "tumour is seen invading"."""
+    start, end, kind, _ = cue
+    if following is None or kind is not _Kind.DISEASE or not _WEAK.fullmatch(clause[start:end]):
+        return False
+    return following[2] in (_Kind.DISEASE, _Kind.SOFT) and clause[end : following[0]].strip() == ""
 
 
 def _joins(between: str) -> bool:
@@ -311,7 +322,7 @@ def _names_place(clause: str, start: int, end: int, mentions: tuple[Mention, ...
     return any(0 <= m.start - stop <= 25 and "," not in clause[stop : m.start] for stop in stops for m in mentions)
 
 
-def _way(clause: str, cue: tuple[int, int, _Kind, bool], mentions: tuple[Mention, ...]) -> _Way:
+def _way(clause: str, cue: _Raw, mentions: tuple[Mention, ...]) -> _Way:
     """Whether a cue governs the places behind it in the text or those in front."""
     start, end, kind, noun = cue
     words = clause[start:end]
@@ -482,7 +493,7 @@ def _sides(clause: str, mentions: tuple[Mention, ...], at: int) -> frozenset[Sid
     until = mentions[at + 1].start if at + 1 < len(mentions) else len(clause)
     behind = re.match(
         r" ?\(?(?:wall |side )?(?:on |in |of |to |at )?(?:the |its )?(right|left|both|"
-        r"bilateral(?:ly)?)\b(?! (?:and|neck|level))",
+        r"bilateral(?:ly)?)\b(?! (?:and (?:right|left|bilateral)|neck|level))",
         clause[mention.end : until],
     )
     return sides_in(behind.group(1)) if behind else frozenset()

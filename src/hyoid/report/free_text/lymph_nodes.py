@@ -44,6 +44,8 @@ _COUNT = re.compile(
     rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*(?:cm|mm|x|\.|-|/|"
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
 )
+_ONE_NODE = re.compile(r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metasta|involve))")
+_NODES = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad|nodal)\b")
 _SIZED_ONE = re.compile(
     r"\b(?:a|an|one) \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
     r"node|ln)(?![\w])"
@@ -267,6 +269,9 @@ def _counts(words: str) -> list[tuple[int, int]]:
     for match in re.finditer(r"\b(multiple|several|numerous|conglomerated?|matted)\b", words):
         if not any(abs(match.start() - place) < 40 for place in found):
             found[match.start()] = MULTIPLE
+    single = _ONE_NODE.search(words)
+    if not found and single is not None and not _NODES.search(words):
+        found[single.start()] = 1
     for match in _SIZED_ONE.finditer(words):
         if not any(match.start() < place + 40 and place < match.end() for place in found):
             found[match.start()] = 1

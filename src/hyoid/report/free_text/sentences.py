@@ -90,7 +90,7 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             # A paragraph of background, technique or comparison ends with it; findings and impression go on.
             part = part if part is Part.IMPRESSION or not spoken else Part.FINDINGS
             continue
-        heading = _HEADING.match(block) or _UPPER_HEADING.match(block)
+        heading = _HEADING.match(block) or _UPPER_HEADING.match(block) or _bare_heading(block)
         if heading is not None:
             named = _named_part(heading.group(1))
             part = named or (part if part in (Part.FINDINGS, Part.IMPRESSION) else Part.FINDINGS)
@@ -108,6 +108,12 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
     return tuple(found)
 
 
+def _bare_heading(line: str) -> re.Match[str] | None:
+    """A line that is a heading of the whole report without a colon: "Findings"."""
+    alone = re.match(r"([A-Z][A-Za-z ]+)$", line)
+    return alone if alone and _named_part(alone.group(1)) else None
+
+
 def _named_part(words: str) -> Part | None:
     words = words.strip().replace("_", " ")
     return next((part for part, pattern in _PART_OF if pattern.fullmatch(words)), None)
@@ -123,13 +129,13 @@ def _blocks(text: str) -> list[str]:
             open_line = False
             blocks.append("")
             continue
-        starts = _BULLET.match(raw) or _HEADING.match(line) or _UPPER_HEADING.match(line)
+        starts = _BULLET.match(raw) or _HEADING.match(line) or _UPPER_HEADING.match(line) or _bare_heading(line)
         goes_on = open_line and not starts and (line[0].islower() or length >= _WRAPPED_FROM)
         if goes_on:
             blocks[-1] += " " + line
         else:
             blocks.append(_BULLET.sub("", line))
-        open_line, length = not re.search(r"[.!?:]$", line), len(line)
+        open_line, length = not re.search(r"[.!?:]$", line) and not _bare_heading(line), len(line)
     return blocks
 
 
@@ -194,7 +200,9 @@ _CUTS = (
     rf"approximately )?{_SIZE}(?= .*\b{_NOW}\b)",
     r"\b(?:previously|formerly|earlier|prior|prev) (?:measur\w+ |was |size )?(?:about |approx |"
     rf"approximately )?{_SIZE}",
-    rf"\bfrom (?:about |approx )?{_SIZE}(?= to \d)",
+    rf"\bfrom (?:about |approx |approximately )?{_SIZE}",
+    rf"(?:^|(?<=[,;(])|\band )\s*{_TO_SCAN}(?: \w+)? (?:showed|demonstrated|revealed|described|reported|had|identified|noted)\b"
+    rf".*?(?=;|\b{_NOW}\b|\)|$)",
     # A comparison: only its other side.
     r"\b(?:when |as )?(?:compared|in comparison|as against|as opposed|relative|with respect|"
     rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN})[^,;()]*",

@@ -11,7 +11,7 @@ _AXIS = r"(?:\s*\(?\b(?:ap|tr|trans|cc|si|ml|transverse|craniocaudal|anteroposte
 _MORE = rf"(?:{_AXIS}\s*(?:x|by)\s*{_NUMBER}\s*-?\s*{_UNIT}?)"
 _SIZE = re.compile(rf"(?<![\d.,/-]){_NUMBER}\s*-?\s*{_UNIT}?{_MORE}?{_MORE}?(?![\d/])")
 _NOT_A_SIZE = re.compile(
-    r"(?:<|>|less than|smaller than|below|under|more than|larger than|greater than|exceeding|over|above|within|up to|"
+    r"(?:<|>|less than|smaller than|below|under|more than|larger than|greater than|exceeding|over|above|within|"
     r"distance of|depth of|shift of|shift by|displaced by|margin of|thickness of|slice thickness|"
     r"collimation) ?(?:about |approx )?$"
 )
