@@ -1,6 +1,6 @@
 """Free text -> template: precision and recall per field on reports of virtual patients.
 
-    python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out|tuning] [--cohort DIR] [--errors]
+    python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out|tuning-1|tuning-2] [--cohort DIR] [--errors]
 
 The reports are written by `hyoid.phantom.free_text`, by default in the phrasing templates that the rules were not tuned
 on. With `--cohort` the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without images.
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hyoid.phantom.free_text import WrittenReport, draw_truth, write_report
-from hyoid.phantom.phrasings import HELD_OUT, TUNING
+from hyoid.phantom.phrasings import HELD_OUT, TUNING_1, TUNING_2
 from hyoid.phantom.truth import NodeTruth, Truth
 from hyoid.report.free_text.lymph_nodes import levels_in
 from hyoid.report.free_text.sizes import sizes_in
@@ -25,6 +25,7 @@ from hyoid.report.free_text.structure import structure_text
 from hyoid.report.schema import Report
 from hyoid.report.template import BY_KEY, FIELDS, Kind
 
+PHRASINGS = {"held-out": HELD_OUT, "tuning-1": TUNING_1, "tuning-2": TUNING_2}
 STATES = {
     "involved": "involved", "present": "involved", "y": "involved",
     "not involved": "not involved", "absent": "not involved", "n": "not involved",
@@ -38,11 +39,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--reports", type=int, default=300)
     parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--phrasing", choices=("held-out", "tuning"), default="held-out")
+    parser.add_argument("--phrasing", choices=tuple(PHRASINGS), default="held-out")
     parser.add_argument("--cohort", type=Path)
     parser.add_argument("--errors", action="store_true", help="print every wrong line with its report's sentences")
     given = parser.parse_args()
-    phrasing = HELD_OUT if given.phrasing == "held-out" else TUNING
+    phrasing = PHRASINGS[given.phrasing]
     truths = read_truths(given.cohort) if given.cohort else []
     began = time.perf_counter()
     scores = Scores()

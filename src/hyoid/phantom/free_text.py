@@ -1,7 +1,7 @@
 """Free-text reports of virtual patients: what is true, what a report says of it, and the text.
 
-Wording comes from two sets of phrasing templates that share no template: `TUNING`, which the rules of `hyoid structure`
-were written against, and `HELD_OUT`, which only the evaluation reads.
+Wording comes from sets of phrasing templates that share no template: `TUNING_1` and `TUNING_2`, which the rules of
+`hyoid structure` were tuned on, and `HELD_OUT`, which only the evaluation reads.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def write_report(truth: Truth, phrasing: Phrasing, rng: np.random.Generator) -> 
     truth : Truth
         With a primary.
     phrasing : Phrasing
-        `TUNING` or `HELD_OUT` of `hyoid.phantom.phrasings`.
+        A set of `hyoid.phantom.phrasings`.
     rng : numpy.random.Generator
     """
     return _Writer(truth, phrasing, rng).report()
@@ -171,7 +171,7 @@ class _Writer:
 
     def _named(self, key: str, side: str = "") -> str:
         """A place in words: "the right tonsil", "the epiglottis"."""
-        choices = NAMES[key]
+        choices = self.phrasing.names.get(key) or NAMES[key]
         if side == "both":  # those of which there is a plural
             choices = tuple(n for n in choices if not n.endswith(("fat", "tongue", "base", "muscles"))) or choices
         names = self._pick(choices)
@@ -229,7 +229,7 @@ class _Writer:
             if len(now) == 1:
                 template = self._pick(self.phrasing.spared_one)
                 sentences.append(
-                    _sentence(template.format(places=self._listed(now, sides), bare=self._pick(NAMES[now[0]])))
+                    _sentence(template.format(places=self._listed(now, sides), bare=self._pick(self.phrasing.names.get(now[0]) or NAMES[now[0]])))
                 )
             else:
                 choice = int(self.rng.integers(2))

@@ -1,8 +1,9 @@
-"""Phrasing templates of free-text reports: names of places, and two sets of sentences that share none."""
+"""Phrasing templates of free-text reports: names of places, and sets of sentences that share none."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 Templates = tuple[str, ...]
 
@@ -63,6 +64,8 @@ class Phrasing:
     earlier, unseen, background, outside : templates
         That say nothing of the present state of the neck's template.
     sided, both, size_one, size_two : parts of sentences
+    names : mapping of str to templates
+        Names of places in place of those of `NAMES`.
     """
 
     frame: Templates
@@ -95,9 +98,10 @@ class Phrasing:
     both: Templates
     size_one: Templates
     size_two: Templates
+    names: Mapping[str, Templates] = field(default_factory=dict)
 
 
-TUNING = Phrasing(
+TUNING_1 = Phrasing(
     frame=(
         "Procedure: CECT of Face & Neck.\n\nClinical background: "
             "{background}\n\n{findings}\n\n{outside}\n\nComparison: {traps}\n",
@@ -163,7 +167,7 @@ TUNING = Phrasing(
     size_two=("{a} x {b} cm", "{a} x {b} mm", "{a} cm x {b} cm", "$\\sim {a} \\times {b}$ cm"),
 )  # fmt: skip
 
-HELD_OUT = Phrasing(
+TUNING_2 = Phrasing(
     frame=(
         "CT soft tissue neck with IV contrast\n\nClinical information\n{background}\n\nFindings\n{findings}\n{outside}\n"
         "{traps}\n\nConclusion\nAppearances as detailed in the body of the report.\n",
@@ -248,4 +252,117 @@ HELD_OUT = Phrasing(
     both=("the {name}s bilaterally", "the right and left {name}s"),
     size_one=("{a} cm", "{a}-mm", "up to {a} cm", "{a} mm in maximum diameter"),
     size_two=("{a} cm by {b} cm", "{a} × {b} mm", "{a}*{b} cm", "{a} cm (AP) x {b} cm (TR)"),
+)  # fmt: skip
+
+HELD_OUT = Phrasing(
+    frame=(
+        "Study: CT neck (post contrast)\n\nClinical details: {background}\n\nReport:\n{findings}\n\n{traps}\n\n{outside}\n\n"
+        "Opinion: As above. Discussion in the tumour board is suggested.\n",
+        "CECT NECK\nH/O: {background}\n\n{outside} {findings}\n\n{traps}\n\nADVICE: Tissue diagnosis.\n",
+    ),
+    background=(
+        "Ulcer in the throat with weight loss.", "Biopsy shows moderately differentiated squamous cell carcinoma.",
+        "k/c/o carcinoma, s/p 35 fractions of RT.",
+    ),
+    outside=(
+        "Bones show no lytic or sclerotic lesion.", "Orthopantomogram recommended for carious teeth.",
+        "Both mastoids are well pneumatised.", "The visualised lungs are clear.",
+    ),
+    mass=(
+        "Evidence of irregular infiltrative soft tissue density mass seen originating from {place}, roughly {size}.",
+        "A {size} enhancing tumour is based in {place}.",
+        "CT demonstrates a circumferential enhancing lesion within {place}. It has a size of {size}.",
+        "There is asymmetric nodular thickening along {place} representing the known malignancy ({size}).",
+        "Known primary in {place} currently measures {size}.",
+    ),
+    involved=(
+        "medially and superiorly the mass extends up to involve {places}.", "obvious infiltration is noted in {places}.",
+        "the neoplasm has invaded {places}.", "{places} are engulfed by the lesion.", "loss of normal outline of {places} due to tumour infiltration.",
+        "transgression into {places} is evident.", "structures involved: {places}.",
+    ),
+    involved_one=(
+        "{places} shows abnormal enhancement consistent with tumour.", "superior extent: up to and including {places}.",
+        "{places} is replaced by neoplastic tissue.", "posteriorly it breaches {places}.", "gross involvement of {places} seen.",
+    ),
+    spared=(
+        "{places} show normal appearance.", "{places} are not remarkable.", "rest of the neck: {places} are normal.",
+        "{places} are well preserved.", "unremarkable appearance of {places}.", "{places} have a normal appearance.",
+    ),
+    spared_or=(
+        "no CT features of invasion of {places}.", "the disease does not cross into {places}.", "neither erosion nor invasion of {places} is seen.",
+        "no abnormal enhancement in {places}.", "{places} are without tumour.",
+    ),
+    spared_one=(
+        "{places} shows no infiltration.", "{places} is separate from the mass.", "{bare}: no abnormality detected.",
+        "clear fat plane is seen between the mass and {places}.", "{places} looks normal.", "{bare}: WNL.", "{places} is free.",
+    ),
+    equivocal=(
+        "{places} may be involved.", "subtle invasion of {places} is not excluded.", "indistinct fat plane with {places}.",
+        "{places} is in close contact with the mass, ?infiltration.", "equivocal involvement of {places}.",
+    ),
+    treated=(
+        "{places} is swollen, consistent with post-radiotherapy oedema.",
+        "symmetric thickening and low attenuation of {places} secondary to previous radiotherapy.",
+        "post irradiation oedema involving {places}.",
+    ),
+    nerves=("Widening of the foramen ovale is seen with perineural disease.", "Perineural invasion along the mandibular nerve."),
+    intracranial=("The tumour has an intracranial component.", "Intracranial spread through the skull foramina is seen."),
+    airway_open=("Airway: adequate.", "The laryngeal airway is widely patent.", "There is no narrowing of the airway."),
+    airway_narrow=("The mass encroaches on the airway.", "Marked luminal narrowing of the airway by the tumour."),
+    tube=("ETT noted in situ.", "The endotracheal tube tip is 3 cm above the carina."),
+    no_tube=("ET tube: nil.", "Without endotracheal tube."),
+    no_nodes=(
+        "Neck nodes: not enlarged.", "Cervical lymph nodes are not significantly enlarged.", "Negative for cervical lymphadenopathy.",
+        "No suspicious adenopathy in the neck.",
+    ),
+    node=(
+        "One round {side} level {level} node with central necrosis, {size}.",
+        "The {side} neck shows a metastatic level {level} node measuring {size}.",
+        "Enlarged lymph node ({size}) is seen in level {level} on the {side} side.",
+    ),
+    nodes_together=(
+        "{Count} metastatic nodes seen on the {side} at level {level} (largest: {size}).",
+        "Level {level} on the {side} contains {count} enlarged nodes; maximum size {size}.",
+    ),
+    nodes_by_group=(
+        "Cervical nodal metastases as follows: {groups}. Largest node {size}.",
+        "Pathological adenopathy: {groups}; the largest of these is {size}.",
+    ),
+    node_group=("level {level} {side}: {count} node{s}", "{side} neck level {level}: {count} node{s}"),
+    extranodal=("Nodal margins are ill defined, suggesting no capsule; extranodal extension is present.", "ENE: positive."),
+    no_extranodal=("ENE: negative.", "There are no signs of extranodal spread."),
+    earlier=(
+        "interval decrease in size of the lesion (earlier 9.5 x 8.5 cm).",
+        "in the last scan {place} was infiltrated.",
+        "tumour that was seen in {place} on the prior MRI is no longer part of the present disease burden of 2021.",
+        "prior CT from March: mass of 9.1 cm reaching {place}.",
+    ),
+    unseen=("{place} could not be evaluated because of streak artefact.", "{place} is not included in the scan."),
+    sided=("{name} on {side} side", "the {side} {name}", "{side} {name}"),
+    both=("the {name}s on both sides", "bilateral {name}s", "{name}s of both sides"),
+    size_one=("{a} cm", "{a} mm", "~{a} cm", "{a}.0 mm"),
+    size_two=("{a} by {b} cm", "{a} mm x {b} mm", "{a} X {b} cm", "{a} x {b} cm (TR x AP)"),
+    names={
+        "base_of_tongue": ("posterior third of the tongue", "tongue base"),
+        "floor_of_mouth": ("FOM", "floor of the mouth"),
+        "oral_tongue": ("lateral border of the tongue", "anterior 2/3rd of tongue", "oral tongue"),
+        "buccal_mucosa_and_gingiva": ("upper gingivobuccal sulcus", "buccal mucosa"),
+        "retromolar_trigone": ("RMT", "retromolar area"),
+        "pyriform_sinus": ("piriform sinus", "pyriform fossa"),
+        "false_cords": ("ventricular band", "false vocal fold"),
+        "true_vocal_cords": ("vocal fold", "true vocal fold"),
+        "aryepiglottic_folds": ("ary-epiglottic fold",),
+        "thyroid_cartilage": ("thyroid ala", "thyroid cartilage"),
+        "cricoid_cartilage": ("cricoid ring",),
+        "esophagus": ("oesophageal inlet", "upper esophagus"),
+        "tracheal_cartilages": ("tracheal rings", "trachea"),
+        "strap_muscles_thyroid_gland": ("infrahyoid muscles", "thyroid isthmus", "strap muscles"),
+        "carotid_arteries_ijv": ("common carotid artery", "ICA", "internal jugular vein"),
+        "prevertebral_space": ("pre-vertebral fascia", "prevertebral musculature"),
+        "soft_palate": ("uvula", "soft palate"),
+        "subglottis": ("infraglottic region", "subglottic larynx"),
+        "posterior_commissure": ("interarytenoid region", "posterior commissure"),
+        "skull_base": ("base of skull",),
+        "tonsil": ("tonsillar pillar", "faucial tonsil", "tonsil"),
+    },
 )  # fmt: skip

@@ -114,6 +114,7 @@ _NORMAL = (
     r"undisturbed|uncompromised|adequate|respected|disease[- ]free|symmetrical|nad|healthy|pristine|unobstructed)"
 )
 _DOUBT_WORDS = (
+    r"inseparable from|(?:not|cannot be) separable from|adherent to|fixed to|contiguous with|merging with|"
     r"abut(?:s|ting|ment|ted)?|in contact with|contacts?|close(?:ly)? (?:to|applied to)|indistinct(?:ness)?|"
     r"(?:loss|obliteration|effacement|blurring) of (?:the )?(?:intervening |normal |"
     r"adjacent )?fat ?planes?(?: between)?(?: with| around)?|"
@@ -182,8 +183,15 @@ _TREATMENT = re.compile(
     r"radiation (?:changes?|mucositis)|"
     r"sequela\w* of (?:radi\w+|treatment|therapy)|(?:inflammatory|reactive) (?:changes?|o?edema|thickening)"
 )
+_NOTHING_BEHIND = re.compile(
+    r"\W*(?:(?:\w+ly )?(?:seen|identified|noted|present|evident|demonstrated|found|detected|appreciated|visuali[sz]ed))?\W*"
+)
+_LANDMARK = re.compile(
+    r"\b(?:level|(?:upper|lower|inferior|superior|anterior|posterior) (?:border|margin|edge|end)|plane of) ?(?:of)? (?:the )?$"
+)
+_SIDE_BEHIND_CUE = re.compile(r" (?:by (?:the )?(?:mass|tumou?r|lesion) )?(?:on|at) (?:the )?(right|left|both)\b")
 _WEAK = re.compile(rf"{MASS_WORDS}|disease|deposits?")
-_NO_TUMOUR_WORD = re.compile(r"o?edema|swell|swollen|asymmetr|fullness|prominen|stranding|bulky")
+_NO_TUMOUR_WORD = re.compile(r"o?edema|swell|swollen|asymmetr|fullness|prominen|stranding|bulky|enlarg")
 _LIST = re.compile(r" ?(?:,|,? ?(?:or|nor)|/) ?(?:any |definite |frank |gross |significant |\w+ing |\w+al |\w+ous )?")
 _UNMADE = re.compile(
     rf"^[^,;]*?\b(?:{_BE} )?(?:not (?:\w+ )?(?:seen|identified|demonstrated|present|evident|noted|appreciated|"
@@ -223,14 +231,17 @@ def _in_clause(words: str, start: int, end: int) -> list[Assertion]:
     found = []
     for at, mention in enumerate(mentions):
         cue = _governing(clause, mentions, at, cues)
-        if cue is None or not mention.term.keys:
+        if cue is None or not mention.term.keys or _LANDMARK.search(clause[: mention.start]):
             continue
         state = _state(clause, cue, mentions)
         if state is None:
             continue
         moved = replace(mention, start=mention.start + start, end=mention.end + start)
         rest = _OTHERWISE.search(clause) is not None and state is State.NOT_INVOLVED
-        found.append(Assertion(moved, state, _sides(clause, mentions, at), clause[cue.start : cue.end], rest))
+        sides = _sides(clause, mentions, at)
+        behind = _SIDE_BEHIND_CUE.match(clause[cue.end :]) if cue.way is _Way.BACK else None
+        sides = sides or (sides_in(behind.group(1)) if behind else sides)
+        found.append(Assertion(moved, state, sides, clause[cue.start : cue.end], rest))
     return found
 
 
@@ -277,7 +288,8 @@ def _cues(clause: str, mentions: tuple[Mention, ...]) -> list[_Cue]:
                 skip = True
                 denied = flipped is _Kind.NORMAL
             else:
-                cues.append(_Cue(_Kind.NORMAL, _negator_way(clause, start, end, mentions), start, end, end))
+                if _denies_alone(clause, end, mentions):
+                    cues.append(_Cue(_Kind.NORMAL, _negator_way(clause, start, end, mentions), start, end, end))
             continue
         weak = _WEAK.fullmatch(clause[start:end]) is not None and kind is _Kind.DISEASE
         way = _way(clause, (start, end, kind, noun), mentions)
@@ -298,6 +310,7 @@ def _only_names(clause: str, cue: _Raw, following: _Raw | None) -> bool:
 
 def _joins(between: str) -> bool:
     """Whether a negator reaches the next cue over these words."""
+    between = re.sub(r"^ (?:\w+ly )?(?:appear|seem|look|be|been|being)(?: to)?(?: be| have| have been)?\b", "", between)
     return len(between) < 90 and re.search(rf"\b(?:{_BE}|with|which)\b(?! (?:a|any) )", between) is None
 
 
@@ -365,6 +378,13 @@ def _negator_way(clause: str, start: int, end: int, mentions: tuple[Mention, ...
     return _Way.AHEAD
 
 
+def _denies_alone(clause: str, end: int, mentions: tuple[Mention, ...]) -> bool:
+    """Whether a negator without anything denied says something: at the end ("orbit: no"), or right before a place."""
+    if _NOTHING_BEHIND.fullmatch(clause[end:]):
+        return True
+    return any(m.start >= end and re.fullmatch(r" (?:\w+ ){0,3}", clause[end : m.start]) for m in mentions)
+
+
 def _touches(clause: str, end: int, mentions: tuple[Mention, ...]) -> bool:
     """Whether a place follows at once."""
     return any(
@@ -391,6 +411,9 @@ def _governing(clause: str, mentions: tuple[Mention, ...], at: int, cues: list[_
     mention = mentions[at]
     inside = [c for c in cues if c.start <= mention.start and mention.end <= c.end]
     behind = next((c for c in cues if c.way is _Way.BACK and c.start >= mention.end), None)
+    adjacent = next((c for c in cues if c.noun and c.strong and clause[mention.end : c.start] == " "), None)
+    if adjacent is not None and not inside:
+        return adjacent
     if inside and inside[0].way is _Way.ITSELF:
         undone = behind if behind is not None and behind.kind in (_Kind.NORMAL, _Kind.UNSEEN) else None
         if undone is not None and inside[0].kind is not _Kind.NORMAL and undone.kind is _Kind.NORMAL:

@@ -25,6 +25,10 @@ _LEVELS = re.compile(
     rf"\b(?:levels?|stations?|lvl)\s*[-:]?\s*({_ONE}(?:\s*(?:,|/|&|-|and|to|through|or|"
     rf", and)\s*(?:levels?\s*)?{_ONE}(?![\w]))*)(?![\w])"
 )
+_BARE_LEVEL = re.compile(
+    r"\b(?:(?:ii|iii|iv|vi|vii|v)[ab]?|i[ab]|[1-6][ab])(?= (?:lymph ?)?(?:nodes?|lns?|nodal|lad|adenopathy|"
+    r"lymphadenopathy)\b)"
+)
 _NAMED_LEVELS = (
     (re.compile(r"\bsub-?mental\b(?! (?:space|gland))"), "Ia"),
     (re.compile(r"\bsubmandibular (?:lymph|node|nodal|ln|level|station)"), "Ib"),
@@ -45,6 +49,7 @@ _COUNT = re.compile(
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
 )
 _ONE_NODE = re.compile(r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metasta|involve))")
+_PLURAL = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad)\b")
 _NODES = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad|nodal)\b")
 _SIZED_ONE = re.compile(
     r"\b(?:a|an|one) \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
@@ -161,6 +166,9 @@ def levels_in(words: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
     found = []
     for match in _LEVELS.finditer(words):
         found.append((match.start(), match.end(), _spelled_out(match.group(1))))
+    for match in _BARE_LEVEL.finditer(words):
+        if all(match.end() <= start or match.start() >= end for start, end, _ in found):
+            found.append((match.start(), match.end(), _spelled_out(match.group())))
     for pattern, level in _NAMED_LEVELS:
         for match in pattern.finditer(words):
             free = all(match.end() <= start or match.start() >= end for start, end, _ in found)
@@ -269,6 +277,8 @@ def _counts(words: str) -> list[tuple[int, int]]:
     for match in re.finditer(r"\b(multiple|several|numerous|conglomerated?|matted)\b", words):
         if not any(abs(match.start() - place) < 40 for place in found):
             found[match.start()] = MULTIPLE
+    if len(found) == 1 and set(found.values()) == {1} and _PLURAL.search(words):
+        found = {}  # "lymphadenopathy, where a large node measures": not one
     single = _ONE_NODE.search(words)
     if not found and single is not None and not _NODES.search(words):
         found[single.start()] = 1

@@ -47,6 +47,7 @@ _FAT_PLANES = re.compile(
     r"\bfat ?planes? (?:\w+ ){0,4}?(?:is|are) (?:\w+ )?"
     r"(?P<done>lost|effaced|obliterated|blurred|maintained|preserved|intact|clear)"
 )
+_MASS = re.compile(rf"(?<![\w-])(?:{MASS_WORDS})(?![\w])")
 _FAT_DENIED = re.compile(r"\b(?:no|without)\b[^,;]*$")
 
 
@@ -173,7 +174,7 @@ def _add_tube(said: dict[str, list[Said]], sentence: Sentence) -> None:
 def _add_fat_planes(said: dict[str, list[Said]], sentence: Sentence) -> None:
     """Fat planes count here where the sentence speaks of nodes; the line stands under nodes."""
     match = _FAT_PLANES.search(sentence.plain)
-    if match is None or not speaks_of_nodes(sentence.plain) or re.search(MASS_WORDS, sentence.plain[: match.start()]):
+    if match is None or not speaks_of_nodes(sentence.plain) or _MASS.search(sentence.plain[: match.start()]):
         return
     kept = match.group("done") in ("maintained", "preserved", "intact", "clear")
     denied = kept or _FAT_DENIED.search(sentence.plain[: match.start()]) is not None

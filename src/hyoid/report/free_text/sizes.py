@@ -8,7 +8,11 @@ from dataclasses import dataclass
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _UNIT = r"(cm|mm|centimet(?:er|re)s?|millimet(?:er|re)s?)"
 _AXIS = r"(?:\s*\(?\b(?:ap|tr|trans|cc|si|ml|transverse|craniocaudal|anteroposterior|w|h|l)\b\)?)?"
-_MORE = rf"(?:{_AXIS}\s*(?:x|by)\s*{_NUMBER}\s*-?\s*{_UNIT}?)"
+_NAMED = (
+    r"\s*in (?:the )?(?:ap|tr|cc|si|anteroposterior|transverse|craniocaudal|axial)(?: dimension| plane| diameter)?"
+    r"(?:,? and|,| by)"
+)
+_MORE = rf"(?:(?:{_AXIS}\s*(?:x|by)|{_NAMED})\s*{_NUMBER}\s*-?\s*{_UNIT}?)"
 _SIZE = re.compile(rf"(?<![\d.,/-]){_NUMBER}\s*-?\s*{_UNIT}?{_MORE}?{_MORE}?(?![\d/])")
 _NOT_A_SIZE = re.compile(
     r"(?:<|>|less than|smaller than|below|under|more than|larger than|greater than|exceeding|over|above|within|"

@@ -72,7 +72,7 @@ TERMS: tuple[Term, ...] = (
     Term(r"soft palate|uvula|velum", ("soft_palate",), "Soft palate"),
     Term(r"epiglott(?:is|ic)", ("epiglottis",), "Epiglottis"),
     Term(
-        r"false (?:vocal )?(?:cords?|folds?)|ventricular (?:bands?|folds?)|vestibular folds?",
+        r"false (?:vocal )?(?:cords?|folds?)|false(?= and true (?:vocal )?(?:cords?|folds?))|ventricular (?:bands?|folds?)|vestibular folds?",
         ("false_cords",),
         "False cords",
     ),
@@ -81,7 +81,7 @@ TERMS: tuple[Term, ...] = (
     Term(r"pre-? ?epiglottic(?: space| fat| region)*", ("preepiglottic_space",)),
     Term(r"para-? ?glottic(?: spaces?| fat| region)*|paralaryngeal (?:space|fat)", ("paraglottic_space",)),
     Term(r"(?:laryngeal )?vestibule", ("vestibule",), "Vestibule"),
-    Term(r"(?:true )?vocal (?:cords?|folds?)|true cords?|tvcs?", ("true_vocal_cords",), "True vocal cords"),
+    Term(r"(?:true )?vocal (?:cords?|folds?)|true(?= and false (?:vocal )?(?:cords?|folds?))|true cords?|tvcs?", ("true_vocal_cords",), "True vocal cords"),
     Term(r"anterior commissure", ("anterior_commissure",), "Anterior commissure"),
     Term(
         r"posterior commissure|inter-?arytenoid(?: region| space| area| notch)?",
@@ -165,7 +165,7 @@ TERMS: tuple[Term, ...] = (
     Term(r"glott(?:is|ic)(?: larynx)?", ("true_vocal_cords", "anterior_commissure", "posterior_commissure"), "Glottis"),
     Term(r"(?:major )?salivary glands", ("parotid_gland", "submandibular_gland")),
     Term(
-        r"(?:laryngeal )?cartilag(?:es|inous framework)|laryngeal framework",
+        r"(?:laryngeal )?cartilag(?:e|es|inous framework)|laryngeal framework",
         ("thyroid_cartilage", "cricoid_cartilage", "arytenoid_cartilages"),
     ),
     # Places the template has no line for; named, so that longer words are not read as shorter ones.
@@ -174,7 +174,7 @@ TERMS: tuple[Term, ...] = (
     Term(r"hard palate", (), "Hard palate"),
     Term(
         r"(?:right |left )?(?:lateral |posterior )(?:and (?:lateral |posterior ))?(?:oro-?|hypo-?|"
-        r"naso-?)?pharyngeal walls?",
+        r"naso-?)?pharyngeal walls?|(?:oro-?|hypo-?|naso-?)pharynx (?:posterior|lateral) walls?",
         (),
         "Pharyngeal wall",
     ),
