@@ -88,7 +88,7 @@ def main() -> None:
             models.tumour,
             cache_folder(),
             cases=BF16_CASES,
-            labels_of=lambda ct, where: target_mask(localise_tumour(ct, models.tumour, where)[0], ct),
+            labels_of=lambda ct, where: target_mask(localise_tumour(ct, models.tumour, where)[0], ct, 0.0),
         ),
     }
     target = dice.pop("target_region")

@@ -187,6 +187,7 @@ def run_record(
         },
         "input": {
             "fingerprint": study.fingerprint,
+            "series": None if study.series is None else str(study.series),
             "shape": list(study.volume.geometry.shape),
             "spacing_mm": list(study.volume.geometry.spacing_mm),
             "warnings": list(study.warnings),

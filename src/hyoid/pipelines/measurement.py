@@ -164,7 +164,7 @@ def _measured(case: CaseFiles, models: ReportModels, ct_only: ModelPackage, mach
     ptv = to_canonical(read_labels(case.target)).array == OPENKBP_PTV70
     organs, _ = outline_organs(ct, models.organs, machine)
     logits, _ = localise_tumour(ct, models.tumour, machine)
-    target = target_mask(logits, ct).array > 0
+    target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"]).array > 0
     scores = {"target_region": dice(target, ptv)}
     for value, name in OPENKBP_ORGANS.items():
         if (contours == value).any() and name in models.organs.manifest.supported:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +43,7 @@ Progress = Callable[[str, int, int], None]
 # The larynx holds its own air and cartilages; they are painted over it.
 _HOLDS_OTHERS = frozenset({BY_NAME["larynx"].label})
 PARTS_OF_LARYNX = ("larynx_air", "thyroid_cartilage", "cricoid_cartilage")
-MEANING = "the predicted high-dose target covers more than {share:.0%} of the structure"
+MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +138,7 @@ def structured_report(
         warnings = (*warnings, *_said_of(reader))
     else:
         logits, precisions["tumour"] = localise_tumour(ct, models.tumour, machine, on_progress)
-        target = target_mask(logits, ct)
+        target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"])
         involvement, precisions["sgrnet"] = classify(ct, organs, logits, models.sgrnet, machine, on_progress)
         if not involvement:
             warnings = (*warnings, "No organ was found, so involvement was not predicted.")
@@ -183,9 +184,11 @@ def localise_tumour(
     return logits, runtime.precision
 
 
-def target_mask(logits: Logits, ct: Volume) -> Volume:
-    """Predicted target region on the grid of the scan, as label 1."""
-    return labels_from_logits(logits.array, logits.geometry, ct.geometry, [1])
+def target_mask(logits: Logits, ct: Volume, min_volume_ml: float) -> Volume:
+    """Predicted target region on the grid of the scan, as label 1; parts below `min_volume_ml` are dropped."""
+    mask = labels_from_logits(logits.array, logits.geometry, ct.geometry, [1])
+    smallest = int(np.ceil(min_volume_ml / ct.geometry.voxel_ml))
+    return mask.with_array(cc3d.dust(mask.array, threshold=smallest, connectivity=26))
 
 
 def sgrnet_inputs(
@@ -283,11 +286,13 @@ def _tile_runtime(package: ModelPackage, machine: Machine) -> Runtime:
 def _study_facts(study: Study) -> schema.Study:
     geometry = canonical_geometry(study.volume.geometry)
     warnings = study.warnings
-    if study.series is not None:
-        warnings = (str(study.series), *warnings)
-    return schema.Study(
-        modality="CT", spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=tuple(warnings)
-    )
+    if study.series is not None and study.series.others:
+        also = "; ".join(study.series.others)
+        warnings = (
+            f"Of several series, this one was read: {study.series} ({study.series.why}). Not read: {also}.",
+            *warnings,
+        )
+    return schema.Study(modality="CT", spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=warnings)
 
 
 def _said_of(reader: ReaderMasks) -> tuple[str, ...]:
