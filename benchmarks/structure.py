@@ -1,6 +1,6 @@
 """Free text -> template: precision and recall per field on reports of virtual patients.
 
-    python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out|tuning-1|tuning-2] [--cohort DIR] [--errors]
+    python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out] [--cohort DIR] [--errors]
 
 The reports are written by `hyoid.phantom.free_text`, by default in the phrasing templates that the rules were not tuned
 on. With `--cohort` the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without images.

@@ -19,6 +19,7 @@ from hyoid.interfaces import (
     models_command,
     phantom_command,
     report_command,
+    structure_command,
     train_command,
 )
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("demo")(report_command.demo)
 app.command("report")(report_command.report)
+app.command("structure")(structure_command.structure)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("phantom")(phantom_command.phantom)

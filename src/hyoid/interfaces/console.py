@@ -26,6 +26,7 @@ STAGE_WORDS = {
     "train": "Training",
     "priors": "Predicting organ maps and heatmaps",
     "measure": "Measuring",
+    "structure": "Reading the text",
 }
 
 

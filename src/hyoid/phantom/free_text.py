@@ -229,7 +229,7 @@ class _Writer:
             if len(now) == 1:
                 template = self._pick(self.phrasing.spared_one)
                 sentences.append(
-                    _sentence(template.format(places=self._listed(now, sides), bare=self._pick(self.phrasing.names.get(now[0]) or NAMES[now[0]])))
+                    _sentence(template.format(places=self._listed(now, sides), bare=self._named(now[0])[len("the ") :]))
                 )
             else:
                 choice = int(self.rng.integers(2))

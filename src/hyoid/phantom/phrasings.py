@@ -124,9 +124,11 @@ TUNING_1 = Phrasing(
         "the mass involves {places}.", "there is extension to {places}.", "it infiltrates {places}.",
         "{places} are involved.",
     ),
-    involved_one=("the tumour extends to {places}.", "{places} is infiltrated by the mass.", "there is invasion of {places}."),
+    involved_one=("the tumour extends to {places}.", "{places} is infiltrated by the mass.", "there is invasion "
+        "of {places}."),
     spared=("{places} are normal.", "{places} are spared.", "{places} appear unremarkable."),
-    spared_or=("no evidence of involvement of {places}.", "the mass does not extend to {places}.", "there is no invasion of {places}."),
+    spared_or=("no evidence of involvement of {places}.", "the mass does not extend to {places}.", "there is no "
+        "invasion of {places}."),
     spared_one=("{places} is maintained.", "{places} is normal.", "no extension to {places}.", "{bare}: Normal."),
     equivocal=("involvement of {places} cannot be excluded.", "possible infiltration of {places}.", "the mass abuts {places}."),
     treated=(
@@ -169,7 +171,8 @@ TUNING_1 = Phrasing(
 
 TUNING_2 = Phrasing(
     frame=(
-        "CT soft tissue neck with IV contrast\n\nClinical information\n{background}\n\nFindings\n{findings}\n{outside}\n"
+        "CT soft tissue neck with IV contrast\n\nClinical "
+            "information\n{background}\n\nFindings\n{findings}\n{outside}\n"
         "{traps}\n\nConclusion\nAppearances as detailed in the body of the report.\n",
         "EXAM: Contrast enhanced CT of the neck, 3 mm slices.\nINDICATION: {background}\n\n{traps}\n\n{findings}\n\n"
         "{outside}\n\nRECOMMENDATION: Correlate with endoscopy and biopsy.\n",
@@ -189,11 +192,14 @@ TUNING_2 = Phrasing(
         "Primary tumour: a necrotic mass occupying {place}, {size} in size.",
     ),
     involved=(
-        "this lesion spreads to {places}.", "tumour is seen invading {places}.", "direct extension into {places} is present.",
-        "disease also affects {places}.", "{places} show tumour infiltration.", "there is contiguous involvement of {places}.",
+        "this lesion spreads to {places}.", "tumour is seen invading {places}.", "direct extension into "
+            "{places} is present.",
+        "disease also affects {places}.", "{places} show tumour infiltration.", "there is contiguous "
+            "involvement of {places}.",
     ),
     involved_one=(
-        "the growth reaches {places}.", "{places} is destroyed by tumour.", "there is frank tumour invasion into {places}.",
+        "the growth reaches {places}.", "{places} is destroyed by tumour.", "there is frank tumour invasion "
+            "into {places}.",
         "{places} appears infiltrated.", "inferiorly, it encroaches upon {places}.",
     ),
     spared=(
@@ -217,13 +223,16 @@ TUNING_2 = Phrasing(
         "{places} shows smooth thickening which is most likely treatment related.",
     ),
     nerves=("Perineural tumour spread is present along V3.", "There is evidence of perineural extension."),
-    intracranial=("Tumour extends intracranially through the foramen ovale with intracranial extension into the dura.",),
+    intracranial=("Tumour extends intracranially through the foramen ovale with intracranial extension into the "
+        "dura.",),
     airway_open=("No airway compromise.", "The airway is not narrowed.", "Patent airway."),
-    airway_narrow=("The tumour is causing significant airway narrowing.", "The laryngeal airway is severely compromised."),
+    airway_narrow=("The tumour is causing significant airway narrowing.", "The laryngeal airway is severely "
+        "compromised."),
     tube=("The patient is intubated with an endotracheal tube in place.", "An ET tube is noted."),
     no_tube=("Endotracheal tube: absent.", "There is no endotracheal tube."),
     no_nodes=(
-        "No pathologically enlarged or necrotic cervical lymph nodes.", "There is no cervical adenopathy by size criteria.",
+        "No pathologically enlarged or necrotic cervical lymph "
+            "nodes.", "There is no cervical adenopathy by size criteria.",
         "Lymph nodes: none enlarged.",
     ),
     node=(
@@ -239,24 +248,28 @@ TUNING_2 = Phrasing(
         "Metastatic adenopathy is present with {groups}. The dominant node is {size}.",
         "Involved lymph nodes include {groups} (largest {size}).",
     ),
-    node_group=("{count} {side} level {level} lymph node{s}", "{count} metastatic node{s} at level {level} on the {side}"),
-    extranodal=("Features of extranodal spread are present.", "The margins are irregular with extracapsular extension."),
+    node_group=("{count} {side} level {level} lymph node{s}", "{count} metastatic node{s} at level {level} on "
+        "the {side}"),
+    extranodal=("Features of extranodal spread are present.", "The margins are irregular with extracapsular "
+        "extension."),
     no_extranodal=("No features to suggest extranodal extension.", "Extracapsular extension is not seen."),
     earlier=(
         "when compared with the prior study, the mass has decreased from 9.9 cm.",
         "the earlier examination showed involvement of {place}.",
         "at baseline, the tumour measured 8.8 cm and invaded {place}.",
     ),
-    unseen=("evaluation of {place} is limited by motion artefact.", "{place} is obscured by beam hardening from dental amalgam."),
+    unseen=("evaluation of {place} is limited by motion artefact.", "{place} is obscured by beam hardening from "
+        "dental amalgam."),
     sided=("the {name} on the {side}", "the {side} {name}", "{side}-sided {name}"),
     both=("the {name}s bilaterally", "the right and left {name}s"),
     size_one=("{a} cm", "{a}-mm", "up to {a} cm", "{a} mm in maximum diameter"),
-    size_two=("{a} cm by {b} cm", "{a} × {b} mm", "{a}*{b} cm", "{a} cm (AP) x {b} cm (TR)"),
+    size_two=("{a} cm by {b} cm", "{a} \u00d7 {b} mm", "{a}*{b} cm", "{a} cm (AP) x {b} cm (TR)"),
 )  # fmt: skip
 
 HELD_OUT = Phrasing(
     frame=(
-        "Study: CT neck (post contrast)\n\nClinical details: {background}\n\nReport:\n{findings}\n\n{traps}\n\n{outside}\n\n"
+        "Study: CT neck (post contrast)\n\nClinical details: "
+            "{background}\n\nReport:\n{findings}\n\n{traps}\n\n{outside}\n\n"
         "Opinion: As above. Discussion in the tumour board is suggested.\n",
         "CECT NECK\nH/O: {background}\n\n{outside} {findings}\n\n{traps}\n\nADVICE: Tissue diagnosis.\n",
     ),
@@ -276,20 +289,24 @@ HELD_OUT = Phrasing(
         "Known primary in {place} currently measures {size}.",
     ),
     involved=(
-        "medially and superiorly the mass extends up to involve {places}.", "obvious infiltration is noted in {places}.",
-        "the neoplasm has invaded {places}.", "{places} are engulfed by the lesion.", "loss of normal outline of {places} due to tumour infiltration.",
+        "medially and superiorly the mass extends up to involve "
+            "{places}.", "obvious infiltration is noted in {places}.",
+        "the neoplasm has invaded {places}.", "{places} are engulfed by the lesion.", "loss of normal outline "
+            "of {places} due to tumour infiltration.",
         "transgression into {places} is evident.", "structures involved: {places}.",
     ),
     involved_one=(
         "{places} shows abnormal enhancement consistent with tumour.", "superior extent: up to and including {places}.",
-        "{places} is replaced by neoplastic tissue.", "posteriorly it breaches {places}.", "gross involvement of {places} seen.",
+        "{places} is replaced by neoplastic tissue.", "posteriorly it breaches {places}.", "gross involvement "
+            "of {places} seen.",
     ),
     spared=(
         "{places} show normal appearance.", "{places} are not remarkable.", "rest of the neck: {places} are normal.",
         "{places} are well preserved.", "unremarkable appearance of {places}.", "{places} have a normal appearance.",
     ),
     spared_or=(
-        "no CT features of invasion of {places}.", "the disease does not cross into {places}.", "neither erosion nor invasion of {places} is seen.",
+        "no CT features of invasion of {places}.", "the disease does not cross into {places}.", "neither "
+            "erosion nor invasion of {places} is seen.",
         "no abnormal enhancement in {places}.", "{places} are without tumour.",
     ),
     spared_one=(
@@ -297,7 +314,8 @@ HELD_OUT = Phrasing(
         "clear fat plane is seen between the mass and {places}.", "{places} looks normal.", "{bare}: WNL.", "{places} is free.",
     ),
     equivocal=(
-        "{places} may be involved.", "subtle invasion of {places} is not excluded.", "indistinct fat plane with {places}.",
+        "{places} may be involved.", "subtle invasion of {places} is not excluded.", "indistinct fat plane with "
+            "{places}.",
         "{places} is in close contact with the mass, ?infiltration.", "equivocal involvement of {places}.",
     ),
     treated=(
@@ -305,14 +323,17 @@ HELD_OUT = Phrasing(
         "symmetric thickening and low attenuation of {places} secondary to previous radiotherapy.",
         "post irradiation oedema involving {places}.",
     ),
-    nerves=("Widening of the foramen ovale is seen with perineural disease.", "Perineural invasion along the mandibular nerve."),
-    intracranial=("The tumour has an intracranial component.", "Intracranial spread through the skull foramina is seen."),
+    nerves=("Widening of the foramen ovale is seen with perineural "
+        "disease.", "Perineural invasion along the mandibular nerve."),
+    intracranial=("The tumour has an intracranial component.", "Intracranial spread through the skull foramina "
+        "is seen."),
     airway_open=("Airway: adequate.", "The laryngeal airway is widely patent.", "There is no narrowing of the airway."),
     airway_narrow=("The mass encroaches on the airway.", "Marked luminal narrowing of the airway by the tumour."),
     tube=("ETT noted in situ.", "The endotracheal tube tip is 3 cm above the carina."),
     no_tube=("ET tube: nil.", "Without endotracheal tube."),
     no_nodes=(
-        "Neck nodes: not enlarged.", "Cervical lymph nodes are not significantly enlarged.", "Negative for cervical lymphadenopathy.",
+        "Neck nodes: not enlarged.", "Cervical lymph nodes are not significantly enlarged.", "Negative for "
+            "cervical lymphadenopathy.",
         "No suspicious adenopathy in the neck.",
     ),
     node=(
@@ -329,7 +350,8 @@ HELD_OUT = Phrasing(
         "Pathological adenopathy: {groups}; the largest of these is {size}.",
     ),
     node_group=("level {level} {side}: {count} node{s}", "{side} neck level {level}: {count} node{s}"),
-    extranodal=("Nodal margins are ill defined, suggesting no capsule; extranodal extension is present.", "ENE: positive."),
+    extranodal=("Nodal margins are ill defined, suggesting no capsule; extranodal extension is "
+        "present.", "ENE: positive."),
     no_extranodal=("ENE: negative.", "There are no signs of extranodal spread."),
     earlier=(
         "interval decrease in size of the lesion (earlier 9.5 x 8.5 cm).",

@@ -54,6 +54,7 @@ def state_words(row: Field, state: State, sides: frozenset[Side]) -> str:
 
     Examples
     --------
+    >>> from hyoid.report.template import BY_KEY
     >>> state_words(BY_KEY["tonsil"], State.INVOLVED, frozenset({Side.RIGHT}))
     'R - involved'
     >>> state_words(BY_KEY["skull_base"], State.NOT_INVOLVED, frozenset())

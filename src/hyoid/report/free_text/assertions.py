@@ -167,7 +167,8 @@ _CLAUSE = re.compile(
     r"yet)\b,?"
 )
 _UNSURE = re.compile(
-    r"\b(?:likely|probabl[ey]|possibl[ey]|possibility of|suspicious|suspicion|suspected|suggest\w*|questionabl[ey]|presumabl[ey]|conceivabl[ey]|"
+    r"\b(?:likely|probabl[ey]|possibl[ey]|possibility of|suspicious|suspicion|suspected|suggest\w*|"
+    r"questionabl[ey]|presumabl[ey]|conceivabl[ey]|"
     r"question of|"
     r"equivocal(?:ly)?|may(?: be)?|might|could be|can not be (?:\w+ )?(?:excluded|ruled out)|"
     r"not (?:be )?(?:\w+ )?(?:excluded|ruled out)|"
@@ -184,10 +185,12 @@ _TREATMENT = re.compile(
     r"sequela\w* of (?:radi\w+|treatment|therapy)|(?:inflammatory|reactive) (?:changes?|o?edema|thickening)"
 )
 _NOTHING_BEHIND = re.compile(
-    r"\W*(?:(?:\w+ly )?(?:seen|identified|noted|present|evident|demonstrated|found|detected|appreciated|visuali[sz]ed))?\W*"
+    r"\W*(?:(?:\w+ly )?(?:seen|identified|noted|present|evident|demonstrated|found|detected|appreciated|"
+    r"visuali[sz]ed))?\W*"
 )
 _LANDMARK = re.compile(
-    r"\b(?:level|(?:upper|lower|inferior|superior|anterior|posterior) (?:border|margin|edge|end)|plane of) ?(?:of)? (?:the )?$"
+    r"\b(?:level|(?:upper|lower|inferior|superior|anterior|posterior) (?:border|margin|edge|end)|"
+    r"plane of) ?(?:of)? (?:the )?$"
 )
 _SIDE_BEHIND_CUE = re.compile(r" (?:by (?:the )?(?:mass|tumou?r|lesion) )?(?:on|at) (?:the )?(right|left|both)\b")
 _WEAK = re.compile(rf"{MASS_WORDS}|disease|deposits?")
@@ -211,8 +214,8 @@ def assertions_in(words: str) -> tuple[Assertion, ...]:
 
     Examples
     --------
-    >>> [(a.mention.term.keys, a.state.value) for a in assertions_in("mass involves the tonsil, sparing the "
-        "soft palate")]
+    >>> found = assertions_in("mass involves the tonsil, sparing the soft palate")
+    >>> [(a.mention.term.keys, a.state.value) for a in found]
     [(('tonsil',), 'involved'), (('soft_palate',), 'not involved')]
     """
     found: list[Assertion] = []
@@ -287,9 +290,8 @@ def _cues(clause: str, mentions: tuple[Mention, ...]) -> list[_Cue]:
                 )
                 skip = True
                 denied = flipped is _Kind.NORMAL
-            else:
-                if _denies_alone(clause, end, mentions):
-                    cues.append(_Cue(_Kind.NORMAL, _negator_way(clause, start, end, mentions), start, end, end))
+            elif _denies_alone(clause, end, mentions):
+                cues.append(_Cue(_Kind.NORMAL, _negator_way(clause, start, end, mentions), start, end, end))
             continue
         weak = _WEAK.fullmatch(clause[start:end]) is not None and kind is _Kind.DISEASE
         way = _way(clause, (start, end, kind, noun), mentions)

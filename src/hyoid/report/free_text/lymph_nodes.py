@@ -48,7 +48,10 @@ _COUNT = re.compile(
     rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*(?:cm|mm|x|\.|-|/|"
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
 )
-_ONE_NODE = re.compile(r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metasta|involve))")
+_ONE_NODE = re.compile(
+    r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|"
+    r"metasta|involve))"
+)
 _PLURAL = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad)\b")
 _NODES = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad|nodal)\b")
 _SIZED_ONE = re.compile(
@@ -160,8 +163,8 @@ def levels_in(words: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
 
     Examples
     --------
-    >>> levels_in("left levels ii-iv and level ib")
-    ((5, 17, ('II', 'III', 'IV')), (22, 30, ('Ib',)))
+    >>> levels_in("levels ii-iv on the left, level ib")
+    ((0, 12, ('II', 'III', 'IV')), (26, 34, ('Ib',)))
     """
     found = []
     for match in _LEVELS.finditer(words):

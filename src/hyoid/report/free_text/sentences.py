@@ -78,8 +78,8 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
 
     Examples
     --------
-    >>> [(s.part.value, s.text) for s in read_sentences("Comparison: None.\\n\\nFINDINGS:\\nLips: normal. "
-        "Approx. 2 cm.")]
+    >>> found = read_sentences("Comparison: None.\\n\\nFINDINGS:\\nLips: normal. Approx. 2 cm.")
+    >>> [(s.part.value, s.text) for s in found]
     [('comparison', 'None.'), ('findings', 'Lips: normal.'), ('findings', 'Approx. 2 cm.')]
     """
     part = Part.FINDINGS
@@ -201,7 +201,8 @@ _CUTS = (
     r"\b(?:previously|formerly|earlier|prior|prev) (?:measur\w+ |was |size )?(?:about |approx |"
     rf"approximately )?{_SIZE}",
     rf"\bfrom (?:about |approx |approximately )?{_SIZE}",
-    rf"(?:^|(?<=[,;(])|\band )\s*{_TO_SCAN}(?: \w+)? (?:showed|demonstrated|revealed|described|reported|had|identified|noted)\b"
+    rf"(?:^|(?<=[,;(])|\band )\s*{_TO_SCAN}(?: \w+)? (?:showed|demonstrated|revealed|described|reported|had|"
+    rf"identified|noted)\b"
     rf".*?(?=;|\b{_NOW}\b|\)|$)",
     # A comparison: only its other side.
     r"\b(?:when |as )?(?:compared|in comparison|as against|as opposed|relative|with respect|"

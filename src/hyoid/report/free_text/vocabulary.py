@@ -72,7 +72,8 @@ TERMS: tuple[Term, ...] = (
     Term(r"soft palate|uvula|velum", ("soft_palate",), "Soft palate"),
     Term(r"epiglott(?:is|ic)", ("epiglottis",), "Epiglottis"),
     Term(
-        r"false (?:vocal )?(?:cords?|folds?)|false(?= and true (?:vocal )?(?:cords?|folds?))|ventricular (?:bands?|folds?)|vestibular folds?",
+        r"false (?:vocal )?(?:cords?|folds?)|false(?= and true (?:vocal )?(?:cords?|folds?))|"
+        r"ventricular (?:bands?|folds?)|vestibular folds?",
         ("false_cords",),
         "False cords",
     ),
@@ -81,7 +82,11 @@ TERMS: tuple[Term, ...] = (
     Term(r"pre-? ?epiglottic(?: space| fat| region)*", ("preepiglottic_space",)),
     Term(r"para-? ?glottic(?: spaces?| fat| region)*|paralaryngeal (?:space|fat)", ("paraglottic_space",)),
     Term(r"(?:laryngeal )?vestibule", ("vestibule",), "Vestibule"),
-    Term(r"(?:true )?vocal (?:cords?|folds?)|true(?= and false (?:vocal )?(?:cords?|folds?))|true cords?|tvcs?", ("true_vocal_cords",), "True vocal cords"),
+    Term(
+        r"(?:true )?vocal (?:cords?|folds?)|true(?= and false (?:vocal )?(?:cords?|folds?))|true cords?|tvcs?",
+        ("true_vocal_cords",),
+        "True vocal cords",
+    ),
     Term(r"anterior commissure", ("anterior_commissure",), "Anterior commissure"),
     Term(
         r"posterior commissure|inter-?arytenoid(?: region| space| area| notch)?",

@@ -1,0 +1,70 @@
+import pytest
+
+from hyoid.anatomy.structures import Side
+from hyoid.report.free_text.assertions import State, assertions_in
+from hyoid.report.free_text.sentences import plain
+
+YES, NO, DOUBT, TREATED = State.INVOLVED, State.NOT_INVOLVED, State.EQUIVOCAL, State.TREATED
+
+
+def found(text):
+    return {a.mention.term.keys[0]: a.state for a in assertions_in(plain(text))}
+
+
+@pytest.mark.parametrize(
+    ("text", "states"),
+    [
+        ("The mass involves the tonsil and the soft palate is spared.", {"tonsil": YES, "soft_palate": NO}),
+        ("The mass involves the tonsil, the soft palate and epiglottis are spared.",
+         {"tonsil": YES, "soft_palate": NO, "epiglottis": NO}),
+        ("No thyroid cartilage invasion.", {"thyroid_cartilage": NO}),
+        ("The thyroid cartilage shows no erosion.", {"thyroid_cartilage": NO}),
+        ("No evidence of invasion of the lip, cricoid cartilage or orbit.",
+         {"lip": NO, "cricoid_cartilage": NO, "orbit": NO}),
+        ("No erosion or invasion of the skull base.", {"skull_base": NO}),
+        ("Invasion of the prevertebral space cannot be excluded.", {"prevertebral_space": DOUBT}),
+        ("Invasion of the prevertebral space is not seen.", {"prevertebral_space": NO}),
+        ("Possible infiltration of the lip.", {"lip": DOUBT}),
+        ("The mass abuts the carotid artery.", {"carotid_arteries_ijv": DOUBT}),
+        ("Thyroid, cricoid and arytenoid cartilages are intact.",
+         {"thyroid_cartilage": NO, "cricoid_cartilage": NO, "arytenoid_cartilages": NO}),
+        ("No perineural spread or intracranial extension.", {"cranial_nerves": NO, "intracranial_extension": NO}),
+        ("Neither the esophagus nor the trachea is involved.", {"esophagus": NO, "tracheal_cartilages": NO}),
+        ("The lip does not appear to be involved.", {"lip": NO}),
+        ("Oedematous thickening of the epiglottis, likely post RT change.", {"epiglottis": TREATED}),
+        ("Diffuse oedema of the epiglottis.", {"epiglottis": State.CHANGED}),
+        ("The pterygoid muscles are preserved but the parapharyngeal fat is effaced.",
+         {"pterygoid_muscles": NO, "parapharyngeal_space": YES}),
+        ("Subglottic extension to the level of the inferior border of the cricoid.", {"subglottis": YES}),
+        ("It involves both the false and true vocal cords.", {"false_cords": YES, "true_vocal_cords": YES}),
+        ("The lip cannot be assessed due to artefact.", {}),
+        ("Mucosal thickening is seen in the right maxillary sinus.", {}),
+        ("The epiglottis lies above the hyoid bone.", {}),
+    ],
+)  # fmt: skip
+def test_states(text, states):
+    assert found(text) == states
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        ("The mass involves the right tonsil.", {Side.RIGHT}),
+        ("The mass involves the tonsil on the left and the lip.", {Side.LEFT}),
+        ("Both tonsils are infiltrated.", {Side.RIGHT, Side.LEFT}),
+        ("The right and left tonsils are infiltrated.", {Side.RIGHT, Side.LEFT}),
+        ("The tonsil is infiltrated on the left.", {Side.LEFT}),
+        ("The left soft palate and tonsil are infiltrated.", set()),
+        ("The tonsil is infiltrated.", set()),
+    ],
+)
+def test_sides(text, sides):
+    assert [set(a.sides) for a in assertions_in(plain(text)) if a.mention.term.keys == ("tonsil",)] == [sides]
+
+
+def test_swapping_left_and_right_swaps_the_answer():
+    text = "The mass involves the left tonsil, right vallecula and right parotid gland; the left orbit is spared."
+    swapped = text.replace("left", "L#").replace("right", "left").replace("L#", "right")
+    other = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
+    before = [(a.mention.term.keys, a.state, {other[s] for s in a.sides}) for a in assertions_in(plain(text))]
+    assert [(a.mention.term.keys, a.state, set(a.sides)) for a in assertions_in(plain(swapped))] == before
