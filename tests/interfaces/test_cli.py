@@ -72,9 +72,9 @@ def test_a_refusal_leaves_an_older_result_as_it_was(hyoid, tmp_path):
 
 
 def test_measure_writes_the_contract(hyoid, tmp_path):
-    labels = np.zeros((6, 8, 8), np.uint8)
+    labels = np.zeros((6, 8, 20), np.uint8)
     labels[1:4, 2:4, 1:3] = 2
-    write_nifti(Volume(labels, Geometry.axial((6, 8, 8), (3, 2, 2)), Quantity.LABEL), tmp_path / "m.nii.gz")
+    write_nifti(Volume(labels, Geometry.axial((6, 8, 20), (3, 2, 2)), Quantity.LABEL), tmp_path / "m.nii.gz")
     code, _, _ = hyoid("measure", tmp_path / "m.nii.gz", "--out", tmp_path / "m.json")
     assert code == 0
     (lesion,) = json.loads((tmp_path / "m.json").read_text())["lesions"]

@@ -1,0 +1,28 @@
+"""One virtual patient as a DICOM series, made once for the folder's tests."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from hyoid.io.dicom_ct import write_ct_series
+from hyoid.phantom.patient import PhantomOptions, virtual_patient
+
+
+@pytest.fixture(scope="session")
+def patient():
+    options = PhantomOptions(nodes=(2, 2), diameter_mm=(30, 40), wide_hu=False)
+    return virtual_patient(np.random.default_rng(11), spacing_mm=(3.0, 2.0, 2.0), options=options)
+
+
+@pytest.fixture(scope="session")
+def made_series(patient, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dicom")
+    write_ct_series(folder / "ct", patient.ct, seed="test")
+    return folder / "ct"
+
+
+@pytest.fixture
+def series(made_series, tmp_path):
+    """A copy that a test may break."""
+    return shutil.copytree(made_series, tmp_path / "ct")

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from hyoid.errors import UsageError
+from hyoid.io.files import write_nifti
+from hyoid.pipelines.sgrnet_training import involvement_targets
+from hyoid.training.cases import find_cases
+from hyoid.training.classification import UNKNOWN, ReportCase, ReportDataset, train_classification
+from hyoid.training.recipe import load_recipe
+from hyoid.volume import Geometry, Quantity, Volume
+
+FIELDS = ("larynx", "mandible", "parotid_right", "parotid_left", "oesophagus")
+
+
+@pytest.fixture
+def case(tmp_path):
+    geometry = Geometry.axial((10, 10, 20), (3, 4, 4))
+    organs, ptv = np.zeros((2, 10, 10, 20), np.uint8)
+    organs[0:10, 0:2, 0:10] = 6  # larynx: 200 voxels
+    organs[0:10, 4:6, 0:10] = 7  # mandible: 200 voxels
+    organs[0:2, 8:10, 0:5] = 3  # parotid right: 20 voxels
+    ptv[0:10, 0, 0:1] = 3  # 10 of 200 voxels of the larynx: exactly 5 %
+    ptv[0:10, 4, 0:2] = 3  # 20 of 200 voxels of the mandible: 10 %
+    ptv[0:2, 8:10, 0:5] = 2  # a lower dose does not count
+    write_nifti(Volume(np.zeros((10, 10, 20), np.int16), geometry, Quantity.HU), tmp_path / "pt_1_ct.nii.gz")
+    for name, array in (("oar", organs), ("ptv", ptv)):
+        write_nifti(Volume(array, geometry, Quantity.LABEL), tmp_path / f"pt_1_{name}.nii.gz")
+    return find_cases(tmp_path)[0]
+
+
+def test_more_than_five_per_cent_is_involved_and_uncontoured_is_unknown(case):
+    assert involvement_targets(case, FIELDS, 0.05).tolist() == [0, 1, 0, UNKNOWN, UNKNOWN]
+
+
+def test_a_structure_that_openkbp_does_not_contour_is_refused(case):
+    with pytest.raises(UsageError, match="no contours of 'tongue'"):
+        involvement_targets(case, ("tongue",), 0.05)
+
+
+def report_cases(n, shape=(32, 32, 32)):
+    rng = np.random.default_rng(0)
+    for k in range(n):
+        heat = np.zeros(shape, np.float32)
+        heat[10:20, 10:20, 4:10] = 1
+        organs = np.zeros(shape, np.uint8)
+        organs[10:20, 10:20, 20:28] = 23
+        target = np.array([k % 2, 1, UNKNOWN, 0, 1], np.float32)
+        yield ReportCase(f"c{k}", rng.normal(size=shape).astype(np.float32), organs, heat, target)
+
+
+def test_views_are_never_mirrored():
+    recipe = load_recipe("sgrnet", "smoke")
+    for epoch in range(20):
+        _, organs, heat, _ = ReportDataset(list(report_cases(1)), recipe, epoch)[0]
+        where = [np.argwhere(t[0].numpy() > 0.5)[:, 2].mean() for t in (heat, organs)]
+        assert where[0] < where[1]
+
+
+def test_every_case_is_seen_once_before_any_is_seen_twice():
+    recipe = load_recipe("sgrnet", "smoke")
+    optimiser = recipe.optimiser.model_copy(update={"steps_per_epoch": 5, "batch": 2})
+    order = ReportDataset(list(report_cases(5)), recipe.model_copy(update={"optimiser": optimiser}), 0).order
+    assert sorted(order[:5]) == sorted(order[5:]) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_training_leaves_a_package(tmp_path):
+    from hyoid.io.model_package import read_package
+
+    recipe = load_recipe("sgrnet", "smoke")
+    package = read_package(train_classification(recipe, list(report_cases(4)), tmp_path / "run", device="cpu"))
+    assert package.manifest.labels == FIELDS
+    assert package.manifest.preprocessing["involvement_share"] == 0.05
+    assert all(np.isfinite(a).all() for a in package.arrays().values() if a.dtype.kind == "f")
