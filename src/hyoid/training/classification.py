@@ -13,16 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from hyoid.anatomy.structures import ORGANS
-from hyoid.io.model_package import write_package
 from hyoid.models.build import build_network
+from hyoid.training.averaged import AveragedTraining
 from hyoid.training.losses import asymmetric_loss
 from hyoid.training.recipe import AugmentationRecipe, ClassificationRecipe
-from hyoid.training.run import Progress, fit, licence_text, quiet
-from hyoid.training.schedule import optimiser_and_schedule
+from hyoid.training.run import Progress, fit, quiet, save_package
 
 UNKNOWN = -1.0
 
@@ -97,17 +95,16 @@ def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Gener
     return ct, moved(case.organs, "nearest", 0.0), moved(case.heatmap, "bilinear", 0.0)
 
 
-class ClassificationTraining(lightning.LightningModule):
+class ClassificationTraining(AveragedTraining):
     """Training of one variant with the asymmetric loss; the averaged weights are the result."""
 
     def __init__(self, recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> None:
-        super().__init__()
+        super().__init__(build_network(network_description(recipe)), recipe.optimiser, average_buffers=True)
         self.recipe, self.cases = recipe, cases
-        network = build_network(network_description(recipe))
-        self.network = network.to(memory_format=torch.channels_last_3d)
-        decay = get_ema_multi_avg_fn(recipe.optimiser.ema_decay)
-        # Running means of batch normalisation are averaged with the weights.
-        self.average = AveragedModel(self.network, multi_avg_fn=decay, use_buffers=True)
+
+    def epoch_data(self, epoch: int) -> ReportDataset:
+        """Random views of every case."""
+        return ReportDataset(self.cases, self.recipe, epoch)
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _: int) -> Tensor:
         """Loss of one batch."""
@@ -119,23 +116,6 @@ class ClassificationTraining(lightning.LightningModule):
         )
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(ct))
         return loss
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Move the averaged weights."""
-        self.average.update_parameters(self.network)
-
-    def configure_optimizers(self) -> dict[str, Any]:
-        """Adam with the recipe's schedule."""
-        return optimiser_and_schedule(self.network.parameters(), self.recipe.optimiser)
-
-    def train_dataloader(self) -> DataLoader:
-        """Views of the current epoch; read again for every epoch."""
-        views = ReportDataset(self.cases, self.recipe, self.current_epoch)
-        return DataLoader(views, batch_size=self.recipe.optimiser.batch, num_workers=1, prefetch_factor=4)
-
-    def result(self) -> dict[str, Tensor]:
-        """Averaged weights under the network's own names."""
-        return dict(self.average.module.state_dict())
 
 
 def network_description(recipe: ClassificationRecipe) -> dict[str, Any]:
@@ -177,25 +157,13 @@ def train_classification(
     module = ClassificationTraining(recipe, cases)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
     keys = ("window_hu", "sigma_per_extent", "threshold", "min_volume_ml", "involvement_share")
-    write_package(
-        out / "package",
-        {
-            "name": recipe.name,
-            "version": recipe.version,
-            "words": recipe.words,
-            "task": "classification",
-            "network": network_description(recipe),
-            "labels": recipe.fields,
-            "supported": recipe.fields,
-            "spacing_mm": recipe.spacing_mm,
-            "patch": recipe.grid,
-            "preprocessing": {key: getattr(recipe, key) for key in keys},
-            "training_data": recipe.training_data,
-            "licence": recipe.licence,
-            "recipe": recipe.model_dump(mode="json"),
-        },
-        {name: tensor.numpy() for name, tensor in module.result().items()},
-        licence=licence_text(),
-        card=f"# {recipe.name} {recipe.version}\n\n{recipe.words}\n\nNot yet measured.\n",
+    return save_package(
+        recipe,
+        module,
+        out,
+        network=network_description(recipe),
+        labels=recipe.fields,
+        supported=recipe.fields,
+        patch=recipe.grid,
+        preprocessing={key: getattr(recipe, key) for key in keys},
     )
-    return out / "package"

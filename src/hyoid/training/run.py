@@ -16,8 +16,9 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from hyoid.errors import UsageError
 from hyoid.io.model_package import read_package, write_package
+from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case, load_cases
-from hyoid.training.recipe import SegmentationRecipe
+from hyoid.training.recipe import Recipe, SegmentationRecipe
 from hyoid.training.segmentation import SegmentationTraining, network_description
 
 Progress = Callable[[str, int, int, str], None]
@@ -71,6 +72,30 @@ def train_segmentation(
     weights = None if start is None else {n: torch.from_numpy(a) for n, a in read_package(start).arrays().items()}
     module = SegmentationTraining(recipe, cases, weights)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+    return save_package(
+        recipe,
+        module,
+        out,
+        network=network_description(recipe),
+        labels=recipe.labels,
+        supported=tuple(taught(cases, recipe)),
+        patch=recipe.patch,
+        preprocessing={"windows_hu": recipe.windows_hu},
+    )
+
+
+def save_package(
+    recipe: Recipe,
+    module: AveragedTraining,
+    out: Path,
+    *,
+    network: dict[str, Any],
+    labels: tuple[str, ...],
+    supported: tuple[str, ...],
+    patch: tuple[int, int, int],
+    preprocessing: dict[str, Any],
+) -> Path:
+    """Write what a training learned to `out/package`; its card says that nothing was measured yet."""
     package = out / "package"
     write_package(
         package,
@@ -78,18 +103,18 @@ def train_segmentation(
             "name": recipe.name,
             "version": recipe.version,
             "words": recipe.words,
-            "task": "segmentation",
-            "network": network_description(recipe),
-            "labels": recipe.labels,
-            "supported": taught(cases, recipe),
+            "task": recipe.task,
+            "network": network,
+            "labels": labels,
+            "supported": supported,
             "spacing_mm": recipe.spacing_mm,
-            "patch": recipe.patch,
-            "preprocessing": {"windows_hu": recipe.windows_hu},
+            "patch": patch,
+            "preprocessing": preprocessing,
             "training_data": recipe.training_data,
             "licence": recipe.licence,
             "recipe": recipe.model_dump(mode="json"),
         },
-        {name: tensor.float().numpy() for name, tensor in module.result().items()},
+        {name: tensor.cpu().numpy() for name, tensor in module.result().items()},
         licence=licence_text(),
         card=f"# {recipe.name} {recipe.version}\n\n{recipe.words}\n\nNot yet measured.\n",
     )
