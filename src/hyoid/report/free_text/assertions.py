@@ -83,6 +83,8 @@ _STEMS = (
     r"encroach|penetrat|engulf|attenuat|abut|displac|compress|thicken|enlarg|indent"
 )
 _ACTIVE = (
+    r"up to and including|as far as|transgress(?:es|ing)|permeat(?:es|ing)|surround(?:s|ing)|straddl(?:es|ing)|"
+    r"(?:bulg|protrud)(?:es|ing)(?= into)|"
     r"involv(?:es|ing)|infiltrat(?:es|ing)|invad(?:es|ing)|erod(?:es|ing)|destroy(?:s|ing)|encas(?:es|ing)|"
     r"effac(?:es|ing)|"
     r"obliterat(?:es|ing)|narrow(?:s|ing)(?= the)|compromis(?:es|ing)|replac(?:es|ing)|breach(?:es|ing)|"
@@ -94,6 +96,7 @@ _ACTIVE = (
     r"occupying|occupies"
 )
 _NOUNS = (
+    r"loss of (?:the )?normal \w+|transgression|permeation|ingrowth|growth(?= into)|"
     r"involvement|infiltration|invasion|erosions?|destruction|extensions?|encasement|effacement|obliteration|"
     r"thrombosis|"
     r"narrowing|compromise|occlusion|breach|penetration|encroachment|spread|infiltrate"
@@ -108,7 +111,7 @@ _SOFT = (
     r"hyper-?enhanc\w+|enlarged|enlargement"
 )
 _NORMAL = (
-    r"(?:grossly |otherwise )?(?:normal(?:ly)?(?: (?:in appearance|limits|looking|appearing))?|unremarkable|spared|"
+    r"(?:grossly |otherwise )?(?:(?:well )?separate from|away from|distant from|remote from|negative(?! for)|normal(?:ly)?(?: (?:in appearance|limits|looking|appearing))?|unremarkable|spared|"
     r"maintained|preserved|intact|uninvolved|unaffected|patent|clear(?! cell)|free|within normal limits|"
     r"not remarkable|wnl|"
     r"undisturbed|uncompromised|adequate|respected|disease[- ]free|symmetrical|nad|healthy|pristine|unobstructed)"
@@ -178,6 +181,7 @@ _NOT_EXCLUDED = re.compile(
     r"\b(?:can|could) ?not be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)"
 )
 _TREATMENT = re.compile(
+    r"(?:secondary to|due to|following|from|after) (?:\w+ )?(?:radi\w+|irradiation|rt|treatment|therapy|chemo\w*)\b|"
     r"post-? ?(?:rt|radi\w+|ct/rt|ccrt|treatment|therapy|op\w*|surg\w+|chemo\w*|"
     r"irradiation)(?: \w+)? ?(?:changes?|sequela\w*|o?edema|"
     r"effects?|fibrosis|thickening)|(?:radiation|treatment|therapy|rt)[- ](?:induced|related|change\w*)|"
@@ -193,6 +197,7 @@ _LANDMARK = re.compile(
     r"plane of) ?(?:of)? (?:the )?$"
 )
 _SIDE_BEHIND_CUE = re.compile(r" (?:by (?:the )?(?:mass|tumou?r|lesion) )?(?:on|at) (?:the )?(right|left|both)\b")
+_MASS = re.compile(r"\b(?:mass|tumou?r|lesion|growth|neoplasm|carcinoma|disease)\b")
 _WEAK = re.compile(rf"{MASS_WORDS}|disease|deposits?")
 _NO_TUMOUR_WORD = re.compile(r"o?edema|swell|swollen|asymmetr|fullness|prominen|stranding|bulky|enlarg")
 _LIST = re.compile(r" ?(?:,|,? ?(?:or|nor)|/) ?(?:any |definite |frank |gross |significant |\w+ing |\w+al |\w+ous )?")
@@ -499,7 +504,9 @@ def _state(clause: str, cue: _Cue, mentions: tuple[Mention, ...]) -> State | Non
         state = State.NOT_INVOLVED
     elif soft and _TREATMENT.search(clause):
         state = State.TREATED
-    elif soft and _NO_TUMOUR_WORD.search(words + near):
+    elif _TREATMENT.search(clause[: cue.start]) and re.match(r"involv|affect", words) and not _MASS.search(clause):
+        state = State.TREATED
+    elif soft and (_NO_TUMOUR_WORD.search(words) or re.search(r"o?edema|swell|swollen", near)):
         state = State.CHANGED
     return state
 

@@ -58,6 +58,7 @@ _SIZED_ONE = re.compile(
     r"\b(?:a|an|one) \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
     r"node|ln)(?![\w])"
 )
+_TOLD_BEHIND = re.compile(r"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*[:=(-]\s*")
 _ELLIPSIS = re.compile(
     r"(?:^|\b(?:and|,|:|\() ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
     r"additional|smaller|similar))?"
@@ -247,6 +248,8 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
         stretch = words[starts[at] : start]
         own = [count for place, count in counts if starts[at] <= place < stop]
         sides = sides_in(stretch) or _side_behind(words[end:stop])
+        if not sides and len(places) == 1:
+            sides = sides_in(words[:start])
         if not sides and at and not own:
             sides = groups[-1].sides
         groups.append(NodeGroup(own[-1] if own else 0, sides, levels))
@@ -301,8 +304,12 @@ def _start_of(
 ) -> int:
     """Where the words that belong to a list of levels begin: at its own number or behind the list before."""
     previous = places[at - 1][1] if at else 0
+    told = _TOLD_BEHIND.match(words, previous) if at else None
+    previous = told.end() if told else previous
     joint = list(re.finditer(r"[;:(]|,|\band\b|\bwith\b|\bplus\b", words[previous : places[at][0]]))
     inside = [place for place, _ in counts if previous <= place < places[at][0]]
+    # "Level II right: two nodes" - the number behind a colon belongs to the levels in front.
+    inside = [place for place in inside if place != previous or told is None]
     if inside:
         return inside[-1]
     if at == 0:

@@ -161,6 +161,7 @@ _SPELLINGS = (
     (r"\bapprox\.", "approx"),
     (r"(?<=[a-z])n't\b", " not"),
     (r"\bcannot\b", "can not"),
+    (r"\((?:AP|TR|CC|SI|ML)(?:\s*x\s*(?:AP|TR|CC|SI|ML))+\)", " "),
     (r"\s+", " "),
 )
 
@@ -193,6 +194,8 @@ _CUTS = (
     r"\(?\b(?:previously|earlier) (?:seen|noted|described|reported|demonstrated|identified|visualised|"
     r"visualized|known)\b",
     rf"\b(?:seen|noted|described|reported|present|visuali[sz]ed) (?:on|in) {_TO_SCAN}",
+    rf"\b(?:(?:that|which|as) )?(?:was|were|had been) [^,;]*?\b(?:on|in|at) {_TO_SCAN}",
+    rf"^{_EARLIER}[^:;]*:.*$",
     # A statement of what was: all of it, up to what is now.
     rf"\b(?:on|in|at the time of) {_TO_SCAN}\b.*?(?=;|\b{_NOW}\b|\)|$)",
     rf"(?:^|(?<=[,;(]))\s*(?:previously|formerly|earlier|initially|at baseline)\b.*?(?=;|\b{_NOW}\b|\)|$)",
