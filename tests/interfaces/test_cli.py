@@ -145,6 +145,12 @@ def test_an_unknown_device_is_wrong_usage():
         device_named("tpu")
 
 
+def test_an_unknown_precision_is_wrong_usage(hyoid, tmp_path):
+    code, _, err = hyoid("report", tmp_path, "--precision", "f16", "--out", tmp_path / "out")
+    assert code == 2
+    assert "Choose f32 or bf16" in err
+
+
 def test_json_events_are_one_object_a_line(capsys):
     teller = Teller(as_json=True)
     with teller.bars():

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from hyoid.errors import UsageError
-from hyoid.inference.runtime import Device
+from hyoid.inference.runtime import Device, Precision
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
@@ -41,3 +41,16 @@ def device_named(name: str) -> Device:
     if name == "cuda":
         raise UsageError("This torch finds no CUDA device.", "Use --device cpu, or install torch with CUDA.")
     return "cpu"
+
+
+def precision_named(name: str | None) -> Precision | None:
+    """Arithmetic for f32 or bf16; None leaves it to each model's card.
+
+    Raises
+    ------
+    UsageError
+        When the name is anything else.
+    """
+    if name in (None, "f32", "bf16"):
+        return name  # type: ignore[return-value]
+    raise UsageError(f"There is no precision {name!r}.", "Choose f32 or bf16, or leave it to the models' cards.")

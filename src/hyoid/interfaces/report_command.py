@@ -15,7 +15,7 @@ import hyoid
 from hyoid.geometry.orientation import to_canonical
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.models_command import package_folder
-from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom_ct import write_ct_series
 from hyoid.io.dicom_output import synthetic_headers
@@ -102,20 +102,25 @@ def demo(
         with output_folder(out / "patient") as folder:
             write_ct_series(folder / "ct", patient.ct, seed=f"demo-{seed}")
             write_nifti(patient.lesions, folder / "lesions.nii.gz")
-        result = run_report(Order(out / "patient" / "ct", out / "report", device=device), teller)
-        masks = out / "patient" / "lesions.nii.gz"
-        by_reader = Order(out / "patient" / "ct", out / "report-with-reader-masks", masks, device)
-        second = run_report(by_reader, teller)
+    ct, masks = out / "patient" / "ct", out / "patient" / "lesions.nii.gz"
     teller.say(f"A virtual patient lies in {out / 'patient'}: DICOM CT, and its true tumour and nodes.")
-    teller.say("By the networks alone:")
-    finish(result, out / "report", teller, stop=False)
-    teller.say("With the true outlines given as a reader's masks:")
-    finish(second, out / "report-with-reader-masks", teller)
+    orders = {
+        "The networks alone:": Order(ct, out / "report", device=device),
+        "With the true outlines as a reader's masks:": Order(ct, out / "report-with-reader-masks", masks, device),
+    }
+    for words, order in orders.items():
+        teller = Teller(as_json=as_json)
+        teller.say(f"\n[bold cyan]{words}[/]")
+        with teller.bars():
+            result = run_report(order, teller)
+        finish(result, order.out, teller, stop=False)
 
 
 def run_report(order: Order, teller: Teller) -> ReportResult:
     """Read, report, write; `order.out` appears complete or not at all."""
-    machine = Machine(device_named(order.device), cache_folder(), order.precision)  # type: ignore[arg-type]
+    machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
+    if machine.device == "cpu" and not any(machine.cache.glob("*.xml")):
+        teller.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
     names = ("organs", "tumour", "sgrnet")
     models = ReportModels(*(read_package(package_folder(name)) for name in names))
     study = read_study(
