@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hyoid.phantom.free_text import WrittenReport, draw_truth, write_report
-from hyoid.phantom.phrasings import HELD_OUT, TUNING_1, TUNING_2
+from hyoid.phantom.phrasings import HELD_OUT, TUNING_1, TUNING_2, TUNING_3, TUNING_4
 from hyoid.phantom.truth import NodeTruth, Truth
 from hyoid.report.free_text.lymph_nodes import levels_in
 from hyoid.report.free_text.sizes import sizes_in
@@ -25,7 +25,7 @@ from hyoid.report.free_text.structure import structure_text
 from hyoid.report.schema import Report
 from hyoid.report.template import BY_KEY, FIELDS, Kind
 
-PHRASINGS = {"held-out": HELD_OUT, "tuning-1": TUNING_1, "tuning-2": TUNING_2}
+PHRASINGS = {"held-out": HELD_OUT, "tuning-1": TUNING_1, "tuning-2": TUNING_2, "tuning-3": TUNING_3, "tuning-4": TUNING_4}
 STATES = {
     "involved": "involved", "present": "involved", "y": "involved",
     "not involved": "not involved", "absent": "not involved", "n": "not involved",

@@ -266,7 +266,7 @@ TUNING_2 = Phrasing(
     size_two=("{a} cm by {b} cm", "{a} \u00d7 {b} mm", "{a}*{b} cm", "{a} cm (AP) x {b} cm (TR)"),
 )  # fmt: skip
 
-HELD_OUT = Phrasing(
+TUNING_3 = Phrasing(
     frame=(
         "Study: CT neck (post contrast)\n\nClinical details: "
             "{background}\n\nReport:\n{findings}\n\n{traps}\n\n{outside}\n\n"
@@ -388,3 +388,118 @@ HELD_OUT = Phrasing(
         "tonsil": ("tonsillar pillar", "faucial tonsil", "tonsil"),
     },
 )  # fmt: skip
+
+TUNING_4 = Phrasing(
+    frame=(
+        "CT NECK WITH CONTRAST\n\nCLINICAL HISTORY: {background}\n\nTECHNIQUE: Helical acquisition, 2 "
+            "mm.\n\nFINDINGS:\n"
+        "{traps}\n{findings}\n\n{outside}\n\nIMPRESSION:\n1. Malignancy with local extent as described.\n",
+        "Examination: CT of the neck\n\nReason for exam: "
+            "{background}\n\nObservations:\n\n{findings}\n\n{outside}\n{traps}\n\n"
+        "Suggestion: Clinical correlation.\n",
+    ),
+    background=(
+        "Newly diagnosed malignancy, staging.", "Neck swelling since June, FNAC positive for malignancy.",
+        "Status post induction chemotherapy, response assessment.",
+    ),
+    outside=(
+        "The visualised brain parenchyma is grossly unremarkable in the included slices.",
+        "Mild spondylotic changes of C5-C6.", "A retention cyst is present in the left maxillary antrum.",
+    ),
+    mass=(
+        "Large heterogeneous mass is present in {place}, and this measures {size} on axial images.",
+        "The primary lesion lies in {place} and spans {size}.",
+        "Again noted is an enhancing tumour of {place}, now {size}.",
+        "Infiltrating mass of {place} with a maximum size of {size}.",
+    ),
+    involved=(
+        "the process extends along {places}.", "tumour invades {places}.", "there is tumour within {places}.",
+        "additional involvement of {places} is observed.", "it has spread into {places}.", "{places} "
+            "demonstrate tumour invasion.",
+    ),
+    involved_one=(
+        "deep extension reaching {places} is present.", "{places} is obliterated by tumour.", "the lesion "
+            "crosses over to {places}.",
+        "cranial extension into {places} is seen.", "{places} is invaded.",
+    ),
+    spared=(
+        "there is sparing of {places}.", "{places} are not affected.", "{places} have been spared.",
+        "no abnormality is seen in {places}.", "{places} maintain a normal configuration.",
+    ),
+    spared_or=(
+        "there is no convincing evidence of tumour in {places}.", "no infiltration of {places}.",
+        "the tumour has not reached {places}.", "no gross extension into {places} is appreciated.",
+    ),
+    spared_one=(
+        "{places} is unaffected.", "no tumour extension towards {places} is noted.", "{places} demonstrates no "
+            "erosion.",
+        "the mass stops short of {places}.", "{places} is not breached.", "{bare}: no involvement.",
+    ),
+    equivocal=(
+        "possible early extension into {places}.", "tumour involvement of {places} is likely.",
+        "{places} cannot be cleared of tumour; invasion is "
+            "possible.", "infiltration of {places} is difficult to exclude.",
+        "suspected invasion of {places}.",
+    ),
+    treated=(
+        "{places} demonstrates oedema, presumably radiation related.",
+        "post-treatment thickening of {places} is again seen.",
+        "thickened {places}, attributable to prior radiation.",
+    ),
+    nerves=("Findings are consistent with perineural spread.", "Perineural tumour extension is demonstrated."),
+    intracranial=("Intracranial extension is noted through the skull base "
+        "foramina.", "There is tumour with intracranial spread."),
+    airway_open=("The airway remains patent.", "No significant airway narrowing is present.", "The airway is of "
+        "normal calibre."),
+    airway_narrow=("There is moderate narrowing of the supraglottic airway.", "The airway is effaced by the mass."),
+    tube=("An endotracheal tube is present.", "The patient has an endotracheal tube."),
+    no_tube=("Not intubated, no endotracheal tube.", "ET tube: no."),
+    no_nodes=(
+        "No cervical nodal disease.", "There are no enlarged cervical nodes.", "No lymphadenopathy is "
+            "identified in the neck.",
+        "Cervical nodes are normal.",
+    ),
+    node=(
+        "There is an enlarged {side} level {level} lymph node that measures {size}.",
+        "Solitary {side} level {level} nodal metastasis, {size}.",
+        "A {side} level {level} node with irregular margins is noted measuring {size}.",
+    ),
+    nodes_together=(
+        "There are {count} abnormal lymph nodes in the {side} neck at level {level}; the largest is {size}.",
+        "{Count} enlarged {side}-sided level {level} nodes, with the largest being {size}.",
+    ),
+    nodes_by_group=(
+        "Abnormal lymph nodes are seen: {groups}; largest {size}.",
+        "There is nodal disease comprising {groups}. The largest node measures {size}.",
+    ),
+    node_group=("{count} {side} level {level} node{s}", "{count} in {side} level {level}"),
+    extranodal=("Extranodal tumour extension is seen.", "There is evidence of extracapsular spread."),
+    no_extranodal=("No extranodal spread is seen.", "Extranodal extension is not evident."),
+    earlier=(
+        "the prior exam described involvement of {place}.",
+        "compared with the prior CT of 4 May, when it measured 9.3 cm, the mass is smaller.",
+        "on the pre-treatment scan, there was invasion of {place}.",
+    ),
+    unseen=("assessment of {place} is degraded by artefact.", "{place} is not adequately visualised.", "{place} is not well seen."),
+    sided=("the {side} {name}", "{side} {name}", "the {name} on the {side} side"),
+    both=("both {name}s", "bilateral {name}s"),
+    size_one=("{a} cm", "{a} mm", "about {a} cm", "{a} cm in greatest dimension"),
+    size_two=("{a} x {b} cm", "{a} x {b} mm", "approximately {a} x {b} cm", "{a}cm x {b}cm"),
+    names={
+        "base_of_tongue": ("base of the tongue", "tongue base"),
+        "valleculae": ("vallecula",),
+        "buccal_mucosa_and_gingiva": ("buccal mucosa", "alveolar ridge"),
+        "preepiglottic_space": ("preepiglottic space", "pre-epiglottic fat"),
+        "esophagus": ("upper oesophagus", "cervical esophagus"),
+        "prevertebral_space": ("prevertebral muscles", "prevertebral soft tissues"),
+        "strap_muscles_thyroid_gland": ("strap musculature", "thyroid gland"),
+        "carotid_arteries_ijv": ("internal carotid artery", "jugular vein", "carotid space"),
+        "skull_base": ("skull base", "central skull base"),
+        "pterygoid_muscles": ("pterygoid musculature", "lateral pterygoid muscle"),
+        "orbit": ("orbit", "orbital floor"),
+        "cranial_nerves": ("cranial nerves",),
+        "intracranial_extension": ("intracranial compartment", "cavernous sinus"),
+    },
+)  # fmt: skip
+
+HELD_OUT = TUNING_4

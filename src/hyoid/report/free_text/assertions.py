@@ -126,7 +126,7 @@ _DOUBT_WORDS = (
 _NEGATOR = (
     r"no longer|no|not|without|neither|nor|never|absence of|absent|lack of|negative for|devoid of|free (?:of|"
     r"from)|clear of|"
-    r"rather than|failed to|stops? short of|rules? out|excludes?|resolution of|complete resolution of|nil"
+    r"rather than|failed to|stops? short of|rules? out|(?<!to )excludes?|resolution of|complete resolution of|nil"
 )
 _PREPOSITION = re.compile(r"\b(?:in|of|at|within|along|over|on) (?:the )?")
 _AHEAD_OF_PLACE = re.compile(
@@ -143,6 +143,9 @@ _PATTERNS: tuple[tuple[_Kind, str], ...] = (
     ),
     (
         _Kind.UNSEEN,
+        r"(?:not|poorly|incompletely|inadequately) (?:(?:adequately|clearly|completely|fully|well|optimally|reliably) )?"
+        r"(?:imaged|delineated|depicted|covered)|not (?:adequately|completely|fully|optimally|reliably) (?:seen|visuali[sz]ed)|"
+        r"(?:poorly|incompletely|inadequately) (?:seen|visuali[sz]ed|assessed|evaluated)|degraded|non-?diagnostic|"
         r"(?:can|could) ?not be (?:\w+ )?(?:assess|evaluat|comment|visuali|delineat|determin)\w*|"
         r"not (?:\w+ )?(?:assess|evaluat|"
         r"imaged|included|visuali[sz]ed separately)\w*|obscured|limited (?:by|due)|suboptimally|not well (?:seen|"
@@ -178,10 +181,11 @@ _UNSURE = re.compile(
     r"concerning for|concern for|worrisome|uncertain(?:ly)?|indeterminate|doubtful|borderline|\?)"
 )
 _NOT_EXCLUDED = re.compile(
+    r"\b(?:difficult|hard|impossible) to (?:exclude|rule out)|"
     r"\b(?:can|could) ?not be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)"
 )
 _TREATMENT = re.compile(
-    r"(?:secondary to|due to|following|from|after) (?:\w+ )?(?:radi\w+|irradiation|rt|treatment|therapy|chemo\w*)\b|"
+    r"(?:secondary to|due to|following|from|after|attributable to|related to) (?:\w+ )?(?:radi\w+|irradiation|rt|treatment|therapy|chemo\w*)\b|"
     r"post-? ?(?:rt|radi\w+|ct/rt|ccrt|treatment|therapy|op\w*|surg\w+|chemo\w*|"
     r"irradiation)(?: \w+)? ?(?:changes?|sequela\w*|o?edema|"
     r"effects?|fibrosis|thickening)|(?:radiation|treatment|therapy|rt)[- ](?:induced|related|change\w*)|"

@@ -59,8 +59,9 @@ _SIZED_ONE = re.compile(
     r"node|ln)(?![\w])"
 )
 _TOLD_BEHIND = re.compile(r"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*[:=(-]\s*")
+_ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
 _ELLIPSIS = re.compile(
-    r"(?:^|\b(?:and|,|:|\() ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
+    r"(?:^|\b(?:and|comprising|including|includes?|with|of|,|:|\() ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
     r"additional|smaller|similar))?"
     r" (?:(?:is |are )?(?:in|at|on|within) )?(?:the )?(?=(?:right|left|level|both|bilateral))"
 )
@@ -275,7 +276,8 @@ def _counts(words: str) -> list[tuple[int, int]]:
             word = match.group("count")
             value = _COUNTS[word] if word in _COUNTS else int(word)
             # "A right level II node" is one; "a necrotic lymphadenopathy" is no number.
-            if value == 1 and not re.search(r"nodes?$|ln$", match.group("what")):
+            named = re.search(r"nodes?$|ln$", match.group("what")) or _ONE_DEPOSIT.match(words, match.end())
+            if value == 1 and not named:
                 continue
             more = re.search(r"\b(multiple|several|few|numerous|conglomerated?|matted)\b", match.group("between"))
             plural = word in ("both",)
