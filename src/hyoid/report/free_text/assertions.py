@@ -117,6 +117,7 @@ _NORMAL = (
     r"undisturbed|uncompromised|adequate|respected|disease[- ]free|symmetrical|nad|healthy|pristine|unobstructed)"
 )
 _DOUBT_WORDS = (
+    r"(?:can|could) ?not be (?:\w+ )?cleared|"
     r"inseparable from|(?:not|cannot be) separable from|adherent to|fixed to|contiguous with|merging with|"
     r"abut(?:s|ting|ment|ted)?|in contact with|contacts?|close(?:ly)? (?:to|applied to)|indistinct(?:ness)?|"
     r"(?:loss|obliteration|effacement|blurring) of (?:the )?(?:intervening |normal |"
