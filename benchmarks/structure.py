@@ -25,7 +25,13 @@ from hyoid.report.free_text.structure import structure_text
 from hyoid.report.schema import Report
 from hyoid.report.template import BY_KEY, FIELDS, Kind
 
-PHRASINGS = {"held-out": HELD_OUT, "tuning-1": TUNING_1, "tuning-2": TUNING_2, "tuning-3": TUNING_3, "tuning-4": TUNING_4}
+PHRASINGS = {
+    "held-out": HELD_OUT,
+    "tuning-1": TUNING_1,
+    "tuning-2": TUNING_2,
+    "tuning-3": TUNING_3,
+    "tuning-4": TUNING_4,
+}
 STATES = {
     "involved": "involved", "present": "involved", "y": "involved",
     "not involved": "not involved", "absent": "not involved", "n": "not involved",

@@ -502,4 +502,85 @@ TUNING_4 = Phrasing(
     },
 )  # fmt: skip
 
-HELD_OUT = TUNING_4
+HELD_OUT = Phrasing(
+    frame=(
+        "Contrast-enhanced CT of the neck\n\nClinical question: {background}\n\nFindings:\n\n{findings} {traps}\n\n{outside}\n\n"
+        "Impression: Locally advanced disease.\n",
+        "Type of examination: CT neck with contrast\nHistory: {background}\n\nDescription:\n{outside}\n{findings}\n{traps}\n\n"
+        "Conclusion: See above.\n",
+    ),
+    background=("Tumour staging.", "Globus sensation, weight loss of 6 kg.", "Restaging after radiotherapy in 2021."),
+    outside=("The mandible is intact.", "Atherosclerotic plaque of the aortic arch.", "Both maxillary sinuses are aerated."),
+    mass=(
+        "A strongly enhancing tumour, {size}, grows in {place}.",
+        "In {place} there is a contrast-enhancing mass with a diameter of {size}.",
+        "Tumour of {place} with an extent of {size}.",
+        "The known tumour of {place} has a size of {size}.",
+    ),
+    involved=(
+        "tumour has grown into {places}.", "broad infiltration of {places}.", "the carcinoma involves {places} as well.",
+        "{places} are infiltrated.", "the tumour also reaches {places}.",
+    ),
+    involved_one=(
+        "it extends as far as {places}.", "{places} is affected by tumour.", "tumour invasion of {places} is evident.",
+        "there is destruction of {places}.",
+    ),
+    spared=("{places} are inconspicuous.", "no pathological findings in {places}.", "{places} are regular.", "{places} are not involved."),
+    spared_or=(
+        "no tumour in {places}.", "no indication of infiltration of {places}.", "the tumour respects {places}.",
+        "an invasion of {places} cannot be seen.",
+    ),
+    spared_one=(
+        "{places} is delineated normally.", "{places} is tumour-free.", "no contact with {places}.", "{places} is intact.",
+        "{bare}: not involved.",
+    ),
+    equivocal=(
+        "questionable infiltration of {places}.", "an infiltration of {places} cannot be ruled out.",
+        "the tumour is directly adjacent to {places} with suspected infiltration.", "possibly infiltrated: {places}.",
+    ),
+    treated=(
+        "oedematous swelling of {places} after radiotherapy.", "{places} is thickened as a sequela of radiotherapy.",
+        "radiogenic oedema of {places}.",
+    ),
+    nerves=("Evidence of perineural tumour spread.", "There is perineural infiltration."),
+    intracranial=("Tumour with intracranial extension.", "There is also intracranial involvement."),
+    airway_open=("The airway is free.", "No relevant narrowing of the airway."),
+    airway_narrow=("Relevant narrowing of the airway.", "The airway is displaced and narrowed."),
+    tube=("Endotracheal tube in correct position.", "Patient with ET tube."),
+    no_tube=("No endotracheal tube in place.", "No tube: ET tube has been removed."),
+    no_nodes=("No suspicious lymph nodes.", "No evidence of lymph node metastases.", "No enlarged nodes in levels I to VI."),
+    node=(
+        "One suspicious lymph node in level {level} {side} ({size}).",
+        "Lymph node metastasis in {side} level {level} measuring {size}.",
+        "A necrotic node, {size}, lies in {side} level {level}.",
+    ),
+    nodes_together=(
+        "In {side} level {level}, {count} lymph node metastases are present (largest {size}).",
+        "{Count} suspicious lymph nodes in level {level} on the {side}, measuring up to {size}.",
+    ),
+    nodes_by_group=(
+        "Lymph node metastases: {groups}. The largest is {size}.",
+        "Suspicious lymph nodes, namely {groups}, with a maximum size of {size}.",
+    ),
+    node_group=("{count} in level {level} on the {side}", "{side} level {level}, {count} node{s}"),
+    extranodal=("Signs of extranodal extension.", "Extracapsular spread is likely present and extranodal extension is seen."),
+    no_extranodal=("No signs of extranodal extension.", "No extracapsular growth, no extranodal extension."),
+    earlier=(
+        "compared with the previous examination, in which the tumour measured 9.7 cm, there is a partial response.",
+        "in the previous study the tumour extended to {place}.",
+        "before treatment, {place} was infiltrated.",
+    ),
+    unseen=("{place} cannot be assessed because of metal artefacts.", "the assessment of {place} is impaired by swallowing artefacts."),
+    sided=("the {side} {name}", "{side} {name}", "the {name} on the {side}"),
+    both=("both {name}s", "the {name}s on both sides"),
+    size_one=("{a} cm", "{a} mm", "maximum {a} cm"),
+    size_two=("{a} x {b} cm", "{a} x {b} mm", "{a} by {b} mm"),
+    names={
+        "valleculae": ("vallecula",),
+        "oral_tongue": ("oral tongue", "mobile tongue"),
+        "tracheal_cartilages": ("trachea", "tracheal wall"),
+        "strap_muscles_thyroid_gland": ("thyroid gland", "infrahyoid strap muscles"),
+        "carotid_arteries_ijv": ("internal carotid artery", "common carotid artery", "internal jugular vein"),
+        "prevertebral_space": ("prevertebral fascia", "prevertebral space"),
+    },
+)  # fmt: skip

@@ -28,8 +28,8 @@ def windowed_channels(hu: NDArray, windows_hu: Sequence[tuple[float, float]]) ->
     channels = np.empty((len(windows_hu), *hu.shape), np.float32)
     for channel, (low, high) in zip(channels, windows_hu, strict=True):
         np.clip(hu, low, high, out=channel, casting="unsafe")
-        channel -= (low + high) / 2
-        channel *= 2 / (high - low)
+        np.subtract(channel, (low + high) / 2, out=channel)
+        np.multiply(channel, 2 / (high - low), out=channel)
     return channels
 
 
