@@ -20,7 +20,7 @@ from hyoid.io.model_package import CARD, Manifest, read_manifest, read_package, 
 from hyoid.pipelines import measurement
 from hyoid.pipelines.structured_report import Machine, ReportModels, localise_tumour, outline_organs, target_mask
 
-BF16_CASES = 8
+BF16_CASES = 4
 SEED = 0
 # Bars of ../shared/data/README.md: a 2.7 M-parameter U-Net at 4 mm, 30 minutes on two CPU cores.
 BAR = {
