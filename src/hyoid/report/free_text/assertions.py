@@ -90,7 +90,7 @@ _ACTIVE = (
     r"obliterat(?:es|ing)|narrow(?:s|ing)(?= the)|compromis(?:es|ing)|replac(?:es|ing)|breach(?:es|ing)|"
     r"occlud(?:es|ing)|"
     r"affect(?:s|ing)|encroach(?:es|ing)|penetrat(?:es|ing)|engulf(?:s|ing)|cross(?:es|ing)(?= (?:in)?to)|"
-    r"extend(?:s|ing)?|reach(?:es|ing)?|spread(?:s|ing)?(?= (?:in)?to| along| across)|grow(?:s|ing)(?= in)|"
+    r"extend(?:s|ing)?|reach(?:es|ing)?|spread(?:s|ing)?(?= (?:in)?to| along| across)|gr(?:ow(?:s|n|ing)?|ew)(?= in)|"
     r"involve|infiltrate|invade|erode|destroy|encase|efface|obliterate|compromise|breach|occlude|affect|penetrate|"
     r"traversing|traverses|track(?:s|ing)|tethering|epicentred|epicentered|centred|centered|arising|originating|"
     r"occupying|occupies"
@@ -111,7 +111,7 @@ _SOFT = (
     r"hyper-?enhanc\w+|enlarged|enlargement"
 )
 _NORMAL = (
-    r"(?:grossly |otherwise )?(?:(?:well )?separate from|away from|distant from|remote from|negative(?! for)|normal(?:ly)?(?: (?:in appearance|limits|looking|appearing))?|unremarkable|spared|"
+    r"(?:grossly |otherwise )?(?:(?:well )?separate from|inconspicuous|regular(?! (?:margin|border))|tumou?r-free|delineated normally|away from|distant from|remote from|negative(?! for)|normal(?:ly)?(?: (?:in appearance|limits|looking|appearing))?|unremarkable|spared|"
     r"maintained|preserved|intact|uninvolved|unaffected|patent|clear(?! cell)|free|within normal limits|"
     r"not remarkable|wnl|"
     r"undisturbed|uncompromised|adequate|respected|disease[- ]free|symmetrical|nad|healthy|pristine|unobstructed)"
@@ -129,6 +129,11 @@ _NEGATOR = (
     r"from)|clear of|"
     r"rather than|failed to|stops? short of|rules? out|(?<!to )excludes?|resolution of|complete resolution of|nil"
 )
+PLACE_FIRST = re.compile(
+    r"(?: on the (?:right|left)(?: side)?)?,? (?:there (?:is|are)|shows?|demonstrates?|reveals?|harbou?rs|contains?) "
+    r"(?:[\w-]+,? ){0,6}"
+)
+"""Words between a place and the mass it holds: "in the tonsil there is a large mass"."""
 _PREPOSITION = re.compile(r"\b(?:in|of|at|within|along|over|on) (?:the )?")
 _AHEAD_OF_PLACE = re.compile(
     r"\s*(?:\w+ly )?(?:of|in|into|to|onto|across|along|with|through|within|at|around|over|beyond|for|the|both|"
@@ -164,11 +169,11 @@ _PATTERNS: tuple[tuple[_Kind, str], ...] = (
     (_Kind.DISEASE, rf"(?:{_NOUNS})"),
     (_Kind.DISEASE, rf"(?:{_DONE})"),
     (_Kind.SOFT, rf"(?:{_SOFT})"),
-    (_Kind.DISEASE, rf"abnormalit(?:y|ies)|{MASS_WORDS}|disease|deposits?"),
+    (_Kind.DISEASE, rf"abnormalit(?:y|ies)|pathological findings?|patholog(?:y|ies)|{MASS_WORDS}|disease|deposits?"),
     (_Kind.NORMAL, rf"(?:{_NORMAL}|spar(?:es|ing)|preserv(?:es|ing|ation of)|maintain(?:s|ing)|respect(?:s|ing))"),
     (_Kind.NEGATOR, rf"(?:{_NEGATOR})"),
 )
-_COMPILED = [(kind, re.compile(rf"(?<![\w-])(?:{pattern})(?![\w])")) for kind, pattern in _PATTERNS]
+_COMPILED = [(kind, re.compile(rf"(?<![\w-])(?:{pattern})(?!\w|-free)")) for kind, pattern in _PATTERNS]
 _CLAUSE = re.compile(
     r";|,? (?:but|however|while|whilst|whereas|although|though|except(?: for)?|apart from|aside from|other than|"
     r"yet)\b,?"
@@ -186,6 +191,7 @@ _NOT_EXCLUDED = re.compile(
     r"\b(?:can|could) ?not be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)"
 )
 _TREATMENT = re.compile(
+    r"radiogenic|actinic|radiation o?edema|"
     r"(?:secondary to|due to|following|from|after|attributable to|related to) (?:\w+ )?(?:radi\w+|irradiation|rt|treatment|therapy|chemo\w*)\b|"
     r"post-? ?(?:rt|radi\w+|ct/rt|ccrt|treatment|therapy|op\w*|surg\w+|chemo\w*|"
     r"irradiation)(?: \w+)? ?(?:changes?|sequela\w*|o?edema|"
@@ -207,9 +213,9 @@ _WEAK = re.compile(rf"{MASS_WORDS}|disease|deposits?")
 _NO_TUMOUR_WORD = re.compile(r"o?edema|swell|swollen|asymmetr|fullness|prominen|stranding|bulky|enlarg")
 _LIST = re.compile(r" ?(?:,|,? ?(?:or|nor)|/) ?(?:any |definite |frank |gross |significant |\w+ing |\w+al |\w+ous )?")
 _UNMADE = re.compile(
-    rf"^[^,;]*?\b(?:{_BE} )?(?:not (?:\w+ )?(?:seen|identified|demonstrated|present|evident|noted|appreciated|"
-    rf"visuali[sz]ed|detected|"
-    r"found|observed|suspected)|absent|excluded|ruled out|resolved|no longer)"
+    rf"^[^,;]*?\b(?:{_BE} )?(?:(?:can|could) ?not be (?:\w+ )?(?:seen|identified|demonstrated|detected|found)|"
+    r"not (?:\w+ )?(?:seen|identified|demonstrated|present|evident|noted|appreciated|"
+    r"visuali[sz]ed|detected|found|observed|suspected)|absent|excluded|ruled out|resolved|no longer)"
 )
 _OTHERWISE = re.compile(r"\b(?:otherwise|remaining|remainder|rest of|other)\b")
 
@@ -341,6 +347,8 @@ def _names_place(clause: str, start: int, end: int, mentions: tuple[Mention, ...
         and not re.search(rf"\b(?:{_BE}|by|and|or|to|from|of|the)\b", clause[m.end : start])
         for m in mentions
     ):
+        return True
+    if any(m.end <= start and PLACE_FIRST.fullmatch(clause[m.end : start]) for m in mentions):
         return True
     ahead = re.match(r"[^,;]{0,90}", clause[end:])
     stops = [end + m.end() for m in _PREPOSITION.finditer(ahead.group() if ahead else "")]
@@ -505,7 +513,7 @@ def _state(clause: str, cue: _Cue, mentions: tuple[Mention, ...]) -> State | Non
         state = State.EQUIVOCAL if _NOT_EXCLUDED.search(clause[cue.start :]) else State.NOT_INVOLVED
     elif cue.noun and _NOT_EXCLUDED.search(clause[cue.end :]):
         state = State.EQUIVOCAL
-    elif cue.noun and _UNMADE.match(clause[cue.end :]):
+    elif cue.noun and _UNMADE.match(_without(mentions, clause, cue.end)):
         state = State.NOT_INVOLVED
     elif soft and _TREATMENT.search(clause):
         state = State.TREATED
@@ -514,6 +522,16 @@ def _state(clause: str, cue: _Cue, mentions: tuple[Mention, ...]) -> State | Non
     elif soft and (_NO_TUMOUR_WORD.search(words) or re.search(r"o?edema|swell|swollen", near)):
         state = State.CHANGED
     return state
+
+
+def _without(mentions: tuple[Mention, ...], clause: str, start: int) -> str:
+    """The clause behind `start`, the places listed there left out, so that a predicate behind a list is found."""
+    kept, at = "", start
+    for mention in mentions:
+        if mention.start >= at:
+            kept += re.sub(r",", " ", clause[at : mention.start])
+            at = mention.end
+    return kept + clause[at:]
 
 
 def _sides(clause: str, mentions: tuple[Mention, ...], at: int) -> frozenset[Side]:

@@ -18,6 +18,7 @@ _SUBJECT = re.compile(
     rf"(?<![\w-])(?:(?P<node>{NODE_WORDS}|conglomerate)|(?P<mass>{MASS_WORDS})|(?P<other>airway|nodule|cyst|abscess|"
     r"collection|thyroid lobe))(?![\w])"
 )
+_ALL_LEVELS = 5  # a denial for as many levels as I to V speaks of the whole neck
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
 _ORDER = ("I", "II", "III", "IV", "V", "VI", "VII")
 _ONE = r"(?:vii|vi|iv|v|iii|ii|i|[1-7])[ -]?(?:[ab](?![a-z]))?(?:/[ab](?![a-z]))?"
@@ -49,8 +50,8 @@ _COUNT = re.compile(
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
 )
 _ONE_NODE = re.compile(
-    r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|"
-    r"metasta|involve))"
+    r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metastases|"
+    r"involve))"
 )
 _PLURAL = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad)\b")
 _NODES = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad|nodal)\b")
@@ -58,10 +59,13 @@ _SIZED_ONE = re.compile(
     r"\b(?:a|an|one) \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
     r"node|ln)(?![\w])"
 )
-_TOLD_BEHIND = re.compile(r"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*[:=(-]\s*")
+_TOLD_BEHIND = re.compile(
+    rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*[:=(,-]\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:[a-z-]+ ){{0,2}}?"
+    rf"(?:{NODE_WORDS})\)?(?=\s*(?:[,;.)]|and\b|$))"
+)
 _ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
 _ELLIPSIS = re.compile(
-    r"(?:^|\b(?:and|comprising|including|includes?|with|of|,|:|\() ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
+    r"(?:^|\b(?:and|comprising|including|includes?|namely|with|of|,|:|\() ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
     r"additional|smaller|similar))?"
     r" (?:(?:is |are )?(?:in|at|on|within) )?(?:the )?(?=(?:right|left|level|both|bilateral))"
 )
@@ -213,7 +217,8 @@ def _statement(sentence: Sentence) -> NodeStatement:
     )
     if denial is not None and whole:
         limited = sides_in(words) if not _names_both(words) else frozenset()
-        only_rest = _DISTANT.search(words) is not None or levels_in(words) != ()
+        named = {level for *_, found in levels_in(words) for level in found}
+        only_rest = _DISTANT.search(words) is not None or 0 < len(named) < _ALL_LEVELS
         return NodeStatement(sentence, denied=not only_rest, sides=limited)
     if denial is not None:
         words = words[: denial.start()] + " " * (denial.end() - denial.start()) + words[denial.end() :]
@@ -285,7 +290,7 @@ def _counts(words: str) -> list[tuple[int, int]]:
     for match in re.finditer(r"\b(multiple|several|numerous|conglomerated?|matted)\b", words):
         if not any(abs(match.start() - place) < 40 for place in found):
             found[match.start()] = MULTIPLE
-    if len(found) == 1 and set(found.values()) == {1} and _PLURAL.search(words):
+    if len(found) == 1 and re.match(r"an? ", words[next(iter(found)) :]) and _PLURAL.search(words):
         found = {}  # "lymphadenopathy, where a large node measures": not one
     single = _ONE_NODE.search(words)
     if not found and single is not None and not _NODES.search(words):
@@ -306,12 +311,11 @@ def _start_of(
 ) -> int:
     """Where the words that belong to a list of levels begin: at its own number or behind the list before."""
     previous = places[at - 1][1] if at else 0
+    # "Level II right: two nodes" - a number told behind levels belongs to them.
     told = _TOLD_BEHIND.match(words, previous) if at else None
     previous = told.end() if told else previous
     joint = list(re.finditer(r"[;:(]|,|\band\b|\bwith\b|\bplus\b", words[previous : places[at][0]]))
     inside = [place for place, _ in counts if previous <= place < places[at][0]]
-    # "Level II right: two nodes" - the number behind a colon belongs to the levels in front.
-    inside = [place for place in inside if place != previous or told is None]
     if inside:
         return inside[-1]
     if at == 0:

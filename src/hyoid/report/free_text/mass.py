@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from hyoid.anatomy.structures import Side
+from hyoid.report.free_text.assertions import PLACE_FIRST
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size, sizes_in
 from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, Mention, mentions_in, sides_in
@@ -139,6 +140,9 @@ def _places(sentence: Sentence) -> list[Place]:
                 words[front[-1].end : mass.start()]
             )
             return [Place(front[-1].term.site, side, 2, sentence)]
+        first = [m for m in sited if m.end <= mass.start() and PLACE_FIRST.fullmatch(words[m.end : mass.start()])]
+        if first and re.search(r"\b(?:in|within|at|along)\b[\w -]*$", words[: first[0].start]):
+            return [Place(first[0].term.site, _side_of(words, first[0], 0), 2, sentence)]
         for link in _PLACE_AHEAD.finditer(words, mass.end()):
             ahead = [m for m in sited if 0 <= m.start - link.end() <= 45 and ";" not in words[link.end() : m.start]]
             if ahead and not re.search(r"\bnot\b|\bno\b|\bspar", words[mass.end() : ahead[0].start]):

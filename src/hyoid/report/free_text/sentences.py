@@ -207,9 +207,11 @@ _CUTS = (
     rf"(?:^|(?<=[,;(])|\band )\s*{_TO_SCAN}(?: \w+)? (?:showed|demonstrated|revealed|described|reported|had|"
     rf"identified|noted)\b"
     rf".*?(?=;|\b{_NOW}\b|\)|$)",
+    rf"\b(?:before|prior to) (?:the )?(?:\w+ )?(?:treatment|therapy|radio\w+|chemo\w+|surgery)\b.*?(?=;|\b{_NOW}\b|\)|$)",
     # A comparison: only its other side.
     r"\b(?:when |as )?(?:compared|in comparison|as against|as opposed|relative|with respect|"
-    rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN})[^,;()]*",
+    rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN})"
+    r"[^,;()]*(?:,? (?:(?:in|on|at) which|when|where) [^,;()]*)?",
     rf"\b(?:than|since|versus|vs|from|as on) {_TO_SCAN}[^,;()]*",
 )
 _CUT = [re.compile(pattern) for pattern in _CUTS]
