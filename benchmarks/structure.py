@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hyoid.phantom.free_text import WrittenReport, draw_truth, write_report
-from hyoid.phantom.phrasings import HELD_OUT, TUNING_1, TUNING_2, TUNING_3, TUNING_4
+from hyoid.phantom.phrasings import HELD_OUT, TUNING_1, TUNING_2, TUNING_3, TUNING_4, TUNING_5
 from hyoid.phantom.truth import NodeTruth, Truth
 from hyoid.report.free_text.lymph_nodes import levels_in
 from hyoid.report.free_text.sizes import sizes_in
@@ -31,6 +31,7 @@ PHRASINGS = {
     "tuning-2": TUNING_2,
     "tuning-3": TUNING_3,
     "tuning-4": TUNING_4,
+    "tuning-5": TUNING_5,
 }
 STATES = {
     "involved": "involved", "present": "involved", "y": "involved",

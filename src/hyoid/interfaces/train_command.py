@@ -62,6 +62,7 @@ def train(
                 start=None if start is None else package_folder(start),
                 keep=lambda index: fold is None or index % HALVES != fold,
                 device=accelerator,
+                workers=1,
                 on_progress=teller.progress,
             )
         else:

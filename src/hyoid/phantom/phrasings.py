@@ -502,7 +502,7 @@ TUNING_4 = Phrasing(
     },
 )  # fmt: skip
 
-HELD_OUT = Phrasing(
+TUNING_5 = Phrasing(
     frame=(
         "Contrast-enhanced CT of the neck\n\nClinical question: {background}\n\nFindings:\n\n{findings} {traps}\n\n{outside}\n\n"
         "Impression: Locally advanced disease.\n",
@@ -582,5 +582,105 @@ HELD_OUT = Phrasing(
         "strap_muscles_thyroid_gland": ("thyroid gland", "infrahyoid strap muscles"),
         "carotid_arteries_ijv": ("internal carotid artery", "common carotid artery", "internal jugular vein"),
         "prevertebral_space": ("prevertebral fascia", "prevertebral space"),
+    },
+)  # fmt: skip
+
+
+HELD_OUT = Phrasing(
+    frame=(
+        "RADIOLOGY REPORT\nStudy: CT scan of the neck with contrast\n\nIndication: {background}\n\nFindings:\n{findings}\n\n"
+        "{traps}\n\n{outside}\n\nConclusion:\nLocoregional disease as outlined above.\n",
+        "CT NECK (CONTRAST)\n\nCLINICAL DETAILS: {background}\n\nREPORT:\n{traps} {findings}\n\n{outside}\n\nADVICE: MDT review.\n",
+    ),
+    background=(
+        "Persistent sore throat, lesion seen at nasendoscopy.", "Proven malignancy, for radiotherapy planning.",
+        "Two week wait referral with a neck lump.",
+    ),
+    outside=(
+        "No bony destruction.", "Calcified granuloma at the right lung apex.", "The dentition is poor.",
+    ),
+    mass=(
+        "There is a {size} solid enhancing lesion in {place}.",
+        "A destructive tumour is demonstrated in {place} with a maximal dimension of {size}.",
+        "The primary tumour is centred on {place} and measures {size}.",
+        "Appearances are those of a malignancy of {place}, measuring {size}.",
+        "Irregular enhancing mass of {place} measuring {size} is present.",
+    ),
+    involved=(
+        "the mass also involves {places}.", "there is extension across {places}.", "the tumour is infiltrating {places}.",
+        "tumour extends inferiorly to involve {places}.", "there is disease in {places}.", "{places} are all involved.",
+    ),
+    involved_one=(
+        "{places} is encased by the mass.", "there is local invasion of {places}.", "the mass invades through {places}.",
+        "there is also involvement of {places}.", "{places} is eroded.",
+    ),
+    spared=(
+        "{places} are uninvolved.", "{places} appear normal.", "normal appearances of {places}.",
+        "{places} are clear of disease.", "{places} have a normal CT appearance.",
+    ),
+    spared_or=(
+        "no evidence of spread to {places}.", "there is no tumour involvement of {places}.",
+        "the mass does not invade {places}.", "no suspicious abnormality in {places}.",
+    ),
+    spared_one=(
+        "{places} appears intact.", "there is no erosion of {places}.", "{places} is spared by the tumour.",
+        "a fat plane is maintained with {places}.", "{places} has a normal appearance.", "{bare}: clear.",
+    ),
+    equivocal=(
+        "there may be early involvement of {places}.", "{places} is possibly involved.",
+        "appearances raise the possibility of invasion of {places}.", "the tumour contacts {places}.",
+    ),
+    treated=(
+        "there is post-radiotherapy oedema of {places}.", "swelling of {places} is likely treatment related.",
+        "mucosal thickening of {places} in keeping with radiotherapy change.",
+    ),
+    nerves=("There is evidence of perineural spread of tumour.", "Perineural disease is seen, with perineural spread to V2."),
+    intracranial=("There is tumour extension with intracranial spread.", "Intracranial extension is present."),
+    airway_open=("The airway is preserved.", "No airway obstruction, the airway is patent."),
+    airway_narrow=("The airway is significantly narrowed.", "There is airway compromise."),
+    tube=("There is an endotracheal tube in situ.", "ET tube in satisfactory position."),
+    no_tube=("No endotracheal tube.", "An endotracheal tube is not present."),
+    no_nodes=(
+        "No enlarged cervical lymph nodes.", "There is no evidence of nodal metastasis.",
+        "No pathological cervical lymphadenopathy.", "No significantly enlarged lymph nodes in the neck.",
+    ),
+    node=(
+        "There is a pathological lymph node in {side} level {level} measuring {size}.",
+        "An enlarged {side} level {level} node measures {size}.",
+        "Single {side} level {level} lymph node metastasis measuring {size}.",
+    ),
+    nodes_together=(
+        "{Count} pathological lymph nodes are present in {side} level {level}, the largest of which measures {size}.",
+        "There are {count} enlarged {side} level {level} lymph nodes, measuring up to {size}.",
+    ),
+    nodes_by_group=(
+        "There is cervical lymphadenopathy with {groups}. The largest node measures {size}.",
+        "Pathological lymph nodes: {groups}, the largest {size}.",
+    ),
+    node_group=("{count} {side} level {level} node{s}", "{count} lymph node{s} in {side} level {level}"),
+    extranodal=("There is radiological extranodal extension.", "Features are in keeping with extranodal extension."),
+    no_extranodal=("No radiological extranodal extension.", "There is no extracapsular spread."),
+    earlier=(
+        "on the previous MRI there was involvement of {place}.",
+        "the tumour has reduced in size since the previous scan, when it measured 8.9 cm.",
+        "previous imaging showed disease in {place}.",
+        "the prior CT reported tumour in {place}.",
+    ),
+    unseen=("{place} cannot be evaluated due to dental artefact.", "{place} is obscured by artefact."),
+    sided=("the {side} {name}", "{side} {name}", "the {name} on the {side}"),
+    both=("both {name}s", "bilateral {name}s"),
+    size_one=("{a} cm", "{a} mm", "{a}cm"),
+    size_two=("{a} x {b} cm", "{a} x {b} mm", "{a} x {b}mm"),
+    names={
+        "tonsil": ("palatine tonsil", "tonsil", "tonsillar fossa"),
+        "oral_tongue": ("oral tongue", "lateral tongue"),
+        "buccal_mucosa_and_gingiva": ("buccal mucosa", "gingiva"),
+        "false_cords": ("false cord", "false vocal cord"),
+        "vestibule": ("laryngeal vestibule",),
+        "esophagus": ("cervical oesophagus", "upper oesophagus"),
+        "tracheal_cartilages": ("trachea",),
+        "carotid_arteries_ijv": ("common carotid artery", "internal carotid artery", "internal jugular vein"),
+        "prevertebral_space": ("prevertebral fascia", "prevertebral muscles"),
+        "strap_muscles_thyroid_gland": ("strap muscles", "thyroid gland"),
     },
 )  # fmt: skip

@@ -23,11 +23,16 @@ class AveragedTraining(lightning.LightningModule):
     optimiser : OptimiserRecipe
     average_buffers : bool
         Also average the running means of batch normalisation.
+    workers : int
+        Processes that draw samples; 0 draws them in this one. They are forked, which is not safe in a process that
+        has run OpenVINO.
     """
 
-    def __init__(self, network: nn.Module, optimiser: OptimiserRecipe, *, average_buffers: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, optimiser: OptimiserRecipe, *, average_buffers: bool = False, workers: int = 0
+    ) -> None:
         super().__init__()
-        self.optimiser = optimiser
+        self.optimiser, self.workers = optimiser, workers
         self.network = network.to(memory_format=torch.channels_last_3d)
         average = get_ema_multi_avg_fn(optimiser.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=average_buffers)
@@ -47,7 +52,10 @@ class AveragedTraining(lightning.LightningModule):
     def train_dataloader(self) -> DataLoader:
         """Samples of the current epoch; read again for every epoch."""
         return DataLoader(
-            self.epoch_data(self.current_epoch), batch_size=self.optimiser.batch, num_workers=1, prefetch_factor=4
+            self.epoch_data(self.current_epoch),
+            batch_size=self.optimiser.batch,
+            num_workers=self.workers,
+            prefetch_factor=4 if self.workers else None,
         )
 
     def result(self) -> dict[str, Tensor]:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+POSITIVE_WEIGHT = 50.0
+
 
 def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
     """Soft Dice plus binary cross-entropy over the structures that a case teaches.
@@ -28,11 +30,17 @@ def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> 
     known = (target >= 0).float()
     wanted, z = target.clamp(min=0), logits.float()
     space = tuple(range(2, target.ndim))
-    counted = known.sum(dim=space)
-    cross_entropy = functional.binary_cross_entropy_with_logits(z, wanted, weight=known, reduction="none")
+    counted, present = known.sum(dim=space), wanted.sum(dim=space)
+    # An organ of a few hundred voxels drowns in a mean over the patch, its probability falls to nothing, and there the
+    # gradient of Dice vanishes too: its voxels count more, up to `POSITIVE_WEIGHT` times.
+    weight = (0.05 * counted / present.clamp(min=1)).clamp(1, POSITIVE_WEIGHT)
+    weight = weight.reshape(*weight.shape, *[1] * len(space))
+    cross_entropy = functional.binary_cross_entropy_with_logits(
+        z, wanted, weight=known * (1 + (weight - 1) * wanted), reduction="none"
+    )
     cross_entropy = cross_entropy.sum(dim=space) / counted.clamp(min=1)
     p = torch.sigmoid(z) * known
-    overlap, present = (p * wanted).sum(dim=space), wanted.sum(dim=space)
+    overlap = (p * wanted).sum(dim=space)
     dice = (2 * overlap + smooth) / (p.sum(dim=space) + present + smooth)
     # A structure that is known and not in the patch is left to the cross-entropy: Dice would push every faint trace of
     # it to nothing, and a small organ is absent from most patches.

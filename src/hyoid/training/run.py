@@ -37,6 +37,7 @@ def train_segmentation(
     start: Path | None = None,
     keep: Callable[[int], bool] = lambda index: True,
     device: str = "auto",
+    workers: int = 0,
     on_progress: Progress = quiet,
 ) -> Path:
     """Train one segmentation network and write its package to `out`.
@@ -53,6 +54,8 @@ def train_segmentation(
     keep : callable
         Which real cases (by their number in order of name) take part: for cross-fitting.
     device : {"auto", "cpu", "cuda"}
+    workers : int
+        Processes that draw patches, see `AveragedTraining`.
     on_progress : Progress
 
     Returns
@@ -70,7 +73,7 @@ def train_segmentation(
     require_lessons(cases, recipe)
     lightning.seed_everything(recipe.seed, verbose=False)
     weights = None if start is None else {n: torch.from_numpy(a) for n, a in read_package(start).arrays().items()}
-    module = SegmentationTraining(recipe, cases, weights)
+    module = SegmentationTraining(recipe, cases, weights, workers)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
     return save_package(
         recipe,

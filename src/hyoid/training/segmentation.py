@@ -36,13 +36,17 @@ class SegmentationTraining(AveragedTraining):
     cases : sequence of Case
     start : mapping of str to Tensor, optional
         Weights to begin with.
+    workers : int
+        See `AveragedTraining`.
     """
 
-    def __init__(self, recipe: SegmentationRecipe, cases: Sequence[Case], start: Mapping[str, Tensor] | None) -> None:
+    def __init__(
+        self, recipe: SegmentationRecipe, cases: Sequence[Case], start: Mapping[str, Tensor] | None, workers: int = 0
+    ) -> None:
         network = build_network(network_description(recipe))
         if start is not None:
             load_matching(network, start)
-        super().__init__(network, recipe.optimiser)
+        super().__init__(network, recipe.optimiser, workers=workers)
         self.recipe, self.cases = recipe, cases
 
     def epoch_data(self, epoch: int) -> PatchDataset:
