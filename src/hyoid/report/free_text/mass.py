@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from hyoid.anatomy.structures import Side
-from hyoid.report.free_text.assertions import PLACE_FIRST
+from hyoid.report.free_text.cues import PLACE_FIRST
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size, sizes_in
 from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, Mention, mentions_in, sides_in

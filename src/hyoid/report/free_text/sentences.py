@@ -189,6 +189,7 @@ _TO_SCAN = (
 )
 _NOW = r"(?:now|currently|at present|today|presently|on (?:the )?(?:present|current|today's)|in the present|but)"
 _SIZE = r"\d+(?:[.,]\d+)?(?:\s*(?:cm|mm))?(?: x \d+(?:[.,]\d+)?)*(?: x \d+(?:[.,]\d+)?)*\s*(?:cm|mm)?"
+_PAST_CLAUSE = r"[^,;()]*(?:,? (?:(?:in|on|at) which|when|where) [^,;()]*)?"
 _CUTS = (
     # Seen before and still described: only the reminder goes.
     r"\(?\b(?:previously|earlier) (?:seen|noted|described|reported|demonstrated|identified|visualised|"
@@ -210,9 +211,8 @@ _CUTS = (
     rf"\b(?:before|prior to) (?:the )?(?:\w+ )?(?:treatment|therapy|radio\w+|chemo\w+|surgery)\b.*?(?=;|\b{_NOW}\b|\)|$)",
     # A comparison: only its other side.
     r"\b(?:when |as )?(?:compared|in comparison|as against|as opposed|relative|with respect|"
-    rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN})"
-    r"[^,;()]*(?:,? (?:(?:in|on|at) which|when|where) [^,;()]*)?",
-    rf"\b(?:than|since|versus|vs|from|as on) {_TO_SCAN}[^,;()]*",
+    rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN}){_PAST_CLAUSE}",
+    rf"\b(?:than|since|versus|vs|from|as on) {_TO_SCAN}{_PAST_CLAUSE}",
 )
 _CUT = [re.compile(pattern) for pattern in _CUTS]
 
