@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from hyoid.pipelines.measurement import SCORERS, CaseScores, dice, dice_table, ranking_table
+from hyoid.pipelines.measurement import (
+    InvolvementScores,
+    OutlineScores,
+    dice,
+    dice_table,
+    ranking_table,
+    transfer_table,
+)
 from hyoid.training.classification import UNKNOWN
 
 
@@ -14,28 +21,53 @@ def test_dice_by_hand():
     assert dice(a, ~a) == 0
 
 
-def rows(n=20):
+def answers(n=20):
     rng = np.random.default_rng(0)
     out = []
     for k in range(n):
         truth = np.array([rng.random() < 0.4, rng.random() < 0.5], np.float32)
         if k % 4 == 0:
             truth[1] = UNKNOWN
-        scores = {s: rng.random(2) + truth * 0.3 for s in SCORERS}
-        known = {"mandible": 0.8 + 0.01 * k} if k % 2 else {}
-        out.append(CaseScores(f"c{k}", known | {"target_region": 0.5}, truth, scores))
+        scores = {s: rng.random(2) + truth * 0.3 for s in ("sgrnet", "ct_only", "overlap")}
+        out.append(InvolvementScores(f"c{k}", truth, scores))
     return out
 
 
+def outlines(volumes, true_volumes=(), name="mandible"):
+    """One case per volume; Dice rises with the case's number where there is a contour."""
+    return [
+        OutlineScores(
+            f"c{k}",
+            {name: 0.8 + 0.01 * k} if k < len(true_volumes) and true_volumes[k] else {},
+            {name: volume},
+            {name: true_volumes[k]} if k < len(true_volumes) and true_volumes[k] else {},
+        )
+        for k, volume in enumerate(volumes)
+    ]
+
+
 def test_a_structure_counts_where_it_is_contoured():
-    table = dice_table(rows(), np.random.default_rng(0))
+    table = dice_table(outlines([1.0] * 20, [k % 2 for k in range(20)]), np.random.default_rng(0))
     assert table["mandible"]["n"] == 10
     assert table["mandible"]["dice"] == pytest.approx(0.8 + 0.01 * 10, abs=1e-4)
     assert table["mandible"]["low"] < table["mandible"]["dice"] < table["mandible"]["high"]
 
 
+@pytest.mark.parametrize(
+    ("volumes", "plausible", "found"),
+    [([10, 12, 0, 0], True, 2), ([10, 0, 0, 0], False, 1), ([50, 60, 45, 41], False, 4), ([4, 4, 4, 10], False, 4)],
+)
+def test_a_structure_of_impossible_size_is_not_plausible(volumes, plausible, found):
+    # True volumes of 10 and 20 mL: the 10th percentile is 11, the 90th 19; 5.5 to 38 mL is plausible.
+    virtual = outlines([10, 20], [10, 20])
+    row = transfer_table(outlines(volumes), virtual, ["mandible"], np.random.default_rng(0))["mandible"]
+    assert row["virtual_ml"] == [11, 19]
+    assert (row["plausible"], row["real_found"], row["real_n"]) == (plausible, found, 4)
+    assert row["n"] == 2
+
+
 def test_average_precision_leaves_unknown_labels_out():
-    cases = rows()
+    cases = answers()
     table = ranking_table(cases, ("larynx", "mandible"), np.random.default_rng(0))
     known = [c for c in cases if c.truth[1] != UNKNOWN]
     wanted = average_precision_score([c.truth[1] for c in known], [c.scores["sgrnet"][1] for c in known])

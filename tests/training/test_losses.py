@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from hyoid.training.losses import asymmetric_loss, partial_dice_bce
+from hyoid.training.losses import POSITIVE_WEIGHT, asymmetric_loss, heaviest_at, partial_dice_bce
 
 
 def test_a_perfect_answer_costs_nothing():
@@ -57,3 +57,25 @@ def test_asymmetric_loss_without_focus_is_cross_entropy():
     assert asymmetric_loss(logits, target, gamma_positive=0, gamma_negative=0).item() == pytest.approx(
         wanted.item(), rel=1e-5
     )
+
+
+def test_a_rare_structure_counts_more_up_to_a_limit():
+    # One of 1000 voxels is true: weight 0.05 * 1000 / 1 = 50, or the limit; p = 0.5 everywhere costs ln 2 a voxel.
+    target = torch.zeros(1, 1, 10, 10, 10)
+    target[0, 0, 0, 0, 0] = 1
+    logits = torch.zeros_like(target)
+    dice = 1 - 2 / (500 + 1 + 1)
+    for heaviest, weight in ((1.0, 1), (20.0, 20), (80.0, 50)):
+        wanted = math.log(2) * (999 + weight) / 1000 + dice
+        assert partial_dice_bce(logits, target, heaviest=heaviest).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_structure_that_is_not_in_the_patch_is_left_to_cross_entropy():
+    target = torch.zeros(1, 1, 4, 4, 4)
+    assert partial_dice_bce(torch.zeros_like(target), target).item() == pytest.approx(math.log(2))
+
+
+def test_weights_of_rare_structures_end_at_one():
+    assert heaviest_at(0) == POSITIVE_WEIGHT
+    assert heaviest_at(0.5) == pytest.approx(POSITIVE_WEIGHT**0.5)
+    assert heaviest_at(1) == heaviest_at(1.1) == 1

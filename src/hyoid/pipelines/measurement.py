@@ -7,15 +7,15 @@ bfloat16 gives the same labels as float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME
+from hyoid.anatomy.structures import BY_NAME, ORGANS
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
@@ -35,17 +35,43 @@ from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_
 from hyoid.training.classification import UNKNOWN
 from hyoid.volume import Quantity, Volume
 
-SCORERS = ("sgrnet", "ct_only", "overlap")
+T = TypeVar("T")
+Counter = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+def uncounted(done: int, total: int) -> None:
+    """Progress for nobody."""
 
 
 @dataclass(frozen=True, eq=False)
-class CaseScores:
-    """What was measured on one patient.
+class OutlineScores:
+    """What was measured of the outlines of one patient.
 
     Parameters
     ----------
+    name : str
     dice : dict of str to float
-        By structure, `target_region` included; only structures that are contoured.
+        By structure; only structures that are contoured.
+    volume_ml : dict of str to float
+        Outlined volume of every structure that the model supports, 0 where it found none.
+    true_volume_ml : dict of str to float
+        Contoured volume; only structures that are contoured.
+    """
+
+    name: str
+    dice: dict[str, float]
+    volume_ml: dict[str, float]
+    true_volume_ml: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class InvolvementScores:
+    """What was measured of the involvement answers of one patient.
+
+    Parameters
+    ----------
+    name : str
     truth : ndarray, shape (N,)
         Involvement labels; `UNKNOWN` where not contoured.
     scores : dict of str to ndarray of shape (N,)
@@ -53,35 +79,93 @@ class CaseScores:
     """
 
     name: str
-    dice: dict[str, float]
     truth: NDArray[np.float32]
     scores: dict[str, NDArray[np.float64]]
 
 
-def measure_models(
+def measure_organs(
+    folder: Path, package: ModelPackage, machine: Machine, on_progress: Counter = uncounted
+) -> tuple[OutlineScores, ...]:
+    """Outlines of every case in a folder against its contours, on the scan's own grid.
+
+    Parameters
+    ----------
+    folder : Path
+        OpenKBP's layout or a virtual cohort.
+    package : ModelPackage
+    machine : Machine
+    """
+
+    def scores(case: CaseFiles) -> OutlineScores:
+        ct = to_canonical(read_image(case.ct, Quantity.HU))
+        outlined = outline_organs(ct, package, machine)[0].array
+        masks = {name: structure_mask(outlined, name) for name in package.manifest.supported}
+        contours = {name: mask for name, mask in _contours(case).items() if name in masks}
+        ml = ct.geometry.voxel_ml
+        return OutlineScores(
+            case.name,
+            {name: dice(masks[name], mask) for name, mask in contours.items()},
+            {name: float(mask.sum()) * ml for name, mask in masks.items()},
+            {name: float(mask.sum()) * ml for name, mask in contours.items()},
+        )
+
+    return _each(folder, scores, on_progress)
+
+
+def measure_target(
+    folder: Path, package: ModelPackage, min_volume_ml: float, machine: Machine, on_progress: Counter = uncounted
+) -> tuple[OutlineScores, ...]:
+    """Predicted high-dose target of every case against PTV70, on the scan's own grid."""
+
+    def scores(case: CaseFiles) -> OutlineScores:
+        assert case.target is not None
+        ct = to_canonical(read_image(case.ct, Quantity.HU))
+        ptv = to_canonical(read_labels(case.target)).array == OPENKBP_PTV70
+        logits, _ = localise_tumour(ct, package, machine)
+        target = target_mask(logits, ct, min_volume_ml).array > 0
+        ml = ct.geometry.voxel_ml
+        name = package.manifest.labels[0]
+        return OutlineScores(
+            case.name, {name: dice(target, ptv)}, {name: target.sum() * ml}, {name: float(ptv.sum()) * ml}
+        )
+
+    return _each(folder, scores, on_progress)
+
+
+def measure_involvement(
     folder: Path,
     models: ReportModels,
-    ct_only: ModelPackage,
+    others: Mapping[str, ModelPackage],
     machine: Machine,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[CaseScores, ...]:
-    """Scores of every case in a folder.
+    on_progress: Counter = uncounted,
+) -> tuple[InvolvementScores, ...]:
+    """Involvement answers of every case, of the shipped model, of others, and of the plain overlap rule.
 
     Parameters
     ----------
     folder : Path
         OpenKBP layout.
     models : ReportModels
-    ct_only : ModelPackage
-        The baseline of Table 1: the same backbone on CT alone.
+    others : mapping of str to ModelPackage
+        Further classifiers by name, for example the backbone on CT alone.
     machine : Machine
     """
-    files = find_cases(folder)
-    rows = []
-    for number, case in enumerate(files, start=1):
-        rows.append(_measured(case, models, ct_only, machine))
-        on_progress(number, len(files))
-    return tuple(rows)
+    manifest = models.sgrnet.manifest
+    smallest, share = (manifest.preprocessing[name] for name in ("min_volume_ml", "involvement_share"))
+
+    def scores(case: CaseFiles) -> InvolvementScores:
+        ct = to_canonical(read_image(case.ct, Quantity.HU))
+        organs, _ = outline_organs(ct, models.organs, machine)
+        logits, _ = localise_tumour(ct, models.tumour, machine)
+        target = target_mask(logits, ct, smallest).array > 0
+        ranked = {}
+        for scorer, package in {"sgrnet": models.sgrnet, **others}.items():
+            answers, _ = classify(ct, organs, logits, package, machine)
+            ranked[scorer] = np.array([answers[name].probability for name in manifest.labels])
+        ranked["overlap"] = np.array([_overlap(target, structure_mask(organs.array, n)) for n in manifest.labels])
+        return InvolvementScores(case.name, involvement_targets(case, manifest.labels, share), ranked)
+
+    return _each(folder, scores, on_progress)
 
 
 def dice(a: NDArray, b: NDArray) -> float:
@@ -90,7 +174,7 @@ def dice(a: NDArray, b: NDArray) -> float:
     return 2 * int((a & b).sum()) / total if total else 1.0
 
 
-def dice_table(rows: Sequence[CaseScores], rng: np.random.Generator) -> dict[str, dict[str, Any]]:
+def dice_table(rows: Sequence[OutlineScores], rng: np.random.Generator) -> dict[str, dict[str, Any]]:
     """Mean Dice per structure with n and 95 % interval over patients."""
     names = sorted({name for row in rows for name in row.dice})
     table = {}
@@ -107,22 +191,53 @@ def dice_table(rows: Sequence[CaseScores], rng: np.random.Generator) -> dict[str
     return table
 
 
+def transfer_table(
+    real: Sequence[OutlineScores], virtual: Sequence[OutlineScores], names: Sequence[str], rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """What is known of structures without real contours: Dice on virtual patients, and plausibility on real scans.
+
+    A structure is `plausible` when, on at least half of the real scans, its volume lies between half the 10th and
+    twice the 90th percentile of its true volume in the virtual patients (scans end at different heights).
+
+    Parameters
+    ----------
+    real, virtual : sequence of OutlineScores
+        Patients of neither kind took part in training.
+    names : sequence of str
+    """
+    table = dice_table(virtual, rng)
+    chosen = {}
+    for name in names:
+        low, high = np.quantile([row.true_volume_ml[name] for row in virtual if name in row.true_volume_ml], (0.1, 0.9))
+        volumes = np.array([row.volume_ml[name] for row in real])
+        share = float(((volumes >= low / 2) & (volumes <= 2 * high)).mean())
+        chosen[name] = table[name] | {
+            "real_n": len(real),
+            "real_found": int((volumes > 0).sum()),
+            "real_median_ml": round(float(np.median(volumes)), 2),
+            "virtual_ml": [round(float(low), 2), round(float(high), 2)],
+            "plausible": share >= 0.5,
+        }
+    return chosen
+
+
 def ranking_table(
-    rows: Sequence[CaseScores], fields: Sequence[str], rng: np.random.Generator
+    rows: Sequence[InvolvementScores], fields: Sequence[str], rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
     """Average precision per label and scorer, and their mean with a 95 % interval over patients."""
+    scorers = tuple(rows[0].scores)
     truth = np.stack([row.truth for row in rows])
     table: dict[str, dict[str, Any]] = {}
     for k, name in enumerate(fields):
         known = truth[:, k] != UNKNOWN
         table[name] = {"n": int(known.sum()), "prevalence": round(float(truth[known, k].mean()), 3)}
-        for scorer in SCORERS:
+        for scorer in scorers:
             scores = np.stack([row.scores[scorer] for row in rows])[:, k]
             table[name][scorer] = _rounded(average_precision(truth[known, k], scores[known]))
     overall: dict[str, Any] = {"n": len(rows)}
     prevalences = [table[name]["prevalence"] for name in fields]
     overall["prevalence"] = round(float(np.mean(prevalences)), 3)
-    for scorer in SCORERS:
+    for scorer in scorers:
         scores = np.stack([row.scores[scorer] for row in rows])
 
         def statistic(drawn: NDArray, scores: NDArray = scores) -> float | None:
@@ -157,26 +272,24 @@ def bf16_agreement(
     return worst
 
 
-def _measured(case: CaseFiles, models: ReportModels, ct_only: ModelPackage, machine: Machine) -> CaseScores:
-    assert case.organs is not None and case.target is not None
-    ct = to_canonical(read_image(case.ct, Quantity.HU))
-    contours = to_canonical(read_labels(case.organs)).array
-    ptv = to_canonical(read_labels(case.target)).array == OPENKBP_PTV70
-    organs, _ = outline_organs(ct, models.organs, machine)
-    logits, _ = localise_tumour(ct, models.tumour, machine)
-    target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"]).array > 0
-    scores = {"target_region": dice(target, ptv)}
-    for value, name in OPENKBP_ORGANS.items():
-        if (contours == value).any() and name in models.organs.manifest.supported:
-            scores[name] = dice(structure_mask(organs.array, name), contours == value)
-    fields = models.sgrnet.manifest.labels
-    share = models.sgrnet.manifest.preprocessing["involvement_share"]
-    ranked = {}
-    for scorer, package in (("sgrnet", models.sgrnet), ("ct_only", ct_only)):
-        answers, _ = classify(ct, organs, logits, package, machine)
-        ranked[scorer] = np.array([answers[name].probability for name in fields])
-    ranked["overlap"] = np.array([_overlap(target, structure_mask(organs.array, name)) for name in fields])
-    return CaseScores(case.name, scores, involvement_targets(case, fields, share), ranked)
+def _each(folder: Path, scores: Callable[[CaseFiles], T], on_progress: Counter) -> tuple[T, ...]:
+    files = find_cases(folder)
+    rows = []
+    for number, case in enumerate(files, start=1):
+        rows.append(scores(case))
+        on_progress(number, len(files))
+    return tuple(rows)
+
+
+def _contours(case: CaseFiles) -> dict[str, NDArray[np.bool_]]:
+    """Masks of what is contoured in a case, on the grid of its canonical scan."""
+    assert case.organs is not None
+    labels = to_canonical(read_labels(case.organs)).array
+    if case.virtual:
+        masks = {s.name: structure_mask(labels, s.name) for s in ORGANS}
+    else:
+        masks = {name: labels == value for value, name in OPENKBP_ORGANS.items()}
+    return {name: mask for name, mask in masks.items() if mask.any()}
 
 
 def _overlap(target: NDArray, organ: NDArray) -> float:

@@ -9,7 +9,18 @@ from torch.nn import functional
 POSITIVE_WEIGHT = 50.0
 
 
-def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
+def heaviest_at(progress: float) -> float:
+    """Largest weight of a true voxel when a share `progress` of the training is done.
+
+    It falls from `POSITIVE_WEIGHT` to 1 by a constant factor per step: first nothing is missed, then the edges, which
+    weighted voxels push outwards, come to lie where they belong.
+    """
+    return POSITIVE_WEIGHT ** (1 - min(1.0, progress))
+
+
+def partial_dice_bce(
+    logits: Tensor, target: Tensor, *, smooth: float = 1.0, heaviest: float = POSITIVE_WEIGHT
+) -> Tensor:
     """Soft Dice plus binary cross-entropy over the structures that a case teaches.
 
     Parameters
@@ -18,6 +29,8 @@ def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> 
         A target below zero says nothing about that voxel and structure.
     smooth : float
         Added to numerator and denominator of Dice.
+    heaviest : float
+        Largest weight of a true voxel in the cross-entropy; 1 weighs all voxels alike.
 
     Returns
     -------
@@ -32,8 +45,8 @@ def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> 
     space = tuple(range(2, target.ndim))
     counted, present = known.sum(dim=space), wanted.sum(dim=space)
     # An organ of a few hundred voxels drowns in a mean over the patch, its probability falls to nothing, and there the
-    # gradient of Dice vanishes too: its voxels count more, up to `POSITIVE_WEIGHT` times.
-    weight = (0.05 * counted / present.clamp(min=1)).clamp(1, POSITIVE_WEIGHT)
+    # gradient of Dice vanishes too: its voxels count more, up to `heaviest` times.
+    weight = (0.05 * counted / present.clamp(min=1)).clamp(1, heaviest)
     weight = weight.reshape(*weight.shape, *[1] * len(space))
     cross_entropy = functional.binary_cross_entropy_with_logits(
         z, wanted, weight=known * (1 + (weight - 1) * wanted), reduction="none"

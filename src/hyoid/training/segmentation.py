@@ -12,7 +12,7 @@ from hyoid.errors import ModelUnusableError
 from hyoid.models.build import build_network
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case
-from hyoid.training.losses import partial_dice_bce
+from hyoid.training.losses import heaviest_at, partial_dice_bce
 from hyoid.training.patches import PatchDataset
 from hyoid.training.recipe import SegmentationRecipe
 
@@ -57,7 +57,7 @@ class SegmentationTraining(AveragedTraining):
         """Loss of one batch."""
         image, target = batch
         logits = self.network(image.to(memory_format=torch.channels_last_3d))
-        loss = partial_dice_bce(logits, target)
+        loss = partial_dice_bce(logits, target, heaviest=heaviest_at(self.global_step / self.optimiser.steps))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
 
