@@ -55,7 +55,7 @@ weights: $(VENV)/.installed-test
 	$(BIN)/hyoid phantom --n 12 --seed 2 --spacing 3,4,4 --out $(WORK)/virtual-held-out
 	$(BIN)/hyoid train organs --data $(DATA)/train --data $(WORK)/virtual --start $(WORK)/organs-real/package --out $(WORK)/organs
 	$(MEASURE) organs $(WORK)/organs/package $(VALIDATION) --virtual $(WORK)/virtual-held-out
-	for fold in 0 1; do $(BIN)/hyoid train tumour --fold $$fold --data $(DATA)/train --start $(WORK)/organs-real/package --out $(WORK)/tumour-$$fold || exit 1; done
+	for fold in 0 1; do $(BIN)/hyoid train tumour --preset half --fold $$fold --data $(DATA)/train --start $(WORK)/organs-real/package --out $(WORK)/tumour-$$fold || exit 1; done
 	$(BIN)/hyoid train tumour --data $(DATA)/train --start $(WORK)/organs-real/package --out $(WORK)/tumour
 	$(MEASURE) tumour $(WORK)/tumour/package $(VALIDATION)
 	$(BIN)/hyoid train sgrnet --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
