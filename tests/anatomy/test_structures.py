@@ -1,4 +1,6 @@
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, STRUCTURES, Side, opposite
+import numpy as np
+
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, STRUCTURES, Side, opposite, structure_mask
 
 
 def test_labels_names_and_colours_are_unique():
@@ -30,3 +32,9 @@ def test_appendix_e_of_sgrnet_keeps_its_numbers():
         "hypopharynx",
     ]
     assert [s.label for s in ORGANS][:21] == list(range(1, 22))
+
+
+def test_the_larynx_includes_the_parts_painted_over_it():
+    labels = np.array([[[28, 1, 2, 3, 4]]])
+    assert structure_mask(labels, "larynx").tolist() == [[[True, True, True, True, False]]]
+    assert structure_mask(labels, "hyoid_bone").sum() == 1

@@ -3,7 +3,9 @@ import pytest
 
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import UsageError
+from hyoid.io.files import write_nifti
 from hyoid.training.cases import find_cases, load_case
+from hyoid.volume import Geometry, Quantity, Volume
 
 SPACING = (3.0, 4.0, 4.0)
 
@@ -41,6 +43,28 @@ def test_the_table_of_labels_is_openkbps():
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="No training cases"):
         find_cases(tmp_path)
+
+
+def test_a_virtual_tumour_becomes_a_target_with_the_margins_of_planning(tmp_path):
+    folder = tmp_path / "phantom_1_0000"
+    folder.mkdir()
+    grid = Geometry.axial((40, 40, 44), SPACING, (-80, -70, 0))
+    hu, lesions = np.full(grid.shape, -1024, np.int16), np.zeros(grid.shape, np.uint8)
+    hu[:, 5:35, 5:39] = 40
+    lesions[20, 20, 22] = 1
+    organs = np.zeros(grid.shape, np.uint8)
+    organs[10:12, 10:20, 20:24], organs[12, 10:20, 20:24] = BY_NAME["larynx"].label, BY_NAME["thyroid_cartilage"].label
+    for name, array, quantity in (
+        ("ct", hu, Quantity.HU),
+        ("lesions", lesions, Quantity.LABEL),
+        ("organs", organs, Quantity.LABEL),
+    ):
+        write_nifti(Volume(array, grid, quantity), folder / f"{name}.nii.gz")
+    case = load_case(find_cases(tmp_path)[0], SPACING)
+    # Voxels of 3 x 4 x 4 mm whose centre lies within 8 mm of the lesion's: dz = 0, +-3, +-6 mm in turn.
+    assert case.mask("target_region").sum() == 13 + 2 * 9 + 2 * 5
+    assert case.mask("larynx").sum() == 3 * 10 * 4
+    assert case.mask("thyroid_cartilage").sum() == 10 * 4
 
 
 @pytest.mark.shared

@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Side(StrEnum):
     """The patient's side."""
@@ -92,6 +95,25 @@ BY_NAME = {s.name: s for s in STRUCTURES}
 BY_LABEL = {s.label: s for s in STRUCTURES}
 
 GTVP, GTVN, TARGET_REGION = (BY_NAME[name].label for name in ("gtvp", "gtvn", "target_region"))
+
+# The larynx holds its own air and cartilages; in a label map they are painted over it.
+PARTS_OF_LARYNX = ("larynx_air", "thyroid_cartilage", "cricoid_cartilage")
+
+
+def labels_of(name: str) -> tuple[int, ...]:
+    """Labels under which a structure lies in a label map; the larynx includes the parts painted over it.
+
+    Examples
+    --------
+    >>> labels_of("mandible"), labels_of("larynx")
+    ((22,), (28, 1, 2, 3))
+    """
+    return tuple(BY_NAME[n].label for n in ((name, *PARTS_OF_LARYNX) if name == "larynx" else (name,)))
+
+
+def structure_mask(labels: NDArray, name: str) -> NDArray[np.bool_]:
+    """Where a structure is in a label map of any shape."""
+    return np.isin(labels, labels_of(name))
 
 
 def opposite(name: str) -> str:

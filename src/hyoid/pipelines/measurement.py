@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME, ORGANS
+from hyoid.anatomy.structures import BY_NAME, ORGANS, structure_mask
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
@@ -28,7 +28,6 @@ from hyoid.pipelines.structured_report import (
     classify,
     localise_tumour,
     outline_organs,
-    structure_mask,
     target_mask,
 )
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases

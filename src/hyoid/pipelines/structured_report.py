@@ -40,9 +40,8 @@ from hyoid.volume import Quantity, Volume
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); a stage ends when done equals total."""
 
-# The larynx holds its own air and cartilages; they are painted over it.
+# Painted first: its parts are painted over it.
 _HOLDS_OTHERS = frozenset({BY_NAME["larynx"].label})
-PARTS_OF_LARYNX = ("larynx_air", "thyroid_cartilage", "cricoid_cartilage")
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
 
 
@@ -258,12 +257,6 @@ def classify(
     }
     on_progress("involvement", 1, 1)
     return answers, runtime.precision
-
-
-def structure_mask(labels: NDArray, name: str) -> NDArray[np.bool_]:
-    """Where a structure is in a label map; the larynx includes the parts painted over it."""
-    names = (name, *PARTS_OF_LARYNX) if name == "larynx" else (name,)
-    return np.isin(labels, [BY_NAME[n].label for n in names])
 
 
 def model_use(manifest: Manifest) -> schema.ModelUse:

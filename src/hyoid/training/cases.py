@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, TARGET_REGION
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, TARGET_REGION, structure_mask
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.io.files import read_image, read_labels
 from hyoid.preprocess.network_grid import body_on_grid
-from hyoid.volume import Geometry, Quantity
+from hyoid.volume import Geometry, Quantity, Volume
 
 # OpenKBP's `pt_N_oar` labels, in hyoid's words.
 OPENKBP_ORGANS = {
@@ -33,6 +34,8 @@ OPENKBP_ORGANS = {
     7: "mandible",
 }
 OPENKBP_PTV70 = 3
+# A planning target is the tumour with margins for microscopic spread (5 mm, Gregoire et al. 2018) and set-up (3 mm).
+VIRTUAL_TARGET_MARGIN_MM = 8.0
 # Contours of the cord over 400 mL: wrong, see ../shared/data/README.md.
 _OPENKBP_WRONG = {("pt_215", "spinal_cord"), ("pt_216", "spinal_cord")}
 
@@ -44,6 +47,7 @@ class CaseFiles:
     name: str
     ct: Path
     organs: Path | None
+    # PTV70 of a real case, tumour and nodes of a virtual one.
     target: Path | None
     virtual: bool
 
@@ -59,7 +63,8 @@ class Case:
     labels : ndarray, shape (D, H, W), uint8
         Organ labels of `hyoid.anatomy.structures`.
     target : ndarray, shape (D, H, W), bool, or None
-        High-dose target (PTV70) where the case has one.
+        High-dose target where the case has one: PTV70, or tumour and nodes of a virtual patient with the margins of a
+        planning target.
     known : frozenset of str
         Structures that were contoured in this case.
     geometry : Geometry
@@ -80,7 +85,7 @@ class Case:
             if self.target is None:
                 raise KeyError(structure)
             return self.target
-        return self.labels == BY_NAME[structure].label
+        return structure_mask(self.labels, structure)
 
 
 def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
@@ -102,7 +107,13 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
         for p in sorted(folder.glob("pt_*_ct.nii.gz"))
     ]
     virtual = [
-        CaseFiles(p.parent.name, p, _existing(p.with_name("organs.nii.gz")), None, virtual=True)
+        CaseFiles(
+            p.parent.name,
+            p,
+            _existing(p.with_name("organs.nii.gz")),
+            _existing(p.with_name("lesions.nii.gz")),
+            virtual=True,
+        )
         for p in sorted(folder.glob("*/ct.nii.gz"))
     ]
     if not real and not virtual:
@@ -128,8 +139,7 @@ def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float]) -> Case:
         labels, known = _organ_labels(files, hu.geometry)
     target = None
     if files.target is not None:
-        ptv = resample(to_canonical(read_labels(files.target)), hu.geometry)
-        target = ptv.array == OPENKBP_PTV70
+        target = resample(_high_dose(files), hu.geometry).array > 0
         known.add(BY_LABEL[TARGET_REGION].name)
     clipped = np.clip(np.round(hu.array), -1024, 3071).astype(np.int16)
     return Case(files.name, clipped, labels, target, frozenset(known), hu.geometry, files.virtual)
@@ -148,6 +158,17 @@ def load_cases(
             cases.append(case)
             on_progress(len(cases), len(files))
     return tuple(cases)
+
+
+def _high_dose(files: CaseFiles) -> Volume:
+    """High-dose target on its own grid, as label 1."""
+    assert files.target is not None
+    source = to_canonical(read_labels(files.target))
+    if not files.virtual:
+        return source.with_array((source.array == OPENKBP_PTV70).astype(np.uint8))
+    away_mm = ndimage.distance_transform_edt(source.array == 0, sampling=source.geometry.spacing_mm)
+    near = (away_mm <= VIRTUAL_TARGET_MARGIN_MM) & (source.array > 0).any()
+    return source.with_array(near.astype(np.uint8))
 
 
 def _organ_labels(files: CaseFiles, grid: Geometry) -> tuple[NDArray[np.uint8], set[str]]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from hyoid.anatomy.structures import BY_NAME
+from hyoid.anatomy.structures import BY_NAME, labels_of
 from hyoid.preprocess.intensity import windowed_channels
 from hyoid.training.cases import Case
 from hyoid.training.recipe import AugmentationRecipe, SegmentationRecipe
@@ -65,7 +65,8 @@ class PatchDataset(Dataset):
         taken = (labels > 0) & (labels != BY_NAME["larynx"].label)
         for channel, name in enumerate(self.recipe.labels):
             if name in names:
-                out[channel] = (target if name == "target_region" else labels == BY_NAME[name].label).float()
+                own = torch.tensor(labels_of(name), dtype=labels.dtype)
+                out[channel] = (target if name == "target_region" else torch.isin(labels, own)).float()
             elif not case.virtual and name in self.recipe.virtual_only:
                 out[channel][taken] = 0.0
         return out
