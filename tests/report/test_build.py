@@ -209,7 +209,7 @@ def test_encasement_of_a_vessel():
 def test_nodes_number_side_level_and_size():
     report = build_report(inputs(lesions=lesions_volume([PRIMARY], [NODE_IIA, NODE_III, NODE_IB])))
     # Sizes: 3 x 4 x 4 = 48, 3 x 4 x 2 = 24 and 2 x 2 x 2 = 8 voxels.
-    assert report.line("number_of_nodes").value == ("3 (1 right level IIa, 1 left level III, 1 right level Ib)")
+    assert report.line("number_of_nodes").value == ("3 (1 right level IIa; 1 left level III; 1 right level Ib)")
     assert report.line("side").value == "Bi (right 2, left 1)"
     # corners (6, 6, 6) mm apart: sqrt(108), and one voxel more along (1, 1, 1) / sqrt(3): 2 * sqrt(3)
     assert np.sqrt(108) + 2 * np.sqrt(3) == pytest.approx(13.86, abs=0.01)

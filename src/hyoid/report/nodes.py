@@ -180,7 +180,9 @@ def _medial_edge(edges: tuple[np.ndarray, np.ndarray], midline_x_mm: float) -> f
 def _groups(nodes: tuple[Mass, ...], levels: list[str]) -> str:
     """Nodes by side and level, the group of the largest node first."""
     counts = Counter((node.row.side.value, level) for node, level in zip(nodes, levels, strict=True))
-    return ", ".join(f"{count} {side} {level}" for (side, level), count in counts.items())
+    return "; ".join(
+        f"{count} {side}{',' * (level == UNKNOWN_LEVEL)} {level}" for (side, level), count in counts.items()
+    )
 
 
 def _side_words(scene: Scene) -> str:
