@@ -47,7 +47,7 @@ WORK ?= work
 
 VALIDATION = $(DATA)/validation
 MEASURE = $(BIN)/python scripts/measure_models.py
-PRIORS = --organs $(WORK)/organs/package --tumour $(WORK)/tumour-0/package --tumour $(WORK)/tumour-1/package
+PRIORS = --priors $(WORK)/priors --organs $(WORK)/organs/package --tumour $(WORK)/tumour-0/package --tumour $(WORK)/tumour-1/package
 
 weights: $(VENV)/.installed-test
 	$(BIN)/hyoid train organs --preset real --data $(DATA)/train --out $(WORK)/organs-real

@@ -4,7 +4,7 @@ import torch
 from hyoid.models.build import build_network
 from hyoid.models.sgrnet import SGRNetShape, build_sgrnet
 
-VARIANTS = ("ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation")
+VARIANTS = ("ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation")  # of the paper
 
 
 def inputs(batch=1, size=32):
@@ -58,6 +58,50 @@ def test_features_are_at_a_quarter_of_the_input():
     net = network("organ_modulation", "densenet121")
     with torch.inference_mode():
         assert net.ct_encoder(inputs()[0]).shape == (1, 8, 8, 8, 8)
+
+
+def pooling(field_labels=((1,), (2, 3))):
+    torch.manual_seed(1)
+    shape = SGRNetShape("organ_pooling", "efficientnet-b0", 2, 4, channels=8, field_labels=field_labels)
+    return build_sgrnet(shape).eval()
+
+
+def test_organ_pooling_starts_from_the_covered_share():
+    net = pooling().organ_pooling
+    with torch.no_grad():
+        net.field_weight.zero_()
+    organs, heat = torch.zeros(1, 1, 8, 8, 8), torch.zeros(1, 1, 8, 8, 8)
+    organs[..., :2, :2], organs[..., 4:6, 0], organs[..., 4:6, 1] = 1, 2, 3
+    heat[..., :2, 0], heat[..., 4, 0] = 1, 1
+    # Half of organ 1; of the organ with labels 2 and 3, one row of four.
+    assert net(torch.rand(1, 8, 2, 2, 2), organs, heat)[0].tolist() == pytest.approx([0.5, 0.25])
+
+
+def test_organ_pooling_looks_at_its_organ_and_its_surroundings_only():
+    net = pooling(((1,), (2,)))
+    with torch.no_grad():
+        net.organ_pooling.field_weight.normal_()
+    organs = torch.zeros(1, 1, 32, 32, 32)
+    organs[..., :4, :4, :4], organs[..., 28:, 28:, 28:] = 1, 2
+    features = torch.rand(1, 8, 8, 8, 8)
+    changed = features.clone()
+    changed[..., 5:, 5:, 5:] += 1
+    heat = torch.zeros_like(organs)
+    with torch.inference_mode():
+        before, after = (net.organ_pooling(f, organs, heat)[0] for f in (features, changed))
+    assert before[0].item() == pytest.approx(after[0].item(), abs=1e-3)
+    assert abs(before[1].item() - after[1].item()) > 1e-2
+
+
+def test_organ_pooling_answers_without_the_organ_too():
+    ct, organs, heat = inputs()
+    with torch.inference_mode():
+        assert torch.isfinite(pooling()(ct, torch.zeros_like(organs), heat)).all()
+
+
+def test_organ_pooling_needs_an_organ_per_label():
+    with pytest.raises(ValueError, match="2 outputs need as many organs, got 1"):
+        pooling(((1,),))
 
 
 def test_a_description_with_a_wrong_key_is_refused():

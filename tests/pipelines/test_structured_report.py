@@ -61,6 +61,7 @@ def models(folder, organs_bias, tumour_bias):
         "window_hu": [-250, 150],
         "threshold": 0.5,
         "min_volume_ml": 1.0,
+        "heatmap": "gaussian",
         "sigma_per_extent": 0.25,
         "involvement_share": 0.05,
     }
@@ -147,7 +148,8 @@ def test_the_result_lies_on_the_scans_own_grid_whatever_its_orientation(patient,
     assert [line.value for line in other.report.lines] == [line.value for line in straight.report.lines]
 
 
-def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, cache, tmp_path):
+@pytest.mark.parametrize("heatmap", ["gaussian", "probability"])
+def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap):
     from hyoid.inference.segment import Logits
     from hyoid.preprocess.network_grid import body_on_grid
 
@@ -156,7 +158,8 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, cache, tmp_path
     centre = np.argwhere(patient.organs.array == BY_NAME["tongue"].label).mean(axis=0)
     d, h, w = np.round(body.geometry.to_ijk(patient.organs.geometry.to_lps(centre))).astype(int)
     logits[0, d - 2 : d + 3, h - 2 : h + 3, w - 2 : w + 3] = 9
-    constants = {"window_hu": (-250, 150), "threshold": 0.5, "min_volume_ml": 1.0, "sigma_per_extent": 0.25}
+    constants = {"window_hu": (-250, 150), "heatmap": heatmap, "threshold": 0.5, "min_volume_ml": 1.0}
+    constants["sigma_per_extent"] = 0.25
     target = Logits(logits, body.geometry, ("target_region",))
     ct, organs, heat = sgrnet_inputs(patient.ct, patient.organs, target, (64, 64, 64), constants)
     peak = np.unravel_index(int(heat.argmax()), heat.shape)

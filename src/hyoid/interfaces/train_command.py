@@ -28,6 +28,9 @@ def train(
         list[str] | None,
         typer.Option(help="sgrnet: tumour packages, one per fold, each for the cases it never saw."),
     ] = None,
+    priors: Annotated[
+        Path | None, typer.Option(help="sgrnet: folder that keeps prepared cases between runs; OUT/priors by default.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
@@ -73,6 +76,7 @@ def train(
                 organs=read_package(package_folder(organs)),
                 tumours=[read_package(package_folder(name)) for name in tumours],
                 cache=cache_folder(),
+                priors=priors,
                 device=accelerator,
                 on_progress=teller.progress,
             )

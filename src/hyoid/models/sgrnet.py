@@ -1,10 +1,12 @@
 """SGRNet: CT features steered by an organ map and a tumour heatmap (Gupta et al., sections 4.3.1 to 4.3.4).
 
-One builder makes every row of the paper's Tables 1 and 2 for both backbones; `variant` says how the priors enter.
+One builder makes every row of the paper's Tables 1 and 2 for both backbones, and hyoid's own row, in which each label
+is read off its own organ; `variant` says how the priors enter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +16,9 @@ from monai.networks.nets.efficientnet import EfficientNetBN
 from torch import Tensor, nn
 from torch.nn import functional
 
-Variant = Literal["ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation"]
+Variant = Literal[
+    "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class SGRNetShape:
     ----------
     variant : str
         "ct_only" is the backbone with its own classifier (Table 1); the others differ in which priors enter (organs,
-        or organs and tumour) and how (added, or modulating).
+        or organs and tumour) and how (added, or modulating). "organ_pooling" is "organ_tumour_modulation" with
+        `OrganPooling` in place of global pooling and classifier.
     backbone : {"densenet121", "efficientnet-b0"}
     outputs : int
         Labels N.
@@ -35,6 +40,8 @@ class SGRNetShape:
         d_e, 8 in the paper.
     channels : int
         Channels of every encoder at quarter resolution, 64 in the paper.
+    field_labels : sequence of sequences of int
+        "organ_pooling": labels of the organ that each output asks about.
     """
 
     variant: Variant
@@ -43,6 +50,11 @@ class SGRNetShape:
     organ_labels: int
     embedding: int = 8
     channels: int = 64
+    field_labels: Sequence[Sequence[int]] = ()
+
+    def __post_init__(self) -> None:
+        if self.variant == "organ_pooling" and len(self.field_labels) != self.outputs:
+            raise ValueError(f"{self.outputs} outputs need as many organs, got {len(self.field_labels)}.")
 
 
 def build_sgrnet(shape: SGRNetShape) -> nn.Module:
@@ -72,8 +84,9 @@ class SGRNet(nn.Module):
 
     def __init__(self, shape: SGRNetShape) -> None:
         super().__init__()
-        self.modulates = shape.variant.endswith("modulation")
-        self.uses_tumour = "tumour" in shape.variant
+        pools = shape.variant == "organ_pooling"
+        self.modulates = pools or shape.variant.endswith("modulation")
+        self.uses_tumour = pools or "tumour" in shape.variant
         c = shape.channels
         self.ct_encoder = QuarterResolution(shape.backbone, c)
         self.organ_embedding = nn.Embedding(shape.organ_labels + 1, shape.embedding)
@@ -87,7 +100,10 @@ class SGRNet(nn.Module):
             nn.Conv3d(streams * c, c, 3, padding=1), nn.InstanceNorm3d(c, affine=True), nn.ReLU(),
             nn.Conv3d(c, c, 3, padding=1), nn.InstanceNorm3d(c, affine=True), nn.ReLU(),
         )  # fmt: skip
-        self.classifier = nn.Sequential(nn.Linear(c, c), nn.ReLU(), nn.Dropout(0.2), nn.Linear(c, shape.outputs))
+        if pools:
+            self.organ_pooling = OrganPooling(c, shape.field_labels)
+        else:
+            self.classifier = nn.Sequential(nn.Linear(c, c), nn.ReLU(), nn.Dropout(0.2), nn.Linear(c, shape.outputs))
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
         """Logits (B, N).
@@ -105,7 +121,10 @@ class SGRNet(nn.Module):
         else:
             f_ct = f_ct * (1 + self.modulation(f_organs, f_tumour))
             fused = torch.cat([f for f in (f_ct, f_organs, f_tumour) if f is not None], dim=1)
-        return self.classifier(self.fusion(fused).mean(dim=(2, 3, 4)))
+        features = self.fusion(fused)
+        if hasattr(self, "organ_pooling"):
+            return self.organ_pooling(features, organs, heatmap)
+        return self.classifier(features.mean(dim=(2, 3, 4)))
 
     def prior_features(self, organs: Tensor, heatmap: Tensor, size: torch.Size) -> tuple[Tensor, Tensor | None]:
         """f_seg and f_g, brought to the size of the CT features."""
@@ -117,6 +136,56 @@ class SGRNet(nn.Module):
         """m = A(f_seg) + A(f_g), shape (B, 1, d, h, w)."""
         m = self.organ_attention(f_organs)
         return m if f_tumour is None else m + self.tumour_attention(f_tumour)
+
+
+class OrganPooling(nn.Module):
+    """One logit per organ, from features in and around it and from how much of it the heatmap covers.
+
+    Global pooling has to learn from a few hundred patients where each organ is; the organ map says so already. Features
+    are averaged with an attention that is limited to the organ and its surroundings (everywhere, when the organ was not
+    outlined), and the covered share and the heatmap's peak inside the organ are given as numbers.
+
+    Parameters
+    ----------
+    channels : int
+    field_labels : sequence of sequences of int
+        Labels of each output's organ.
+    """
+
+    OUTSIDE = -12.0  # added to the attention's logits away from the organ
+
+    def __init__(self, channels: int, field_labels: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.field_labels = [tuple(labels) for labels in field_labels]
+        outputs = len(self.field_labels)
+        self.score = nn.Conv3d(channels, outputs, 1)
+        self.shared = nn.Sequential(nn.Linear(channels + 2, channels), nn.ReLU(), nn.Dropout(0.2))
+        self.field_weight = nn.Parameter(torch.zeros(outputs, channels))
+        self.field_bias = nn.Parameter(torch.zeros(outputs))
+        # The covered share alone ranks patients well: start from it.
+        self.covered_weight = nn.Parameter(torch.ones(outputs))
+        nn.init.normal_(self.field_weight, std=0.02)
+
+    def forward(self, features: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
+        """(B, N) from features (B, C, d, h, w), organs and heatmap (B, 1, D, H, W)."""
+        masks = torch.cat([self.mask(organs, labels) for labels in self.field_labels], dim=1)
+        inside = masks.flatten(2)
+        heat = heatmap.flatten(2)
+        covered = (inside * heat).sum(dim=2) / inside.sum(dim=2).clamp(min=1)
+        peak = (inside * heat).amax(dim=2)
+        size = [int(n) for n in features.shape[2:]]
+        near = functional.max_pool3d(functional.adaptive_max_pool3d(masks, size), 3, stride=1, padding=1)
+        absent = (near.amax(dim=(2, 3, 4), keepdim=True) == 0).float()
+        logits = self.score(features) + self.OUTSIDE * (1 - near) * (1 - absent)
+        attention = torch.softmax(logits.flatten(2), dim=2)
+        pooled = torch.bmm(attention, features.flatten(2).transpose(1, 2))
+        shared = self.shared(torch.cat([pooled, covered[..., None], peak[..., None]], dim=2))
+        return (shared * self.field_weight).sum(dim=2) + self.covered_weight * covered + self.field_bias
+
+    @staticmethod
+    def mask(organs: Tensor, labels: Sequence[int]) -> Tensor:
+        """Where a label map (B, 1, D, H, W) holds one of the labels."""
+        return torch.stack([(organs == label).float() for label in labels]).amax(dim=0)
 
 
 class QuarterResolution(nn.Module):

@@ -6,6 +6,7 @@ learn to trust heatmaps that are better than those it meets later.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def train_sgrnet(
     organs: ModelPackage,
     tumours: Sequence[ModelPackage],
     cache: Path,
+    priors: Path | None = None,
     device: str = "auto",
     on_progress: Progress = quiet,
 ) -> Path:
@@ -44,26 +46,52 @@ def train_sgrnet(
     folders : sequence of Path
         OpenKBP folders.
     out : Path
-        Prepared cases are kept in `out/priors`, so that a stopped run does not predict them again.
     organs : ModelPackage
     tumours : sequence of ModelPackage
         Case number i gets its heatmap from number i modulo their count: give those trained without these cases.
     cache : Path
         Compiled graphs.
+    priors : Path, optional
+        Prepared cases are kept here (`out/priors` by default), so that another run does not predict them again.
+    """
+    cases = prepared_cases(
+        recipe, folders, priors or out / "priors", organs=organs, tumours=tumours, cache=cache, on_progress=on_progress
+    )
+    return train_classification(recipe, cases, out, device=device, on_progress=on_progress)
+
+
+def prepared_cases(
+    recipe: ClassificationRecipe,
+    folders: Sequence[Path],
+    priors: Path,
+    *,
+    organs: ModelPackage,
+    tumours: Sequence[ModelPackage],
+    cache: Path,
+    on_progress: Progress = quiet,
+) -> tuple[ReportCase, ...]:
+    """Cases with at least one label, as SGRNet sees them; parameters as of `train_sgrnet`.
+
+    Raises
+    ------
+    UsageError
+        When no case has both organ contours and a high-dose target.
     """
     files = [f for folder in folders for f in find_cases(folder)]
     # Labels at 4 mm for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
     machine = Machine("cpu", cache, "bf16")
+    made_from = f"{organs.manifest.sha256}{recipe.grid}{recipe.heatmap}{recipe.window_hu}{recipe.sigma_per_extent}"
     cases = []
     for number, case in enumerate(files):
         tumour = tumours[number % len(tumours)]
-        kept = out / "priors" / f"{case.name}-{organs.manifest.sha256[:8]}-{tumour.manifest.sha256[:8]}.npz"
+        key = hashlib.sha256(f"{made_from}{tumour.manifest.sha256}".encode()).hexdigest()[:12]
+        kept = priors / f"{case.name}-{key}.npz"
         cases.append(_from_disk(case, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
         on_progress("priors", number + 1, len(files), "")
-    usable = [c for c in cases if c.target.size and (c.target != UNKNOWN).any()]
+    usable = tuple(c for c in cases if c.target.size and (c.target != UNKNOWN).any())
     if not usable:
         raise UsageError("No case has both organ contours and a high-dose target.", "Give OpenKBP's folder.")
-    return train_classification(recipe, usable, out, device=device, on_progress=on_progress)
+    return usable
 
 
 def involvement_targets(case: CaseFiles, fields: Sequence[str], share: float) -> NDArray[np.float32]:

@@ -203,20 +203,18 @@ def sgrnet_inputs(
         Of the tumour network; SGRNet works on its grid.
     manifest_patch : (D, H, W)
     constants : dict
-        `window_hu`, `threshold`, `min_volume_ml`, `sigma_per_extent`.
+        `window_hu`, `heatmap`, `threshold`, `min_volume_ml`, `sigma_per_extent`.
     """
     grid = target.geometry
     coarse_organs = resample(organs, grid)
     voxels = np.argwhere(coarse_organs.array)
     if not len(voxels):
         return None
-    boxes = cuboids(
-        target.probability("target_region"),
-        grid.spacing_mm,
-        threshold=constants["threshold"],
-        min_volume_ml=constants["min_volume_ml"],
-    )
-    heat = gaussian_heatmap(grid.shape, boxes, sigma_per_extent=constants["sigma_per_extent"])
+    heat = target.probability("target_region")
+    if constants["heatmap"] == "gaussian":
+        limits = {name: constants[name] for name in ("threshold", "min_volume_ml")}
+        boxes = cuboids(heat, grid.spacing_mm, **limits)
+        heat = gaussian_heatmap(grid.shape, boxes, sigma_per_extent=constants["sigma_per_extent"])
     centre = grid.to_lps(voxels.mean(axis=0))
     body = body_on_grid(ct, grid.spacing_mm)
     window = constants["window_hu"]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from hyoid.anatomy.structures import ORGANS
+from hyoid.anatomy.structures import ORGANS, labels_of
 from hyoid.models.build import build_network
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.losses import asymmetric_loss
@@ -128,7 +128,7 @@ def network_description(recipe: ClassificationRecipe) -> dict[str, Any]:
         "organ_labels": max(s.label for s in ORGANS),
         "embedding": recipe.embedding,
         "channels": recipe.channels,
-    }
+    } | ({"field_labels": [labels_of(name) for name in recipe.fields]} if recipe.variant == "organ_pooling" else {})
 
 
 def train_classification(
@@ -156,7 +156,7 @@ def train_classification(
     lightning.seed_everything(recipe.seed, verbose=False)
     module = ClassificationTraining(recipe, cases)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
-    keys = ("window_hu", "sigma_per_extent", "threshold", "min_volume_ml", "involvement_share")
+    keys = ("window_hu", "heatmap", "sigma_per_extent", "threshold", "min_volume_ml", "involvement_share")
     return save_package(
         recipe,
         module,

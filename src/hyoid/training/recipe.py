@@ -79,7 +79,9 @@ class ClassificationRecipe(_Strict):
     name: str
     version: str
     words: str
-    variant: Literal["ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation"]
+    variant: Literal[
+        "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
+    ]
     backbone: Literal["densenet121", "efficientnet-b0"]
     fields: tuple[str, ...]
     involvement_share: float
@@ -88,6 +90,7 @@ class ClassificationRecipe(_Strict):
     grid: tuple[int, int, int]
     embedding: int
     channels: int
+    heatmap: Literal["gaussian", "probability"]
     sigma_per_extent: float
     threshold: float
     min_volume_ml: float
