@@ -66,8 +66,10 @@ COMMANDS = {
 hyoid phantom --n 100 --seed 1 --spacing 3,4,4 --out work/virtual
 hyoid train organs --data {_DATA} --data work/virtual --start work/organs-real/package --out work/organs""",
     "tumour": f"hyoid train tumour --data {_DATA} --start work/organs-real/package --out work/tumour",
-    "sgrnet": f"""hyoid train tumour --preset half --fold 0 --data {_DATA} --start work/organs-real/package --out work/tumour-0
-hyoid train tumour --preset half --fold 1 --data {_DATA} --start work/organs-real/package --out work/tumour-1
+    "sgrnet": f"""for fold in 0 1; do
+    hyoid train tumour --preset half --fold $fold --data {_DATA} --start work/organs-real/package \\
+        --out work/tumour-$fold
+done
 hyoid train sgrnet --data {_DATA} --organs work/organs/package \\
     --tumour work/tumour-0/package --tumour work/tumour-1/package --out work/sgrnet""",
 }

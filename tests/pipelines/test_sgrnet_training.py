@@ -45,7 +45,9 @@ def report_cases(n, shape=(32, 32, 32)):
         organs = np.zeros(shape, np.uint8)
         organs[10:20, 10:20, 20:28] = 23
         target = np.array([k % 2, 1, UNKNOWN, 0, 1], np.float32)
-        yield ReportCase(f"c{k}", rng.normal(size=shape).astype(np.float32), organs, heat, target)
+        yield ReportCase(
+            f"c{k}", rng.normal(size=shape).astype(np.float32), organs, heat, target, np.zeros(5, np.float32)
+        )
 
 
 def test_views_are_never_mirrored():

@@ -14,6 +14,7 @@ from rich.console import Console
 import hyoid
 from hyoid.errors import HyoidError
 from hyoid.interfaces import (
+    ablate_command,
     evaluate_command,
     measure_command,
     models_command,
@@ -38,6 +39,7 @@ app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("phantom")(phantom_command.phantom)
 app.command("train")(train_command.train)
+app.command("ablate")(ablate_command.ablate)
 app.add_typer(models_command.app, name="models")
 
 

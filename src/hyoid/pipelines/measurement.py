@@ -20,8 +20,8 @@ from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
 from hyoid.metrics.comparison import Ratio, bootstrap_interval, bootstrap_statistic
-from hyoid.metrics.ranking import average_precision
-from hyoid.pipelines.sgrnet_training import involvement_targets
+from hyoid.metrics.ranking import average_precision, mean_average_precision
+from hyoid.pipelines.sgrnet_training import involvement_targets, overlap_shares
 from hyoid.pipelines.structured_report import (
     Machine,
     ReportModels,
@@ -156,12 +156,12 @@ def measure_involvement(
         ct = to_canonical(read_image(case.ct, Quantity.HU))
         organs, _ = outline_organs(ct, models.organs, machine)
         logits, _ = localise_tumour(ct, models.tumour, machine)
-        target = target_mask(logits, ct, smallest).array > 0
+        target = target_mask(logits, ct, smallest)
         ranked = {}
         for scorer, package in {"sgrnet": models.sgrnet, **others}.items():
             answers, _ = classify(ct, organs, logits, package, machine)
             ranked[scorer] = np.array([answers[name].probability for name in manifest.labels])
-        ranked["overlap"] = np.array([_overlap(target, structure_mask(organs.array, n)) for n in manifest.labels])
+        ranked["overlap"] = overlap_shares(organs, target, manifest.labels)
         return InvolvementScores(case.name, involvement_targets(case, manifest.labels, share), ranked)
 
     return _each(folder, scores, on_progress)
@@ -220,6 +220,11 @@ def transfer_table(
     return chosen
 
 
+def mean_ap(truth: NDArray, scores: NDArray) -> float | None:
+    """Mean average precision over the labels that have a positive; patients whose label is `UNKNOWN` are left out."""
+    return mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), scores).mean
+
+
 def ranking_table(
     rows: Sequence[InvolvementScores], fields: Sequence[str], rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
@@ -240,11 +245,11 @@ def ranking_table(
         scores = np.stack([row.scores[scorer] for row in rows])
 
         def statistic(drawn: NDArray, scores: NDArray = scores) -> float | None:
-            return _mean_ap(truth[drawn], scores[drawn])
+            return mean_ap(truth[drawn], scores[drawn])
 
         interval = bootstrap_statistic(statistic, len(rows), rng)
         assert interval is not None
-        overall[scorer] = _rounded(_mean_ap(truth, scores))
+        overall[scorer] = _rounded(mean_ap(truth, scores))
         overall[f"{scorer}_interval"] = [round(interval.low, 3), round(interval.high, 3)]
     table["mean"] = overall
     return table
@@ -289,22 +294,6 @@ def _contours(case: CaseFiles) -> dict[str, NDArray[np.bool_]]:
     else:
         masks = {name: labels == value for value, name in OPENKBP_ORGANS.items()}
     return {name: mask for name, mask in masks.items() if mask.any()}
-
-
-def _overlap(target: NDArray, organ: NDArray) -> float:
-    """Share of the predicted organ that the predicted target covers: the rule a classifier has to beat."""
-    return float((target & organ).sum() / organ.sum()) if organ.any() else 0.0
-
-
-def _mean_ap(truth: NDArray, scores: NDArray) -> float | None:
-    """Mean over the labels that have a positive; None when none has."""
-    values = []
-    for k in range(truth.shape[1]):
-        known = truth[:, k] != UNKNOWN
-        value = average_precision(truth[known, k], scores[known, k])
-        if value is not None:
-            values.append(value)
-    return float(np.mean(values)) if values else None
 
 
 def _rounded(value: float | None) -> float | None:

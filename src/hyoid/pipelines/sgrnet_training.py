@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME
+from hyoid.anatomy.structures import BY_NAME, structure_mask
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
-from hyoid.pipelines.structured_report import Machine, localise_tumour, outline_organs, sgrnet_inputs
+from hyoid.pipelines.structured_report import Machine, localise_tumour, outline_organs, sgrnet_inputs, target_mask
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
 from hyoid.training.classification import UNKNOWN, ReportCase, train_classification
 from hyoid.training.recipe import ClassificationRecipe
 from hyoid.training.run import Progress, quiet
-from hyoid.volume import Quantity
+from hyoid.volume import Quantity, Volume
 
 
 def train_sgrnet(
@@ -120,6 +120,12 @@ def involvement_targets(case: CaseFiles, fields: Sequence[str], share: float) ->
     return target
 
 
+def overlap_shares(organs: Volume, target: Volume, fields: Sequence[str]) -> NDArray[np.float32]:
+    """Share of each outlined organ that the predicted target covers, shape (N,); 0 without the organ."""
+    masks = (structure_mask(organs.array, name) for name in fields)
+    return np.array([(target.array[m] > 0).mean() if m.any() else 0.0 for m in masks], np.float32)
+
+
 def _prepared(
     case: CaseFiles,
     recipe: ClassificationRecipe,
@@ -138,8 +144,11 @@ def _prepared(
             f"No organ was found in {case.name}.", "Train the organ network longer, or leave the case out."
         )
     target = involvement_targets(case, recipe.fields, recipe.involvement_share)
+    overlap = overlap_shares(organ_map, target_mask(logits, ct, recipe.min_volume_ml), recipe.fields)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(kept, ct=arrays[0].astype(np.float16), organs=arrays[1], heatmap=arrays[2], target=target)
+    np.savez_compressed(
+        kept, ct=arrays[0].astype(np.float16), organs=arrays[1], heatmap=arrays[2], target=target, overlap=overlap
+    )
     # Read back, so that a run that was stopped and one that was not train on the same numbers.
     again = _from_disk(case, kept)
     assert again is not None
@@ -152,4 +161,5 @@ def _from_disk(case: CaseFiles, kept: Path) -> ReportCase | None:
         return None
     with np.load(kept) as arrays:
         ct = arrays["ct"].astype(np.float32)
-        return ReportCase(case.name, ct, arrays["organs"], arrays["heatmap"], arrays["target"])
+        names = ("organs", "heatmap", "target", "overlap")
+        return ReportCase(case.name, ct, *(arrays[name] for name in names))

@@ -36,6 +36,8 @@ class ReportCase:
         Normalised CT, organ labels, tumour heatmap 0..1, all on the recipe's grid.
     target : ndarray, shape (N,)
         1 involved, 0 not, `UNKNOWN` where the structure was not contoured.
+    overlap : ndarray, shape (N,)
+        Share of each predicted organ that the predicted target covers: the plain rule a classifier has to beat.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ReportCase:
     organs: NDArray[np.uint8]
     heatmap: NDArray[np.float32]
     target: NDArray[np.float32]
+    overlap: NDArray[np.float32]
 
 
 class ReportDataset(Dataset):
@@ -167,3 +170,14 @@ def train_classification(
         patch=recipe.grid,
         preprocessing={key: getattr(recipe, key) for key in keys},
     )
+
+
+def predict_classification(module: ClassificationTraining, cases: Sequence[ReportCase]) -> NDArray[np.float64]:
+    """Probabilities of cases, shape (n, N), by the averaged weights of a training."""
+    network = module.average.module.eval()
+    rows = []
+    with torch.inference_mode():
+        for case in cases:
+            views = [torch.from_numpy(a.astype(np.float32))[None, None] for a in (case.ct, case.organs, case.heatmap)]
+            rows.append(torch.sigmoid(network(*views))[0].double().numpy())
+    return np.stack(rows)

@@ -1,0 +1,78 @@
+"""`hyoid ablate`: a paper's ablation table again, with confidence intervals. Needs the extra `train`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyoid.errors import UsageError
+from hyoid.interfaces.console import Teller
+from hyoid.interfaces.models_command import package_folder
+from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.io.model_package import read_package
+
+
+def ablate(
+    table: Annotated[str, typer.Argument(help="sgrnet-table1 or sgrnet-table2.")],
+    data: Annotated[Path, typer.Option(help="Folder of cases for cross-validation.")],
+    validation: Annotated[Path, typer.Option(help="Folder of cases that no row is trained on.")],
+    out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
+    tumour: Annotated[
+        list[str], typer.Option(help="Tumour packages, one per fold of `hyoid train tumour --fold`, in order.")
+    ],
+    organs: Annotated[str, typer.Option(help="Package that outlines organs.")] = "organs",
+    tumour_of_all: Annotated[str, typer.Option(help="Tumour package for the validation cases.")] = "tumour",
+    preset: Annotated[str, typer.Option(help="Preset of the recipe: budget and constants of every row.")] = "ablation",
+    folds: Annotated[int, typer.Option(min=2)] = 5,
+    seeds: Annotated[int, typer.Option(min=1)] = 3,
+    row: Annotated[list[str] | None, typer.Option(help="Only this row; may be given several times.")] = None,
+    priors: Annotated[Path | None, typer.Option(help="Folder of prepared cases; OUT/priors by default.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Re-run a table; OUT/table.md and OUT/table.json hold it."""
+    try:
+        from hyoid.pipelines import sgrnet_ablation
+        from hyoid.pipelines.sgrnet_training import prepared_cases
+        from hyoid.training.recipe import ClassificationRecipe, load_recipe
+    except ImportError as error:
+        raise UsageError(
+            f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
+        ) from error
+    recipe = load_recipe("sgrnet", preset)
+    assert isinstance(recipe, ClassificationRecipe)
+    teller = Teller(as_json=as_json)
+    if dry_run:
+        rows = [r.name for r in sgrnet_ablation.TABLES.get(table, ()) if not row or r.name in row]
+        runs = len(rows) * folds * seeds
+        teller.event("plan", table=table, rows=rows, runs=runs, steps=recipe.optimiser.steps)
+        teller.say(f"{table}: {len(rows)} rows x {folds} folds x {seeds} seeds = {runs} trainings of")
+        teller.say(f"{recipe.optimiser.steps} steps of batch {recipe.optimiser.batch}. Rows: {', '.join(rows)}.")
+        return
+    with teller.bars():
+        prepared = partial(
+            prepared_cases,
+            priors=priors or out / "priors",
+            organs=read_package(package_folder(organs)),
+            cache=cache_folder(),
+            on_progress=teller.progress,
+        )
+        in_turn = [read_package(package_folder(name)) for name in tumour]
+        of_all = [read_package(package_folder(tumour_of_all))]
+        sgrnet_ablation.ablate(
+            table,
+            recipe,
+            lambda r: prepared(r, [data], tumours=in_turn),
+            lambda r: prepared(r, [validation], tumours=of_all),
+            out,
+            repeats=sgrnet_ablation.Repeats(folds, seeds),
+            only=row or (),
+            device="gpu" if device_named(device) == "cuda" else "cpu",
+            on_progress=teller.progress,
+        )
+    teller.event("done", table=str(out / "table.json"))
+    teller.say(f"Table: {out / 'table.md'}")
