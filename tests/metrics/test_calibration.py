@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyoid.errors import InputRefusedError
-from hyoid.metrics.calibration import brier_score, expected_calibration_error, reliability
+from hyoid.metrics.calibration import (
+    band_of_doubt,
+    best_f1_threshold,
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    scaled,
+)
 
 PATIENTS = st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=50)
 
@@ -58,3 +66,35 @@ def test_scikit_learn_agrees_on_the_brier_score(patients):
 def test_refusals(reference, probabilities, words):
     with pytest.raises(InputRefusedError, match=words):
         brier_score(reference, probabilities)
+
+
+def test_temperature_undoes_overconfidence():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, 20000)
+    outcome = rng.random(20000) < 1 / (1 + np.exp(-logits))
+    promised = 1 / (1 + np.exp(-3 * logits))
+    temperature = fit_temperature(outcome, promised)
+    assert temperature == pytest.approx(3, rel=0.05)
+    assert expected_calibration_error(outcome, scaled(promised, temperature)) < 0.02
+    assert expected_calibration_error(outcome, promised) > 0.05
+
+
+def test_temperature_never_changes_the_order():
+    p = np.linspace(0.01, 0.99, 50)
+    assert (np.diff(scaled(p, 7.0)) > 0).all()
+
+
+def test_threshold_of_the_best_f1():
+    # At 0.25 F1 is 2 * 3 / (4 + 3); at 0.55 it is 2 * 2 / (2 + 3).
+    assert best_f1_threshold([0, 1, 0, 1, 1], [0.1, 0.4, 0.5, 0.6, 0.9]) == pytest.approx(0.25)
+    assert best_f1_threshold([1, 1], [0.2, 0.7]) == 0.2
+    with pytest.raises(InputRefusedError):
+        best_f1_threshold([1, 2], [0.2, 0.7])
+
+
+def test_the_band_of_doubt_holds_its_share_and_the_threshold():
+    p = np.linspace(0.05, 0.95, 19)
+    low, high = band_of_doubt(p, 0.3, 0.25)
+    assert low <= 0.3 <= high
+    assert ((p >= low) & (p <= high)).sum() == round(0.25 * 19)
+    assert band_of_doubt([], 0.3, 0.25) == (0.3, 0.3)

@@ -321,6 +321,35 @@ def test_classifier_speaks_where_nothing_is_measured():
     assert (outside.section, outside.value, outside.region) == (OUTSIDE, f"Not predicted: {meaning}", None)
 
 
+def test_between_yes_and_no_the_classifier_says_equivocal():
+    def doubtful(p, band=(0.4, 0.7)):
+        return Involvement(p, 0.5, "m", band)
+
+    answers = {
+        "epiglottis": doubtful(0.7),
+        "parotid_left": doubtful(0.6),
+        "parotid_right": doubtful(0.1),
+        "larynx": doubtful(0.39),
+        "cricoid_cartilage": doubtful(0.71),
+    }
+    report = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
+    values = {key: report.line(key).value for key in ("epiglottis", "parotid_gland", "larynx", "cricoid_cartilage")}
+    assert values == {
+        "epiglottis": "Equivocal: m",
+        "parotid_gland": "Equivocal, left: m",
+        "larynx": "Not predicted: m",
+        "cricoid_cartilage": "Predicted: m",
+    }
+    assert "threshold 0.50, equivocal 0.40 to 0.70" in report.line("epiglottis").evidence[0].note
+    measured = line_of(
+        "thyroid_cartilage",
+        lesions=lesions_volume([PRIMARY]),
+        involvement={"thyroid_cartilage": doubtful(0.6)},
+        involvement_source=CLASSIFIER,
+    )
+    assert (measured.value, measured.flags) == ("Not involved", ())
+
+
 def test_measurement_wins_and_disagreement_is_flagged():
     answers = {"thyroid_cartilage": Involvement(0.8, 0.5, "involvement")}
     line = line_of(

@@ -44,6 +44,10 @@ class Manifest(BaseModel):
         Windows and other constants, by name.
     thresholds : dict
         Label to probability above which it is called present.
+    temperatures : dict
+        Label to the temperature its logit is divided by; fitted on patients held out of training.
+    equivocal : dict
+        Label to the range of probability in which the answer is "equivocal".
     bf16_agreement : dict
         Label to Dice of bfloat16 against float32 labels; empty until measured.
     training_data, licence : str
@@ -69,6 +73,8 @@ class Manifest(BaseModel):
     patch: tuple[int, int, int]
     preprocessing: dict[str, Any]
     thresholds: dict[str, float] = {}
+    temperatures: dict[str, float] = {}
+    equivocal: dict[str, tuple[float, float]] = {}
     bf16_agreement: dict[str, float] = {}
     training_data: str
     licence: str

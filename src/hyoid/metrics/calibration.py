@@ -1,4 +1,8 @@
-"""Whether a probability means what it says: expected calibration error, Brier score, reliability table."""
+"""Whether a probability means what it says, and how to make it so.
+
+Expected calibration error, Brier score and reliability table measure; temperature, threshold and the band of doubt are
+fitted on patients that the classifier was not trained on.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, logit
 
 from hyoid.errors import InputRefusedError
 
@@ -99,6 +105,86 @@ def brier_score(reference: ArrayLike, probabilities: ArrayLike) -> float | None:
     """
     positive, probability = _checked(reference, probabilities)
     return float(np.mean((probability - positive) ** 2)) if len(positive) else None
+
+
+def fit_temperature(reference: ArrayLike, probabilities: ArrayLike) -> float:
+    """Temperature T at which sigmoid(logit(p) / T) has the smallest log loss; above 1 the classifier was too sure.
+
+    Parameters
+    ----------
+    reference : array_like of 0 and 1
+    probabilities : array_like
+        Of patients that the classifier was not trained on.
+
+    Notes
+    -----
+    Guo et al., On calibration of modern neural networks, ICML 2017. Searched between 0.05 and 20.
+
+    Raises
+    ------
+    InputRefusedError
+        As `reliability`.
+
+    Examples
+    --------
+    Promised 0.9, seen in three of four, logit 2.197 against 1.099:
+
+    >>> round(fit_temperature([1, 1, 1, 0], [0.9, 0.9, 0.9, 0.9]), 3)
+    2.0
+    """
+    positive, probability = _checked(reference, probabilities)
+
+    def loss(log_t: float) -> float:
+        p = np.clip(scaled(probability, float(np.exp(log_t))), 1e-12, 1 - 1e-12)
+        return float(-np.mean(positive * np.log(p) + (1 - positive) * np.log(1 - p)))
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x))
+
+
+def scaled(probabilities: ArrayLike, temperature: float) -> np.ndarray:
+    """Probabilities after division of their logits by a temperature; 0.5 stays 0.5.
+
+    Examples
+    --------
+    >>> scaled([0.5, 0.9], 2.0).round(2).tolist()
+    [0.5, 0.75]
+    """
+    return expit(logit(np.asarray(probabilities, np.float64)) / temperature)
+
+
+def best_f1_threshold(reference: ArrayLike, probabilities: ArrayLike) -> float:
+    """Threshold, half-way between two patients, at or above which "yes" has the best F1; the highest such one.
+
+    Raises
+    ------
+    InputRefusedError
+        As `reliability`.
+
+    Examples
+    --------
+    >>> best_f1_threshold([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9])
+    0.5
+    """
+    positive, probability = _checked(reference, probabilities)
+    values = np.unique(probability)
+    cuts = np.concatenate([[values[0]], (values[1:] + values[:-1]) / 2])
+    f1 = [2 * (positive * (probability >= c)).sum() / ((probability >= c).sum() + positive.sum()) for c in cuts]
+    return float(cuts[len(cuts) - 1 - int(np.argmax(f1[::-1]))])
+
+
+def band_of_doubt(probabilities: ArrayLike, threshold: float, share: float) -> tuple[float, float]:
+    """Limits of the band that holds the given share of patients, those whose logit is nearest to the threshold's.
+
+    Examples
+    --------
+    >>> band_of_doubt([0.1, 0.45, 0.55, 0.9], 0.5, 0.5)
+    (0.45, 0.55)
+    """
+    probability = np.asarray(probabilities, np.float64)
+    away = np.abs(logit(probability) - logit(threshold))
+    nearest = probability[np.argsort(away, kind="stable")[: round(share * len(probability))]]
+    return float(min(nearest.min(initial=threshold), threshold)), float(max(nearest.max(initial=threshold), threshold))
 
 
 def _checked(reference: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

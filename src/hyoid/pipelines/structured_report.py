@@ -249,7 +249,12 @@ def classify(
     logits = runtime.run(*[a[None, None].astype(np.float32) for a in arrays])[0]
     meaning = MEANING.format(share=manifest.preprocessing["involvement_share"])
     answers = {
-        name: Involvement(float(1 / (1 + np.exp(-logit))), manifest.thresholds.get(name, 0.5), meaning)
+        name: Involvement(
+            float(1 / (1 + np.exp(-logit / manifest.temperatures.get(name, 1.0)))),
+            manifest.thresholds.get(name, 0.5),
+            meaning,
+            manifest.equivocal.get(name),
+        )
         for name, logit in zip(manifest.labels, logits, strict=True)
         if name in manifest.supported
     }

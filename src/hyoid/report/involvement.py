@@ -16,6 +16,8 @@ from hyoid.report.scene import Involvement, Scene
 from hyoid.report.schema import Evidence, Line, Region, Status
 from hyoid.report.template import BY_KEY, FIELDS, OUTSIDE, Field, Kind
 
+# How a classifier's answer begins.
+_YES, _DOUBT, _NO = "Predicted", "Equivocal", "Not predicted"
 _MEASURABLE = (Kind.INVOLVEMENT, Kind.SIDED_INVOLVEMENT)
 _VESSELS = ("carotid_left", "carotid_right", "jugular_left", "jugular_right")
 # Nodes lie against these; for the rest of the template only the primary tumour counts.
@@ -255,11 +257,14 @@ def _classified(
     if not answers:
         return None
     ranked = sorted(answers.items(), key=lambda item: -item[1].probability)
-    yes = [(name, a) for name, a in ranked if a.probability >= a.threshold]
-    told = yes or ranked
-    head = "Predicted" if yes else "Not predicted"
+    head, told = _NO, ranked
+    for answer, words_of in (("yes", _YES), ("equivocal", _DOUBT)):
+        if those := [(name, a) for name, a in ranked if a.answer == answer]:
+            head, told = words_of, those
+            break
     meanings = list(dict.fromkeys(a.meaning for _, a in told))
-    sides = [BY_NAME[n].side.value for n, _ in yes if n in BY_NAME and BY_NAME[n].side is not Side.MIDLINE]
+    spoken = told if head != _NO else []
+    sides = [BY_NAME[n].side.value for n, _ in spoken if n in BY_NAME and BY_NAME[n].side is not Side.MIDLINE]
     where = f", {' and '.join(sides)}" if sides else ""
     evidence = tuple(
         Evidence(
@@ -268,6 +273,7 @@ def _classified(
             probability=a.probability,
             region=_region_of(name, scene),
             note=f"{_name_words(name, words)}: {a.probability:.2f}, threshold {a.threshold:.2f}"
+            + ("" if a.equivocal is None else f", equivocal {a.equivocal[0]:.2f} to {a.equivocal[1]:.2f}")
             + ("" if a.meaning in meanings else f"; {a.meaning}"),
         )
         for name, a in ranked
@@ -298,7 +304,8 @@ def _with_second_opinion(measured: Line | None, said: Line | None) -> Line | Non
     """The measured line with the classifier's evidence, flagged where the two disagree; or whichever there is."""
     if measured is None or said is None:
         return measured or said
-    agree = measured.value.startswith("Not involved") == said.value.startswith("Not predicted")
+    clear = measured.value.startswith("Not involved")
+    agree = not said.value.startswith(_YES if clear else _NO)
     flags = measured.flags if agree else (*measured.flags, f"The classifier differs ({said.probability:.2f})")
     return measured.model_copy(update={"evidence": measured.evidence + said.evidence, "flags": flags})
 

@@ -37,11 +37,21 @@ class Involvement:
         At or above it the answer is yes.
     meaning : str
         What the probability is of, e.g. "the planned high-dose target covers more than 5 % of the structure".
+    equivocal : tuple of float, optional
+        Range of probability, ends included, in which the answer is neither yes nor no.
     """
 
     probability: float
     threshold: float
     meaning: str
+    equivocal: tuple[float, float] | None = None
+
+    @property
+    def answer(self) -> Literal["yes", "no", "equivocal"]:
+        """What the probability comes to."""
+        if self.equivocal is not None and self.equivocal[0] <= self.probability <= self.equivocal[1]:
+            return "equivocal"
+        return "yes" if self.probability >= self.threshold else "no"
 
 
 @dataclass(frozen=True, eq=False)
