@@ -3,7 +3,7 @@
     python scripts/measure_models.py organs WORK/organs/package VALIDATION --virtual HELD_OUT_VIRTUAL
     python scripts/measure_models.py tumour WORK/tumour/package VALIDATION
     python scripts/measure_models.py sgrnet WORK/sgrnet/package VALIDATION --organs WORK/organs/package \\
-        --tumour WORK/tumour/package --ct-only WORK/sgrnet-ct-only/package
+        --tumour WORK/tumour/package --ct-only WORK/sgrnet-ct-only/package --held-out WORK/ablation/held_out.json
 
 VALIDATION is `../shared/data/openkbp/validation`. Organs are measured before SGRNet is trained: a structure that was
 not learned is taken from the package here, and SGRNet must see the organ maps it will meet in use.
@@ -57,7 +57,6 @@ LIMITS = {
         "33 patients are few: the intervals overlap, and no ranking of the three columns is established by them.",
         "Heatmaps of training patients came from localisers trained on the other half of them, those in use from one "
         "trained on all: a little better.",
-        "Probabilities are not calibrated.",
     ),
 }
 _DATA = "../shared/data/openkbp/train"
@@ -84,6 +83,7 @@ def main() -> None:
     parser.add_argument("--virtual", type=Path, help="organs: virtual patients no training saw")
     for name in ("organs", "tumour", "ct-only"):
         parser.add_argument(f"--{name}", type=Path, help="sgrnet: package")
+    parser.add_argument("--held-out", type=Path, help="sgrnet: held_out.json of `hyoid ablate` with the same recipe")
     arguments = parser.parse_args()
     measured = {"organs": organs, "tumour": tumour, "sgrnet": sgrnet}[arguments.model](arguments)
     manifest = read_manifest(arguments.package).model_copy(update=measured)
@@ -134,12 +134,23 @@ def tumour(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def sgrnet(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Average precision beside its baselines."""
-    models = ReportModels(*(read_package(p) for p in (arguments.organs, arguments.tumour, arguments.package)))
+    """Calibration from cross-validation inside the training patients; average precision beside its baselines."""
+    package = read_package(arguments.package)
+    manifest = package.manifest
+    held_out = json.loads(arguments.held_out.read_text(encoding="utf-8"))
+    row = f"{manifest.network['variant']}-{manifest.network['backbone']}"
+    scores = [np.array(of_seed) for of_seed in held_out["rows"][row]]
+    fitted = measurement.calibration(manifest.labels, np.array(held_out["truth"]), scores)
+    package = dataclasses.replace(package, manifest=manifest.model_copy(update=fitted))
+    models = ReportModels(read_package(arguments.organs), read_package(arguments.tumour), package)
     others = {"ct_only": read_package(arguments.ct_only)}
     rows = measurement.measure_involvement(arguments.validation, models, others, MACHINE, tell)
-    ranking = measurement.ranking_table(rows, models.sgrnet.manifest.labels, np.random.default_rng(SEED))
-    return {"metrics": {"data": data_words(rows), "average_precision": ranking}}
+    metrics = {
+        "data": data_words(rows),
+        "average_precision": measurement.ranking_table(rows, manifest.labels, np.random.default_rng(SEED)),
+        "calibration": measurement.reliability_table(rows, manifest.labels),
+    }
+    return {"metrics": metrics, **fitted}
 
 
 def tell(done: int, total: int) -> None:
@@ -167,6 +178,7 @@ def card(manifest: Manifest) -> str:
         parts.append(dice_rows(manifest.metrics["dice"]))
     if "average_precision" in manifest.metrics:
         parts.append(ranking_rows(manifest.metrics["average_precision"]))
+        parts.append(calibration_rows(manifest))
     if "transfer" in manifest.metrics:
         parts.append(transfer_rows(manifest.metrics))
     unlearned = [n for n in manifest.labels if n not in manifest.supported]
@@ -233,6 +245,26 @@ def ranking_rows(table: dict[str, dict[str, Any]]) -> str:
     rows.append(
         "\nAverage precision. CT only: DenseNet121 trained the same way without priors. Plain overlap: share of the "
         "predicted organ that the predicted target covers, no classifier."
+    )
+    return "\n".join(rows)
+
+
+def calibration_rows(manifest: Manifest) -> str:
+    """Markdown rows of temperature, threshold, band of doubt, and what the probabilities are worth."""
+    rows = [
+        "| label | n | temperature | threshold | equivocal | calibration error | Brier | Brier of the prevalence |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in manifest.metrics["calibration"].items():
+        low, high = manifest.equivocal[name]
+        cells = [BY_NAME[name].words, str(row["n"]), f"{manifest.temperatures[name]:.2f}"]
+        cells += [f"{manifest.thresholds[name]:.2f}", f"{low:.2f}-{high:.2f}"]
+        cells += [f"{row[key]:.3f}" for key in ("ece", "brier", "brier_of_prevalence")]
+        rows.append(f"| {' | '.join(cells)} |")
+    rows.append(
+        "\nTemperature, threshold (best F1) and band of doubt (a fifth of the patients) were fitted by "
+        "cross-validation inside the training patients; the errors are of the patients above. The last column promises everybody the "
+        "share of positives among them."
     )
     return "\n".join(rows)
 

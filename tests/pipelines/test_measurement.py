@@ -5,9 +5,11 @@ from sklearn.metrics import average_precision_score
 from hyoid.pipelines.measurement import (
     InvolvementScores,
     OutlineScores,
+    calibration,
     dice,
     dice_table,
     ranking_table,
+    reliability_table,
     transfer_table,
 )
 from hyoid.training.classification import UNKNOWN
@@ -28,7 +30,7 @@ def answers(n=20):
         truth = np.array([rng.random() < 0.4, rng.random() < 0.5], np.float32)
         if k % 4 == 0:
             truth[1] = UNKNOWN
-        scores = {s: rng.random(2) + truth * 0.3 for s in ("sgrnet", "ct_only", "overlap")}
+        scores = {s: (rng.random(2) + truth * 0.3).clip(0, 1) for s in ("sgrnet", "ct_only", "overlap")}
         out.append(InvolvementScores(f"c{k}", truth, scores))
     return out
 
@@ -77,3 +79,26 @@ def test_average_precision_leaves_unknown_labels_out():
         (table["larynx"]["sgrnet"] + table["mandible"]["sgrnet"]) / 2, abs=1e-3
     )
     assert table["mean"]["sgrnet_interval"][0] < table["mean"]["sgrnet"] < table["mean"]["sgrnet_interval"][1]
+
+
+def test_calibration_is_fitted_per_field_on_known_patients():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (4000, 2))
+    truth = (rng.random((4000, 2)) < 1 / (1 + np.exp(-logits))).astype(float)
+    truth[::2, 1] = UNKNOWN
+    scores = 1 / (1 + np.exp(-logits * (1, 4)))
+    found = calibration(("larynx", "mandible"), truth, [scores, scores])
+    assert found["temperatures"] == pytest.approx({"larynx": 1, "mandible": 4}, rel=0.15)
+    low, high = found["equivocal"]["mandible"]
+    assert low <= found["thresholds"]["mandible"] <= high
+    known = truth[:, 1] != UNKNOWN
+    probability = 1 / (1 + np.exp(-logits[known, 1] * 4 / found["temperatures"]["mandible"]))
+    assert ((probability >= low) & (probability <= high)).mean() == pytest.approx(0.2, abs=0.01)
+
+
+def test_reliability_stands_beside_the_prevalence():
+    cases = answers()
+    row = reliability_table(cases, ("larynx", "mandible"))["mandible"]
+    known = np.array([c.truth[1] for c in cases if c.truth[1] != UNKNOWN])
+    assert row["n"] == 15
+    assert row["brier_of_prevalence"] == pytest.approx(known.mean() * (1 - known.mean()), abs=1e-3)

@@ -19,6 +19,14 @@ from hyoid.anatomy.structures import BY_NAME, ORGANS, structure_mask
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
+from hyoid.metrics.calibration import (
+    band_of_doubt,
+    best_f1_threshold,
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+    scaled,
+)
 from hyoid.metrics.comparison import Ratio, bootstrap_interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision, mean_average_precision
 from hyoid.pipelines.sgrnet_training import involvement_targets, overlap_shares
@@ -34,6 +42,7 @@ from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_
 from hyoid.training.classification import UNKNOWN
 from hyoid.volume import Quantity, Volume
 
+DOUBTFUL_SHARE = 0.2  # of held-out patients, those nearest to the threshold, whose answer is "equivocal"
 T = TypeVar("T")
 Counter = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -252,6 +261,54 @@ def ranking_table(
         overall[scorer] = _rounded(mean_ap(truth, scores))
         overall[f"{scorer}_interval"] = [round(interval.low, 3), round(interval.high, 3)]
     table["mean"] = overall
+    return table
+
+
+def calibration(fields: Sequence[str], truth: NDArray, scores: Sequence[NDArray]) -> dict[str, dict[str, Any]]:
+    """Temperature, threshold and band of doubt per field, from patients held out of training.
+
+    Parameters
+    ----------
+    fields : sequence of str
+    truth : ndarray, shape (n, fields)
+        1, 0 or `UNKNOWN`.
+    scores : sequence of ndarray, shape (n, fields)
+        Probabilities, one array per training seed; all count alike.
+
+    Returns
+    -------
+    dict
+        `temperatures`, `thresholds` and `equivocal`, as a manifest holds them; thresholds and bands are on the scale of
+        the probabilities after the temperature.
+    """
+    found: dict[str, dict[str, Any]] = {"temperatures": {}, "thresholds": {}, "equivocal": {}}
+    for k, name in enumerate(fields):
+        known = truth[:, k] != UNKNOWN
+        outcome = np.concatenate([truth[known, k]] * len(scores))
+        promised = np.concatenate([s[known, k] for s in scores])
+        temperature = fit_temperature(outcome, promised)
+        probability = scaled(promised, temperature)
+        threshold = best_f1_threshold(outcome, probability)
+        found["temperatures"][name] = round(temperature, 3)
+        found["thresholds"][name] = round(threshold, 3)
+        found["equivocal"][name] = tuple(round(p, 3) for p in band_of_doubt(probability, threshold, DOUBTFUL_SHARE))
+    return found
+
+
+def reliability_table(rows: Sequence[InvolvementScores], fields: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Calibration error, Brier score and their counterpart of always promising the prevalence, per field."""
+    truth = np.stack([row.truth for row in rows])
+    scores = np.stack([row.scores["sgrnet"] for row in rows])
+    table = {}
+    for k, name in enumerate(fields):
+        known = truth[:, k] != UNKNOWN
+        outcome, promised = truth[known, k], scores[known, k]
+        table[name] = {
+            "n": int(known.sum()),
+            "ece": _rounded(expected_calibration_error(outcome, promised, n_bins=5)),
+            "brier": _rounded(brier_score(outcome, promised)),
+            "brier_of_prevalence": _rounded(brier_score(outcome, np.full(known.sum(), outcome.mean()))),
+        }
     return table
 
 

@@ -104,7 +104,7 @@ def ablate(
     training, checking : callable
         Cases for cross-validation, and cases that no row is trained on, prepared for a recipe.
     out : Path
-        Gets `runs/`, `table.json` and `table.md`.
+        Gets `runs/`, `table.json`, `table.md`, and every held-out probability in `held_out.json`.
     repeats : Repeats
     only : sequence of str
         Names of rows, when not all are wanted.
@@ -159,6 +159,12 @@ def ablate(
         "check": compared(truths["check"], {n: [s["check"] for s in v] for n, v in scores.items()}, None),
         "words": words,
     }
+    by_patient = {
+        "fields": list(recipe.fields),
+        "truth": truth.tolist(),
+        "rows": {row.name: [of_seed["held_out"].tolist() for of_seed in scores[row.name]] for row in rows},
+    }
+    _write(out / "held_out.json", json.dumps(by_patient))
     _write(out / "table.json", json.dumps(result, indent=1))
     _write(out / "table.md", markdown(result))
     return result
