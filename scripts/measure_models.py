@@ -263,8 +263,8 @@ def calibration_rows(manifest: Manifest) -> str:
         rows.append(f"| {' | '.join(cells)} |")
     rows.append(
         "\nTemperature, threshold (best F1) and band of doubt (a fifth of the patients) were fitted by "
-        "cross-validation inside the training patients; the errors are of the patients above. The last column promises everybody the "
-        "share of positives among them."
+        "cross-validation inside the training patients; the errors are of the patients above. The last column "
+        "promises everybody the share of positives among them."
     )
     return "\n".join(rows)
 
