@@ -32,15 +32,24 @@ def test_labels_equal_the_arg_max_of_fully_interpolated_logits(grids):
     assert ((found > 0) == (wanted > 0)).all()
 
 
-def test_a_container_is_painted_under_its_parts(grids):
+def test_a_structure_of_higher_rank_is_painted_over_the_others(grids):
     coarse, target = grids
     logits = np.full((2, *coarse.shape), -5.0, np.float32)
     logits[0, 2:8, 2:8, 2:8] = 9.0
     logits[1, 4:6, 4:6, 4:6] = 1.0
-    found = labels_from_logits(logits, coarse, target, [28, 1], paint_first=frozenset({28})).array
+    found = labels_from_logits(logits, coarse, target, [28, 1], ranks={1: 1}).array
     assert {1, 28} <= set(np.unique(found))
     plain = labels_from_logits(logits, coarse, target, [28, 1]).array
     assert 1 not in plain
+
+
+def test_within_a_rank_the_largest_logit_counts(grids):
+    coarse, target = grids
+    logits = smooth_logits(3, coarse.shape)
+    both = labels_from_logits(logits, coarse, target, [5, 1, 2], ranks={1: 3, 2: 3, 5: 1}).array
+    upper = labels_from_logits(logits[1:], coarse, target, [1, 2]).array
+    lower = labels_from_logits(logits[:1], coarse, target, [5]).array
+    assert np.array_equal(both, np.where(upper > 0, upper, lower))
 
 
 def test_a_flipped_scan_gives_flipped_labels(grids):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from hyoid.training.losses import POSITIVE_WEIGHT, asymmetric_loss, heaviest_at, partial_dice_bce
+from hyoid.training.losses import asymmetric_loss, heaviest_at, partial_dice_bce
 
 
 def test_a_perfect_answer_costs_nothing():
@@ -76,6 +76,6 @@ def test_a_structure_that_is_not_in_the_patch_is_left_to_cross_entropy():
 
 
 def test_weights_of_rare_structures_end_at_one():
-    assert heaviest_at(0) == POSITIVE_WEIGHT
-    assert heaviest_at(0.5) == pytest.approx(POSITIVE_WEIGHT**0.5)
-    assert heaviest_at(1) == heaviest_at(1.1) == 1
+    assert heaviest_at(0, 50) == 50
+    assert heaviest_at(0.5, 50) == pytest.approx(50**0.5)
+    assert heaviest_at(1, 50) == heaviest_at(1.1, 50) == 1

@@ -22,10 +22,12 @@ def labels_from_logits(
     target: Geometry,
     labels: Sequence[int],
     *,
-    paint_first: frozenset[int] = frozenset(),
+    ranks: Mapping[int, int] | None = None,
     thresholds: Mapping[int, float] | None = None,
 ) -> Volume:
     """Label of the largest logit above its threshold at every voxel of `target`; 0 where none is.
+
+    Among structures of different rank the higher rank counts, whatever the logits.
 
     Parameters
     ----------
@@ -35,8 +37,8 @@ def labels_from_logits(
         With parallel axes.
     labels : sequence of int
         Label of each channel.
-    paint_first : frozenset of int
-        Structures that hold others (the larynx holds its cartilages): painted first, then painted over.
+    ranks : mapping of int to int, optional
+        Label to rank, 0 by default: a structure that lies inside another, or is known better, ranks higher.
     thresholds : mapping of int to float, optional
         Logit above which a label counts; 0 by default.
 
@@ -48,8 +50,12 @@ def labels_from_logits(
     result = np.zeros(target.shape, np.uint8)
     best = np.full(target.shape, -np.inf, np.float16)
     matrices = [interpolation_matrix(coarse, target, axis) for axis in range(3)]
-    order = sorted(range(len(labels)), key=lambda k: labels[k] not in paint_first)
-    for k in order:
+    rank_of = [(ranks or {}).get(label, 0) for label in labels]
+    rank = min(rank_of, default=0)
+    for k in sorted(range(len(labels)), key=lambda k: rank_of[k]):
+        if rank_of[k] > rank:
+            rank = rank_of[k]
+            best.fill(-np.inf)
         limit = (thresholds or {}).get(labels[k], 0.0)
         box = bounding_box(logits[k] > limit)
         if box is None:
@@ -63,8 +69,7 @@ def labels_from_logits(
         where = tuple(rows)
         wins = (fine > limit) & (fine > best[where])
         result[where][wins] = labels[k]
-        if labels[k] not in paint_first:
-            best[where][wins] = fine[wins]
+        best[where][wins] = fine[wins]
     return Volume(result, target, Quantity.LABEL)
 
 

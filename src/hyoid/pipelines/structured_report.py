@@ -19,7 +19,7 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
+from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, PARTS_OF_LARYNX, TARGET_REGION
 from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.inference.export import labels_from_logits
@@ -40,8 +40,6 @@ from hyoid.volume import Quantity, Volume
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); a stage ends when done equals total."""
 
-# Painted first: its parts are painted over it.
-_HOLDS_OTHERS = frozenset({BY_NAME["larynx"].label})
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
 
 
@@ -167,7 +165,7 @@ def outline_organs(
     logits = segment(body, manifest, runtime, on_progress=lambda done, total: on_progress("organs", done, total))
     asked = [manifest.labels.index(name) for name in manifest.supported]
     labels = [BY_NAME[name].label for name in manifest.supported]
-    exported = labels_from_logits(logits.array[asked], logits.geometry, ct.geometry, labels, paint_first=_HOLDS_OTHERS)
+    exported = labels_from_logits(logits.array[asked], logits.geometry, ct.geometry, labels, ranks=_ranks(manifest))
     return exported, runtime.precision
 
 
@@ -271,6 +269,13 @@ def model_use(manifest: Manifest) -> schema.ModelUse:
         trained_on=manifest.training_data,
         sha256=manifest.sha256,
     )
+
+
+def _ranks(manifest: Manifest) -> dict[int, int]:
+    """What real contours taught is not painted over by what virtual patients taught, except the larynx by its parts."""
+    virtual = set(manifest.recipe.get("virtual_only", ()))
+    rank = {name: 2 if name in PARTS_OF_LARYNX else 0 if name in virtual else 1 for name in manifest.labels}
+    return {BY_NAME[name].label: value for name, value in rank.items()}
 
 
 def _tile_runtime(package: ModelPackage, machine: Machine) -> Runtime:

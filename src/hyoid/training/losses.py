@@ -6,21 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-POSITIVE_WEIGHT = 50.0
 
-
-def heaviest_at(progress: float) -> float:
+def heaviest_at(progress: float, rare_weight: float) -> float:
     """Largest weight of a true voxel when a share `progress` of the training is done.
 
-    It falls from `POSITIVE_WEIGHT` to 1 by a constant factor per step: first nothing is missed, then the edges, which
+    It falls from `rare_weight` to 1 by a constant factor per step: first nothing is missed, then the edges, which
     weighted voxels push outwards, come to lie where they belong.
     """
-    return POSITIVE_WEIGHT ** (1 - min(1.0, progress))
+    return rare_weight ** (1 - min(1.0, progress))
 
 
-def partial_dice_bce(
-    logits: Tensor, target: Tensor, *, smooth: float = 1.0, heaviest: float = POSITIVE_WEIGHT
-) -> Tensor:
+def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0, heaviest: float = 1.0) -> Tensor:
     """Soft Dice plus binary cross-entropy over the structures that a case teaches.
 
     Parameters

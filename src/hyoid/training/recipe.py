@@ -64,6 +64,8 @@ class SegmentationRecipe(_Strict):
     windows_hu: tuple[tuple[float, float], ...]
     virtual_share: float
     virtual_only: tuple[str, ...]
+    # Largest weight of a true voxel of a rare structure; falls to 1 during training.
+    rare_weight: float
     network: NetworkRecipe
     augmentation: AugmentationRecipe
     optimiser: OptimiserRecipe

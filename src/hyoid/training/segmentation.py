@@ -57,7 +57,8 @@ class SegmentationTraining(AveragedTraining):
         """Loss of one batch."""
         image, target = batch
         logits = self.network(image.to(memory_format=torch.channels_last_3d))
-        loss = partial_dice_bce(logits, target, heaviest=heaviest_at(self.global_step / self.optimiser.steps))
+        progress = self.global_step / self.optimiser.steps
+        loss = partial_dice_bce(logits, target, heaviest=heaviest_at(progress, self.recipe.rare_weight))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
 
