@@ -7,7 +7,8 @@ Labels 1-21 are Appendix E of SGRNet (Gupta et al.); 22-28 are the organs at ris
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import colorsys
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -114,6 +115,24 @@ def labels_of(name: str) -> tuple[int, ...]:
 def structure_mask(labels: NDArray, name: str) -> NDArray[np.bool_]:
     """Where a structure is in a label map of any shape."""
     return np.isin(labels, labels_of(name))
+
+
+def foreign_structure(label: int, name: str) -> Structure:
+    """Row for a structure of somebody else's label map; hyoid's own row, with that label, when it knows the name.
+
+    Examples
+    --------
+    >>> foreign_structure(4, "parotid_left").words, foreign_structure(9, "GTVp").code
+    ('Parotid gland, left', ('86049000', 'SCT', 'Malignant neoplasm, primary'))
+    >>> foreign_structure(2, "femur_right").side.value, foreign_structure(2, "femur_right").code[1]
+    ('right', '99HYOID')
+    """
+    if known := BY_NAME.get(name.lower()):
+        return replace(known, label=label)
+    hue = (label * 0.618034) % 1.0  # golden ratio: neighbouring labels get distant hues
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.65, 0.95))
+    words = name.replace("_", " ")
+    return _row(label, name, words, (red, green, blue), "", words[:64])
 
 
 def opposite(name: str) -> str:

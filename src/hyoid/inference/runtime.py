@@ -13,19 +13,30 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
 from hyoid.errors import ModelUnusableError
-from hyoid.io.model_package import ModelPackage
+from hyoid.io.model_package import Manifest
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["f32", "bf16"]
 BF16_AGREEMENT = 0.999
 """Dice of bfloat16 against float32 labels that a card must record before bfloat16 is used."""
+
+
+class Compilable(Protocol):
+    """What can be compiled: a model package, or a checkpoint in its shape."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Description; `sha256` names the compiled graph."""
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Weights by parameter name; asked for only when the graph is not compiled yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +60,7 @@ class Runtime:
 
 
 def load_runtime(
-    package: ModelPackage,
+    package: Compilable,
     input_shapes: Sequence[tuple[int, ...]],
     *,
     device: Device = "cpu",
@@ -61,7 +72,7 @@ def load_runtime(
 
     Parameters
     ----------
-    package : ModelPackage
+    package : Compilable
     input_shapes : sequence of tuple
         One per input, batch axis included.
     device : {"cpu", "cuda"}
@@ -103,19 +114,19 @@ def load_runtime(
     return Runtime(run, "cpu", precision, traced)
 
 
-def best_precision(package: ModelPackage) -> Precision:
+def best_precision(package: Compilable) -> Precision:
     """bfloat16 where the CPU has it and the card says that labels stay the same; else float32."""
     agreement = package.manifest.bf16_agreement
     agrees = bool(agreement) and min(agreement.values()) >= BF16_AGREEMENT
     return "bf16" if agrees and "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
-def _graph_key(package: ModelPackage, input_shapes: Sequence[tuple[int, ...]]) -> str:
+def _graph_key(package: Compilable, input_shapes: Sequence[tuple[int, ...]]) -> str:
     content = json.dumps([package.manifest.sha256, package.manifest.network, input_shapes, openvino.__version__, 1])
     return f"{package.manifest.name}-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
 
 
-def _trace(package: ModelPackage, input_shapes: Sequence[tuple[int, ...]], graph: Path) -> None:
+def _trace(package: Compilable, input_shapes: Sequence[tuple[int, ...]], graph: Path) -> None:
     """Write the OpenVINO graph; other processes see it whole or not at all."""
     import torch
 
@@ -131,7 +142,7 @@ def _trace(package: ModelPackage, input_shapes: Sequence[tuple[int, ...]], graph
         (Path(folder) / "graph.xml").replace(graph)
 
 
-def _torch_network(package: ModelPackage) -> Any:
+def _torch_network(package: Compilable) -> Any:
     """Network of a package with its weights, ready for evaluation."""
     import torch
 
@@ -148,7 +159,7 @@ def _torch_network(package: ModelPackage) -> Any:
     return network.eval()
 
 
-def _torch_runtime(package: ModelPackage) -> Runtime:
+def _torch_runtime(package: Compilable) -> Runtime:
     import torch
 
     network = _torch_network(package).cuda()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.inference.runtime import Runtime
-from hyoid.inference.sliding_window import predict_tiles
+from hyoid.inference.sliding_window import Tiling, predict_tiles
 from hyoid.io.model_package import Manifest
 from hyoid.preprocess.intensity import windowed_channels
 from hyoid.volume import Geometry, Volume
@@ -53,10 +53,10 @@ def segment(
     runtime : Runtime
         Compiled for one tile of the manifest's patch.
     step : float
-        Overlap of tiles, see `predict_tiles`.
+        Overlap of tiles, see `Tiling`.
     """
     image = windowed_channels(body.array, manifest.preprocessing["windows_hu"])
     array = predict_tiles(
-        image, runtime.run, manifest.patch, outputs=len(manifest.labels), step=step, on_progress=on_progress
+        image, [runtime.run], Tiling(manifest.patch, step), outputs=len(manifest.labels), on_progress=on_progress
     )
     return Logits(array, body.geometry, manifest.labels)

@@ -19,6 +19,7 @@ from hyoid.interfaces import (
     measure_command,
     models_command,
     phantom_command,
+    predict_command,
     report_command,
     structure_command,
     train_command,
@@ -37,6 +38,7 @@ app.command("report")(report_command.report)
 app.command("structure")(structure_command.structure)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
+app.command("predict")(predict_command.predict)
 app.command("phantom")(phantom_command.phantom)
 app.command("train")(train_command.train)
 app.command("ablate")(ablate_command.ablate)

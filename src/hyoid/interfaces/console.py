@@ -27,6 +27,11 @@ STAGE_WORDS = {
     "priors": "Predicting organ maps and heatmaps",
     "measure": "Measuring",
     "structure": "Reading the text",
+    "predict": "Predicting cases",
+    "prepare": "Preparing the scan",
+    "tiles": "Running the network",
+    "export": "Deciding voxels",
+    "ablation": "Training rows of the table",
 }
 
 

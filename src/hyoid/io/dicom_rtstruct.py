@@ -16,7 +16,7 @@ from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
 from hyoid import __version__
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, Structure
+from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP, Structure
 from hyoid.errors import GeometryError, OutputError, UnreadableFileError, UsageError
 from hyoid.geometry.boxes import Box, crop_geometry
 from hyoid.io import dicom_headers as tolerant
@@ -59,6 +59,7 @@ def write_rtstruct(
     algorithm: str = "hyoid",
     version: str = __version__,
     description: str = "hyoid structures",
+    structures: Mapping[int, Structure] = BY_LABEL,
     now: datetime | None = None,
 ) -> Written:
     """Write masks as an RT Structure Set, one region of interest per structure with its code and colour.
@@ -78,6 +79,8 @@ def write_rtstruct(
         What made the masks.
     description : str
         SeriesDescription.
+    structures : mapping of int to Structure
+        What the labels mean; hyoid's own table by default.
     now : datetime, optional
         StructureSetDate and -Time.
 
@@ -90,8 +93,7 @@ def write_rtstruct(
     """
     found, empty = boxed(masks, geometry)
     grid = masks.geometry if isinstance(masks, Volume) else geometry
-    unknown = sorted(set(found) - set(BY_LABEL))
-    if unknown:
+    if unknown := sorted(set(found) - set(structures)):
         raise UsageError(f"Labels {unknown} name no structure.", "Use the labels of hyoid.anatomy.structures.")
     if not found or grid is None:
         raise OutputError("There is nothing to write: all masks are empty.", "See the report for the reason.")
@@ -100,7 +102,7 @@ def write_rtstruct(
         dataset = _structure_set(sources, description, now or datetime.now())
         planes = _image_of_plane(sources, grid)
         for number, (label, mask) in enumerate(found.items(), start=1):
-            structure = BY_LABEL[label]
+            structure = structures[label]
             contours = [_contour(points_lps, planes) for points_lps in _outlines_lps(mask)]
             _add_roi(dataset, number, structure, contours, f"{algorithm} {version}")
         with atomic_write(path) as unfinished:
@@ -137,8 +139,10 @@ def read_rtstruct(path: str | Path, geometry: Geometry) -> dict[str, NDArray[np.
     return {roi.name: on_grid(rasterise(roi, geometry, slab_mm), geometry) for roi in rois if roi.contours}
 
 
-def rtstruct_masks(path: str | Path, geometry: Geometry) -> dict[int, Volume]:
-    """Masks of hyoid's own structures in a structure set, by label, each cut to its box: for `verify_written`.
+def rtstruct_masks(
+    path: str | Path, geometry: Geometry, structures: Mapping[int, Structure] = BY_LABEL
+) -> dict[int, Volume]:
+    """Masks of known structures in a structure set, by label, each cut to its box: for `verify_written`.
 
     hyoid draws a contour on every slice, so none stands for its neighbours here.
 
@@ -148,7 +152,8 @@ def rtstruct_masks(path: str | Path, geometry: Geometry) -> dict[int, Volume]:
         As `read_rtstruct`.
     """
     rois, _ = read_rois(path)
-    return {BY_NAME[r.name].label: rasterise(r, geometry) for r in rois if r.name in BY_NAME}
+    label_of = {structure.name: label for label, structure in structures.items()}
+    return {label_of[r.name]: rasterise(r, geometry) for r in rois if r.name in label_of}
 
 
 def read_rois(path: str | Path) -> tuple[tuple[Roi, ...], str]:

@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from hyoid import __version__
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, Side, Structure
+from hyoid.anatomy.structures import BY_LABEL, Side, Structure
 from hyoid.errors import GeometryError, HyoidError, OutputError, UnreadableFileError, UsageError
 from hyoid.io import dicom_headers as tolerant
 from hyoid.io.atomic import atomic_write
@@ -59,6 +59,7 @@ def write_seg(
     algorithm: str = "hyoid",
     version: str = __version__,
     description: str = "hyoid segmentation",
+    structures: Mapping[int, Structure] = BY_LABEL,
 ) -> Written:
     """Write masks as one binary DICOM SEG, a segment per structure with its code, side and colour.
 
@@ -69,7 +70,7 @@ def write_seg(
     ----------
     path : path
     masks : label Volume, or mapping of label to boolean array
-        Labels of `anatomy.structures`.
+        Labels of `structures`.
     headers : sequence of Dataset
         Of the study (`Study.headers`, or `synthetic_headers` for a study that was no DICOM).
     geometry : Geometry, optional
@@ -78,6 +79,8 @@ def write_seg(
         What made the masks: the model's name and version.
     description : str
         SeriesDescription.
+    structures : mapping of int to Structure
+        What the labels mean; hyoid's own table by default.
 
     Returns
     -------
@@ -92,14 +95,13 @@ def write_seg(
     """
     found, empty = boxed(masks, geometry)
     grid = masks.geometry if isinstance(masks, Volume) else geometry
-    unknown = sorted(set(found) - set(BY_LABEL))
-    if unknown:
+    if unknown := sorted(set(found) - set(structures)):
         raise UsageError(f"Labels {unknown} name no structure.", "Use the labels of hyoid.anatomy.structures.")
     if not found or grid is None:
         raise OutputError("There is nothing to write: all masks are empty.", "See the report for the reason.")
     sources = [completed(h) for h in headers]
     numbers = {label: number + 1 for number, label in enumerate(sorted(found))}
-    descriptions = [_describe(BY_LABEL[label], number, algorithm, version) for label, number in numbers.items()]
+    descriptions = [_describe(structures[label], number, algorithm, version) for label, number in numbers.items()]
     with tolerant.quiet_pydicom():
         layers = [
             _segmentation(layer, grid, sources, descriptions, description) for layer in _layers(found, numbers, grid)
@@ -110,12 +112,14 @@ def write_seg(
     return Written(tuple(numbers), empty)
 
 
-def read_seg(path: str | Path) -> tuple[Segment, ...]:
+def read_seg(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -> tuple[Segment, ...]:
     """Segments of a DICOM SEG (BINARY, FRACTIONAL above one half, or LABELMAP) on its own grid.
 
     Parameters
     ----------
     path : path
+    structures : mapping of int to Structure
+        Whose labels segments get that were written with these names.
 
     Raises
     ------
@@ -130,25 +134,25 @@ def read_seg(path: str | Path) -> tuple[Segment, ...]:
         raise UnreadableFileError(f"The SEG cannot be opened ({error.strerror}).", "Check the path.") from None
     if dataset is None or tolerant.text(dataset, "SOPClassUID") not in SEGMENTATION_CLASSES:
         raise UnreadableFileError("The file is no DICOM SEG.", "Give a DICOM Segmentation object.")
-    return segments_of(dataset)
+    return segments_of(dataset, structures)
 
 
-def seg_masks(path: str | Path) -> dict[int, Volume]:
-    """Masks of hyoid's own structures in a DICOM SEG, by label, each cut to its box: for `verify_written`.
+def seg_masks(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -> dict[int, Volume]:
+    """Masks of known structures in a DICOM SEG, by label, each cut to its box: for `verify_written`.
 
     Raises
     ------
     UnreadableFileError, GeometryError
         As `read_seg`.
     """
-    return {s.label: s.mask for s in read_seg(path) if s.label is not None}
+    return {s.label: s.mask for s in read_seg(path, structures) if s.label is not None}
 
 
-def segments_of(dataset: Dataset) -> tuple[Segment, ...]:
+def segments_of(dataset: Dataset, structures: Mapping[int, Structure] = BY_LABEL) -> tuple[Segment, ...]:
     """Segments of a DICOM SEG dataset with pixels; see `read_seg`."""
     try:
         with tolerant.quiet_pydicom():
-            return _read_segments(dataset)
+            return _read_segments(dataset, structures)
     except HyoidError:
         raise
     except tolerant.PARSE_ERRORS as error:
@@ -158,7 +162,8 @@ def segments_of(dataset: Dataset) -> tuple[Segment, ...]:
         ) from None
 
 
-def _read_segments(dataset: Dataset) -> tuple[Segment, ...]:
+def _read_segments(dataset: Dataset, structures: Mapping[int, Structure]) -> tuple[Segment, ...]:
+    label_of = {structure.name: label for label, structure in structures.items()}
     frames, numbers, grid, slices = _frames(dataset)
     is_map = tolerant.text(dataset, "SegmentationType") == "LABELMAP"
     segments = []
@@ -168,8 +173,7 @@ def _read_segments(dataset: Dataset) -> tuple[Segment, ...]:
         mask = np.zeros(grid.shape, bool)
         for index in mine:
             mask[slices[index]] |= frames[index] == number if is_map else frames[index] > 0
-        structure = BY_NAME.get(tolerant.text(item, "TrackingID"))
-        label = structure.label if structure else None
+        label = label_of.get(tolerant.text(item, "TrackingID"))
         segments.append(_cut(mask, grid, tolerant.text(item, "SegmentLabel") or f"segment {number}", label))
     return tuple(segments)
 

@@ -28,6 +28,8 @@ def build_network(description: Mapping[str, Any]) -> nn.Module:
     try:
         if description["kind"] == "unet":
             return UNet(UNetShape.cubic(**arguments))
+        if description["kind"] == "unet_stages":
+            return UNet(UNetShape(**arguments))
         if description["kind"] == "sgrnet":
             return build_sgrnet(SGRNetShape(**arguments))
     except (TypeError, KeyError) as error:

@@ -1,0 +1,78 @@
+"""Logits on a network's grid to labels on the scan's, slab by slab: no array of classes x scan is ever made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.geometry.spline_resize import along
+
+SLAB_BYTES = 256 << 20
+
+
+def labels_by_slabs(
+    logits: NDArray[np.float32],
+    matrices: Sequence[NDArray[np.float32]],
+    heads: Sequence[int],
+    *,
+    regions: bool,
+    slab_bytes: int = SLAB_BYTES,
+    on_probabilities: Callable[[slice, NDArray[np.float32]], None] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Resize logits and decide every voxel.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (K, d, h, w)
+    matrices : three ndarrays, shapes (D, d), (H, h), (W, w)
+        One resizing matrix per axis.
+    heads : sequence of int
+        Label of each channel.
+    regions : bool
+        Channels are sigmoids painted in turn, a later one over an earlier one; otherwise the largest wins.
+    slab_bytes : int
+        Memory of the resized slab.
+    on_probabilities : callable, optional
+        Gets every slab's place along axis 0 and its probabilities, shape (K, rows, H, W).
+    on_progress : callable
+        Called with (rows done, rows in all).
+
+    Returns
+    -------
+    ndarray, shape (D, H, W), uint8, or uint16 for labels above 255
+    """
+    depth, height, width = (m.shape[0] for m in matrices)
+    out = np.zeros((depth, height, width), np.uint8 if max(heads) < 256 else np.uint16)
+    rows = max(1, min(depth, slab_bytes // (4 * len(heads) * height * width)))
+    table = np.array(heads, out.dtype)
+    for start in range(0, depth, rows):
+        place = slice(start, min(depth, start + rows))
+        part = matrices[0][place]
+        used = np.flatnonzero(part.any(axis=0))
+        source = slice(int(used[0]), int(used[-1]) + 1)
+        slab = along(np.ascontiguousarray(part[:, source]), logits[:, source], 1)
+        for axis in (2, 3):
+            matrix = matrices[axis - 1]
+            if matrix.shape[0] != matrix.shape[1] or not np.array_equal(matrix, np.eye(len(matrix), dtype=np.float32)):
+                slab = along(matrix, slab, axis)
+        if on_probabilities is not None:
+            on_probabilities(place, _probabilities(slab, regions=regions))
+        if regions:
+            for head, channel in zip(heads, slab, strict=True):
+                out[place][channel > 0] = head
+        else:
+            out[place] = table[slab.argmax(axis=0)]
+        on_progress(place.stop, depth)
+    return out
+
+
+def _probabilities(logits: NDArray[np.float32], *, regions: bool) -> NDArray[np.float32]:
+    """Sigmoid or softmax over axis 0."""
+    if regions:
+        return (1 / (1 + np.exp(-logits))).astype(np.float32)
+    shifted: NDArray[np.float32] = np.exp(logits - logits.max(axis=0, keepdims=True))
+    shifted /= shifted.sum(axis=0, keepdims=True)
+    return shifted
