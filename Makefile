@@ -60,6 +60,5 @@ weights: $(VENV)/.installed-test
 	$(MEASURE) tumour $(WORK)/tumour/package $(VALIDATION)
 	$(BIN)/hyoid train sgrnet --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
 	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
-	$(BIN)/hyoid ablate sgrnet-table1 --preset small --seeds 1 --row organ_tumour_modulation-densenet121 --data $(DATA)/train --validation $(VALIDATION) $(PRIORS) --tumour-of-all $(WORK)/tumour/package --out $(WORK)/ablation
-	$(MEASURE) sgrnet $(WORK)/sgrnet/package $(VALIDATION) --organs $(WORK)/organs/package --tumour $(WORK)/tumour/package --ct-only $(WORK)/sgrnet-ct-only/package --held-out $(WORK)/ablation/held_out.json
+	$(MEASURE) sgrnet $(WORK)/sgrnet/package $(VALIDATION) --organs $(WORK)/organs/package --tumour $(WORK)/tumour/package --ct-only $(WORK)/sgrnet-ct-only/package
 	for name in organs tumour sgrnet; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done

@@ -3,7 +3,7 @@
     python scripts/measure_models.py organs WORK/organs/package VALIDATION --virtual HELD_OUT_VIRTUAL
     python scripts/measure_models.py tumour WORK/tumour/package VALIDATION
     python scripts/measure_models.py sgrnet WORK/sgrnet/package VALIDATION --organs WORK/organs/package \\
-        --tumour WORK/tumour/package --ct-only WORK/sgrnet-ct-only/package --held-out WORK/ablation/held_out.json
+        --tumour WORK/tumour/package --ct-only WORK/sgrnet-ct-only/package [--held-out WORK/ablation/held_out.json]
 
 VALIDATION is `../shared/data/openkbp/validation`. Organs are measured before SGRNet is trained: a structure that was
 not learned is taken from the package here, and SGRNet must see the organ maps it will meet in use.
@@ -137,19 +137,22 @@ def sgrnet(arguments: argparse.Namespace) -> dict[str, Any]:
     """Calibration from cross-validation inside the training patients; average precision beside its baselines."""
     package = read_package(arguments.package)
     manifest = package.manifest
-    held_out = json.loads(arguments.held_out.read_text(encoding="utf-8"))
-    row = f"{manifest.network['variant']}-{manifest.network['backbone']}"
-    scores = [np.array(of_seed) for of_seed in held_out["rows"][row]]
-    fitted = measurement.calibration(manifest.labels, np.array(held_out["truth"]), scores)
+    fitted: dict[str, Any] = {}
+    if arguments.held_out is not None:
+        held_out = json.loads(arguments.held_out.read_text(encoding="utf-8"))
+        row = f"{manifest.network['variant']}-{manifest.network['backbone']}"
+        scores = [np.array(of_seed) for of_seed in held_out["rows"][row]]
+        fitted = measurement.calibration(manifest.labels, np.array(held_out["truth"]), scores)
     package = dataclasses.replace(package, manifest=manifest.model_copy(update=fitted))
     models = ReportModels(read_package(arguments.organs), read_package(arguments.tumour), package)
     others = {"ct_only": read_package(arguments.ct_only)}
     rows = measurement.measure_involvement(arguments.validation, models, others, MACHINE, tell)
-    metrics = {
+    metrics: dict[str, Any] = {
         "data": data_words(rows),
         "average_precision": measurement.ranking_table(rows, manifest.labels, np.random.default_rng(SEED)),
-        "calibration": measurement.reliability_table(rows, manifest.labels),
     }
+    if fitted:
+        metrics["calibration"] = measurement.reliability_table(rows, manifest.labels)
     return {"metrics": metrics, **fitted}
 
 
@@ -178,6 +181,7 @@ def card(manifest: Manifest) -> str:
         parts.append(dice_rows(manifest.metrics["dice"]))
     if "average_precision" in manifest.metrics:
         parts.append(ranking_rows(manifest.metrics["average_precision"]))
+    if "calibration" in manifest.metrics:
         parts.append(calibration_rows(manifest))
     if "transfer" in manifest.metrics:
         parts.append(transfer_rows(manifest.metrics))
@@ -190,6 +194,8 @@ def card(manifest: Manifest) -> str:
             f"bfloat16 against float32 on {BF16_CASES} scans: lowest Dice {manifest.bf16_agreement[lowest]:.4f} "
             f"({lowest}); bfloat16 is used where every structure reaches 0.999."
         )
+    if manifest.task == "classification" and not manifest.temperatures:
+        parts.append("Probabilities are not calibrated.")
     parts += ["## Where it fails", *[f"- {limit}" for limit in LIMITS[manifest.name]]]
     parts += [
         "## Made by",
