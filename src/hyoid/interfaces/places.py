@@ -1,4 +1,6 @@
-"""Where things lie on this machine: weights in the package, compiled graphs in the user's cache."""
+"""Where things lie on this machine: default weights in the package, pulled ones in the user's data folder, compiled
+graphs in the user's cache.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,15 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "hyoid"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hyoid"
+
+
+def weights_folder() -> Path:
+    """Folder of pulled public weights: $HYOID_WEIGHTS, else in the user's data folder."""
+    if chosen := os.environ.get("HYOID_WEIGHTS"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "hyoid" / "weights"
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "hyoid" / "weights"
 
 
 def device_named(name: str) -> Device:

@@ -17,13 +17,15 @@ import hyoid
 from hyoid.anatomy.structures import foreign_structure
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.interfaces.console import Teller
+from hyoid.interfaces.installed import nnunet_folder
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom_output import synthetic_headers
 from hyoid.io.dicom_rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom_seg import seg_masks, write_seg
 from hyoid.io.files import image_suffix, read_image, write_image
-from hyoid.io.nnunet_folder import NnunetModel, is_nnunet_folder, read_nnunet_folder
+from hyoid.io.nnunet_folder import NnunetModel, read_nnunet_folder
+from hyoid.io.public_weights import Provenance
 from hyoid.io.study import Study, read_study
 from hyoid.io.verify import verify_written
 from hyoid.pipelines.nnunet import Options, Prediction, predict_case
@@ -43,7 +45,9 @@ class Case:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="nnU-Net v2 folder: plans.json, dataset.json, fold_*.")],
+    model: Annotated[
+        str, typer.Argument(help="nnU-Net v2 folder (plans.json, dataset.json, fold_*), or the name of pulled weights.")
+    ],
     inputs: Annotated[
         list[Path],
         typer.Argument(
@@ -72,12 +76,9 @@ def predict(
 ) -> None:
     """Run an nnU-Net v2 model. Research use only."""
     teller = Teller(as_json=as_json)
-    if not is_nnunet_folder(model):
-        raise UsageError(
-            f"{model.name!r} is no nnU-Net v2 folder.", "Give the folder that holds plans.json and dataset.json."
-        )
+    folder, provenance = nnunet_folder(model)
     chosen = read_nnunet_folder(
-        model,
+        folder,
         configuration=configuration,
         folds=tuple(f.strip() for f in folds.split(",")) if folds else (),
         checkpoint=checkpoint,
@@ -98,10 +99,10 @@ def predict(
             teller.progress("predict", number, len(cases), case.name)
             target = out / case.name
             if overwrite or not (target / "run.json").is_file():
-                predict_one(chosen, case, target, options, teller, dicom=dicom)
+                predict_one(chosen, provenance, case, target, options, teller, dicom=dicom)
         teller.progress("predict", len(cases), len(cases), "")
     teller.event("done", out=str(out), cases=len(cases))
-    teller.say(f"{len(cases)} case(s) in {out}. {STATEMENT}")
+    teller.say(f"{len(cases)} case(s) in {out}. {statement(provenance)}")
 
 
 def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
@@ -147,8 +148,22 @@ def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
     return (Case(name, tuple(inputs), dicom=False),)
 
 
+def statement(provenance: Provenance | None) -> str:
+    """What every output says of its use."""
+    if provenance is None or not provenance.model.noncommercial:
+        return STATEMENT
+    return f"{STATEMENT} Not for commercial use: the weights are under {provenance.model.licence}."
+
+
 def predict_one(
-    model: NnunetModel, case: Case, target: Path, options: Options, teller: Teller, *, dicom: bool
+    model: NnunetModel,
+    provenance: Provenance | None,
+    case: Case,
+    target: Path,
+    options: Options,
+    teller: Teller,
+    *,
+    dicom: bool,
 ) -> Prediction:
     """Read, predict and write one case; its folder appears complete or not at all."""
     began = time.perf_counter()
@@ -166,17 +181,17 @@ def predict_one(
         if result.probabilities is not None:
             np.savez_compressed(folder / "probabilities.npz", probabilities=result.probabilities.astype(np.float16))
         if dicom and result.labels.array.any():
-            write_dicom_labels(folder, model, result.labels, study)
+            write_dicom_labels(folder, model, provenance, result.labels, study)
         record = {
             "schema_version": 1,
-            "statement": STATEMENT,
+            "statement": statement(provenance),
             "hyoid": hyoid.__version__,
             "model": {
                 "name": model.name,
                 "folds": list(model.checkpoints),
                 "trainer": result.trainer,
-                "training_data": "not told by the folder",
-                "licence": "not told by the folder",
+                "training_data": provenance.model.cite if provenance else "not told by the folder",
+                "licence": provenance.model.licence if provenance else "not told by the folder",
             },
             "labels": dict(model.labels.names),
             "precision": result.precision,
@@ -189,17 +204,20 @@ def predict_one(
     return result
 
 
-def write_dicom_labels(folder: Path, model: NnunetModel, labels: Volume, study: Study | None) -> None:
+def write_dicom_labels(
+    folder: Path, model: NnunetModel, provenance: Provenance | None, labels: Volume, study: Study | None
+) -> None:
     """SEG and RTSTRUCT of the model's labels, each read back and compared."""
     headers = (study.headers if study else None) or synthetic_headers(labels.geometry, seed=model.name)
     names = dict(zip(model.labels.heads, model.labels.names, strict=True)) if model.labels.regions else {}
     names |= {value: name for name, value in model.labels.names.items() if isinstance(value, int)}
     structures = {label: foreign_structure(label, name) for label, name in names.items()}
     said = model.name[:64]
-    write_seg(folder / "seg.dcm", labels, headers, algorithm=said, description=said, structures=structures)
+    description = said if provenance is None or not provenance.model.noncommercial else f"NON-COMMERCIAL {said}"[:64]
+    write_seg(folder / "seg.dcm", labels, headers, algorithm=said, description=description, structures=structures)
     verify_written(labels, seg_masks(folder / "seg.dcm", structures), what="seg.dcm")
     rtstruct = folder / "rtstruct.dcm"
-    write_rtstruct(rtstruct, labels, headers, algorithm=said, description=said, structures=structures)
+    write_rtstruct(rtstruct, labels, headers, algorithm=said, description=description, structures=structures)
     verify_written(labels, rtstruct_masks(rtstruct, labels.geometry, structures), what="rtstruct.dcm")
 
 

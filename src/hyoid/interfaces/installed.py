@@ -1,0 +1,101 @@
+"""The models on this machine: packages that came with hyoid, and public weights that were pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hyoid.errors import UsageError
+from hyoid.interfaces.places import WEIGHTS, weights_folder
+from hyoid.io.model_package import MANIFEST, ModelPackage, read_package
+from hyoid.io.nnunet_folder import is_nnunet_folder
+from hyoid.io.public_weights import PROVENANCE, Provenance, PublicModel, read_provenance, read_table
+from hyoid.pipelines.structured_report import ReportModels
+
+OUTLINING = ("organs", "neck")  # packages that outline organs, the better founded one first
+
+
+def packages() -> dict[str, Path]:
+    """Folders of the packages that came with hyoid, by name."""
+    return {p.parent.name: p.parent for p in sorted(WEIGHTS.glob(f"*/{MANIFEST}"))}
+
+
+def package_folder(name: str) -> Path:
+    """Folder of a package by name or path.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    if (Path(name) / MANIFEST).is_file():
+        return Path(name)
+    if name not in packages():
+        raise UsageError(f"There is no model {name!r}.", f"Choose one of: {', '.join(packages())}; or give a folder.")
+    return packages()[name]
+
+
+def load_model(name: str) -> ModelPackage:
+    """Model package by name or folder, weights verified.
+
+    Parameters
+    ----------
+    name : str
+
+    Raises
+    ------
+    UsageError
+        When there is none of that name.
+    ModelUnusableError
+        When it is damaged.
+    """
+    return read_package(package_folder(name))
+
+
+def load_models(names: Sequence[str]) -> list[ModelPackage]:
+    """Packages in the order of `names`; errors as of `load_model`."""
+    return [load_model(name) for name in names]
+
+
+def public_models(table: Path | None = None) -> dict[str, PublicModel]:
+    """Public weights that can be pulled, by name.
+
+    Parameters
+    ----------
+    table : Path, optional
+        Another table than the one in the package.
+    """
+    return read_table(table or WEIGHTS / "public.yaml")
+
+
+def pulled_folder(name: str) -> Path | None:
+    """Folder of public weights by name or path; None when they are not here."""
+    for folder in (Path(name), weights_folder() / name):
+        if (folder / PROVENANCE).is_file():
+            return folder
+    return None
+
+
+def nnunet_folder(name: str) -> tuple[Path, Provenance | None]:
+    """nnU-Net folder by path or by the name of pulled weights, and where it came from, where that is known.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
+    pulled = pulled_folder(name)
+    places = [Path(name)] if pulled is None else [pulled, *sorted(p.parent for p in pulled.rglob("plans.json"))]
+    for folder in places:
+        if is_nnunet_folder(folder):
+            owner = next((p for p in (folder, *folder.absolute().parents) if (p / PROVENANCE).is_file()), None)
+            return folder, None if owner is None else read_provenance(owner)
+    raise UsageError(
+        f"{Path(name).name!r} is no nnU-Net v2 folder and no pulled model.",
+        "Give the folder that holds plans.json and dataset.json, or a name from `hyoid models list`.",
+    )
+
+
+def report_models() -> ReportModels:
+    """The networks of `hyoid report`; errors as of `load_model`."""
+    return ReportModels(*load_models((*OUTLINING, "tumour", "sgrnet")))

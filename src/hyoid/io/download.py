@@ -1,0 +1,146 @@
+"""Files over HTTP, with resume: only for `hyoid models pull`, never for inference."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from hyoid.errors import ModelUnusableError, OutputError
+
+CHUNK = 1 << 20
+TIMEOUT_S = 30
+Counter = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all)."""
+
+
+def uncounted(done: int, total: int) -> None:
+    """Progress for nobody."""
+
+
+def fetch_json(url: str) -> Any:
+    """What an HTTP interface answers.
+
+    Raises
+    ------
+    ModelUnusableError
+        When it cannot be reached or answers no JSON.
+    """
+    try:
+        with urlopen(Request(url, headers={"User-Agent": "hyoid"}), timeout=TIMEOUT_S) as answer:
+            return json.load(answer)
+    except HTTPError as error:
+        raise _refused(url, error) from None
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise _unreachable(url, error) from None
+
+
+def download(
+    url: str, target: Path, *, size: int | None = None, sha256: str | None = None, on_progress: Counter = uncounted
+) -> str:
+    """Fetch a file; what an interrupted run left beside it as `.part` is gone on with.
+
+    Parameters
+    ----------
+    url : str
+    target : Path
+        Appears complete and checked, or not at all.
+    size : int, optional
+        Bytes that the source stated.
+    sha256 : str, optional
+        That the source stated.
+    on_progress : Counter
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
+
+    Raises
+    ------
+    ModelUnusableError
+        When the source cannot be reached, or what came is not what it stated.
+    OutputError
+        When the disk is full.
+    """
+    part = target.with_name(f"{target.name}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if size is not None and size - _size(part) > (free := shutil.disk_usage(target.parent).free):
+        raise OutputError(
+            f"{size / 1e9:.2f} GB are to be fetched and {free / 1e9:.2f} GB are free.", "Free space, or choose --into."
+        )
+    if size is None or _size(part) != size:
+        _append(url, part, on_progress)
+    found = sha256_of(part)
+    got = part.stat().st_size
+    if (size is not None and got != size) or (sha256 is not None and found != sha256.lower()):
+        part.unlink()
+        stated = " and ".join(w for w in (f"{size} bytes" if size else "", f"SHA-256 {sha256}" if sha256 else "") if w)
+        raise ModelUnusableError(
+            f"{target.name} is not what its source states ({stated}): {got} bytes, SHA-256 {found}.",
+            "Pull again; if it stays so, somebody changed the file: ask its authors.",
+        )
+    part.replace(target)
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _append(url: str, part: Path, on_progress: Counter) -> None:
+    """Fetch what `part` lacks."""
+    there = _size(part)
+    headers = {"User-Agent": "hyoid"} | ({"Range": f"bytes={there}-"} if there else {})
+    try:
+        with urlopen(Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
+            if answer.status != 206:
+                there = 0  # the source does not resume: from the start
+            total = there + int(answer.headers.get("Content-Length") or 0)
+            with part.open("ab" if there else "wb") as file:
+                on_progress(there, total)
+                while chunk := answer.read(CHUNK):
+                    file.write(chunk)
+                    there += len(chunk)
+                    on_progress(there, total)
+    except HTTPError as error:
+        if error.code == 416:  # nothing is left to fetch
+            return
+        raise _refused(url, error) from None
+    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        raise _unreachable(url, error) from None
+    except OSError as error:
+        raise OutputError(
+            f"{part.name} cannot be written ({error.strerror}).", "Free space, then pull again."
+        ) from None
+    if total > there:
+        raise ModelUnusableError(
+            f"The connection broke after {there} of {total} bytes.", "Pull again: it goes on where it stopped."
+        )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _refused(url: str, error: HTTPError) -> ModelUnusableError:
+    return ModelUnusableError(
+        f"{url} answers {error.code} ({error.reason}).",
+        "Look whether its authors moved it; pull another, or use a pack.",
+    )
+
+
+def _unreachable(url: str, error: Exception) -> ModelUnusableError:
+    why = getattr(error, "reason", None) or error
+    return ModelUnusableError(
+        f"{url} cannot be reached ({why}).",
+        "Pull on a connected machine, `hyoid models pack` there, and `hyoid models pull --pack FILE` here.",
+    )
