@@ -47,18 +47,18 @@ WORK ?= work
 
 VALIDATION = $(DATA)/validation
 MEASURE = $(BIN)/python scripts/measure_models.py
-PRIORS = --priors $(WORK)/priors --organs $(WORK)/organs/package --tumour $(WORK)/tumour-0/package --tumour $(WORK)/tumour-1/package
+PRIORS = --priors $(WORK)/priors --organs $(WORK)/organs/package --organs $(WORK)/neck/package --tumour $(WORK)/tumour-0/package --tumour $(WORK)/tumour-1/package
 
 weights: $(VENV)/.installed-test
-	$(BIN)/hyoid train organs --preset real --data $(DATA)/train --out $(WORK)/organs-real
+	$(BIN)/hyoid train organs --data $(DATA)/train --out $(WORK)/organs
 	$(BIN)/hyoid phantom --n 100 --seed 1 --spacing 3,4,4 --out $(WORK)/virtual
 	$(BIN)/hyoid phantom --n 12 --seed 2 --spacing 3,4,4 --out $(WORK)/virtual-held-out
-	$(BIN)/hyoid train organs --data $(DATA)/train --data $(WORK)/virtual --start $(WORK)/organs-real/package --out $(WORK)/organs
-	$(MEASURE) organs $(WORK)/organs/package $(VALIDATION) --virtual $(WORK)/virtual-held-out
-	for fold in 0 1; do $(BIN)/hyoid train tumour --preset half --fold $$fold --data $(DATA)/train --start $(WORK)/organs-real/package --out $(WORK)/tumour-$$fold || exit 1; done
-	$(BIN)/hyoid train tumour --data $(DATA)/train --start $(WORK)/organs-real/package --out $(WORK)/tumour
-	$(MEASURE) tumour $(WORK)/tumour/package $(VALIDATION)
+	$(BIN)/hyoid train organs --preset neck --data $(DATA)/train --data $(WORK)/virtual --start $(WORK)/organs/package --out $(WORK)/neck
+	$(MEASURE) organs $(WORK) $(VALIDATION)
+	for fold in 0 1; do $(BIN)/hyoid train tumour --preset half --fold $$fold --data $(DATA)/train --start $(WORK)/organs/package --out $(WORK)/tumour-$$fold || exit 1; done
+	$(BIN)/hyoid train tumour --data $(DATA)/train --start $(WORK)/organs/package --out $(WORK)/tumour
+	$(MEASURE) tumour $(WORK) $(VALIDATION)
 	$(BIN)/hyoid train sgrnet --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
 	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
-	$(MEASURE) sgrnet $(WORK)/sgrnet/package $(VALIDATION) --organs $(WORK)/organs/package --tumour $(WORK)/tumour/package --ct-only $(WORK)/sgrnet-ct-only/package
-	for name in organs tumour sgrnet; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
+	$(MEASURE) sgrnet $(WORK) $(VALIDATION)
+	for name in organs neck tumour sgrnet; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done

@@ -24,50 +24,31 @@ from pathlib import Path
 STUDY = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "dicom" / "openkbp_pt_207_512.zip"
 
 TORCH_PEER = """
-import sys, time
+import json, sys
 from pathlib import Path
-import numpy as np, torch
-from hyoid.geometry.orientation import to_canonical
-from hyoid.inference.segment import segment
+import torch
 from hyoid.inference.runtime import Runtime
-from hyoid.inference.export import labels_from_logits
-from hyoid.interfaces.models_command import package_folder
-from hyoid.io.model_package import read_package
+from hyoid.interfaces.console import Teller
+from hyoid.interfaces.installed import report_models
 from hyoid.io.study import read_study
 from hyoid.models.build import build_network
-from hyoid.pipelines.structured_report import sgrnet_inputs, target_mask
-from hyoid.anatomy.structures import BY_NAME
-from hyoid.preprocess.network_grid import body_on_grid
+from hyoid.pipelines import structured_report
 
-def network(package):
-    net = build_network(package.manifest.network)
-    net.load_state_dict({n: torch.from_numpy(a) for n, a in package.arrays().items()})
-    return net.eval()
-
-packages = {n: read_package(package_folder(n)) for n in ("organs", "tumour", "sgrnet")}
-ct = to_canonical(read_study(Path(sys.argv[1])).volume)
-logits, seconds = {}, {}
-for name in ("organs", "tumour"):
-    began = time.perf_counter()
-    net = network(packages[name])
-    def run(x):
+def load_runtime(package, shapes, **_):
+    network = build_network(package.manifest.network).eval()
+    network.load_state_dict({n: torch.from_numpy(a) for n, a in package.arrays().items()})
+    def run(*arrays):
         with torch.inference_mode():
-            return net(torch.from_numpy(x)).numpy()
-    manifest = packages[name].manifest
-    logits[name] = segment(body_on_grid(ct, manifest.spacing_mm), manifest, Runtime(run, "cpu", "f32", False))
-    seconds[name] = time.perf_counter() - began
-manifest = packages["organs"].manifest
-asked = [manifest.labels.index(n) for n in manifest.supported]
-labels = [BY_NAME[n].label for n in manifest.supported]
-organs = labels_from_logits(logits["organs"].array[asked], logits["organs"].geometry, ct.geometry, labels)
-began = time.perf_counter()
-net, manifest = network(packages["sgrnet"]), packages["sgrnet"].manifest
-arrays = sgrnet_inputs(ct, organs, logits["tumour"], manifest.patch, manifest.preprocessing)
-with torch.inference_mode():
-    net(*[torch.from_numpy(a[None, None].astype(np.float32)) for a in arrays])
-seconds["involvement"] = time.perf_counter() - began
-import json
-print(json.dumps(seconds))
+            return network(*map(torch.from_numpy, arrays)).numpy()
+    return Runtime(run, "cpu", "f32", False)
+
+structured_report.load_runtime = load_runtime
+teller = Teller(as_json=True)
+teller.event = lambda *a, **k: None
+machine = structured_report.Machine("cpu", Path("unused"))
+study = read_study(Path(sys.argv[1]))
+structured_report.structured_report(study, report_models(), machine, on_progress=teller.progress)
+print(json.dumps(teller.seconds))
 """
 
 
@@ -96,11 +77,11 @@ def main() -> None:
     row("whole process", walls)
     print(f"\npeak memory: {max(peaks):.2f} GB\n")
     networks = [json.loads(text.splitlines()[-1]) for _, _, text in peer]
-    names = ("organs", "tumour", "involvement")
+    names = ("organs", "neck", "tumour", "involvement")
     ours = [sum(s[n] for n in names) for s in stages]
-    theirs = [sum(n.values()) for n in networks]
+    theirs = [sum(s[n] for n in names) for s in networks]
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-    print("| the three networks | median, s | spread, s |\n|---|---|---|")
+    print("| the four networks | median, s | spread, s |\n|---|---|---|")
     row("hyoid (OpenVINO)", ours)
     row("torch, float32", theirs)
     print(f"\nratio: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")

@@ -34,7 +34,7 @@ def test_appendix_e_of_sgrnet_keeps_its_numbers():
     assert [s.label for s in ORGANS][:21] == list(range(1, 22))
 
 
-def test_the_larynx_includes_the_parts_painted_over_it():
+def test_the_larynx_includes_the_air_painted_over_it_but_not_its_cartilages():
     labels = np.array([[[28, 1, 2, 3, 4]]])
-    assert structure_mask(labels, "larynx").tolist() == [[[True, True, True, True, False]]]
+    assert structure_mask(labels, "larynx").tolist() == [[[True, True, False, False, False]]]
     assert structure_mask(labels, "hyoid_bone").sum() == 1

@@ -124,7 +124,7 @@ def test_damaged_weights_end_with_four(series, tmp_path, monkeypatch, capsys):
     content = bytearray((weights / "organs" / "model.safetensors").read_bytes())
     content[1000] ^= 255
     (weights / "organs" / "model.safetensors").write_bytes(content)
-    monkeypatch.setattr("hyoid.interfaces.models_command.WEIGHTS", weights)
+    monkeypatch.setattr("hyoid.interfaces.installed.WEIGHTS", weights)
     code, err = run(monkeypatch, capsys, series, tmp_path / "out")
     assert code == 4
     assert "'organs' are damaged" in err

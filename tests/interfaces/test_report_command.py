@@ -56,9 +56,11 @@ def test_every_file_is_there_and_says_research_use_only(by_networks):
 
 def test_the_run_is_on_record(by_networks):
     record = json.loads((by_networks / "run.json").read_text())
-    assert set(record["models"]) == {"organs", "tumour", "sgrnet"}
+    assert set(record["models"]) == {"organs", "neck", "tumour", "sgrnet"}
     assert all(len(m["sha256"]) == 64 and m["licence"] and m["training_data"] for m in record["models"].values())
-    assert {"read", "check", "organs", "tumour", "involvement", "report", "write", "dicom"} <= set(record["seconds"])
+    assert {"read", "check", "organs", "neck", "tumour", "involvement", "report", "write", "dicom"} <= set(
+        record["seconds"]
+    )
     assert re.fullmatch("[0-9a-f]{64}", record["input"]["fingerprint"])
 
 

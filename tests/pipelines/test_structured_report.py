@@ -1,19 +1,29 @@
 """The pipeline on networks of no skill but the right shape: what flows where, and what is said of nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
+from hyoid.errors import ModelUnusableError
 from hyoid.io.model_package import read_package, write_package
 from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
 from hyoid.models.build import build_network
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
-from hyoid.pipelines.structured_report import Machine, ReportModels, sgrnet_inputs, structured_report
+from hyoid.pipelines.structured_report import (
+    Machine,
+    ReportModels,
+    outline_organs,
+    sgrnet_inputs,
+    structured_report,
+)
 from hyoid.volume import Quantity, Volume
 
-ORGANS = ("mandible", "parotid_left", "parotid_right")
+ORGANS = ("mandible", "parotid_left", "larynx")
+NECK = ("tongue", "thyroid_cartilage", "larynx_air", "mandible")
 
 
 def tiny_package(folder, name, task, labels, network, patch, preprocessing, bias=None):
@@ -54,7 +64,7 @@ def unet(outputs):
     }
 
 
-def models(folder, organs_bias, tumour_bias):
+def models(folder, organs_bias, tumour_bias, neck_bias=(-5.0,) * 4):
     windows = {"windows_hu": [[-160, 240]]}
     sgrnet = {"kind": "sgrnet", "variant": "organ_tumour_modulation", "backbone": "efficientnet-b0"}
     constants = {
@@ -68,6 +78,7 @@ def models(folder, organs_bias, tumour_bias):
     tile = (32, 32, 32)
     return ReportModels(
         tiny_package(folder, "organs", "segmentation", ORGANS, unet(3), tile, windows, organs_bias),
+        tiny_package(folder, "neck", "segmentation", NECK, unet(4), tile, windows, neck_bias),
         tiny_package(folder, "tumour", "segmentation", ("target_region",), unet(1), tile, windows, tumour_bias),
         tiny_package(
             folder,
@@ -105,13 +116,13 @@ def test_networks_alone_fill_location_and_involvement_but_no_nodes(patient, cach
         on_progress=lambda *a: seen.append(a),
     )
     report = found.report
-    assert {m.name for m in report.models} == {"organs", "tumour", "sgrnet"}
+    assert {m.name for m in report.models} == {"organs", "neck", "tumour", "sgrnet"}
     assert report.line("primary_location_of_the_mass").status == "model"
     assert report.line("number_of_nodes").status == "Missing"
     assert any("not a tumour" in w for w in report.warnings)
     assert found.labels.geometry.same_grid(patient.ct.geometry)
     assert TARGET_REGION in found.labels.array
-    for stage in ("check", "organs", "tumour", "involvement", "report"):
+    for stage in ("check", "organs", "neck", "tumour", "involvement", "report"):
         assert [s for s in seen if s[0] == stage][-1][1] == [s for s in seen if s[0] == stage][-1][2]
 
 
@@ -120,7 +131,7 @@ def test_a_readers_masks_replace_tumour_network_and_classifier(patient, cache, t
     found = structured_report(
         study_of(patient), models(tmp_path, [5.0, 1.0, 0.0], [5.0]), Machine("cpu", cache), reader=reader
     )
-    assert {m.name for m in found.report.models} == {"organs"}
+    assert {m.name for m in found.report.models} == {"organs", "neck"}
     assert found.report.line("number_of_nodes").value.startswith("2")
     assert (found.labels.array == GTVP).sum() == (patient.lesions.array == 1).sum()
     assert (found.labels.array == GTVN).sum() == (patient.lesions.array == 2).sum()
@@ -146,6 +157,22 @@ def test_the_result_lies_on_the_scans_own_grid_whatever_its_orientation(patient,
     other = structured_report(Study(turned, None, (), (), "0" * 64), made, Machine("cpu", cache), reader=turned_reader)
     assert np.array_equal(other.labels.array[::-1, :, ::-1], straight.labels.array)
     assert [line.value for line in other.report.lines] == [line.value for line in straight.report.lines]
+
+
+@pytest.mark.parametrize(("larynx_air", "expected"), [(-5.0, {"larynx"}), (1.0, {"larynx_air"})], ids=["tongue", "air"])
+def test_the_neck_network_paints_over_no_organ_but_air_over_the_larynx(patient, cache, tmp_path, larynx_air, expected):
+    made = models(tmp_path, [2.0, -5.0, 3.0], [5.0], [9.0, -5.0, larynx_air, 9.0])
+    outlined, precisions = outline_organs(patient.ct, made.outlining, Machine("cpu", cache))
+    found = {name for name, structure in BY_NAME.items() if (outlined.array == structure.label).any()}
+    assert found == expected
+    assert set(precisions) == {"organs", "neck"}
+
+
+def test_outlining_networks_on_different_grids_are_refused(patient, cache, tmp_path):
+    made = models(tmp_path, [2.0, -5.0, 3.0], [5.0])
+    other = replace(made.neck, manifest=made.neck.manifest.model_copy(update={"spacing_mm": (3.0, 4.0, 4.0)}))
+    with pytest.raises(ModelUnusableError, match="'organs' and 'neck' work on different grids"):
+        outline_organs(patient.ct, (made.organs, other), Machine("cpu", cache))
 
 
 @pytest.mark.parametrize("heatmap", ["gaussian", "probability"])

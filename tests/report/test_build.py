@@ -61,7 +61,7 @@ def lesions_volume(primary=(), nodes=()):
 
 
 def inputs(**changes):
-    return ReportInputs(**{"study": STUDY, "organs": organs_volume(), "organ_source": MODEL, **changes})
+    return ReportInputs(**{"study": STUDY, "organs": organs_volume(), "organ_sources": (MODEL,), **changes})
 
 
 # 6 slices x 5 rows x 8 columns in the right half of the oropharynx: centroid 11 mm right of the midline

@@ -42,7 +42,7 @@ def made(nodes=2, lesions=True, **changes):
         ReportInputs(
             study=Study(modality="CT", spacing_mm=SPACING, slices=SHAPE[0]),
             organs=Volume(organs, GRID, Quantity.LABEL),
-            organ_source=MODEL,
+            organ_sources=(MODEL,),
             organs_expected=("oropharynx", "parotid_left"),
             lesions=Volume(marked, GRID, Quantity.LABEL) if lesions else None,
             involvement={"lip": Involvement(0.25, 0.5, "tumour")},

@@ -53,7 +53,7 @@ def test_a_virtual_tumour_becomes_a_target_with_the_margins_of_planning(tmp_path
     hu[:, 5:35, 5:39] = 40
     lesions[20, 20, 22] = 1
     organs = np.zeros(grid.shape, np.uint8)
-    organs[10:12, 10:20, 20:24], organs[12, 10:20, 20:24] = BY_NAME["larynx"].label, BY_NAME["thyroid_cartilage"].label
+    organs[10:12, 10:20, 20:24], organs[12, 10:20, 20:24] = BY_NAME["larynx"].label, BY_NAME["larynx_air"].label
     for name, array, quantity in (
         ("ct", hu, Quantity.HU),
         ("lesions", lesions, Quantity.LABEL),
@@ -64,7 +64,7 @@ def test_a_virtual_tumour_becomes_a_target_with_the_margins_of_planning(tmp_path
     # Voxels of 3 x 4 x 4 mm whose centre lies within 8 mm of the lesion's: dz = 0, +-3, +-6 mm in turn.
     assert case.mask("target_region").sum() == 13 + 2 * 9 + 2 * 5
     assert case.mask("larynx").sum() == 3 * 10 * 4
-    assert case.mask("thyroid_cartilage").sum() == 10 * 4
+    assert case.mask("larynx_air").sum() == 10 * 4
 
 
 @pytest.mark.shared

@@ -97,19 +97,19 @@ BY_LABEL = {s.label: s for s in STRUCTURES}
 
 GTVP, GTVN, TARGET_REGION = (BY_NAME[name].label for name in ("gtvp", "gtvn", "target_region"))
 
-# The larynx holds its own air and cartilages; in a label map they are painted over it.
-PARTS_OF_LARYNX = ("larynx_air", "thyroid_cartilage", "cricoid_cartilage")
+# Contours of the larynx hold its air, not its cartilages; in a label map the air is painted over it.
+INSIDE_LARYNX = ("larynx_air",)
 
 
 def labels_of(name: str) -> tuple[int, ...]:
-    """Labels under which a structure lies in a label map; the larynx includes the parts painted over it.
+    """Labels under which a structure lies in a label map; the larynx includes what is painted over it.
 
     Examples
     --------
     >>> labels_of("mandible"), labels_of("larynx")
-    ((22,), (28, 1, 2, 3))
+    ((22,), (28, 1))
     """
-    return tuple(BY_NAME[n].label for n in ((name, *PARTS_OF_LARYNX) if name == "larynx" else (name,)))
+    return tuple(BY_NAME[n].label for n in ((name, *INSIDE_LARYNX) if name == "larynx" else (name,)))
 
 
 def structure_mask(labels: NDArray, name: str) -> NDArray[np.bool_]:

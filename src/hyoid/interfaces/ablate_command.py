@@ -10,9 +10,8 @@ import typer
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.models_command import package_folder
+from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
-from hyoid.io.model_package import read_package
 
 
 def ablate(
@@ -23,7 +22,9 @@ def ablate(
     tumour: Annotated[
         list[str], typer.Option(help="Tumour packages, one per fold of `hyoid train tumour --fold`, in order.")
     ],
-    organs: Annotated[str, typer.Option(help="Package that outlines organs.")] = "organs",
+    organs: Annotated[
+        list[str] | None, typer.Option(help="Packages that outline organs, by default organs and neck.")
+    ] = None,
     tumour_of_all: Annotated[str, typer.Option(help="Tumour package for the validation cases.")] = "tumour",
     preset: Annotated[str, typer.Option(help="Preset of the recipe: budget and constants of every row.")] = "ablation",
     folds: Annotated[int, typer.Option(min=2)] = 5,
@@ -57,12 +58,12 @@ def ablate(
         prepared = partial(
             prepared_cases,
             priors=priors or out / "priors",
-            organs=read_package(package_folder(organs)),
+            organs=load_models(organs or OUTLINING),
             cache=cache_folder(),
             on_progress=teller.progress,
         )
-        in_turn = [read_package(package_folder(name)) for name in tumour]
-        of_all = [read_package(package_folder(tumour_of_all))]
+        in_turn = load_models(tumour)
+        of_all = [load_model(tumour_of_all)]
         sgrnet_ablation.ablate(
             table,
             recipe,

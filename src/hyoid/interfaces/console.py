@@ -16,6 +16,7 @@ STAGE_WORDS = {
     "read": "Reading the scan",
     "check": "Checking the scan",
     "organs": "Outlining organs",
+    "neck": "Outlining the neck",
     "tumour": "Localising tumour",
     "involvement": "Predicting involvement",
     "report": "Filling the template",

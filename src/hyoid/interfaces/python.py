@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hyoid.interfaces.models_command import package_folder
+from hyoid.interfaces.installed import load_model, report_models
 from hyoid.interfaces.places import cache_folder, device_named
-from hyoid.io.model_package import ModelPackage, read_package
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study
-from hyoid.pipelines.structured_report import Machine, ReportModels, ReportResult, structured_report
+from hyoid.pipelines.structured_report import Machine, ReportResult, structured_report
 
-
-def load_model(name: str) -> ModelPackage:
-    """Model package by name or folder, weights verified.
-
-    Parameters
-    ----------
-    name : str
-
-    Raises
-    ------
-    UsageError
-        When there is none of that name.
-    ModelUnusableError
-        When it is damaged.
-    """
-    return read_package(package_folder(name))
+__all__ = ["load_model", "make_report"]
 
 
 def make_report(
@@ -51,6 +35,6 @@ def make_report(
     ModelUnusableError
         When weights are damaged.
     """
-    models = ReportModels(*(load_model(name) for name in ("organs", "tumour", "sgrnet")))
     reader = None if reader_masks is None else find_reader_masks(reader_masks, study.volume.geometry)
-    return structured_report(study, models, Machine(device_named(device), cache or cache_folder()), reader=reader)
+    machine = Machine(device_named(device), cache or cache_folder())
+    return structured_report(study, report_models(), machine, reader=reader)

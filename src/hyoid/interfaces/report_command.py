@@ -14,7 +14,7 @@ import typer
 import hyoid
 from hyoid.geometry.orientation import to_canonical
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.models_command import package_folder
+from hyoid.interfaces.installed import report_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom_ct import write_ct_series
@@ -22,7 +22,6 @@ from hyoid.io.dicom_output import synthetic_headers
 from hyoid.io.dicom_rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom_seg import seg_masks, write_seg
 from hyoid.io.files import write_nifti
-from hyoid.io.model_package import read_package
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
 from hyoid.io.verify import verify_written
@@ -121,8 +120,7 @@ def run_report(order: Order, teller: Teller) -> ReportResult:
     machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
     if machine.device == "cpu" and not any(machine.cache.glob("*.xml")):
         teller.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
-    names = ("organs", "tumour", "sgrnet")
-    models = ReportModels(*(read_package(package_folder(name)) for name in names))
+    models = report_models()
     study = read_study(
         order.study,
         series=order.series,

@@ -9,9 +9,8 @@ import typer
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.models_command import package_folder
+from hyoid.interfaces.installed import OUTLINING, load_models, package_folder
 from hyoid.interfaces.places import cache_folder, device_named
-from hyoid.io.model_package import read_package
 
 HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
 
@@ -23,7 +22,9 @@ def train(
     preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
     fold: Annotated[int | None, typer.Option(min=0, max=HALVES - 1, help="Leave out this half of the cases.")] = None,
     start: Annotated[str | None, typer.Option(help="Package whose weights to begin with.")] = None,
-    organs: Annotated[str, typer.Option(help="sgrnet: package that outlines organs.")] = "organs",
+    organs: Annotated[
+        list[str] | None, typer.Option(help="sgrnet: packages that outline organs, by default organs and neck.")
+    ] = None,
     tumour: Annotated[
         list[str] | None,
         typer.Option(help="sgrnet: tumour packages, one per fold, each for the cases it never saw."),
@@ -73,8 +74,8 @@ def train(
                 chosen,
                 data,
                 out,
-                organs=read_package(package_folder(organs)),
-                tumours=[read_package(package_folder(name)) for name in tumours],
+                organs=load_models(organs or OUTLINING),
+                tumours=load_models(tumours),
                 cache=cache_folder(),
                 priors=priors,
                 device=accelerator,

@@ -92,7 +92,7 @@ class InvolvementScores:
 
 
 def measure_organs(
-    folder: Path, package: ModelPackage, machine: Machine, on_progress: Counter = uncounted
+    folder: Path, packages: Sequence[ModelPackage], machine: Machine, on_progress: Counter = uncounted
 ) -> tuple[OutlineScores, ...]:
     """Outlines of every case in a folder against its contours, on the scan's own grid.
 
@@ -100,14 +100,16 @@ def measure_organs(
     ----------
     folder : Path
         OpenKBP's layout or a virtual cohort.
-    package : ModelPackage
+    packages : sequence of ModelPackage
+        As `ReportModels.outlining`.
     machine : Machine
     """
+    names = dict.fromkeys(name for package in packages for name in package.manifest.supported)
 
     def scores(case: CaseFiles) -> OutlineScores:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        outlined = outline_organs(ct, package, machine)[0].array
-        masks = {name: structure_mask(outlined, name) for name in package.manifest.supported}
+        outlined = outline_organs(ct, packages, machine)[0].array
+        masks = {name: structure_mask(outlined, name) for name in names}
         contours = {name: mask for name, mask in _contours(case).items() if name in masks}
         ml = ct.geometry.voxel_ml
         return OutlineScores(
@@ -163,7 +165,7 @@ def measure_involvement(
 
     def scores(case: CaseFiles) -> InvolvementScores:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        organs, _ = outline_organs(ct, models.organs, machine)
+        organs, _ = outline_organs(ct, models.outlining, machine)
         logits, _ = localise_tumour(ct, models.tumour, machine)
         target = target_mask(logits, ct, smallest)
         ranked = {}
@@ -313,17 +315,24 @@ def reliability_table(rows: Sequence[InvolvementScores], fields: Sequence[str]) 
 
 
 def bf16_agreement(
-    folder: Path, package: ModelPackage, cache: Path, *, cases: int, labels_of: Callable[[Volume, Machine], Volume]
+    folder: Path,
+    names: Sequence[str],
+    cache: Path,
+    *,
+    cases: int,
+    labels_of: Callable[[Volume, Machine], Volume],
 ) -> dict[str, float]:
     """Smallest Dice per label between bfloat16 and float32 over the first cases of a folder.
 
     Parameters
     ----------
+    names : sequence of str
+        Structures to compare.
     labels_of : callable
         Canonical scan and machine to label map.
     """
     worst: dict[str, float] = {}
-    values = {BY_NAME[name].label if name != "target_region" else 1: name for name in package.manifest.supported}
+    values = {BY_NAME[name].label if name != "target_region" else 1: name for name in names}
     for case in find_cases(folder)[:cases]:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
         exact = labels_of(ct, Machine("cpu", cache, "f32")).array

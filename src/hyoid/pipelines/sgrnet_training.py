@@ -31,7 +31,7 @@ def train_sgrnet(
     folders: Sequence[Path],
     out: Path,
     *,
-    organs: ModelPackage,
+    organs: Sequence[ModelPackage],
     tumours: Sequence[ModelPackage],
     cache: Path,
     priors: Path | None = None,
@@ -46,7 +46,8 @@ def train_sgrnet(
     folders : sequence of Path
         OpenKBP folders.
     out : Path
-    organs : ModelPackage
+    organs : sequence of ModelPackage
+        As `ReportModels.outlining`.
     tumours : sequence of ModelPackage
         Case number i gets its heatmap from number i modulo their count: give those trained without these cases.
     cache : Path
@@ -65,7 +66,7 @@ def prepared_cases(
     folders: Sequence[Path],
     priors: Path,
     *,
-    organs: ModelPackage,
+    organs: Sequence[ModelPackage],
     tumours: Sequence[ModelPackage],
     cache: Path,
     on_progress: Progress = quiet,
@@ -80,7 +81,8 @@ def prepared_cases(
     files = [f for folder in folders for f in find_cases(folder)]
     # Labels at 4 mm for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
     machine = Machine("cpu", cache, "bf16")
-    made_from = f"{organs.manifest.sha256}{recipe.grid}{recipe.heatmap}{recipe.window_hu}{recipe.sigma_per_extent}"
+    outlining = [(package.manifest.sha256, package.manifest.supported) for package in organs]
+    made_from = f"{outlining}{recipe.grid}{recipe.heatmap}{recipe.window_hu}{recipe.sigma_per_extent}"
     cases = []
     for number, case in enumerate(files):
         tumour = tumours[number % len(tumours)]
@@ -129,7 +131,7 @@ def overlap_shares(organs: Volume, target: Volume, fields: Sequence[str]) -> NDA
 def _prepared(
     case: CaseFiles,
     recipe: ClassificationRecipe,
-    organs: ModelPackage,
+    organs: Sequence[ModelPackage],
     tumour: ModelPackage,
     machine: Machine,
     kept: Path,

@@ -2,7 +2,7 @@
 
 ::
 
-    CT -- organs network ----------------> organ map ----------+
+    CT -- organs and neck networks ------> organ map ----------+
      |                                                         +--> SGRNet --> involvement --+
      +--- tumour network -> cuboids -> Gaussian heatmap -------+                             +--> report
      |                                                                                       |
@@ -11,15 +11,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, PARTS_OF_LARYNX, TARGET_REGION
+from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, INSIDE_LARYNX, TARGET_REGION
+from hyoid.errors import ModelUnusableError
 from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.inference.export import labels_from_logits
@@ -45,11 +47,26 @@ MEANING = "coverage of more than {share:.0%} of the structure by the high-dose t
 
 @dataclass(frozen=True, eq=False)
 class ReportModels:
-    """The three networks of the system."""
+    """The networks of the system.
+
+    Parameters
+    ----------
+    organs : ModelPackage
+        Organs learned from real contours.
+    neck : ModelPackage
+        The structures of the neck for which no real contours exist, learned from virtual patients.
+    tumour, sgrnet : ModelPackage
+    """
 
     organs: ModelPackage
+    neck: ModelPackage
     tumour: ModelPackage
     sgrnet: ModelPackage
+
+    @property
+    def outlining(self) -> tuple[ModelPackage, ModelPackage]:
+        """Packages that outline organs, the better founded one first."""
+        return self.organs, self.neck
 
 
 @dataclass(frozen=True)
@@ -86,7 +103,7 @@ class ReportResult:
     report: schema.Report
     ct: Volume
     labels: Volume
-    precisions: dict[str, str]
+    precisions: dict[str, Precision]
 
 
 def structured_report(
@@ -121,13 +138,12 @@ def structured_report(
     warnings = check_head_neck_ct(ct)
     on_progress("check", 1, 1)
 
-    organs, organ_precision = outline_organs(ct, models.organs, machine, on_progress)
-    precisions = {"organs": organ_precision}
+    organs, precisions = outline_organs(ct, models.outlining, machine, on_progress)
     inputs = {
         "study": _study_facts(study),
         "organs": organs,
-        "organ_source": model_use(models.organs.manifest),
-        "organs_expected": models.organs.manifest.supported,
+        "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
+        "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
     }
     target = None
     if reader is not None:
@@ -156,22 +172,53 @@ def structured_report(
 
 
 def outline_organs(
-    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Progress = lambda stage, done, total: None
-) -> tuple[Volume, str]:
-    """Organ labels on the grid of the (canonical) scan, and the arithmetic used."""
-    manifest = package.manifest
-    body = body_on_grid(ct, manifest.spacing_mm)
-    runtime = _tile_runtime(package, machine)
-    logits = segment(body, manifest, runtime, on_progress=lambda done, total: on_progress("organs", done, total))
-    asked = [manifest.labels.index(name) for name in manifest.supported]
-    labels = [BY_NAME[name].label for name in manifest.supported]
-    exported = labels_from_logits(logits.array[asked], logits.geometry, ct.geometry, labels, ranks=_ranks(manifest))
-    return exported, runtime.precision
+    ct: Volume,
+    packages: Sequence[ModelPackage],
+    machine: Machine,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> tuple[Volume, dict[str, Precision]]:
+    """Organ labels on the grid of the (canonical) scan, and the arithmetic that each package used.
+
+    Air of the larynx counts only inside the larynx, so that the larynx is the same with and without it.
+
+    Parameters
+    ----------
+    ct : Volume
+    packages : sequence of ModelPackage
+        On grids of one spacing. What an earlier one outlines, a later one does not paint over, except that the air
+        of the larynx is painted over the larynx.
+    machine : Machine
+    """
+    body = body_on_grid(ct, packages[0].manifest.spacing_mm)
+    logits: dict[str, NDArray[np.float32]] = {}
+    ranks: dict[str, int] = {}
+    precisions: dict[str, Precision] = {}
+    for rank, package in enumerate(packages):
+        manifest = package.manifest
+        if manifest.spacing_mm != packages[0].manifest.spacing_mm:
+            raise ModelUnusableError(
+                f"Models {packages[0].manifest.name!r} and {manifest.name!r} work on different grids.",
+                "Train both at one spacing.",
+            )
+        runtime = _tile_runtime(package, machine)
+        precisions[manifest.name] = runtime.precision
+        found = segment(body, manifest, runtime, on_progress=partial(on_progress, manifest.name))
+        for name in manifest.supported:
+            if name not in logits:
+                logits[name] = found.array[manifest.labels.index(name)]
+                ranks[name] = 1 if name in INSIDE_LARYNX else -rank
+    for name in INSIDE_LARYNX:
+        if name in logits and "larynx" in logits:
+            logits[name] = np.minimum(logits[name], logits["larynx"])
+    labels = [BY_NAME[name].label for name in logits]
+    rank_of = {BY_NAME[name].label: rank for name, rank in ranks.items()}
+    exported = labels_from_logits(np.stack(list(logits.values())), body.geometry, ct.geometry, labels, ranks=rank_of)
+    return exported, precisions
 
 
 def localise_tumour(
     ct: Volume, package: ModelPackage, machine: Machine, on_progress: Progress = lambda stage, done, total: None
-) -> tuple[Logits, str]:
+) -> tuple[Logits, Precision]:
     """Logits of the high-dose target region on the tumour network's grid, and the arithmetic used."""
     body = body_on_grid(ct, package.manifest.spacing_mm)
     runtime = _tile_runtime(package, machine)
@@ -232,7 +279,7 @@ def classify(
     package: ModelPackage,
     machine: Machine,
     on_progress: Progress = lambda stage, done, total: None,
-) -> tuple[dict[str, Involvement], str]:
+) -> tuple[dict[str, Involvement], Precision]:
     """Involvement of every field the package was trained for, and the arithmetic used; nothing without an organ."""
     manifest = package.manifest
     on_progress("involvement", 0, 1)
@@ -269,13 +316,6 @@ def model_use(manifest: Manifest) -> schema.ModelUse:
         trained_on=manifest.training_data,
         sha256=manifest.sha256,
     )
-
-
-def _ranks(manifest: Manifest) -> dict[int, int]:
-    """What real contours taught is not painted over by what virtual patients taught, except the larynx by its parts."""
-    virtual = set(manifest.recipe.get("virtual_only", ()))
-    rank = {name: 2 if name in PARTS_OF_LARYNX else 0 if name in virtual else 1 for name in manifest.labels}
-    return {BY_NAME[name].label: value for name, value in rank.items()}
 
 
 def _tile_runtime(package: ModelPackage, machine: Machine) -> Runtime:

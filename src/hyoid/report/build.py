@@ -60,7 +60,7 @@ def build_report(inputs: ReportInputs) -> Report:
         models=_models(inputs),
         lines=ordered,
         lesions=_lesions(scene, inputs),
-        organs=_organs(scene, inputs.organ_source),
+        organs=_organs(scene, inputs.organ_sources),
         missing_organs=tuple(BY_NAME[n].words for n in inputs.organs_expected if n not in scene.organs),
         warnings=_warnings(inputs, scene, empty=empty),
         empty=empty,
@@ -70,7 +70,8 @@ def build_report(inputs: ReportInputs) -> Report:
 
 def _models(inputs: ReportInputs) -> tuple[ModelUse, ...]:
     """Every model that spoke, once."""
-    sources = [inputs.organ_source, inputs.lesions_source, inputs.involvement_source if inputs.involvement else None]
+    sources: list[ModelUse | None] = [*inputs.organ_sources, inputs.lesions_source]
+    sources.append(inputs.involvement_source if inputs.involvement else None)
     if inputs.lesions is None:
         sources.append(inputs.target_source)
     return tuple(dict.fromkeys(source for source in sources if source is not None))
@@ -110,7 +111,7 @@ def _lesions(scene: Scene, inputs: ReportInputs) -> tuple[Lesion, ...]:
     return tuple(rows)
 
 
-def _organs(scene: Scene, source: ModelUse | None) -> tuple[Organ, ...]:
+def _organs(scene: Scene, sources: tuple[ModelUse, ...]) -> tuple[Organ, ...]:
     """Outlined organs in the order of the table of structures."""
     rows = []
     for organ in ORGANS:
@@ -125,7 +126,7 @@ def _organs(scene: Scene, source: ModelUse | None) -> tuple[Organ, ...]:
                 label=organ.label,
                 volume_ml=round(patch.voxels * scene.geometry.voxel_ml, 4),
                 voxels=patch.voxels,
-                status="reader" if source is None else "model",
+                status="model" if sources else "reader",
                 slice_index=look.slice_index,
                 point_lps_mm=look.point_lps_mm,
             )

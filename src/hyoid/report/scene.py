@@ -63,10 +63,10 @@ class ReportInputs:
     study : Study
     organs : Volume
         Labels of `hyoid.anatomy.structures`.
-    organ_source : ModelUse or None
-        None: drawn by a reader.
+    organ_sources : tuple of ModelUse
+        Models that outlined the organs; none: drawn by a reader.
     organs_expected : tuple of str
-        Names of the organs that the source outlines when they are there; those without a voxel are listed as missing.
+        Names of the organs that the sources outline when they are there; those without a voxel are listed as missing.
     subsites : Volume, optional
         Labels of `hyoid.anatomy.subsites`.
     lesions : Volume, optional
@@ -91,7 +91,7 @@ class ReportInputs:
 
     study: Study
     organs: Volume
-    organ_source: ModelUse | None = None
+    organ_sources: tuple[ModelUse, ...] = ()
     organs_expected: tuple[str, ...] = ()
     subsites: Volume | None = None
     lesions: Volume | None = None
