@@ -84,6 +84,11 @@ class Teller:
                 self._tasks[stage] = self._bars.add_task(STAGE_WORDS.get(stage, stage), words="")
             self._bars.update(self._tasks[stage], completed=done, total=total, words=words)
 
+    def start_over(self) -> None:
+        """Clocks of a further case."""
+        self.seconds.clear()
+        self._began.clear()
+
     def event(self, kind: str, **values: Any) -> None:
         """One JSON line, when JSON is asked for."""
         if self.as_json:

@@ -167,6 +167,7 @@ def predict_one(
 ) -> Prediction:
     """Read, predict and write one case; its folder appears complete or not at all."""
     began = time.perf_counter()
+    teller.start_over()
     study: Study | None = None
     if case.dicom:
         study = read_study(case.files[0], on_progress=lambda done, total: teller.progress("read", done, total))
@@ -198,6 +199,7 @@ def predict_one(
             "mirrored": options.mirror,
             "fast": options.fast,
             "empty": not bool(result.labels.array.any()),
+            "stages": {name: seconds for name, seconds in teller.seconds.items() if name != "predict"},
             "seconds": round(time.perf_counter() - began, 2),
         }
         (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
