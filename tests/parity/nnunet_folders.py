@@ -47,7 +47,7 @@ class Made:
 
 
 ALL = {
-    "anisotropic": Made(901, (16, 48, 48), spacing_mm=(6.0, 2.0, 2.0), folds=(0, 1)),
+    "anisotropic": Made(901, (16, 48, 48), spacing_mm=(5.0, 1.6, 1.6), folds=(0, 1)),
     "isotropic": Made(902, (40, 40, 40), spacing_mm=(4.0, 4.0, 4.0)),
     "regions": Made(903, (24, 48, 48), regions={"all": [1, 2, 3], "jaw_and_tongue": [2, 3], "tongue": [3]}),
     "two_channels": Made(904, (24, 48, 48), channels=("CT", "PET")),
@@ -123,6 +123,7 @@ def train(made: Made, plans: str, steps: int) -> None:
     import torch
     from nnunetv2.run.run_training import get_trainer_from_args
 
+    os.environ["nnUNet_n_proc_DA"] = "0"  # patches are made in this process
     for fold in made.folds:
         torch.manual_seed(fold)
         trainer = get_trainer_from_args(
@@ -137,7 +138,7 @@ def main(root: Path, name: str, steps: int) -> None:
     for variable, folder in (("raw", "raw"), ("preprocessed", "preprocessed"), ("results", "results")):
         (root / folder).mkdir(parents=True, exist_ok=True)
         os.environ[f"nnUNet_{variable}"] = str(root / folder)
-    os.environ |= {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f"}
+    os.environ |= {"nnUNet_n_proc_DA": "1", "nnUNet_compile": "f"}
     made = ALL[name]
     if not list((root / "results").glob(f"Dataset{made.number}_*/*/fold_{made.folds[-1]}/checkpoint_final.pth")):
         write_raw(root, name, made)

@@ -96,10 +96,10 @@ class SGRNet(nn.Module):
             self.tumour_encoder = prior_encoder(1, c)
             self.tumour_attention = spatial_attention(c)
         streams = 1 + 1 + int(self.uses_tumour) if self.modulates else 1
+        # No normalisation over the volume here: the mean that follows would be the same for every patient.
         self.fusion = nn.Sequential(
-            nn.Conv3d(streams * c, c, 3, padding=1), nn.InstanceNorm3d(c, affine=True), nn.ReLU(),
-            nn.Conv3d(c, c, 3, padding=1), nn.InstanceNorm3d(c, affine=True), nn.ReLU(),
-        )  # fmt: skip
+            nn.Conv3d(streams * c, c, 3, padding=1), nn.ReLU(), nn.Conv3d(c, c, 3, padding=1), nn.ReLU()
+        )
         if pools:
             self.organ_pooling = OrganPooling(c, shape.field_labels)
         else:
