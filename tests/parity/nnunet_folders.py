@@ -123,7 +123,7 @@ def train(made: Made, plans: str, steps: int) -> None:
     import torch
     from nnunetv2.run.run_training import get_trainer_from_args
 
-    os.environ["nnUNet_n_proc_DA"] = "0"  # patches are made in this process
+    os.environ |= {"nnUNet_n_proc_DA": "0"}  # patches are made in this process
     for fold in made.folds:
         torch.manual_seed(fold)
         trainer = get_trainer_from_args(

@@ -69,6 +69,7 @@ def models(folder, organs_bias, tumour_bias, neck_bias=(-5.0,) * 4):
     sgrnet = {"kind": "sgrnet", "variant": "organ_tumour_modulation", "backbone": "efficientnet-b0"}
     constants = {
         "window_hu": [-250, 150],
+        "values": "normalised",
         "threshold": 0.5,
         "min_volume_ml": 1.0,
         "heatmap": "gaussian",
@@ -186,7 +187,7 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap):
     d, h, w = np.round(body.geometry.to_ijk(patient.organs.geometry.to_lps(centre))).astype(int)
     logits[0, d - 2 : d + 3, h - 2 : h + 3, w - 2 : w + 3] = 9
     constants = {"window_hu": (-250, 150), "heatmap": heatmap, "threshold": 0.5, "min_volume_ml": 1.0}
-    constants["sigma_per_extent"] = 0.25
+    constants |= {"sigma_per_extent": 0.25, "values": "normalised"}
     target = Logits(logits, body.geometry, ("target_region",))
     ct, organs, heat = sgrnet_inputs(patient.ct, patient.organs, target, (64, 64, 64), constants)
     peak = np.unravel_index(int(heat.argmax()), heat.shape)

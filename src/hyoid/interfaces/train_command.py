@@ -9,7 +9,7 @@ import typer
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.installed import OUTLINING, load_models, package_folder
+from hyoid.interfaces.installed import OUTLINING, load_models, package_folder, pulled_folder
 from hyoid.interfaces.places import cache_folder, device_named
 
 HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
@@ -21,7 +21,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
     preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
     fold: Annotated[int | None, typer.Option(min=0, max=HALVES - 1, help="Leave out this half of the cases.")] = None,
-    start: Annotated[str | None, typer.Option(help="Package whose weights to begin with.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Package whose weights to begin with; for preset ct_fm: ct_fm.")
+    ] = None,
     organs: Annotated[
         list[str] | None, typer.Option(help="sgrnet: packages that outline organs, by default organs and neck.")
     ] = None,
@@ -42,8 +44,8 @@ def train(
         import torch
 
         from hyoid.pipelines import sgrnet_training
+        from hyoid.training import classification, run
         from hyoid.training import recipe as recipes
-        from hyoid.training import run
     except ImportError as error:
         raise UsageError(
             f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
@@ -70,19 +72,42 @@ def train(
                 on_progress=teller.progress,
             )
         else:
-            package = sgrnet_training.train_sgrnet(
+            cases = sgrnet_training.prepared_cases(
                 chosen,
                 data,
-                out,
+                priors or out / "priors",
                 organs=load_models(organs or OUTLINING),
                 tumours=load_models(tumours),
                 cache=cache_folder(),
-                priors=priors,
+                on_progress=teller.progress,
+            )
+            package = classification.train_classification(
+                chosen,
+                cases,
+                out,
+                start=None if start is None else encoder_weights(start),
                 device=accelerator,
                 on_progress=teller.progress,
             )
     teller.event("done", package=str(package))
     teller.say(f"Package: {package}")
+
+
+def encoder_weights(name: str) -> dict[str, Any]:
+    """Published weights by the name of pulled ones, as tensors.
+
+    Raises
+    ------
+    UsageError
+        When they are not here.
+    """
+    from safetensors.torch import load_file
+
+    folder = pulled_folder(name)
+    files = sorted(folder.rglob("*.safetensors")) if folder else []
+    if not files:
+        raise UsageError(f"There are no pulled weights {name!r}.", f"Run: hyoid models pull {name}")
+    return load_file(files[0])
 
 
 def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path) -> None:

@@ -16,6 +16,8 @@ from monai.networks.nets.efficientnet import EfficientNetBN
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyoid.models.ct_fm import CTFMClassifier
+
 Variant = Literal[
     "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
 ]
@@ -31,7 +33,8 @@ class SGRNetShape:
         "ct_only" is the backbone with its own classifier (Table 1); the others differ in which priors enter (organs,
         or organs and tumour) and how (added, or modulating). "organ_pooling" is "organ_tumour_modulation" with
         `OrganPooling` in place of global pooling and classifier.
-    backbone : {"densenet121", "efficientnet-b0"}
+    backbone : {"densenet121", "efficientnet-b0", "ct-fm"}
+        The last only without priors.
     outputs : int
         Labels N.
     organ_labels : int
@@ -45,7 +48,7 @@ class SGRNetShape:
     """
 
     variant: Variant
-    backbone: Literal["densenet121", "efficientnet-b0"]
+    backbone: Literal["densenet121", "efficientnet-b0", "ct-fm"]
     outputs: int
     organ_labels: int
     embedding: int = 8
@@ -55,10 +58,14 @@ class SGRNetShape:
     def __post_init__(self) -> None:
         if self.variant == "organ_pooling" and len(self.field_labels) != self.outputs:
             raise ValueError(f"{self.outputs} outputs need as many organs, got {len(self.field_labels)}.")
+        if self.backbone == "ct-fm" and self.variant != "ct_only":
+            raise ValueError("CT-FM has no row with priors.")
 
 
 def build_sgrnet(shape: SGRNetShape) -> nn.Module:
     """Network of a shape; all take (ct, organs, heatmap) and return logits (B, N)."""
+    if shape.backbone == "ct-fm":
+        return CTFMClassifier(shape.outputs)
     return CTOnly(shape) if shape.variant == "ct_only" else SGRNet(shape)
 
 

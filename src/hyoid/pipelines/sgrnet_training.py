@@ -20,45 +20,12 @@ from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
 from hyoid.pipelines.structured_report import Machine, localise_tumour, outline_organs, sgrnet_inputs, target_mask
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
-from hyoid.training.classification import UNKNOWN, ReportCase, train_classification
+from hyoid.training.classification import UNKNOWN, ReportCase
 from hyoid.training.recipe import ClassificationRecipe
 from hyoid.training.run import Progress, quiet
 from hyoid.volume import Quantity, Volume
 
-
-def train_sgrnet(
-    recipe: ClassificationRecipe,
-    folders: Sequence[Path],
-    out: Path,
-    *,
-    organs: Sequence[ModelPackage],
-    tumours: Sequence[ModelPackage],
-    cache: Path,
-    priors: Path | None = None,
-    device: str = "auto",
-    on_progress: Progress = quiet,
-) -> Path:
-    """Prepare every case, then train; the package is returned.
-
-    Parameters
-    ----------
-    recipe : ClassificationRecipe
-    folders : sequence of Path
-        OpenKBP folders.
-    out : Path
-    organs : sequence of ModelPackage
-        As `ReportModels.outlining`.
-    tumours : sequence of ModelPackage
-        Case number i gets its heatmap from number i modulo their count: give those trained without these cases.
-    cache : Path
-        Compiled graphs.
-    priors : Path, optional
-        Prepared cases are kept here (`out/priors` by default), so that another run does not predict them again.
-    """
-    cases = prepared_cases(
-        recipe, folders, priors or out / "priors", organs=organs, tumours=tumours, cache=cache, on_progress=on_progress
-    )
-    return train_classification(recipe, cases, out, device=device, on_progress=on_progress)
+HEATMAPS = ("gaussian", "probability")
 
 
 def prepared_cases(
@@ -71,7 +38,21 @@ def prepared_cases(
     cache: Path,
     on_progress: Progress = quiet,
 ) -> tuple[ReportCase, ...]:
-    """Cases with at least one label, as SGRNet sees them; parameters as of `train_sgrnet`.
+    """Cases with at least one label, as SGRNet sees them.
+
+    Parameters
+    ----------
+    recipe : ClassificationRecipe
+    folders : sequence of Path
+        OpenKBP folders.
+    priors : Path
+        Prepared cases are kept here, so that another run does not predict them again.
+    organs : sequence of ModelPackage
+        As `ReportModels.outlining`.
+    tumours : sequence of ModelPackage
+        Case number i gets its heatmap from number i modulo their count: give those trained without these cases.
+    cache : Path
+        Compiled graphs.
 
     Raises
     ------
@@ -82,13 +63,13 @@ def prepared_cases(
     # Labels at 4 mm for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
     machine = Machine("cpu", cache, "bf16")
     outlining = [(package.manifest.sha256, package.manifest.supported) for package in organs]
-    made_from = f"{outlining}{recipe.grid}{recipe.heatmap}{recipe.window_hu}{recipe.sigma_per_extent}"
+    made_from = f"{outlining}{recipe.grid}{recipe.window_hu}{recipe.values}{recipe.sigma_per_extent}"
     cases = []
     for number, case in enumerate(files):
         tumour = tumours[number % len(tumours)]
         key = hashlib.sha256(f"{made_from}{tumour.manifest.sha256}".encode()).hexdigest()[:12]
         kept = priors / f"{case.name}-{key}.npz"
-        cases.append(_from_disk(case, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
+        cases.append(_from_disk(case, recipe, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
         on_progress("priors", number + 1, len(files), "")
     usable = tuple(c for c in cases if c.target.size and (c.target != UNKNOWN).any())
     if not usable:
@@ -140,8 +121,12 @@ def _prepared(
     ct = to_canonical(read_image(case.ct, Quantity.HU))
     organ_map, _ = outline_organs(ct, organs, machine)
     logits, _ = localise_tumour(ct, tumour, machine)
-    arrays = sgrnet_inputs(ct, organ_map, logits, recipe.grid, recipe.model_dump())
-    if arrays is None:
+    constants = recipe.model_dump()
+    # Both kinds of heatmap, so that recipes that differ in nothing else share what was predicted.
+    gaussian, probability = (
+        sgrnet_inputs(ct, organ_map, logits, recipe.grid, constants | {"heatmap": kind}) for kind in HEATMAPS
+    )
+    if gaussian is None or probability is None:
         raise UsageError(
             f"No organ was found in {case.name}.", "Train the organ network longer, or leave the case out."
         )
@@ -149,19 +134,25 @@ def _prepared(
     overlap = overlap_shares(organ_map, target_mask(logits, ct, recipe.min_volume_ml), recipe.fields)
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
-        kept, ct=arrays[0].astype(np.float16), organs=arrays[1], heatmap=arrays[2], target=target, overlap=overlap
+        kept,
+        ct=gaussian[0].astype(np.float16),
+        organs=gaussian[1],
+        gaussian=gaussian[2],
+        probability=probability[2],
+        target=target,
+        overlap=overlap,
     )
     # Read back, so that a run that was stopped and one that was not train on the same numbers.
-    again = _from_disk(case, kept)
+    again = _from_disk(case, recipe, kept)
     assert again is not None
     return again
 
 
-def _from_disk(case: CaseFiles, kept: Path) -> ReportCase | None:
+def _from_disk(case: CaseFiles, recipe: ClassificationRecipe, kept: Path) -> ReportCase | None:
     """A case prepared by an earlier run."""
     if not kept.is_file():
         return None
     with np.load(kept) as arrays:
         ct = arrays["ct"].astype(np.float32)
-        names = ("organs", "heatmap", "target", "overlap")
+        names = ("organs", recipe.heatmap, "target", "overlap")
         return ReportCase(case.name, ct, *(arrays[name] for name in names))

@@ -33,7 +33,7 @@ from hyoid.io.study import Study
 from hyoid.preprocess.fixed_grid import centred
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.preprocess.heatmap import cuboids, gaussian_heatmap
-from hyoid.preprocess.intensity import normalised_window
+from hyoid.preprocess.intensity import normalised_window, unit_window
 from hyoid.preprocess.network_grid import AIR_HU, body_on_grid
 from hyoid.report import schema
 from hyoid.report.build import Involvement, ReportInputs, build_report
@@ -248,7 +248,7 @@ def sgrnet_inputs(
         Of the tumour network; SGRNet works on its grid.
     manifest_patch : (D, H, W)
     constants : dict
-        `window_hu`, `heatmap`, `threshold`, `min_volume_ml`, `sigma_per_extent`.
+        `window_hu`, `values`, `heatmap`, `threshold`, `min_volume_ml`, `sigma_per_extent`.
     """
     grid = target.geometry
     coarse_organs = resample(organs, grid)
@@ -262,11 +262,11 @@ def sgrnet_inputs(
         heat = gaussian_heatmap(grid.shape, boxes, sigma_per_extent=constants["sigma_per_extent"])
     centre = grid.to_lps(voxels.mean(axis=0))
     body = body_on_grid(ct, grid.spacing_mm)
-    window = constants["window_hu"]
+    scaled = unit_window if constants["values"] == "unit" else normalised_window
     coarse_ct = centred(body, centre, manifest_patch, outside=AIR_HU).array
     heatmap = Volume(heat, grid, Quantity.PROBABILITY)
     return (
-        normalised_window(coarse_ct, (window[0], window[1])),
+        scaled(coarse_ct, tuple(constants["window_hu"])),
         centred(coarse_organs, centre, manifest_patch, outside=0).array.astype(np.uint8),
         centred(heatmap, centre, manifest_patch, outside=0).array,
     )

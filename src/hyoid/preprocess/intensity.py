@@ -33,6 +33,23 @@ def windowed_channels(hu: NDArray, windows_hu: Sequence[tuple[float, float]]) ->
     return channels
 
 
+def unit_window(hu: NDArray, window_hu: tuple[float, float]) -> NDArray[np.float32]:
+    """Clip to a window, then bring it to 0..1.
+
+    Parameters
+    ----------
+    hu : ndarray, shape (D, H, W), HU
+    window_hu : (low, high), HU
+
+    Examples
+    --------
+    >>> unit_window(np.array([[[-2000.0, 512.0, 3000.0]]]), (-1024, 2048)).ravel().tolist()
+    [0.0, 0.5, 1.0]
+    """
+    low, high = window_hu
+    return (np.clip(hu, low, high).astype(np.float32) - low) / (high - low)
+
+
 def normalised_window(hu: NDArray, window_hu: tuple[float, float]) -> NDArray[np.float32]:
     """Clip to a window, then zero mean and unit standard deviation over the volume (SGRNet, section 5.1).
 

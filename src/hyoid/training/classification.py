@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
 from hyoid.anatomy.structures import ORGANS, labels_of
+from hyoid.errors import UsageError
 from hyoid.models.build import build_network
+from hyoid.models.ct_fm import CTFMClassifier, load_encoder
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.losses import asymmetric_loss
 from hyoid.training.recipe import AugmentationRecipe, ClassificationRecipe
@@ -101,8 +103,12 @@ def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Gener
 class ClassificationTraining(AveragedTraining):
     """Training of one variant with the asymmetric loss; the averaged weights are the result."""
 
-    def __init__(self, recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> None:
-        super().__init__(build_network(network_description(recipe)), recipe.optimiser, average_buffers=True)
+    def __init__(
+        self, recipe: ClassificationRecipe, cases: Sequence[ReportCase], start: Mapping[str, Tensor] | None = None
+    ) -> None:
+        network = build_network(network_description(recipe))
+        _begin_with(network, start)
+        super().__init__(network, recipe.optimiser, average_buffers=True)
         self.recipe, self.cases = recipe, cases
 
     def epoch_data(self, epoch: int) -> ReportDataset:
@@ -134,11 +140,28 @@ def network_description(recipe: ClassificationRecipe) -> dict[str, Any]:
     } | ({"field_labels": [labels_of(name) for name in recipe.fields]} if recipe.variant == "organ_pooling" else {})
 
 
+def _begin_with(network: nn.Module, start: Mapping[str, Tensor] | None) -> None:
+    """Published weights go into the encoder that is made for them."""
+    if not isinstance(network, CTFMClassifier):
+        if start is not None:
+            raise UsageError("Only backbone ct-fm begins with given weights.", "Leave --start out.")
+        return
+    if start is None:
+        raise UsageError(
+            "Backbone ct-fm needs the published encoder.", "Run `hyoid models pull ct_fm`, then add --start ct_fm."
+        )
+    try:
+        load_encoder(network, start)
+    except ValueError as error:
+        raise UsageError(f"These are not the weights of CT-FM's encoder: {error}", "Pull them again.") from error
+
+
 def train_classification(
     recipe: ClassificationRecipe,
     cases: Sequence[ReportCase],
     out: Path,
     *,
+    start: Mapping[str, Tensor] | None = None,
     device: str = "auto",
     on_progress: Progress = quiet,
 ) -> Path:
@@ -150,16 +173,23 @@ def train_classification(
     cases : sequence of ReportCase
     out : Path
         Gets `package/`, `metrics.jsonl` and `checkpoints/`; a run that was stopped is taken up from there.
+    start : mapping of str to Tensor, optional
+        Weights of the published encoder, for backbone "ct-fm".
 
     Returns
     -------
     Path
         The package.
+
+    Raises
+    ------
+    UsageError
+        When the backbone needs published weights and there are none, or they are not its.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
-    module = ClassificationTraining(recipe, cases)
+    module = ClassificationTraining(recipe, cases, start)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
-    keys = ("window_hu", "heatmap", "sigma_per_extent", "threshold", "min_volume_ml", "involvement_share")
+    keys = ("window_hu", "values", "heatmap", "sigma_per_extent", "threshold", "min_volume_ml", "involvement_share")
     return save_package(
         recipe,
         module,

@@ -84,11 +84,12 @@ class ClassificationRecipe(_Strict):
     variant: Literal[
         "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
     ]
-    backbone: Literal["densenet121", "efficientnet-b0"]
+    backbone: Literal["densenet121", "efficientnet-b0", "ct-fm"]
     fields: tuple[str, ...]
     involvement_share: float
     spacing_mm: tuple[float, float, float]
     window_hu: tuple[float, float]
+    values: Literal["normalised", "unit"]
     grid: tuple[int, int, int]
     embedding: int
     channels: int
