@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-TRAINED, HELD_OUT = 4, 1
+TRAINED, HELD_OUT = 5, 1  # nnU-Net splits into five folds
 STRUCTURES = {"brainstem": "brainstem", "mandible": "mandible", "tongue": "tongue"}
 
 
