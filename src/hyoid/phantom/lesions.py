@@ -15,7 +15,7 @@ from hyoid.errors import UsageError
 from hyoid.phantom.attributes import CLOSE_SHARE, PUNCTATE_MM, Attributes, contact_share, shape_of, signed_depth
 from hyoid.phantom.canvas import Canvas, Slices, Tissue
 from hyoid.phantom.disease import NODE_SITES, largest
-from hyoid.phantom.frame import smooth_noise, smoothstep
+from hyoid.phantom.frame import smooth_noise
 from hyoid.phantom.lesion_types import LESION_TYPES, LesionType, draw_attributes
 from hyoid.phantom.looks import Look, Overlay, draw_look
 
@@ -279,7 +279,7 @@ def _as_chosen(
     # An ill-defined margin is seen only against what differs from the lesion.
     ring = np.asarray(ndi.binary_dilation(mask, iterations=max(1, round(4 / max(voxel_mm)))) & ~mask)
     seen = _LIGHT if attributes.density != "hypodense" else _HEAVY if kind.name == "lipoma" else (*_LIGHT, *_HEAVY)
-    return bool(np.isin(tissue[ring], seen).mean() > 0.2)
+    return bool(np.isin(tissue[ring], seen).mean() > (0.2 if attributes.surface == "well_defined" else 0.4))
 
 
 def _paint(
@@ -306,9 +306,9 @@ def _weight(
     """How much of each voxel is the lesion's: a step, or a slope over about a centimetre."""
     if attributes.surface == "well_defined":
         return (depth > 0).astype(np.float32)
-    half = min(float(rng.uniform(4.5, 6.5)), max(3.0, 1.1 * float(depth.max())))
+    half = min(float(rng.uniform(5.5, 8.0)), max(4.0, 1.2 * float(depth.max())))
     soft = np.isin(canvas.tissue[where], (*_SOFT, Tissue.SKIN)) | (depth > 0)
-    return (smoothstep(depth, -half, half) * soft).astype(np.float32)
+    return (np.clip(0.5 + depth / (2 * half), 0, 1) * soft).astype(np.float32)
 
 
 def _texture(
@@ -323,11 +323,10 @@ def _texture(
     out = np.full(depth.shape, level, np.float32)
     inside = depth > 0
     if attributes.heterogeneity == "heterogeneous":
-        size = float(np.clip(0.35 * depth.max(), 2.0, 5.0))
-        uneven = smooth_noise(depth.shape, tuple(size / v for v in voxel_mm), rng)
-        uneven = np.clip(uneven, -1.6, 1.6) * np.float32(rng.uniform(32, 55))
-        spread = max(float(uneven[inside].std()), 1.0)
-        uneven *= max(1.0, 30.0 / spread)
+        size = float(np.clip(0.3 * depth.max(), 1.6, 4.0))
+        uneven = np.clip(smooth_noise(depth.shape, tuple(size / v for v in voxel_mm), rng), -1.6, 1.6)
+        deep = depth > 0.4 * float(depth.max())
+        uneven *= np.float32(rng.uniform(32, 55) / max(float(uneven[deep].std()), 0.3))
         out += uneven - np.float32(np.median(uneven[inside]))
     if kind.cored and attributes.density == "hypodense":
         rim = inside & (depth < min(1.6, 0.25 * float(depth.max())))
