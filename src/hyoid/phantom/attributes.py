@@ -185,9 +185,9 @@ def contact_share(
 def sharpness(image: NDArray[Any], mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
     """Share of the step across the border that is taken within 2 mm either side of it; 1 where there is no step.
 
-    Over those points of the surface where 4.5 mm inside and 6 mm outside differ by 30 HU or more, outside is neither air
-    nor bone, and no third tissue begins close by; of these the half with the greater step. So a lesion of muscle's
-    density shows its border only to fat.
+    Taken over those points of the surface where 4.5 mm inside and 6 mm outside differ by 30 HU or more, outside is
+    neither air nor bone, and no third tissue begins close by; of these the half with the greater step. So a lesion of
+    muscle's density shows its border only to fat.
     """
     depth = ndi.gaussian_filter(signed_depth(mask, spacing_mm), [1.0 / s for s in spacing_mm])
     normal = np.stack(np.gradient(depth, *spacing_mm))

@@ -15,7 +15,7 @@ import numpy as np
 from hyoid.errors import OutputError, UsageError
 from hyoid.io.atomic import atomic_write
 from hyoid.phantom.layouts import LAYOUTS, Layout, check_layout, finish_nnunet
-from hyoid.phantom.patient import PhantomOptions, VirtualPatient, virtual_patient
+from hyoid.phantom.patient import PhantomOptions, VirtualPatient, check_spacing, virtual_patient
 from hyoid.phantom.previews import SHEET_PATIENTS, contact_sheet, preview
 from hyoid.phantom.words import patient_report
 
@@ -97,6 +97,7 @@ def write_cohort(
     """
     options = options or PhantomOptions()
     check_layout(layout, options.modalities)
+    check_spacing(spacing_mm)
     if n < 1:
         raise UsageError(f"A cohort of {n} patients is empty.", "Ask for one or more.")
     if workers < 1:

@@ -156,6 +156,21 @@ class VirtualPatient:
     mr: MrPair | None = None
 
 
+def check_spacing(spacing_mm: tuple[float, float, float]) -> None:
+    """Refuse a spacing that cannot hold the anatomy, or the memory.
+
+    Raises
+    ------
+    UsageError
+        With the range that can.
+    """
+    if len(spacing_mm) != 3 or not all(_FINEST_MM <= s <= _COARSEST_MM for s in spacing_mm):
+        raise UsageError(
+            f"A spacing of {spacing_mm} mm cannot hold a neck.",
+            f"Choose {_FINEST_MM} to {_COARSEST_MM} mm along every axis.",
+        )
+
+
 def virtual_patient(
     rng: np.random.Generator,
     *,
@@ -183,11 +198,7 @@ def virtual_patient(
     (<Quantity.HU: 'HU'>, dtype('int16'))
     """
     options = options or PhantomOptions()
-    if not all(_FINEST_MM <= s <= _COARSEST_MM for s in spacing_mm):
-        raise UsageError(
-            f"A spacing of {spacing_mm} mm cannot hold a neck.",
-            f"Choose {_FINEST_MM} to {_COARSEST_MM} mm along every axis.",
-        )
+    check_spacing(spacing_mm)
     # Generators of their own: the CT of a seed is the same with and without the other images.
     looks_rng, pet_rng, mr_rng = rng.spawn(3)
     female, fat = bool(rng.random() < 0.27), float(np.clip(rng.standard_normal(), -1.8, 2.2))
