@@ -2,11 +2,12 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 from hyoid.anatomy.levels import LEVEL_BY_NAME
 from hyoid.phantom.disease import NODE_SITES, PRIMARY_SITES
-from hyoid.phantom.lymphatics import involved_levels, lymphatic_site
+from hyoid.phantom.lymphatics import draw_pattern, involved_levels, lymphatic_site
 
 
 def test_level_two_leads_on_the_side_of_the_primary():
@@ -37,3 +38,21 @@ def test_oropharynx_level_three_is_what_the_tables_say(shared_data):
                 patients += 1
                 involved += "True" in said
     assert involved_levels("oropharynx")["III", True] == pytest.approx((involved + 0.5) / (patients + 1))
+
+
+def test_patterns_are_drawn_as_often_as_patients_have_them():
+    rng = np.random.default_rng(0)
+    small = [draw_pattern("oral", 20.0, rng) for _ in range(1500)]
+    large = [draw_pattern("oral", 55.0, rng) for _ in range(1500)]
+    assert np.mean([not levels for levels in small]) == pytest.approx(106 / 226, abs=0.04)
+    assert np.mean([not levels for levels in large]) == pytest.approx(41 / 123, abs=0.04)
+    assert all(level in NODE_SITES for levels in small + large for level, _ in levels)
+    both = np.mean([{True, False} == {side for _, side in levels} for levels in large])
+    assert 0.02 < both < 0.4
+
+
+def test_levels_involved_together_are_told_once():
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        levels = draw_pattern("oropharynx", 50.0, rng)
+        assert len(levels) == len(set(levels))

@@ -23,7 +23,8 @@ _SIDED = (
     "paraglottic_space", "valleculae", "carotid_arteries_ijv",
 )  # fmt: skip
 _NOT_WRITTEN = ("airway_compromise", "et_tube_in_situ")
-_SPELLED = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
+_SPELLED = dict(enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1))
+_SPELLED |= {n: str(n) for n in range(11, 40)}
 
 
 @dataclass(frozen=True)
