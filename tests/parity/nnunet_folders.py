@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,18 @@ def train(made: Made, plans: str, steps: int) -> None:
             str(made.number), made.configuration, fold, "nnUNetTrainer", plans, device=torch.device("cpu")
         )
         trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = 1, steps, 1
+        # So that a few hundred steps leave background behind: every patch around a structure, and AdamW.
+        trainer.oversample_foreground_percent = 1.0
+        trainer.configure_optimizers = partial(adamw, trainer)
         trainer.run_training()
+
+
+def adamw(trainer: Any) -> tuple[Any, Any]:
+    """Optimiser and schedule in place of nnU-Net's, which needs some epochs to start."""
+    import torch
+
+    optimiser = torch.optim.AdamW(trainer.network.parameters(), lr=3e-3)
+    return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0)
 
 
 def main(root: Path, name: str, steps: int) -> None:
@@ -163,7 +175,8 @@ def main(root: Path, name: str, steps: int) -> None:
     os.environ |= {"nnUNet_n_proc_DA": "1", "nnUNet_compile": "f"}
     made = ALL[name]
     if not list((root / "results").glob(f"Dataset{made.number}_*/*/fold_{made.folds[-1]}/checkpoint_final.pth")):
-        write_raw(root, name, made)
+        if not list((root / "raw").glob(f"Dataset{made.number}_*")):
+            write_raw(root, name, made)
         train(made, plan(root, made), steps)
 
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from nnunet_folders import ALL, case_files
 
 pytestmark = [pytest.mark.nnunet, pytest.mark.filterwarnings("ignore")]
-STEPS = 200
+STEPS = 250
 LOWEST_DICE = 0.999
 
 
