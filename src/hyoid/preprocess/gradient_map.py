@@ -1,4 +1,4 @@
-"""Gradient map of the tumour regions (Ren et al., arXiv 2410.12941, section 2.2): where edges are, near where tumour was.
+"""Gradient map of tumour regions (Ren et al., arXiv 2410.12941, section 2.2): where edges are, near where tumour was.
 
 For every component of every label of the (registered) outlines: a box with a random margin on each side, intensities
 scaled, Gaussian gradient magnitude, scaled to 0..1. Zero outside all boxes.
