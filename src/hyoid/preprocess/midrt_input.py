@@ -1,4 +1,4 @@
-"""From T2w MR and registered outlines to the channels of the mid-treatment network: the same for training and for use."""
+"""From T2w MR and registered outlines to channels of the mid-treatment network: the same for training and for use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.errors import UnsuitableScanError
-from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
+from hyoid.geometry.boxes import bounding_box, crop_geometry
 from hyoid.geometry.resample import grid_with_spacing, resample
 from hyoid.preprocess.gradient_map import PRESETS, PresetName, TumourBox, gradient_map, tumour_boxes
 from hyoid.preprocess.mr_body import mr_body
@@ -141,25 +141,3 @@ def map_channel(values: NDArray, form: InputForm) -> NDArray[np.float32]:
     if not form.zscore_map:
         return array
     return (array - array.mean()) / max(float(array.std()), 1e-8)
-
-
-def moved_outlines(outlines: NDArray, shift: tuple[int, int, int]) -> NDArray:
-    """Outlines shifted by whole voxels; what leaves the image is lost.
-
-    Examples
-    --------
-    >>> moved_outlines(np.array([[[1, 2, 0]]]), (0, 0, 1)).tolist()
-    [[[0, 1, 2]]]
-    """
-    result = np.zeros_like(outlines)
-    source = tuple(slice(max(0, -s), min(n, n - s)) for s, n in zip(shift, outlines.shape, strict=True))
-    target = tuple(slice(max(0, s), min(n, n + s)) for s, n in zip(shift, outlines.shape, strict=True))
-    result[target] = outlines[source]
-    return result
-
-
-def eroded_box(box: Box, share: float) -> Box:
-    """The middle of a box, `share` of each edge long, at least one voxel."""
-    spans = [(a, b, max(1, round((b - a) * share))) for a, b in zip(box.start, box.stop, strict=True)]
-    start = tuple(a + (b - a - n) // 2 for a, b, n in spans)
-    return Box(start, tuple(s + n for s, (_, _, n) in zip(start, spans, strict=True)))  # type: ignore[arg-type]
