@@ -86,16 +86,19 @@ def convex_adam(
         Voxels along (slice, row, column).
     """
     total = settings.iterations + 2
-    features = [self_similarity(image, settings.patch_radius, settings.distance) for image in (fixed, moving)]
+    own, other = (self_similarity(image, settings.patch_radius, settings.distance) for image in (fixed, moving))
     on_progress(1, total)
-    pooled = [pool(f, settings.convex_step) for f in features]
-    field = smooth_minimum(displacement_cost(*pooled, settings.convex_reach), settings.convex_reach)
+    step = settings.convex_step
+    field = smooth_minimum(
+        displacement_cost(pool(own, step), pool(other, step), settings.convex_reach), settings.convex_reach
+    )
     field *= settings.convex_step
     on_progress(2, total)
-    pooled = [pool(f, settings.adam_step) for f in features]
-    start = enlarged(field, pooled[0].shape[1:]) / settings.adam_step
-    counted = None if mask is None else pool(mask[None].astype(np.float32), settings.adam_step)[0] > 0
-    nodes = adam(*pooled, start, settings, mask=counted, on_step=lambda done: on_progress(2 + done, total))
+    step = settings.adam_step
+    own, other = pool(own, step), pool(other, step)
+    counted = None if mask is None else pool(mask[None].astype(np.float32), step)[0] > 0
+    start = (enlarged(field, own.shape[1:]) / step).astype(np.float32)
+    nodes = adam(own, other, start, settings, mask=counted, on_step=lambda done: on_progress(2 + done, total))
     return enlarged(nodes * settings.adam_step, fixed.shape)
 
 
@@ -121,7 +124,7 @@ def self_similarity(image: NDArray, radius: int, distance: int) -> NDArray[np.fl
     )
     differences -= differences.min(axis=0)
     variance = differences.mean(axis=0)
-    usual = max(float(variance.mean()), np.finfo(np.float32).tiny)
+    usual = max(float(variance.mean()), float(np.finfo(np.float32).tiny))
     differences /= np.clip(variance, usual * 1e-3, usual * 1e3)
     np.negative(differences, out=differences)
     np.exp(differences, out=differences)
@@ -200,17 +203,17 @@ def adam(
     The field is the parameters smoothed three times over 3 x 3 x 3 nodes, as in the paper. That smoothing with zeros
     outside is its own transpose, so it also carries the gradient back.
     """
-    channels_last = [np.ascontiguousarray(f.transpose(1, 2, 3, 0)).reshape(-1, f.shape[0]) for f in (fixed, moving)]
+    own, other = (np.ascontiguousarray(f.transpose(1, 2, 3, 0)).reshape(-1, f.shape[0]) for f in (fixed, moving))
     shape = fixed.shape[1:]
     counted = np.arange(fixed[0].size) if mask is None else np.flatnonzero(mask)
     grid = np.indices(shape, dtype=np.float32).reshape(3, -1)[:, counted]
-    channels_last[0] = channels_last[0][counted]
+    own = own[counted]
     parameters = start.astype(np.float32).copy()
     mean, spread = np.zeros_like(parameters), np.zeros_like(parameters)
     for step in range(1, settings.iterations + 1):
         field = _smoothed(parameters)
         slope = settings.smoothness * _roughness_slope(field)
-        found = _feature_slope(*channels_last, shape, grid, field.reshape(3, -1)[:, counted])
+        found = _feature_slope(own, other, shape, grid, field.reshape(3, -1)[:, counted])
         slope.reshape(3, -1)[:, counted] += found
         slope = _smoothed(slope)
         mean = 0.9 * mean + 0.1 * slope

@@ -132,7 +132,7 @@ def tumour_boxes(
             low, high = (_margin(m, spacing_mm, preset, rng) for m in (preset.low_margin, preset.high_margin))
             wide = Box(
                 tuple(max(0, a - m) for a, m in zip(start, low, strict=True)),  # type: ignore[arg-type]
-                tuple(min(n, b + m) for b, m, n in zip(stop, high, labels.shape, strict=True)),  # type: ignore[arg-type]
+                tuple(min(n, b + m) for b, m, n in zip(stop, high, labels.shape, strict=True)),
             )
             found.append(TumourBox(label, Box(start, stop), wide))  # type: ignore[arg-type]
     return tuple(found)
@@ -191,7 +191,9 @@ def _margin(
     """Voxels to add at one side along each axis."""
     low, high = limits
     if preset.unit == "voxel":
-        return tuple(round((low + high) / 2) if rng is None else int(rng.integers(low, high + 1)) for _ in range(3))
+        return tuple(
+            round((low + high) / 2) if rng is None else int(rng.integers(int(low), int(high) + 1)) for _ in range(3)
+        )
     drawn_mm = [(low + high) / 2 if rng is None else float(rng.uniform(low, high)) for _ in range(3)]
     return tuple(int(np.ceil(m / s - 1e-6)) for m, s in zip(drawn_mm, spacing_mm, strict=True))
 

@@ -125,7 +125,8 @@ def register(
     still = Registration(rigid, np.zeros((3, *grid.shape), np.float32), grid)
     moving, scanned = _carried_image(pre, still, grid)
     field = convex_adam(
-        *(_scaled(image, body) for image in (fixed, moving)),
+        _scaled(fixed, body),
+        _scaled(moving, body),
         settings,
         mask=body & scanned,
         on_progress=lambda done, total: on_progress(2 + done, steps),

@@ -41,7 +41,7 @@ class MidrtPatches(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Image (channels, d, h, w) and labels (d, h, w)."""
         rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
-        case = self.cases[rng.integers(len(self.cases))]
+        case = self.cases[int(rng.integers(len(self.cases)))]
         draw = int(rng.integers(len(case.outlines)))
         centre = patch_centre(case, draw, self.recipe, rng)
         return sampled_patch(case, draw, centre, self.recipe, rng)
