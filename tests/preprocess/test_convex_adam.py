@@ -51,8 +51,8 @@ def test_a_smooth_deformation_is_found_without_folding(texture):
 
 
 def test_equal_images_stay_where_they_are(texture):
-    found = convex_adam(texture, texture, dataclasses.replace(QUICK, iterations=10))
-    assert error_in_the_middle(found, np.zeros_like(found)) < 0.1
+    found = convex_adam(texture, texture, dataclasses.replace(QUICK, iterations=50))
+    assert error_in_the_middle(found, np.zeros_like(found)) < 0.05
 
 
 def test_self_similarity_does_not_change_with_contrast_and_sees_nothing_in_a_flat_image(texture):
