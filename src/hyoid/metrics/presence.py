@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 
 TOP_ML = 0.1
 _FLOOR = 1e-4  # probabilities beyond are rounding
-_RIDGE = 0.02  # keeps the curve finite when evidence separates the lesions perfectly
+_RIDGE = 0.5  # keeps the curve finite when evidence separates the lesions perfectly; worth about one lesion
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def fit_presence(
         slope, intercept = parameters
         z = slope * x + intercept
         likelihood = np.logaddexp(0, z) - y * z
-        return float(likelihood.mean() + _RIDGE * ((slope - 1) ** 2 + intercept**2 / 10))
+        return float(likelihood.sum() + _RIDGE * ((slope - 1) ** 2 + intercept**2 / 10))
 
     slope, intercept = minimize(cost, np.array([1.0, 0.0]), method="Nelder-Mead").x
     return PresenceCurve(round(float(slope), 4), round(float(intercept), 4), threshold, new_at_least)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -16,6 +17,7 @@ from hyoid.volume import Quantity, Volume
 _SHORTEST_MM, _NARROWEST_MM = 50.0, 100.0
 GHOSTED = 0.12  # see `ghost_level`
 _FAR_MM = 12.0
+_BRIGHT = 0.4  # of the body's median
 # See docs/midrt.md: what pairs of one and of two patients measure.
 OTHER_PATIENT, DOUBTFUL = 0.25, 0.5
 _FOLDED, _BODY, _COVERED = 0.01, 0.85, 0.7
@@ -60,8 +62,8 @@ def check_mr(volume: Volume, which: str) -> tuple[str, ...]:
 def ghost_level(volume: Volume, body: NDArray[np.bool_]) -> float | None:
     """Signal in air over signal in the body, which motion raises; None where the image shows little air.
 
-    Means over 9 mm, so that noise counts little: 95th percentile in air at least 12 mm away from the body, above the
-    tenth, over the median in the body.
+    Means over 9 mm, so that noise counts little: 95th percentile at least 12 mm away from the bright tissue of the body,
+    above the tenth, over the median in the body. Bright tissue, because strong ghosts pass for body.
 
     Parameters
     ----------
@@ -73,7 +75,8 @@ def ghost_level(volume: Volume, body: NDArray[np.bool_]) -> float | None:
     spacing = [n * s for n, s in zip(step, volume.geometry.spacing_mm, strict=True)]
     sizes = [max(1, round(9 / s)) for s in volume.geometry.spacing_mm]
     smooth = ndimage.uniform_filter(volume.array.astype(np.float32), sizes)[coarse]
-    inside = body[coarse]
+    bright = smooth > _BRIGHT * np.median(smooth[body[coarse]])
+    inside = cc3d.largest_k(bright.astype(np.uint8), k=1, connectivity=6) > 0
     air = ndimage.distance_transform_edt(~inside, sampling=spacing) > _FAR_MM
     if air.mean() < 0.02:
         return None
