@@ -62,7 +62,7 @@ def check_mr(volume: Volume, which: str) -> tuple[str, ...]:
 def ghost_level(volume: Volume, body: NDArray[np.bool_]) -> float | None:
     """Signal in air over signal in the body, which motion raises; None where the image shows little air.
 
-    Means over 9 mm, so that noise counts little: 95th percentile at least 12 mm away from the bright tissue of the body,
+    Means over 9 mm, so that noise counts little: 95th percentile 12 mm and more away from bright tissue of the body,
     above the tenth, over the median in the body. Bright tissue, because strong ghosts pass for body.
 
     Parameters
