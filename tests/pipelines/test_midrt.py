@@ -129,11 +129,11 @@ def test_presence_removes_one_lesion_and_leaves_the_other_and_new_ones_need_more
     outlined[2:4, 15, 15] = 2
     outlined[2, 2, 18] = 2  # new
     probability = {1: np.where(outlined == 1, 0.9, 0.01), 2: np.where(outlined == 2, 0.55, 0.01)}
-    curve = PresenceCurve(slope=1.0, intercept=0.0, threshold=0.5, new_at_least=0.6)
+    curve = PresenceCurve(slope=1.0, intercept=0.0, threshold=0.5, new_at_least=0.6, new_ml=0.0)
     labels, followed, present = decide(outlined, probability, prior, curve, mid)
     # 2 voxels of 0.55 and 16 of 0.01 in the node's place of 0.018 ml: mean evidence 0.07.
     assert present[1] > 0.2 > present[2]
-    keep = PresenceCurve(slope=1.0, intercept=2.0, threshold=0.5, new_at_least=0.6)
+    keep = PresenceCurve(slope=1.0, intercept=2.0, threshold=0.5, new_at_least=0.6, new_ml=0.0)
     labels, followed, present = decide(outlined, probability, prior, keep, mid)
     assert present[1] > 0.5 > present[2]
     assert (labels == 1).sum() == 8 and not (labels == 2).any() and followed.max() == 1

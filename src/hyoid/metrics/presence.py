@@ -32,12 +32,15 @@ class PresenceCurve:
         Below it a lesion is called vanished and its voxels are removed.
     new_at_least : float
         Evidence that a lesion without earlier outline needs.
+    new_ml : float
+        Volume that it needs: specks are noise.
     """
 
     slope: float = 1.0
     intercept: float = 0.0
     threshold: float = 0.5
     new_at_least: float = 0.5
+    new_ml: float = 0.2
 
     def probability(self, evidence: float) -> float:
         """Calibrated probability.

@@ -36,7 +36,7 @@ from hyoid.preprocess.midrt_gate import check_mr, check_registration, unseen_les
 from hyoid.preprocess.midrt_input import InputForm, Scene, channels_of, gradient_volume, scene_of
 from hyoid.preprocess.registration import Quality, Registration, carry, register
 from hyoid.report.response import ResponseReport, summary_of
-from hyoid.volume import Quantity, Volume
+from hyoid.volume import Geometry, Quantity, Volume
 
 Progress = Callable[[str, int, int], None]
 REACH_MM = 10.0  # how far from where it was a lesion is still looked for, and taken for the same one
@@ -166,7 +166,7 @@ def midrt(
     on_progress("response", 0, 1)
     curve = presence_curve(packages[0])
     outlined = labels_of(probability, scene, pair.mid)
-    fine = {label: _on_grid(probability[label], scene, pair.mid) for label in _CLASSES}
+    fine = {label: on_grid(probability[label], scene.geometry, pair.mid) for label in _CLASSES}
     labels, followed, present = decide(outlined, fine, prior, curve, pair.mid)
     covered = np.zeros(labels.shape, bool)
     for box in boxes:
@@ -361,16 +361,17 @@ def decide(
             labels[followed == number] = 0
     for number in range(len(prior.label_of) + 1, int(followed.max()) + 1):
         where = followed == number
-        if evidence_of(probability[int(labels[where][0])], where, voxel_ml) < curve.new_at_least:
+        enough = int(where.sum()) * voxel_ml >= curve.new_ml
+        if not enough or evidence_of(probability[int(labels[where][0])], where, voxel_ml) < curve.new_at_least:
             labels[where] = 0
     return labels, follow(prior.numbers, prior.label_of, labels, spacing, reach_mm=REACH_MM), present
 
 
-def _on_grid(probability: NDArray[np.float32], scene: Scene, mid: Volume) -> NDArray[np.float32]:
+def on_grid(probability: NDArray[np.float32], geometry: Geometry, mid: Volume) -> NDArray[np.float32]:
     """One class's probability on the grid of mid, linear."""
     values = probability
     for axis in range(3):
-        values = along(interpolation_matrix(scene.geometry, mid.geometry, axis), values, axis)
+        values = along(interpolation_matrix(geometry, mid.geometry, axis), values, axis)
     return values
 
 
