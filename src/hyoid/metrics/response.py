@@ -141,21 +141,28 @@ def follow(
     for label in sorted(int(v) for v in np.unique(labels) if v):
         own = np.isin(numbers, [k for k, v in enumerate(label_of, start=1) if v == label])
         parts = cc3d.connected_components(np.ascontiguousarray(labels == label), connectivity=26)
+        sizes = np.bincount(parts.ravel())[1:]
+        away_mm = np.full(len(sizes), np.inf)
         if own.any():
             away, nearest = ndimage.distance_transform_edt(~own, sampling=spacing_mm, return_indices=True)
             owner = numbers[tuple(nearest)]
-        sizes = np.bincount(parts.ravel())[1:]
+            away_mm = ndimage.minimum(away, parts, np.arange(1, len(sizes) + 1))
+        number_of = np.zeros(len(sizes) + 1, np.uint16)
+        boxes = ndimage.find_objects(parts.astype(np.int32))
         for part in np.argsort(-sizes, kind="stable") + 1:
-            mask = parts == part
-            if own.any() and away[mask].min() <= reach_mm:
-                touched = np.unique(owner[mask & own])
-                # Without contact the whole component goes to one lesion, the nearest.
-                voxels = owner[mask]
-                closest = owner[mask][away[mask].argmin()]
-                result[mask] = np.where(np.isin(voxels, touched), voxels, closest) if len(touched) else closest
-            else:
+            if away_mm[part - 1] > reach_mm:
                 following += 1
-                result[mask] = following
+                number_of[part] = following
+                continue
+            box = boxes[part - 1]
+            mask = parts[box] == part
+            voxels = owner[box][mask]
+            touched = np.unique(voxels[own[box][mask]])
+            # Without contact the whole component goes to one lesion, the nearest.
+            closest = voxels[away[box][mask].argmin()]
+            result[box][mask] = np.where(np.isin(voxels, touched), voxels, closest) if len(touched) else closest
+        new = number_of[parts]
+        result[new > 0] = new[new > 0]
     return result
 
 
@@ -185,14 +192,15 @@ def responses(
     """
     counts = np.bincount(followed.ravel(), minlength=len(label_of) + 1)
     lesion_of: dict[int, int] = {}
+    boxes = ndimage.find_objects(followed.astype(np.int32), max_label=len(counts) - 1)
     rows = []
-    for number in range(1, len(counts)):
+    for number, box in enumerate(boxes, start=1):
         new = number > len(label_of)
-        where = followed == number
-        label = int(labels[where][0]) if new else label_of[number - 1]
+        where = followed[box] == number if box is not None else np.zeros((0, 0, 0), bool)
+        label = int(labels[box][where][0]) if new else label_of[number - 1]
         lesion_of[label] = lesion_of.get(label, 0) + 1
         before = 0.0 if new else float(before_ml[number - 1])
         after = float(counts[number]) * voxel_ml
-        share = float(outside[where].mean()) if outside is not None and where.any() else None
+        share = float(outside[box][where].mean()) if outside is not None and where.any() else None
         rows.append(LesionResponse(label, lesion_of[label], before, after, change_of(before, after), share))
     return tuple(rows)

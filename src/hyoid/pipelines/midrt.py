@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from hyoid.errors import GeometryError, ModelUnusableError, UnsuitableScanError
 from hyoid.geometry.orientation import to_canonical
@@ -359,12 +360,27 @@ def decide(
         present[number] = curve.probability(evidence)
         if present[number] < curve.threshold:
             labels[followed == number] = 0
-    for number in range(len(prior.label_of) + 1, int(followed.max()) + 1):
-        where = followed == number
-        enough = int(where.sum()) * voxel_ml >= curve.new_ml
-        if not enough or evidence_of(probability[int(labels[where][0])], where, voxel_ml) < curve.new_at_least:
+    for number, evidence in enumerate(evidence_of_new(followed, labels, probability, prior, voxel_ml), start=1):
+        where = followed == number + len(prior.label_of)
+        if evidence < curve.new_at_least or int(where.sum()) * voxel_ml < curve.new_ml:
             labels[where] = 0
     return labels, follow(prior.numbers, prior.label_of, labels, spacing, reach_mm=REACH_MM), present
+
+
+def evidence_of_new(
+    followed: NDArray[np.uint16],
+    labels: NDArray[np.uint8],
+    probability: dict[int, NDArray[np.float32]],
+    prior: Prior,
+    voxel_ml: float,
+) -> list[float]:
+    """Evidence of every new lesion, in the order of their numbers."""
+    found = []
+    for number, box in enumerate(ndimage.find_objects(followed.astype(np.int32)), start=1):
+        if box is not None and number > len(prior.label_of):
+            where = followed[box] == number
+            found.append(evidence_of(probability[int(labels[box][where][0])][box], where, voxel_ml))
+    return found
 
 
 def on_grid(probability: NDArray[np.float32], geometry: Geometry, mid: Volume) -> NDArray[np.float32]:

@@ -26,7 +26,17 @@ from hyoid.metrics.protocols import AARHUS_2024
 from hyoid.metrics.response import follow
 from hyoid.metrics.summaries import summarise
 from hyoid.metrics.system_comparison import compare_systems
-from hyoid.pipelines.midrt import REACH_MM, Pair, Prior, input_form, labels_of, mean_probability, on_grid, prior_of
+from hyoid.pipelines.midrt import (
+    REACH_MM,
+    Pair,
+    Prior,
+    evidence_of_new,
+    input_form,
+    labels_of,
+    mean_probability,
+    on_grid,
+    prior_of,
+)
 from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.midrt_input import channels_of, gradient_volume, scene_of
 from hyoid.volume import Quantity, Volume
@@ -262,14 +272,13 @@ def _answer(
         )
         for number, label in enumerate(prior.label_of, start=1)
     ]
-    new = [followed == number for number in range(len(prior.label_of) + 1, int(followed.max()) + 1)]
     outside = (reference.array > 0) & ~covered
     with output_folder(folder) as out:
         write_nifti(mid.with_array(labels, Quantity.LABEL), out / "labels.nii.gz")
         write_nifti(mid.with_array(followed, Quantity.LABEL), out / "followed.nii.gz")
         facts = {
             "lesions": [asdict(row) for row in lesions],
-            "new_evidence": [evidence_of(probability[int(labels[where][0])], where, voxel_ml) for where in new],
+            "new_evidence": evidence_of_new(followed, labels, probability, prior, voxel_ml),
             "voxel_ml": voxel_ml,
             "outside_true": int(outside.sum()),
             "outside_found": int((outside & (labels == reference.array)).sum()),
