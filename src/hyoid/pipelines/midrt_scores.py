@@ -154,16 +154,18 @@ def answers_of(
     return tuple(answers)
 
 
-def fitted_curve(answers: Sequence[Answer]) -> PresenceCurve:
+def fitted_curve(answers: Sequence[Answer], *, new_at_least: float = 0.5) -> PresenceCurve:
     """Presence curve through all lesions of these answers."""
     rows = [row for answer in answers for row in answer.lesions]
-    return fit_presence([row.evidence for row in rows], [row.true_ml > 0 for row in rows])
+    return fit_presence([row.evidence for row in rows], [row.true_ml > 0 for row in rows], new_at_least=new_at_least)
 
 
-def cross_fitted(answers: Sequence[Answer]) -> dict[str, NDArray[np.uint8]]:
+def cross_fitted(answers: Sequence[Answer], *, new_at_least: float = 0.5) -> dict[str, NDArray[np.uint8]]:
     """Labels with vanished lesions removed; each patient by a curve through all the others."""
     return {
-        answer.case: without_vanished(answer, fitted_curve([a for a in answers if a is not answer]))
+        answer.case: without_vanished(
+            answer, fitted_curve([a for a in answers if a is not answer], new_at_least=new_at_least)
+        )
         for answer in answers
     }
 
