@@ -96,3 +96,57 @@ def write_nnunet_folder(
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_midrt_case():
+    """Write a drawn patient before and during treatment in the HNTS-MRG layout; `make(root, name, seed)` gives it."""
+    return write_midrt_case
+
+
+def write_midrt_case(
+    root, name="p1", seed=0, *, shape=(24, 64, 64), spacing=(4.0, 3.0, 3.0), move_mm=(0.0, 6.0, -3.0), shrink=0.6,
+    node=True, registered=True,
+):  # fmt: skip
+    """A striped oval neck with a bright ball (and a node) that shrinks; mid is moved by `move_mm` (z, y, x)."""
+    import numpy as np
+    from scipy import ndimage
+
+    from hyoid.io.files import write_nifti
+    from hyoid.volume import Geometry, Quantity, Volume
+
+    rng = np.random.default_rng(seed)
+    geometry = Geometry.axial(shape, spacing, (-90.0, -90.0, 0.0))
+    texture = ndimage.gaussian_filter(rng.normal(size=[n + 12 for n in shape]), (1.5, 2, 2))[6:-6, 6:-6, 6:-6]
+    texture /= texture.std()
+    z, y, x = (a * s for a, s in zip(np.indices(shape), spacing, strict=True))
+    middle = [n * s / 2 for n, s in zip(shape, spacing, strict=True)]
+
+    def scene(move, factor):
+        at = [a - m for a, m in zip((z, y, x), move, strict=True)]
+        taper = 1 + 0.2 * np.sin(at[0] / 25)
+        body = ((at[1] - middle[1]) / 65) ** 2 + ((at[2] - middle[2]) / 75) ** 2 < taper
+        looks = ndimage.shift(texture, [m / s for m, s in zip(move, spacing, strict=True)], order=1, mode="nearest")
+        image = np.where(body, 300 + 50 * looks, 0) + np.abs(rng.normal(0, 6, shape))
+        labels = np.zeros(shape, np.uint8)
+        for label, centre, radius in ((1, (45, 85, 80), 15), (2, (50, 110, 130), 11))[: 2 if node else 1]:
+            ball = sum((a - c) ** 2 for a, c in zip(at, centre, strict=True)) < (radius * factor) ** 2
+            labels[ball & body] = label
+            image[ball & body] = 560 + 20 * looks[ball & body]
+        return Volume(image.astype(np.float32), geometry, Quantity.MR), Volume(labels, geometry, Quantity.LABEL)
+
+    pre, pre_mask = scene((0, 0, 0), 1.0)
+    mid, mid_mask = scene(move_mm, shrink)
+    carried, carried_mask = scene(move_mm, 1.0)
+    folder = root / name
+    files = {
+        "preRT/{}_preRT_T2": pre, "preRT/{}_preRT_mask": pre_mask, "midRT/{}_midRT_T2": mid,
+        "midRT/{}_midRT_mask": mid_mask,
+    }  # fmt: skip
+    if registered:
+        files |= {"midRT/{}_preRT_T2_registered": carried, "midRT/{}_preRT_mask_registered": carried_mask}
+    for path, volume in files.items():
+        target = folder / f"{path.format(name)}.nii.gz"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_nifti(volume, target)
+    return folder

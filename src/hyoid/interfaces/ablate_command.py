@@ -13,15 +13,18 @@ from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
 
+GRADIENT_TABLES = ("gradient-fold0", "gradient-5fold")
+
 
 def ablate(
-    table: Annotated[str, typer.Argument(help="sgrnet-table1 or sgrnet-table2.")],
+    table: Annotated[str, typer.Argument(help="sgrnet-table1, sgrnet-table2, gradient-fold0 or gradient-5fold.")],
     data: Annotated[Path, typer.Option(help="Folder of cases for cross-validation.")],
-    validation: Annotated[Path, typer.Option(help="Folder of cases that no row is trained on.")],
     out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
+    validation: Annotated[Path | None, typer.Option(help="sgrnet: folder of cases that no row is trained on.")] = None,
     tumour: Annotated[
-        list[str], typer.Option(help="Tumour packages, one per fold of `hyoid train tumour --fold`, in order.")
-    ],
+        list[str] | None,
+        typer.Option(help="sgrnet: tumour packages, one per fold of `hyoid train tumour --fold`, in order."),
+    ] = None,
     organs: Annotated[
         list[str] | None, typer.Option(help="Packages that outline organs, by default organs and neck.")
     ] = None,
@@ -36,6 +39,16 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Re-run a table; OUT/table.md and OUT/table.json hold it."""
+    if table in GRADIENT_TABLES:
+        from hyoid.interfaces.midrt_ablate import run_gradient_ablation
+
+        teller = Teller(as_json=as_json)
+        run_gradient_ablation(
+            table, data, out, preset=preset, seeds=seeds, rows=row or (), device=device, dry_run=dry_run, teller=teller
+        )
+        return
+    if validation is None or not tumour:
+        raise UsageError("SGRNet's tables need --validation, and --tumour once per fold.", "Give both.")
     try:
         from hyoid.pipelines import sgrnet_ablation
         from hyoid.pipelines.sgrnet_training import prepared_cases

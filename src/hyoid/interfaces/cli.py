@@ -17,6 +17,7 @@ from hyoid.interfaces import (
     ablate_command,
     evaluate_command,
     measure_command,
+    midrt_command,
     models_command,
     phantom_command,
     predict_command,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("demo")(report_command.demo)
 app.command("report")(report_command.report)
+app.command("midrt")(midrt_command.midrt_command)
 app.command("structure")(structure_command.structure)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)

@@ -32,6 +32,9 @@ STAGE_WORDS = {
     "prepare": "Preparing the scan",
     "tiles": "Running the network",
     "export": "Deciding voxels",
+    "register": "Registering",
+    "gradient": "Computing the gradient map",
+    "response": "Following every lesion",
     "ablation": "Training rows of the table",
 }
 

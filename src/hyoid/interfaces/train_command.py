@@ -13,6 +13,7 @@ from hyoid.interfaces.installed import OUTLINING, load_models, package_folder, p
 from hyoid.interfaces.places import cache_folder, device_named
 
 HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
+FOLDS = 5  # of the mid-treatment system
 
 
 def train(
@@ -20,7 +21,9 @@ def train(
     data: Annotated[list[Path], typer.Option(help="Folder of cases; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
     preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
-    fold: Annotated[int | None, typer.Option(min=0, max=HALVES - 1, help="Leave out this half of the cases.")] = None,
+    fold: Annotated[
+        int | None, typer.Option(min=0, max=FOLDS - 1, help="Leave out this half (midrt: fifth) of them.")
+    ] = None,
     start: Annotated[
         str | None, typer.Option(help="Package whose weights to begin with; for preset ct_fm: ct_fm.")
     ] = None,
@@ -52,6 +55,13 @@ def train(
         ) from error
     chosen = recipes.load_recipe(recipe, preset)
     teller = Teller(as_json=as_json)
+    if chosen.task == "midrt":
+        from hyoid.interfaces.midrt_train import train_midrt_package
+
+        train_midrt_package(
+            chosen, data, out, fold=fold, device=device, threads=threads, teller=teller, dry_run=dry_run
+        )
+        return
     tumours = tumour or ["tumour"]
     if dry_run:
         _say_plan(teller, chosen, data, out)

@@ -90,7 +90,7 @@ class Backdrop:
 def make_backdrop(image: Volume, labels: Volume, window_hu: tuple[float, float] = WINDOW_HU) -> Backdrop:
     """Window the image and bring it and the outlines into canonical order.
 
-    Images that are not HU (MR, PET) are windowed from their 1st to their 99.5th percentile.
+    Images that are not HU (MR, PET) are windowed from their 1st to their 99.5th percentile, probabilities from 0 to 1.
 
     Parameters
     ----------
@@ -110,6 +110,8 @@ def make_backdrop(image: Volume, labels: Volume, window_hu: tuple[float, float] 
     canonical = to_canonical(image)
     if image.quantity is Quantity.HU:
         low, high = window_hu[0] - window_hu[1] / 2, window_hu[0] + window_hu[1] / 2
+    elif image.quantity is Quantity.PROBABILITY:
+        low, high = 0.0, 1.0
     else:
         low, high = np.percentile(canonical.array[::2, ::4, ::4], (1, 99.5))
     scaled = np.empty(canonical.array.shape, np.uint8)
@@ -135,6 +137,20 @@ def make_figure(backdrop: Backdrop, point_lps_mm: tuple[float, float, float]) ->
         panels.append(Panel(plane, _jpeg(picture), _alt(backdrop, plane, point_lps_mm, found)))
     legend = tuple(BY_LABEL[label] for label in sorted(seen, key=lambda v: (v < 100, v)))
     return Figure(tuple(panels), legend)
+
+
+def make_panel(backdrop: Backdrop, point_lps_mm: tuple[float, float, float], *, like: Backdrop | None = None) -> Panel:
+    """The axial plane through a point, 200 mm wide.
+
+    Parameters
+    ----------
+    backdrop : Backdrop
+    point_lps_mm : (x, y, z)
+    like : Backdrop, optional
+        Backdrop on the same grid by whose body the field is centred, so that panels side by side show the same field.
+    """
+    picture, found = _draw(backdrop, "axial", point_lps_mm, _field_centre(like or backdrop, point_lps_mm))
+    return Panel("axial", _jpeg(picture), _alt(backdrop, "axial", point_lps_mm, found))
 
 
 def _field_centre(backdrop: Backdrop, point_lps_mm: tuple[float, float, float]) -> NDArray[np.float64]:

@@ -137,6 +137,10 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
         raise UsageError(f"Recipe {name!r} has no preset {preset!r}.", f"Choose one of: {', '.join(presets)}.")
     content = _merged(content, presets[preset] or {})
     models: dict[str, type[Recipe]] = {"segmentation": SegmentationRecipe, "classification": ClassificationRecipe}
+    if content.get("task") == "midrt":
+        from hyoid.training.midrt_recipe import MidrtRecipe
+
+        models["midrt"] = MidrtRecipe  # type: ignore[assignment]
     model = models.get(str(content.get("task")))
     if model is None:
         raise UsageError(f"Recipe {name!r} has no known task.", "Write `task: segmentation` or `classification`.")

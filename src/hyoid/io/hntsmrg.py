@@ -1,0 +1,82 @@
+"""Cases in the layout of HNTS-MRG 2024: `<id>/preRT/<id>_preRT_T2.nii.gz` and the files beside it.
+
+::
+
+    <id>/preRT/<id>_preRT_T2, _preRT_mask
+    <id>/midRT/<id>_midRT_T2, _midRT_mask, _preRT_T2_registered, _preRT_mask_registered        (.nii.gz)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyoid.errors import InputRefusedError
+
+LAYOUT = "<id>/preRT/<id>_preRT_T2.nii.gz and <id>/midRT/<id>_midRT_T2.nii.gz"
+
+
+@dataclass(frozen=True)
+class HntsmrgCase:
+    """Files of one patient; None where a file is not there.
+
+    Parameters
+    ----------
+    name : str
+    pre, pre_mask, mid : Path
+    mid_mask, pre_registered, pre_mask_registered : Path or None
+    """
+
+    name: str
+    pre: Path
+    pre_mask: Path
+    mid: Path
+    mid_mask: Path | None
+    pre_registered: Path | None
+    pre_mask_registered: Path | None
+
+
+def is_hntsmrg_case(folder: Path) -> bool:
+    """Whether a folder holds one case of this layout."""
+    return (folder / "preRT").is_dir() and (folder / "midRT").is_dir()
+
+
+def read_hntsmrg_case(folder: Path) -> HntsmrgCase:
+    """Files of the case in a folder.
+
+    Raises
+    ------
+    InputRefusedError
+        When an image or the pre-treatment mask is missing; the message names the file's ending.
+    """
+    pre, mid = folder / "preRT", folder / "midRT"
+    wanted = {
+        "pre": (pre, "_preRT_T2"),
+        "pre_mask": (pre, "_preRT_mask"),
+        "mid": (mid, "_midRT_T2"),
+        "mid_mask": (mid, "_midRT_mask"),
+        "pre_registered": (mid, "_preRT_T2_registered"),
+        "pre_mask_registered": (mid, "_preRT_mask_registered"),
+    }
+    found = {key: next(iter(sorted(place.glob(f"*{end}.nii.gz"))), None) for key, (place, end) in wanted.items()}
+    for key in ("pre", "pre_mask", "mid"):
+        if found[key] is None:
+            place, end = wanted[key]
+            raise InputRefusedError(
+                f"The case has no file *{end}.nii.gz in {place.name}.", f"Complete it; the layout is {LAYOUT}."
+            )
+    return HntsmrgCase(folder.name, **found)  # type: ignore[arg-type]
+
+
+def find_hntsmrg_cases(folder: Path) -> tuple[HntsmrgCase, ...]:
+    """Cases below a folder, in order of name.
+
+    Raises
+    ------
+    InputRefusedError
+        When there is none, or one lacks a file.
+    """
+    folders = [p for p in sorted(folder.iterdir()) if p.is_dir() and is_hntsmrg_case(p)] if folder.is_dir() else []
+    if not folders:
+        raise InputRefusedError(f"{folder.name!r} holds no case.", f"Give a folder with {LAYOUT}.")
+    return tuple(read_hntsmrg_case(p) for p in folders)

@@ -1,0 +1,206 @@
+"""What became of each lesion between two time points: matched, measured, and named by a stated definition.
+
+Definition of the categories (`DEFINITION`): the diameter thresholds of RECIST 1.1 (Eisenhauer et al. 2009, DOI
+10.1016/j.ejca.2008.10.026), -30 % and +20 %, as the volumes of a sphere: 0.7^3 - 1 = -65.7 % and 1.2^3 - 1 = +72.8 %.
+RECIST itself is for the end of treatment and for sums of diameters; half-way through radiotherapy these are words for
+sizes, no verdict on the treatment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+SMALLER = 0.7**3 - 1
+LARGER = 1.2**3 - 1
+NAMES = {1: "GTVp", 2: "GTVn"}
+
+
+class Change(StrEnum):
+    """Category of a lesion."""
+
+    VANISHED = "vanished"
+    SMALLER = "smaller"
+    SIMILAR = "similar"
+    LARGER = "larger"
+    NEW = "new"
+
+
+DEFINITION = (
+    f"vanished: nothing outlined; smaller: at least {-SMALLER:.1%} less volume; larger: at least {LARGER:.1%} more; "
+    "similar: in between; new: no outline before treatment. The limits are RECIST 1.1's -30 % and +20 % in diameter, "
+    "as volumes of a sphere; during treatment they name sizes and do not judge it."
+)
+
+
+@dataclass(frozen=True)
+class LesionResponse:
+    """One lesion before and during treatment.
+
+    Parameters
+    ----------
+    label : {1, 2}
+        GTVp, GTVn.
+    lesion : int
+        1 for the largest before treatment of its label; new ones are numbered on.
+    before_ml, after_ml : float
+    change : Change
+    outside_box : float or None
+        Share of the lesion at mid outside the box of its gradient map.
+    """
+
+    label: int
+    lesion: int
+    before_ml: float
+    after_ml: float
+    change: Change
+    outside_box: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Such as 'GTVn 2'."""
+        return f"{NAMES[self.label]} {self.lesion}"
+
+    @property
+    def percent(self) -> float | None:
+        """Change of volume in percent of the volume before; None for a new lesion."""
+        return None if self.before_ml == 0 else 100 * (self.after_ml / self.before_ml - 1)
+
+
+def change_of(before_ml: float, after_ml: float) -> Change:
+    """Category of a volume change.
+
+    Examples
+    --------
+    >>> [str(change_of(10, v)) for v in (0, 3.4, 3.5, 17.2, 17.3)], str(change_of(0, 1))
+    (['vanished', 'smaller', 'similar', 'similar', 'larger'], 'new')
+    """
+    if before_ml == 0:
+        return Change.NEW
+    if after_ml == 0:
+        return Change.VANISHED
+    relative = after_ml / before_ml - 1
+    return Change.SMALLER if relative <= SMALLER else Change.LARGER if relative >= LARGER else Change.SIMILAR
+
+
+def numbered_lesions(labels: NDArray[np.integer]) -> NDArray[np.uint16]:
+    """Lesion numbers over all labels: 1, 2, ... by label, then largest first (26-connectivity).
+
+    Examples
+    --------
+    >>> numbered_lesions(np.array([[[2, 0, 1, 1, 0, 1, 0, 2, 2]]])).ravel().tolist()
+    [4, 0, 1, 1, 0, 2, 0, 3, 3]
+    """
+    result = np.zeros(labels.shape, np.uint16)
+    count = 0
+    for label in sorted(int(v) for v in np.unique(labels) if v):
+        parts = cc3d.connected_components(np.ascontiguousarray(labels == label), connectivity=26)
+        sizes = np.bincount(parts.ravel())[1:]
+        for part in np.argsort(-sizes, kind="stable") + 1:
+            count += 1
+            result[parts == part] = count
+    return result
+
+
+def follow(
+    numbers: NDArray[np.integer],
+    label_of: Sequence[int],
+    labels: NDArray[np.integer],
+    spacing_mm: tuple[float, float, float],
+    *,
+    reach_mm: float,
+) -> NDArray[np.uint16]:
+    """Which lesion of before each tumour voxel of mid belongs to; numbers after the last one are new lesions.
+
+    Every component of a label goes to the nearest earlier lesion of that label, if that lies within `reach_mm`; one
+    that touches several is divided, voxel by voxel, to the nearest of them.
+
+    Parameters
+    ----------
+    numbers : ndarray of int, shape (D, H, W)
+        Earlier lesions, carried onto the mid grid.
+    label_of : sequence of int
+        Label of lesion 1, 2, ...; a lesion may have no voxel left on this grid.
+    labels : ndarray of int, shape (D, H, W)
+        Tumour at mid, 1 GTVp and 2 GTVn.
+    spacing_mm : (slice, row, column)
+    reach_mm : float
+
+    Returns
+    -------
+    ndarray of uint16, shape (D, H, W)
+    """
+    result = np.zeros(labels.shape, np.uint16)
+    following = len(label_of)
+    for label in sorted(int(v) for v in np.unique(labels) if v):
+        own = np.isin(numbers, [k for k, v in enumerate(label_of, start=1) if v == label])
+        parts = cc3d.connected_components(np.ascontiguousarray(labels == label), connectivity=26)
+        sizes = np.bincount(parts.ravel())[1:]
+        away_mm = np.full(len(sizes), np.inf)
+        if own.any():
+            away, nearest = ndimage.distance_transform_edt(~own, sampling=spacing_mm, return_indices=True)
+            owner = numbers[tuple(nearest)]
+            away_mm = ndimage.minimum(away, parts, np.arange(1, len(sizes) + 1))
+        number_of = np.zeros(len(sizes) + 1, np.uint16)
+        boxes = ndimage.find_objects(parts.astype(np.int32))
+        for part in np.argsort(-sizes, kind="stable") + 1:
+            if away_mm[part - 1] > reach_mm:
+                following += 1
+                number_of[part] = following
+                continue
+            box = boxes[part - 1]
+            mask = parts[box] == part
+            voxels = owner[box][mask]
+            touched = np.unique(voxels[own[box][mask]])
+            # Without contact the whole component goes to one lesion, the nearest.
+            closest = voxels[away[box][mask].argmin()]
+            result[box][mask] = np.where(np.isin(voxels, touched), voxels, closest) if len(touched) else closest
+        new = number_of[parts]
+        result[new > 0] = new[new > 0]
+    return result
+
+
+def responses(
+    before_ml: Sequence[float],
+    label_of: Sequence[int],
+    followed: NDArray[np.integer],
+    labels: NDArray[np.integer],
+    voxel_ml: float,
+    *,
+    outside: NDArray[np.bool_] | None = None,
+) -> tuple[LesionResponse, ...]:
+    """One row per earlier lesion, then the new ones.
+
+    Parameters
+    ----------
+    before_ml : sequence of float
+        Volume of lesion 1, 2, ... before treatment, measured on its own scan.
+    label_of : sequence of int
+    followed : ndarray of int, shape (D, H, W)
+        From `follow`.
+    labels : ndarray of int, shape (D, H, W)
+        Tumour at mid.
+    voxel_ml : float
+    outside : ndarray of bool, shape (D, H, W), optional
+        Voxels in no box of the gradient map.
+    """
+    counts = np.bincount(followed.ravel(), minlength=len(label_of) + 1)
+    lesion_of: dict[int, int] = {}
+    boxes = ndimage.find_objects(followed.astype(np.int32), max_label=len(counts) - 1)
+    rows = []
+    for number, box in enumerate(boxes, start=1):
+        new = number > len(label_of)
+        where = followed[box] == number if box is not None else np.zeros((0, 0, 0), bool)
+        label = int(labels[box][where][0]) if new else label_of[number - 1]
+        lesion_of[label] = lesion_of.get(label, 0) + 1
+        before = 0.0 if new else float(before_ml[number - 1])
+        after = float(counts[number]) * voxel_ml
+        share = float(outside[box][where].mean()) if outside is not None and where.any() else None
+        rows.append(LesionResponse(label, lesion_of[label], before, after, change_of(before, after), share))
+    return tuple(rows)

@@ -1,0 +1,130 @@
+"""Are these two MR of one neck, before and during treatment? Refuse what clearly is not, warn where it is doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from hyoid.errors import UnsuitableScanError
+from hyoid.preprocess.mr_body import mr_body
+from hyoid.preprocess.registration import Quality
+from hyoid.volume import Quantity, Volume
+
+_SHORTEST_MM, _NARROWEST_MM = 50.0, 100.0
+GHOSTED = 0.12  # see `ghost_level`
+_FAR_MM = 12.0
+_BRIGHT = 0.4  # of the body's median
+# See docs/midrt.md: what pairs of one and of two patients measure.
+OTHER_PATIENT, DOUBTFUL = 0.25, 0.5
+_FOLDED, _BODY, _COVERED = 0.01, 0.85, 0.7
+_LOST_SHARE = 0.5
+_CURE = "Give the T2-weighted, fat-suppressed MR of the neck."
+
+
+def check_mr(volume: Volume, which: str) -> tuple[str, ...]:
+    """Warnings about one MR.
+
+    Parameters
+    ----------
+    volume : Volume, MR
+        Canonical orientation.
+    which : str
+        "pre" or "mid", for messages.
+
+    Raises
+    ------
+    UnsuitableScanError
+        When the field of view cannot hold a neck, or there is no body.
+    """
+    length, height, width = (n * s for n, s in zip(volume.array.shape, volume.geometry.spacing_mm, strict=True))
+    if length < _SHORTEST_MM or min(height, width) < _NARROWEST_MM:
+        raise UnsuitableScanError(
+            f"The {which}-treatment MR covers {length:.0f} mm along the body, {width:.0f} mm across and {height:.0f} "
+            f"mm from front to back; a neck needs {_SHORTEST_MM:.0f}, {_NARROWEST_MM:.0f} and {_NARROWEST_MM:.0f} mm.",
+            _CURE,
+        )
+    body = mr_body(volume.require(Quantity.MR))
+    if not body.any():
+        raise UnsuitableScanError(f"The {which}-treatment MR shows no body.", _CURE)
+    level = ghost_level(volume, body)
+    if level is not None and level > GHOSTED:
+        return (
+            f"The {which}-treatment MR has signal in the air around the patient ({level:.0%} of the body's): it was "
+            "probably damaged by motion, and outlines on it are less sure.",
+        )
+    return ()
+
+
+def ghost_level(volume: Volume, body: NDArray[np.bool_]) -> float | None:
+    """Signal in air over signal in the body, which motion raises; None where the image shows little air.
+
+    Means over 9 mm, so that noise counts little: 95th percentile 12 mm and more away from bright tissue of the body,
+    above the tenth, over the median in the body. Bright tissue, because strong ghosts pass for body.
+
+    Parameters
+    ----------
+    volume : Volume, MR
+    body : ndarray of bool
+    """
+    step = tuple(max(1, round(3 / s)) for s in volume.geometry.spacing_mm)
+    coarse = tuple(slice(None, None, n) for n in step)
+    spacing = [n * s for n, s in zip(step, volume.geometry.spacing_mm, strict=True)]
+    sizes = [max(1, round(9 / s)) for s in volume.geometry.spacing_mm]
+    smooth = ndimage.uniform_filter(volume.array.astype(np.float32), sizes)[coarse]
+    bright = smooth > _BRIGHT * np.median(smooth[body[coarse]])
+    inside = cc3d.largest_k(bright.astype(np.uint8), k=1, connectivity=6) > 0
+    air = ndimage.distance_transform_edt(~inside, sampling=spacing) > _FAR_MM
+    if air.mean() < 0.02:
+        return None
+    low, high = np.quantile(smooth[air], (0.1, 0.95))
+    return float((high - low) / max(float(np.median(smooth[inside])) - low, 1e-6))
+
+
+def check_registration(quality: Quality) -> tuple[str, ...]:
+    """Warnings about a registration.
+
+    Raises
+    ------
+    UnsuitableScanError
+        When the images have so little in common that they are not of one neck, or not of one kind.
+    """
+    if quality.similarity < OTHER_PATIENT:
+        raise UnsuitableScanError(
+            f"After registration the two images still differ everywhere (correlation {quality.similarity:.2f}): they "
+            "are of different patients, of different sequences, or of different regions.",
+            "Give two T2-weighted MR of one patient's neck.",
+        )
+    found = []
+    if quality.similarity < DOUBTFUL:
+        found.append(
+            f"The registered images agree poorly (correlation {quality.similarity:.2f}): check that both are "
+            "T2-weighted MR of one patient."
+        )
+    if quality.body_dice < _BODY:
+        found.append(f"The registered body outlines overlap by a Dice of {quality.body_dice:.2f} only.")
+    if quality.folding > _FOLDED:
+        found.append(f"The registration folds space in {quality.folding:.1%} of the volume.")
+    if quality.covered < _COVERED:
+        found.append(f"The pre-treatment MR shows {quality.covered:.0%} of what the mid-treatment MR shows.")
+    return tuple(found)
+
+
+def unseen_lesions(before_ml: Sequence[float], carried_ml: Sequence[float]) -> tuple[int, ...]:
+    """Numbers (from 1) of lesions that the mid image shows by less than half, because its field of view ends there.
+
+    Parameters
+    ----------
+    before_ml, carried_ml : sequence of float
+        Volume of each lesion on its own scan, and of its outline as carried onto the mid grid.
+
+    Examples
+    --------
+    >>> unseen_lesions([10.0, 4.0], [9.0, 1.0])
+    (2,)
+    """
+    pairs = enumerate(zip(before_ml, carried_ml, strict=True), start=1)
+    return tuple(number for number, (before, carried) in pairs if carried < _LOST_SHARE * before)

@@ -1,0 +1,175 @@
+"""Cases of the mid-treatment network in memory: HNTS-MRG folders, real or virtual, on the network's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.errors import GeometryError, InputRefusedError
+from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.resample import resample
+from hyoid.io.files import read_image, read_labels
+from hyoid.io.hntsmrg import HntsmrgCase
+from hyoid.preprocess.midrt_input import gradient_volume, scene_of
+from hyoid.training.midrt_recipe import MidrtRecipe, OutlineChanges
+from hyoid.volume import Quantity, Volume
+
+FOLDS = 5
+_BYTE = 255
+
+
+@dataclass(frozen=True, eq=False)
+class MidrtCase:
+    """One image with its tumour and several versions of what is known beforehand.
+
+    Parameters
+    ----------
+    name : str
+    patient : str
+        Pre- and mid-treatment images of a patient share it.
+    t2 : ndarray, shape (d, h, w), float16
+        z-scores.
+    target : ndarray, shape (d, h, w), uint8
+        0, 1 GTVp, 2 GTVn.
+    maps : ndarray, shape (draws, d, h, w), uint8
+        Gradient maps, 0..255 for 0..1; no draw where the recipe has no such channel.
+    outlines : ndarray, shape (draws, d, h, w), uint8
+        Outlines that belong to the maps.
+    """
+
+    name: str
+    patient: str
+    t2: NDArray[np.float16]
+    target: NDArray[np.uint8]
+    maps: NDArray[np.uint8]
+    outlines: NDArray[np.uint8]
+
+
+def load_midrt_cases(
+    files: Sequence[HntsmrgCase],
+    recipe: MidrtRecipe,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[MidrtCase, ...]:
+    """Training cases of patients; with `doubled`, two of each.
+
+    Parameters
+    ----------
+    files : sequence of HntsmrgCase
+        With `mid_mask` and `pre_mask_registered`.
+    recipe : MidrtRecipe
+
+    Raises
+    ------
+    InputRefusedError
+        When a mask is missing or lies on another grid than its image.
+    """
+    cases = []
+    for number, case in enumerate(files):
+        if case.mid_mask is None or case.pre_mask_registered is None:
+            raise InputRefusedError(
+                f"Case {number + 1} of {len(files)} has no mid-treatment mask or no registered pre-treatment mask.",
+                "Training needs both; `hyoid midrt` registers, and somebody has to outline.",
+            )
+        rng = np.random.default_rng((recipe.seed, number))
+        mid, target = _image(case.mid), _labels(case.mid_mask)
+        cases.append(_case(f"{case.name}-mid", case.name, mid, target, _labels(case.pre_mask_registered), recipe, rng))
+        if recipe.doubled:
+            pre, outlines = _image(case.pre), _labels(case.pre_mask)
+            cases.append(_case(f"{case.name}-pre", case.name, pre, outlines, outlines, recipe, rng))
+        on_progress(number + 1, len(files))
+    return tuple(cases)
+
+
+def fold_of(patients: Sequence[str], seed: int, folds: int = FOLDS) -> dict[str, int]:
+    """Fold of every patient: all images of one are in the same.
+
+    Examples
+    --------
+    >>> sorted(fold_of(["a", "b", "c", "d", "e", "a"], seed=0).values())
+    [0, 1, 2, 3, 4]
+    """
+    names = sorted(set(patients))
+    order = np.random.default_rng(seed).permutation(len(names))
+    return {names[k]: position % folds for position, k in enumerate(order)}
+
+
+def altered_outlines(
+    labels: NDArray[np.uint8],
+    spacing_mm: tuple[float, float, float],
+    changes: OutlineChanges,
+    rng: np.random.Generator,
+) -> NDArray[np.uint8]:
+    """Outlines as a registration and a growing tumour would leave them: shifted, some cut short, some lost.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (D, H, W)
+    spacing_mm : (slice, row, column)
+    changes : OutlineChanges
+    rng : Generator
+    """
+    result = np.zeros_like(labels)
+    numbered = cc3d.connected_components(labels, connectivity=26)
+    shift = [round(rng.uniform(-1, 1) * changes.shift_mm / s) for s in spacing_mm]
+    for number, slices in enumerate(cc3d.statistics(numbered)["bounding_boxes"][1:], start=1):
+        fate = rng.random()
+        if fate < changes.lost:
+            continue
+        share = rng.uniform(0.4, 0.8) if fate < changes.lost + changes.cut else 1.0
+        kept, moved = [], []
+        for s, step, n in zip(slices, shift, labels.shape, strict=True):
+            length = max(1, round((s.stop - s.start) * share))
+            start = s.start + (s.stop - s.start - length) // 2
+            low, high = max(start, -step), min(start + length, n - step)
+            kept.append(slice(low, max(low, high)))
+            moved.append(slice(low + step, max(low, high) + step))
+        part = numbered[tuple(kept)] == number
+        result[tuple(moved)][part] = labels[tuple(kept)][part]
+    return result
+
+
+def _case(
+    name: str,
+    patient: str,
+    image: Volume,
+    target: Volume,
+    outlines: Volume,
+    recipe: MidrtRecipe,
+    rng: np.random.Generator,
+) -> MidrtCase:
+    for labels in (target, outlines):
+        if not labels.geometry.same_grid(image.geometry):
+            raise GeometryError("A mask lies on another grid than its image.", "Export masks and images together.")
+    scene = scene_of(image, recipe.form)
+    maps, drawn = [], []
+    for draw in range(recipe.outlines.draws):
+        # The first version is what the registration gave.
+        known = outlines.array
+        if draw:
+            known = altered_outlines(outlines.array, image.geometry.spacing_mm, recipe.outlines, rng)
+        volume = outlines.with_array(known)
+        drawn.append(resample(volume, scene.geometry).array.astype(np.uint8))
+        if "gradient" in recipe.channels:
+            gradient, _ = gradient_volume(image, volume, recipe.gradient, rng)
+            maps.append(np.rint(resample(gradient, scene.geometry).array * _BYTE).astype(np.uint8))
+    return MidrtCase(
+        name,
+        patient,
+        scene.t2.astype(np.float16),
+        resample(target, scene.geometry).array.astype(np.uint8),
+        np.stack(maps) if maps else np.zeros((0, *scene.t2.shape), np.uint8),
+        np.stack(drawn),
+    )
+
+
+def _image(path: Path) -> Volume:
+    return to_canonical(read_image(path, Quantity.MR))
+
+
+def _labels(path: Path) -> Volume:
+    return to_canonical(read_labels(path))
