@@ -123,9 +123,7 @@ def read_petct(
     if pair is not None:
         return _from_files(*pair, request)
     if request.file is not None:
-        raise UsageError(
-            "--pet goes with a CT file; this study is DICOM.", "Give a study that holds both, or two files."
-        )
+        raise UsageError("--pet goes with a CT file; this study is DICOM.", "Give a study with both, or two files.")
     instances, passed_over = dicom_instances(path)
     groups = group_by_series(instances)
     notes = [f"{passed_over} file(s) that are not DICOM images were passed over."] if passed_over else []
@@ -167,7 +165,7 @@ def choose_pet(groups: Groups, wanted: str | None = None) -> tuple[SeriesInfo, l
     corrected = [g for g in pets if is_attenuation_corrected(g[1][0].header)]
     if not corrected:
         raise UnsuitableScanError(
-            f"None of the {len(pets)} PET series is corrected for attenuation (CorrectedImage (0028,0051) has no ATTN).",
+            f"No PET series of {len(pets)} is corrected for attenuation (CorrectedImage (0028,0051) has no ATTN).",
             "Export the attenuation-corrected series, or leave the PET out with --ct-only.",
         )
     info, members = choose(corrected, "PT")

@@ -163,7 +163,8 @@ def _from_activity(series: Sequence[Dataset], to_bq_per_ml: NDArray[np.float64],
     if half_life_s <= 0:
         raise MissingTagError("RadionuclideHalfLife (0018,1075) is not positive.", _CURE)
     rule = _text(first, "DecayCorrection")
-    grams, warnings = 1000.0 * weight_kg, ()
+    grams = 1000.0 * weight_kg
+    warnings: tuple[str, ...] = ()
     if rule == "ADMIN":
         elapsed_s = np.zeros(len(series))
         words = "corrected to the injection"
@@ -197,8 +198,8 @@ def _scan_start(series: Sequence[Dataset]) -> tuple[datetime, tuple[str, ...]]:
         began = _parsed_datetime(str(private), "GE's scan time (0009,100D)")
         return began, ("The series was made after the scan: the scan's start is from GE's (0009,100D).",)
     note = (
-        "SeriesTime (0008,0031) lies after the acquisition, as in a post-processed series: the earliest AcquisitionTime "
-        "(0008,0032) counts as the start."
+        "SeriesTime (0008,0031) lies after the acquisition, as in a post-processed series: the earliest "
+        "AcquisitionTime (0008,0032) counts as the start."
     )
     return acquired, (note,)
 
@@ -213,8 +214,8 @@ def _injection(drug: Dataset, header: Dataset, began: datetime) -> tuple[datetim
     injected = _parsed(day, clock, "RadiopharmaceuticalStartTime (0018,1072)")
     if injected > began:
         note = (
-            "RadiopharmaceuticalStartTime (0018,1072) has no date and lies after the scan's start: the injection was on "
-            "the day before."
+            "RadiopharmaceuticalStartTime (0018,1072) has no date and lies after the scan's start: the injection was "
+            "on the day before."
         )
         return injected - timedelta(days=1), (note,)
     return injected, ()

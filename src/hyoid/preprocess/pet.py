@@ -56,7 +56,7 @@ class Alignment:
             z, y, x = self.shift_mm
             found.append(
                 f"The PET seems to lie off the CT: outlines agree better when it is moved by {x:+.0f} mm to the left, "
-                f"{y:+.0f} mm back and {z:+.0f} mm up (Dice {self.score:.2f} -> {self.best_score:.2f}). It was not moved."
+                f"{y:+.0f} mm back and {z:+.0f} mm up (Dice {self.score:.2f}, then {self.best_score:.2f}). Not moved."
             )
         return tuple(found)
 
