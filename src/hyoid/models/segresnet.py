@@ -22,6 +22,8 @@ class SegResNetShape:
         Residual blocks per stage, finest first.
     dsdepth : int
         Stages with logits of their own, for deep supervision.
+    act : str
+        MONAI's name of the activation.
     """
 
     in_channels: int
@@ -29,6 +31,7 @@ class SegResNetShape:
     init_filters: int
     blocks_down: Sequence[int]
     dsdepth: int
+    act: str = "relu"
 
     @property
     def divisor(self) -> tuple[int, int, int]:
@@ -51,6 +54,7 @@ class SegResNet(SegResNetDS):
             in_channels=shape.in_channels,
             out_channels=shape.out_channels,
             norm="INSTANCE",
+            act=shape.act,
             blocks_down=tuple(shape.blocks_down),
             dsdepth=shape.dsdepth,
         )
