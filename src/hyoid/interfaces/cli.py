@@ -18,6 +18,7 @@ from hyoid.interfaces import (
     evaluate_command,
     measure_command,
     models_command,
+    petct_command,
     phantom_command,
     predict_command,
     report_command,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("demo")(report_command.demo)
 app.command("report")(report_command.report)
+app.command("petct")(petct_command.petct)
 app.command("structure")(structure_command.structure)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)

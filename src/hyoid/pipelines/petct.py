@@ -39,6 +39,8 @@ Progress = Callable[[str, int, int], None]
 AIR_HU = -1024.0
 GTVP, GTVN = 1, 2
 _NAMES = {GTVP: "GTVp", GTVN: "GTVn"}
+# More than any neck holds: the networks do not know such a scan.
+_IMPLAUSIBLE_ML = 1500.0
 _QUIET: Progress = lambda stage, done, total: None  # noqa: E731
 
 
@@ -95,6 +97,8 @@ class TargetsResult:
     facts : dict
         Places and numbers of the stages, for `run.json`.
     alignment : Alignment or None
+    failed : bool
+        The targets are larger than a neck can hold.
     """
 
     labels: Volume
@@ -104,6 +108,7 @@ class TargetsResult:
     precisions: dict[str, Precision]
     facts: dict[str, Any] = field(default_factory=dict)
     alignment: Alignment | None = None
+    failed: bool = False
 
 
 def find_targets(
@@ -158,6 +163,9 @@ def find_targets(
     labels, dropped = without_small_parts(labels, scan.geometry.voxel_ml, smallest_ml)
     alone = (labels > 0) & ~inside
     said += _said_of_outside(labels, alone, scan.geometry.voxel_ml)
+    failed = float((labels > 0).sum()) * scan.geometry.voxel_ml > _IMPLAUSIBLE_ML
+    if failed:
+        said.append(f"The outlines exceed {_IMPLAUSIBLE_ML:.0f} ml: the networks do not know such a scan.")
     on_progress("decide", 1, 1)
 
     def back(array: NDArray) -> Volume:
@@ -174,7 +182,8 @@ def find_targets(
         "pet": pet is not None,
         "alignment": None if checked is None else round(checked.score, 3),
     }
-    return TargetsResult(back(labels), back(alone.astype(np.uint8)), nearest, tuple(said), precisions, facts, checked)
+    outlines, lonely = back(labels), back(alone.astype(np.uint8))
+    return TargetsResult(outlines, lonely, nearest, tuple(said), precisions, facts, checked, failed)
 
 
 def head_mask(
