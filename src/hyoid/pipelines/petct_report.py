@@ -1,4 +1,4 @@
-"""The report of a PET/CT: targets by measurement, organs by the networks of the structured report where they are asked."""
+"""The report of a PET/CT: targets by measurement, organs by the networks of the structured report where asked for."""
 
 from __future__ import annotations
 
