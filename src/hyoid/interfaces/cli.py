@@ -16,6 +16,7 @@ from hyoid.errors import HyoidError
 from hyoid.interfaces import (
     ablate_command,
     evaluate_command,
+    grand_challenge_command,
     measure_command,
     models_command,
     petct_command,
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("demo")(report_command.demo)
 app.command("report")(report_command.report)
 app.command("petct")(petct_command.petct)
+app.command("grand-challenge")(grand_challenge_command.grand_challenge)
 app.command("structure")(structure_command.structure)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
