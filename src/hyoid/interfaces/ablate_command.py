@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,17 +13,35 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
+from hyoid.interfaces.petct_command import COARSE, HEAD
 from hyoid.interfaces.places import cache_folder, device_named
+
+HECKTOR = "hecktor-table5"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a user asked for, for Table 5 of the PET/CT paper."""
+
+    train: Path
+    test: Path
+    out: Path
+    seeds: int
+    steps: int | None
+    head: str
+    coarse: str
+    device: str
 
 
 def ablate(
-    table: Annotated[str, typer.Argument(help="sgrnet-table1 or sgrnet-table2.")],
+    table: Annotated[str, typer.Argument(help="sgrnet-table1, sgrnet-table2 or hecktor-table5.")],
     data: Annotated[Path, typer.Option(help="Folder of cases for cross-validation.")],
     validation: Annotated[Path, typer.Option(help="Folder of cases that no row is trained on.")],
     out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
     tumour: Annotated[
-        list[str], typer.Option(help="Tumour packages, one per fold of `hyoid train tumour --fold`, in order.")
-    ],
+        list[str] | None,
+        typer.Option(help="sgrnet: tumour packages, one per fold of `hyoid train tumour --fold`, in order."),
+    ] = None,
     organs: Annotated[
         list[str] | None, typer.Option(help="Packages that outline organs, by default organs and neck.")
     ] = None,
@@ -29,6 +49,11 @@ def ablate(
     preset: Annotated[str, typer.Option(help="Preset of the recipe: budget and constants of every row.")] = "ablation",
     folds: Annotated[int, typer.Option(min=2)] = 5,
     seeds: Annotated[int, typer.Option(min=1)] = 3,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="hecktor: steps per training instead of the recipe's.")
+    ] = None,
+    head: Annotated[str, typer.Option(help="hecktor: package of stage 1.")] = HEAD,
+    coarse: Annotated[str, typer.Option(help="hecktor: package of stage 2.")] = COARSE,
     row: Annotated[list[str] | None, typer.Option(help="Only this row; may be given several times.")] = None,
     priors: Annotated[Path | None, typer.Option(help="Folder of prepared cases; OUT/priors by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -36,6 +61,9 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Re-run a table; OUT/table.md and OUT/table.json hold it."""
+    if table == HECKTOR:
+        _hecktor(Setting(data, validation, out, seeds, steps, head, coarse, device), row or (), dry_run, as_json)
+        return
     try:
         from hyoid.pipelines import sgrnet_ablation
         from hyoid.pipelines.sgrnet_training import prepared_cases
@@ -44,6 +72,8 @@ def ablate(
         raise UsageError(
             f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
         ) from error
+    if not tumour:
+        raise UsageError("SGRNet's tables need tumour packages.", "Give one --tumour per fold.")
     recipe = load_recipe("sgrnet", preset)
     assert isinstance(recipe, ClassificationRecipe)
     teller = Teller(as_json=as_json)
@@ -77,3 +107,39 @@ def ablate(
         )
     teller.event("done", table=str(out / "table.json"))
     teller.say(f"Table: {out / 'table.md'}")
+
+
+def _hecktor(setting: Setting, only: Sequence[str], dry_run: bool, as_json: bool) -> None:
+    """Table 5 of the PET/CT paper."""
+    try:
+        from hyoid.pipelines import petct_ablation
+        from hyoid.pipelines.structured_report import Machine
+    except ImportError as error:
+        raise UsageError(
+            f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
+        ) from error
+    teller = Teller(as_json=as_json)
+    rows = petct_ablation.planned(only)
+    networks = list(dict.fromkeys(network for row in rows for network in row.networks))
+    if dry_run:
+        names = [f"{recipe} {preset}" for recipe, preset in networks]
+        teller.event("plan", table=HECKTOR, rows=[r.name for r in rows], networks=names, seeds=setting.seeds)
+        teller.say(f"{HECKTOR}: {len(rows)} rows from {len(networks)} networks x {setting.seeds} seeds: {names}.")
+        return
+    with teller.bars():
+        petct_ablation.ablate(
+            petct_ablation.Setting(
+                train=setting.train,
+                test=setting.test,
+                out=setting.out,
+                head=load_model(setting.head),
+                coarse=load_model(setting.coarse),
+                machine=Machine(device_named(setting.device), cache_folder()),
+                seeds=setting.seeds,
+                steps=setting.steps,
+            ),
+            only,
+            on_progress=teller.progress,
+        )
+    teller.event("done", table=str(setting.out / "table.json"))
+    teller.say(f"Table: {setting.out / 'table.md'}")

@@ -32,7 +32,7 @@ from hyoid.inference.sliding_window import Tiling, mirrored, predict_tiles
 from hyoid.io.model_package import ModelPackage
 from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.pet import Alignment, alignment, covered, on_ct, require_cover, require_suv
-from hyoid.preprocess.petct import ChannelRule, network_channels
+from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
 from hyoid.volume import Geometry, Quantity, Volume
 
 Progress = Callable[[str, int, int], None]
@@ -229,7 +229,9 @@ def stage_probabilities(
     """
     first = packages[0].manifest
     region, rule = _region(packages[0]), ChannelRule.of(first.preprocessing["input"])
-    how = str(region["interpolation"])
+    how, source_mm = str(region["interpolation"]), region.get("source_mm")
+    ct = through_spacing(ct, source_mm, rule)
+    pet = None if pet is None else through_spacing(pet, source_mm, rule)
     hu = resample(ct, grid, interpolation=how, outside=AIR_HU).array
     suv = None
     if pet is not None and "pet" in rule.channels:

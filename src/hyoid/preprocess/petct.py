@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.errors import ModelUnusableError
+from hyoid.geometry.resample import grid_with_spacing, resample
+from hyoid.volume import Quantity, Volume
 
 Name = Literal["ct", "ct_squared", "ct_cube_root", "pet"]
 
@@ -105,6 +107,25 @@ def network_channels(
         else:
             channels.append(np.zeros_like(ct) if suv is None else _pet(suv, rule, region))
     return np.stack([_standard(c, region) if rule.zscore else c for c in channels]).astype(np.float32)
+
+
+def through_spacing(volume: Volume, spacing_mm: Sequence[float] | None, rule: ChannelRule) -> Volume:
+    """An image as it is after the authors' first step: windowed (CT) and resampled to a coarser spacing.
+
+    Parameters
+    ----------
+    volume : Volume, HU or SUV
+    spacing_mm : (slice, row, column), optional
+        None: the image as it is.
+    rule : ChannelRule
+        Its window.
+    """
+    if spacing_mm is None:
+        return volume
+    d, h, w = spacing_mm
+    array = np.clip(volume.array, *rule.window_hu) if volume.quantity is Quantity.HU else volume.array
+    windowed = volume.with_array(array.astype(np.float32))
+    return resample(windowed, grid_with_spacing(volume.geometry, (d, h, w)), interpolation="bspline")
 
 
 def _pet(suv: NDArray, rule: ChannelRule, region: tuple[slice, ...]) -> NDArray[np.float32]:

@@ -138,6 +138,8 @@ class RegionRecipe(_Strict):
     # Smaller parts are dropped at last.
     min_volume_ml: float = 0.0
     interpolation: Literal["bspline", "linear"] = "bspline"
+    # Images pass through this spacing first, CT already windowed, as in the authors' code; None: the original images.
+    source_mm: tuple[float, float, float] | None = None
     # Tiles, where the region is larger than the patch.
     step: float = 0.5
     mirror_axes: tuple[int, ...] = ()

@@ -23,7 +23,7 @@ from hyoid.geometry.resample import resample
 from hyoid.io.files import read_image, read_labels
 from hyoid.preprocess.body import body_mask
 from hyoid.preprocess.pet import on_ct
-from hyoid.preprocess.petct import ChannelRule, network_channels
+from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
 from hyoid.training.recipe import TargetsRecipe
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -122,12 +122,13 @@ def load_targets_case(files: TargetsFiles, recipe: TargetsRecipe, find_head: Fin
     if files.targets is None:
         raise UsageError(f"Case {files.name} has no outlines of tumour and nodes.", "Give cases with label maps.")
     targets = to_canonical(read_labels(files.targets))
+    rule = ChannelRule(**recipe.input.model_dump())
+    ct = through_spacing(ct, recipe.region.source_mm, rule)
     grid, region = _grid(files, ct, targets, recipe, find_head)
     suv = None
     if files.pet is not None:
-        pet = to_canonical(read_image(files.pet, Quantity.SUV))
+        pet = through_spacing(to_canonical(read_image(files.pet, Quantity.SUV)), recipe.region.source_mm, rule)
         suv = on_ct(pet, grid, interpolation=recipe.region.interpolation).array
-    rule = ChannelRule(**recipe.input.model_dump())
     image = network_channels(_hu(ct, grid, recipe), suv, rule, region)
     return _case(files.name, image, resample(targets, grid).array)
 
