@@ -88,7 +88,7 @@ def main() -> None:
     text = card_table(table, cases)
     extra = (
         f"Head region: Dice {np.mean(head_dice):.3f} (lowest {min(head_dice):.3f}). Coarse stage: its centroid lies "
-        f"{np.median(centre_mm) if centre_mm else float('nan'):.1f} mm (median; largest {max(centre_mm, default=0):.1f}) "
+        f"{np.median(centre_mm) if centre_mm else np.nan:.1f} mm (median; largest {max(centre_mm, default=0):.1f}) "
         "from the true one; the cube reaches 72 mm to each side."
     )
     print(text, extra)
@@ -140,8 +140,8 @@ def card_table(table: dict, cases: int) -> str:
 def card(manifest, table: str, extra: str) -> str:
     """CARD.md of one package."""
     return (
-        f"# {manifest.name} {manifest.version}\n\n{manifest.words} One network of the PET/CT system; small, made to show "
-        "that the system works, not to be relied on.\n\n"
+        f"# {manifest.name} {manifest.version}\n\n{manifest.words} One network of the PET/CT system; small, made to "
+        "show that the system works, not to be relied on.\n\n"
         f"Trained on: {manifest.training_data}.\n\n"
         f"## Measured\n\nThe whole system on {manifest.metrics['patients']} virtual patients whose scanner settings "
         "(centres e and f) were never seen in training; protocol hecktor2025-style, 95 % bootstrap over patients. The "

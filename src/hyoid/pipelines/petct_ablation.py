@@ -163,15 +163,15 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
 def markdown(table: dict[str, Summary], rows: Sequence[Row], seeds: int, patients: int) -> str:
     """The table for people, the paper's numbers beside."""
     lines = [
-        f"{patients} virtual patients of centres not seen in training, {seeds} seed(s); 95 % bootstrap over patients. The "
-        "paper's numbers are its own (Table 5; without enhancement Table 6) on other patients, and no target.",
+        f"{patients} virtual patients of centres not seen in training, {seeds} seed(s); 95 % bootstrap over patients. "
+        "The paper's numbers are its own (Table 5; without enhancement Table 6) on other patients, and no target.",
         "",
         "| row | GTVp DSC | GTVn DSCagg | GTVn F1 | paper |",
         "|---|---|---|---|---|",
     ]
     for row in rows:
         cells = [_cell(table[row.name], key) for key in HEADLINE]
-        paper = ", ".join(f"{v:.4f}" for v in row.paper) or "–"
+        paper = ", ".join(f"{v:.4f}" for v in row.paper) or "none"
         lines.append(f"| {row.words} | {' | '.join(cells)} | {paper} |")
     return "\n".join(lines) + "\n"
 
