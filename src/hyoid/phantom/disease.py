@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cc3d
@@ -184,23 +185,65 @@ def place_nodes(
         if len(drawn) == count:
             break
         level, same_side = places[rng.choice(len(places), p=share / share.sum())]
-        left = (main_side == "left") == same_side
-        centre = np.array(NODE_SITES[level]) + np.clip(rng.standard_normal(3), -2, 2) * (5, 3, 2)
-        centre[2] *= 1 if left else -1
-        radius = float(np.clip(np.exp(rng.normal(np.log(8), 0.35)), 4.2, 17))
-        radii = radius * np.array([rng.uniform(0.8, 1.0), rng.uniform(0.55, 0.95), rng.uniform(0.55, 0.95)])
-        mask = _node_mask(canvas, lesions, centre, radii, gap_mm, voxel_mm, rng)
-        if mask is None:
-            continue
-        where, inside, depth = mask
-        lesions[where][inside] = 2 + len(drawn)
-        necrotic = bool(radius > 6 and rng.random() < 0.35)
-        canvas.tissue[where][inside] = Tissue.NODE
-        if necrotic:
-            core = inside & (depth > rng.uniform(0.25, 0.5) * radii.min())
-            canvas.tissue[where][core] = Tissue.NECROSIS
-        drawn.append(DrawnNode(level, "left" if left else "right", necrotic))
+        side = "left" if (main_side == "left") == same_side else "right"
+        node = _place_node(canvas, lesions, level, side, 2 + len(drawn), gap_mm, voxel_mm, rng)
+        if node is not None:
+            drawn.append(node)
     return drawn
+
+
+def place_pattern(
+    canvas: Canvas,
+    lesions: NDArray[np.uint8],
+    places: Sequence[tuple[str, bool]],
+    main_side: str,
+    gap_mm: float,
+    voxel_mm: tuple[float, float, float],
+    rng: np.random.Generator,
+) -> list[DrawnNode]:
+    """Add one node in each of the given levels; a level in which there is no room after eight tries stays free.
+
+    Parameters
+    ----------
+    places : sequence of (level, on the side of the primary)
+    """
+    drawn: list[DrawnNode] = []
+    for level, same_side in places:
+        side = "left" if (main_side == "left") == same_side else "right"
+        for _ in range(8):
+            node = _place_node(canvas, lesions, level, side, 2 + len(drawn), gap_mm, voxel_mm, rng)
+            if node is not None:
+                drawn.append(node)
+                break
+    return drawn
+
+
+def _place_node(
+    canvas: Canvas,
+    lesions: NDArray[np.uint8],
+    level: str,
+    side: str,
+    number: int,
+    gap_mm: float,
+    voxel_mm: tuple[float, float, float],
+    rng: np.random.Generator,
+) -> DrawnNode | None:
+    """Paint a node of a level; None where there is no room for it."""
+    centre = np.array(NODE_SITES[level]) + np.clip(rng.standard_normal(3), -2, 2) * (5, 3, 2)
+    centre[2] *= 1 if side == "left" else -1
+    radius = float(np.clip(np.exp(rng.normal(np.log(8), 0.35)), 4.2, 17))
+    radii = radius * np.array([rng.uniform(0.8, 1.0), rng.uniform(0.55, 0.95), rng.uniform(0.55, 0.95)])
+    mask = _node_mask(canvas, lesions, centre, radii, gap_mm, voxel_mm, rng)
+    if mask is None:
+        return None
+    where, inside, depth = mask
+    lesions[where][inside] = number
+    necrotic = bool(radius > 6 and rng.random() < 0.35)
+    canvas.tissue[where][inside] = Tissue.NODE
+    if necrotic:
+        core = inside & (depth > rng.uniform(0.25, 0.5) * radii.min())
+        canvas.tissue[where][core] = Tissue.NECROSIS
+    return DrawnNode(level, side, necrotic)
 
 
 def _node_mask(

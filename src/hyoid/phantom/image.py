@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from hyoid.phantom.canvas import Canvas, Tissue
 from hyoid.phantom.frame import COARSE_MM, smooth_noise
+from hyoid.phantom.looks import Overlay
 
 # HU of tissues without contrast medium: mean and spread between patients.
 _PLAIN_HU = {
@@ -54,6 +57,7 @@ def render(
     wide: bool,
     block: tuple[int, int, int],
     voxel_mm: tuple[float, float, float],
+    overlays: Sequence[Overlay] = (),
 ) -> NDArray[np.int16]:
     """HU on the output grid.
 
@@ -67,8 +71,11 @@ def render(
     block : (a, b, c)
         Voxels of the canvas that make one voxel of the image: their mean is the partial volume.
     voxel_mm : spacing of the image
+    overlays : sequence of Overlay
+        Lesions with an attenuation of their own.
     """
-    hu = tissue_hu(rng, wide)[canvas.tissue]
+    lut = tissue_hu(rng, wide)
+    hu = lut[canvas.tissue]
     slope = np.float32(rng.uniform(110, 220))
     bone = canvas.tissue == Tissue.BONE
     hu[bone] += slope * np.clip(canvas.refine(bone_depth)[bone], 0, 4)
@@ -76,6 +83,9 @@ def render(
     shape = canvas.coarse.shape[1:]
     grain = rng.uniform(4, 12) * smooth_noise(shape, 5 / COARSE_MM, rng) + 5 * smooth_noise(shape, 2.5 / COARSE_MM, rng)
     hu[soft] += canvas.refine(grain.astype(np.float32))[soft]
+    for overlay in overlays:
+        part = hu[overlay.where]
+        part += overlay.weight * (lut[Tissue.MUSCLE] + overlay.above_muscle_hu - part)
     hu = block_mean(hu, block)
     metal = block_mean((canvas.tissue == Tissue.METAL).astype(np.float32), block)
     outside = np.asarray(block_mean((canvas.tissue == Tissue.OUTSIDE).astype(np.float32), block) > 0.99)

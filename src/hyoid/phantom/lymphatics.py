@@ -1,4 +1,7 @@
-"""How often each nodal level is involved, from the patients of lyDATA (`data/lymphatics.csv`)."""
+"""How often each nodal level is involved, alone (`data/lymphatics.csv`) and together (`data/nodal_patterns.csv`).
+
+Both are counts of the patients of lyDATA.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import csv
 from functools import lru_cache
 from importlib.resources import files
 
+import numpy as np
+
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 
 _SITE_OF_REGION = {"Oral Cavity": "oral", "Oropharynx": "oropharynx", "Larynx": "larynx", "Glottis": "larynx"}
 _HYPOPHARYNX = ("pyriform_sinus", "post_cricoid_region")
+_LATE_MM = 40.0
+_UNDIVIDED = {"I": ("Ia", "Ib"), "II": ("IIa", "IIb"), "V": ("Va", "Vb")}
 
 
 def lymphatic_site(subsite: str) -> str:
@@ -45,3 +52,47 @@ def involved_levels(site: str) -> dict[tuple[str, bool], float]:
         for row in rows
         if row["site"] == site
     }
+
+
+def draw_pattern(site: str, diameter_mm: float, rng: np.random.Generator) -> list[tuple[str, bool]]:
+    """Levels involved together in one patient of the cohort, drawn among those with such a primary.
+
+    Parameters
+    ----------
+    site : {"oral", "oropharynx", "hypopharynx", "larynx"}
+    diameter_mm : float
+        Of the primary: up to 40 mm stands for T1 and T2, above for T3 and T4.
+
+    Returns
+    -------
+    list of (level, on the side of the primary)
+    """
+    rows = _patterns(site, "late" if diameter_mm > _LATE_MM else "early")
+    counts = np.array([n for _, n in rows])
+    levels, _ = rows[int(rng.choice(len(rows), p=counts / counts.sum()))]
+    shares = involved_levels(site)
+    found = []
+    for level, same_side in levels:
+        parts = _UNDIVIDED.get(level, (level,))
+        weights = np.array([shares.get((part, same_side), 0.0) for part in parts]) + 1e-9
+        found.append((parts[int(rng.choice(len(parts), p=weights / weights.sum()))], same_side))
+    return found
+
+
+@lru_cache(maxsize=8)
+def _patterns(site: str, stage: str) -> tuple[tuple[tuple[tuple[str, bool], ...], int], ...]:
+    """Sets of levels involved together, and how many patients had each."""
+    text = (files("hyoid.phantom") / "data" / "nodal_patterns.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return tuple(
+        (
+            tuple(
+                ("VIIa" if level == "VII" else level, side == "ipsi")
+                for side in ("ipsi", "contra")
+                for level in row[side].split()
+            ),
+            int(row["patients"]),
+        )
+        for row in rows
+        if (row["site"], row["stage"]) == (site, stage)
+    )

@@ -11,7 +11,7 @@ were no disease: where a tumour overlaps one, it involves it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,30 @@ from numpy.typing import NDArray
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import UsageError
 from hyoid.phantom import disease
+from hyoid.phantom.attributes import Attributes
 from hyoid.phantom.background import paint_background
 from hyoid.phantom.canvas import Canvas, Tissue
+from hyoid.phantom.described import Disease, describe, draw_types, with_looks
+from hyoid.phantom.followup import MrPair, make_pair
 from hyoid.phantom.frame import COARSE_MM, Pose, coarse_coordinates, draw_pose
 from hyoid.phantom.head import paint_head, paint_pharynx
 from hyoid.phantom.image import block_mean, render
 from hyoid.phantom.larynx import draw_neck
+from hyoid.phantom.lattice import Lattice
+from hyoid.phantom.lesions import check_kinds
+from hyoid.phantom.lymphatics import draw_pattern, lymphatic_site
+from hyoid.phantom.mr import MR_SCANNERS
 from hyoid.phantom.neck import paint_neck, paint_neck_muscles
+from hyoid.phantom.pet import PET_SCANNERS, draw_pet_scanner, pet_geometry, render_pet, uptake_map
 from hyoid.phantom.shape_model import draw_organs, load_shape_model
 from hyoid.phantom.truth import Truth, measure_truth
 from hyoid.volume import Geometry, Quantity, Volume
 
 LARYNX_PARTS = (1, 2, 3, 28)
 GTVP, GTVN = 1, 2
+MODALITIES = ("ct", "pet", "mr")
 _COARSEST_MM, _FINEST_MM = 5.0, 0.6
+_COARSEST_OTHER_MM = 8.0
 
 
 @dataclass(frozen=True)
@@ -47,38 +57,78 @@ class PhantomOptions:
         Sub-site of the primary (a name in `hyoid.anatomy.subsites`); drawn when empty.
     diameter_mm : (low, high)
         Longest extent of the primary, from T1 to T4.
-    nodes : (low, high)
-        Number of involved nodes, both included; fewer are placed only where there is no room.
+    nodes : (low, high) or None
+        Number of involved nodes, both included; fewer are placed only where there is no room. None: the levels of a
+        real patient with a primary of that site and size.
     wide_hu : bool
         Vary attenuation more than patients do.
     whole_width : bool
         Scan field wide enough for the shoulders; otherwise drawn.
+    modalities : tuple of str
+        Of `ct` (made always), `pet`, `mr` (a pair, before and in the middle of treatment).
+    lesion_kinds : tuple of str
+        Such lesions, one each, in place of primary and nodes: names of `hyoid.phantom.lesion_types.LESION_TYPES`,
+        `any` of those not reserved, or `zero_shot`, any of those reserved.
+    attributes : Attributes, optional
+        Of all lesions of `lesion_kinds`; drawn by type when not given.
+    pet_spacing_mm, mr_spacing_mm : (slice, row, column), optional
+        Drawn like real scanners' when not given.
+    centre : str
+        Scanners of one centre, `a` to `f`, for PET and MR; any when empty.
 
     Raises
     ------
     UsageError
-        When the sub-site does not exist or a range is empty.
+        When a sub-site, type, modality or centre does not exist, a range is empty, or a spacing cannot hold a node.
     """
 
     disease: bool = True
     primary: str = ""
     diameter_mm: tuple[float, float] = (10.0, 60.0)
-    nodes: tuple[int, int] = (0, 5)
+    nodes: tuple[int, int] | None = (0, 5)
     wide_hu: bool = True
     whole_width: bool = False
+    modalities: tuple[str, ...] = ("ct",)
+    lesion_kinds: tuple[str, ...] = ()
+    attributes: Attributes | None = None
+    pet_spacing_mm: tuple[float, float, float] | None = None
+    mr_spacing_mm: tuple[float, float, float] | None = None
+    centre: str = ""
 
     def __post_init__(self) -> None:
         if self.primary:
             disease.check_primary(self.primary)
-        if not 0 < self.diameter_mm[0] <= self.diameter_mm[1] or not 0 <= self.nodes[0] <= self.nodes[1]:
+        check_kinds(self.lesion_kinds)
+        self._check_images()
+        low, high = self.nodes or (0, 0)
+        if not 0 < self.diameter_mm[0] <= self.diameter_mm[1] or not 0 <= low <= high:
             raise UsageError(
                 f"The ranges {self.diameter_mm} mm and {self.nodes} nodes are not low to high.", "Give (low, high)."
             )
+        if self.lesion_kinds and (self.primary or not self.disease):
+            raise UsageError(
+                "Lesion types stand in place of a primary and its nodes.", "Leave out the primary, or the lesion types."
+            )
+        if self.attributes and not self.lesion_kinds:
+            raise UsageError("Attributes are chosen for lesions of a type.", "Say which with lesion_kinds.")
+
+    def _check_images(self) -> None:
+        for name in self.modalities:
+            if name not in MODALITIES:
+                raise UsageError(f"There is no modality {name!r}.", f"Choose from {', '.join(MODALITIES)}.")
+        if self.centre and self.centre not in PET_SCANNERS:
+            raise UsageError(f"There is no centre {self.centre!r}.", f"Choose one of {', '.join(MR_SCANNERS)}.")
+        for words, spacing in (("PET", self.pet_spacing_mm), ("MR", self.mr_spacing_mm)):
+            if spacing and not (len(spacing) == 3 and all(0.3 <= s <= _COARSEST_OTHER_MM for s in spacing)):
+                raise UsageError(
+                    f"A {words} with a spacing of {spacing} mm cannot hold a node.",
+                    f"Choose 0.3 to {_COARSEST_OTHER_MM} mm along every axis.",
+                )
 
 
 @dataclass(frozen=True, eq=False)
 class VirtualPatient:
-    """A CT and everything that is true about it, on one grid.
+    """A CT and everything that is true about it, on one grid; other images on grids of their own.
 
     Parameters
     ----------
@@ -89,6 +139,11 @@ class VirtualPatient:
     lesions : Volume
         1 GTVp, 2 GTVn. No two lesions touch, so components (26-connectivity) count them.
     truth : Truth
+    lesion_ids : Volume
+        Number of each lesion: 1 the primary, 2, 3, ... the nodes in the order of `truth.nodes`.
+    pet : Volume, optional
+        SUV, float32, on a grid of its own in the same world.
+    mr : MrPair, optional
     """
 
     ct: Volume
@@ -96,6 +151,9 @@ class VirtualPatient:
     subsites: Volume
     lesions: Volume
     truth: Truth
+    lesion_ids: Volume
+    pet: Volume | None = None
+    mr: MrPair | None = None
 
 
 def virtual_patient(
@@ -130,6 +188,8 @@ def virtual_patient(
             f"A spacing of {spacing_mm} mm cannot hold a neck.",
             f"Choose {_FINEST_MM} to {_COARSEST_MM} mm along every axis.",
         )
+    # Generators of their own: the CT of a seed is the same with and without the other images.
+    looks_rng, pet_rng, mr_rng = rng.spawn(3)
     female, fat = bool(rng.random() < 0.27), float(np.clip(rng.standard_normal(), -1.8, 2.2))
     model = load_shape_model()
     pose = draw_pose(model, rng, 0.97 if female else 1.01)
@@ -144,19 +204,34 @@ def virtual_patient(
     paint_pharynx(canvas, rng)
     paint_neck(canvas, draw_neck(rng, female), rng)
 
+    healthy = canvas.tissue.copy()
     fine_mm = tuple(s / b for s, b in zip(spacing_mm, block, strict=True))
-    site, ids, drawn = _disease(canvas, fine_mm, spacing_mm, options, rng)  # type: ignore[arg-type]
-    ct = render(canvas, bone, rng, wide=options.wide_hu, block=block, voxel_mm=spacing_mm)
+    drawn = _disease(canvas, fine_mm, spacing_mm, options, rng, looks_rng)  # type: ignore[arg-type]
+    ct = render(
+        canvas, bone, rng, wide=options.wide_hu, block=block, voxel_mm=spacing_mm, overlays=drawn.overlays
+    )  # fmt: skip
+    organs, subsites, tissue = (block_mode(a, block) for a in (canvas.organs, canvas.subsites, healthy))
+    ids = _coarser_lesions(drawn.numbers, block)
 
-    organs, subsites = (block_mode(a, block) for a in (canvas.organs, canvas.subsites))
-    ids = _coarser_lesions(ids, block)
-    truth = measure_truth(organs, subsites, ids, geometry, site, drawn, "F" if female else "M", fat)
-    lesions = np.where(ids > 1, GTVN, ids).astype(np.uint8)
+    lattice = Lattice.of_blocks(geometry, block)
+    pet = _pet(canvas, drawn, lattice, options, pet_rng) if "pet" in options.modalities else None
+    mr = None
+    if "mr" in options.modalities:
+        mr = make_pair(
+            canvas, healthy, drawn.numbers, drawn.targets, drawn.looks, lattice, mr_rng,
+            spacing_mm=options.mr_spacing_mm, centre=options.centre,
+        )  # fmt: skip
+    truth = measure_truth(organs, subsites, ids, geometry, drawn.site, drawn.nodes, "F" if female else "M", fat)
+    truth = replace(truth, lesions=describe(drawn, ct, ids, tissue, geometry, pet, lattice))
+    table = np.array([0, *(GTVP if t == "gtvp" else GTVN for t in drawn.targets)], np.uint8)
 
     def labels(array: NDArray) -> Volume:
         return Volume(array, geometry, Quantity.LABEL)
 
-    return VirtualPatient(Volume(ct, geometry, Quantity.HU), labels(organs), labels(subsites), labels(lesions), truth)
+    return VirtualPatient(
+        Volume(ct, geometry, Quantity.HU), labels(organs), labels(subsites), labels(table[ids]), truth, labels(ids),
+        pet, mr,
+    )  # fmt: skip
 
 
 def iter_patients(
@@ -217,20 +292,36 @@ def _disease(
     spacing_mm: tuple[float, float, float],
     options: PhantomOptions,
     rng: np.random.Generator,
-) -> tuple[str, NDArray[np.uint8], list[disease.DrawnNode]]:
-    """Sub-site, lesion numbers on the canvas (1 the primary, 2, 3, ... nodes), and the nodes."""
+    looks_rng: np.random.Generator,
+) -> Disease:
+    """Paint the disease: lesions of chosen types, or a primary (number 1) with its nodes (2, 3, ...)."""
+    gap = 2.3 * max(spacing_mm)
+    if options.lesion_kinds:
+        return draw_types(canvas, options.lesion_kinds, options.attributes, gap, fine_mm, rng)
     ids = np.zeros(canvas.shape, np.uint8)
     if not options.disease:
-        return "", ids, []
+        return Disease(ids)
     site = options.primary or disease.draw_primary_site(rng)
     diameter = float(np.exp(rng.uniform(*np.log(options.diameter_mm))))
     ids[disease.grow_primary(canvas, site, diameter, fine_mm, rng)] = 1
     canvas.tissue[ids == 1] = Tissue.TUMOUR
     x = _common_x(canvas, ids == 1)
     side = "left" if x > 0 else "right"
-    count = int(rng.integers(options.nodes[0], options.nodes[1] + 1))
-    gap = 2.3 * max(spacing_mm)
-    return site, ids, disease.place_nodes(canvas, ids, count, site, side, gap, fine_mm, rng)
+    if options.nodes is None:
+        places = draw_pattern(lymphatic_site(site), diameter, looks_rng)
+        nodes = disease.place_pattern(canvas, ids, places, side, gap, fine_mm, rng)
+    else:
+        count = int(rng.integers(options.nodes[0], options.nodes[1] + 1))
+        nodes = disease.place_nodes(canvas, ids, count, site, side, gap, fine_mm, rng)
+    return with_looks(site, ids, nodes, looks_rng)
+
+
+def _pet(canvas: Canvas, drawn: Disease, lattice: Lattice, options: PhantomOptions, rng: np.random.Generator) -> Volume:
+    """The PET of the painted patient."""
+    scanner = draw_pet_scanner(rng, options.centre, options.pet_spacing_mm)
+    grid = pet_geometry(lattice, scanner.spacing_mm, rng)
+    uptake = uptake_map(canvas, drawn.numbers, drawn.looks, rng)
+    return Volume(render_pet(uptake, lattice, grid, scanner, rng), grid, Quantity.SUV)
 
 
 def _common_x(canvas: Canvas, mask: NDArray[np.bool_]) -> float:

@@ -12,6 +12,7 @@ from scipy.spatial.distance import pdist
 
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.anatomy.subsites import FIELDS, SUBSITES
+from hyoid.phantom.attributes import Attributes
 from hyoid.phantom.disease import DrawnNode
 from hyoid.volume import Geometry
 
@@ -39,6 +40,38 @@ class NodeTruth:
 
 
 @dataclass(frozen=True)
+class LesionTruth:
+    """One lesion: what was chosen for it, and what its image shows.
+
+    Parameters
+    ----------
+    id : int
+        Its number in `lesion_ids`.
+    kind : str
+        Name in `hyoid.phantom.lesion_types.LESION_TYPES`.
+    zero_shot : bool
+        Of a type that is reserved: never for training.
+    target : {"gtvp", "gtvn"}
+    attributes, measured : Attributes
+        As drawn, and measured back from CT and mask.
+    volume_ml, longest_mm : float
+        On the grid of the CT.
+    suv_max : float, optional
+        On the grid of the PET, in the lesion.
+    """
+
+    id: int
+    kind: str
+    zero_shot: bool
+    target: str
+    attributes: Attributes
+    measured: Attributes
+    volume_ml: float
+    longest_mm: float
+    suv_max: float | None = None
+
+
+@dataclass(frozen=True)
 class Truth:
     """What is known about a virtual patient.
 
@@ -58,6 +91,8 @@ class Truth:
     involved_subsites : tuple of str
         Names of the sub-sites that it overlaps, with their side; the one in which it arose is always among them.
     nodes : tuple of NodeTruth
+    lesions : tuple of LesionTruth
+        All lesions, in the order of their numbers.
     """
 
     sex: str
@@ -68,6 +103,7 @@ class Truth:
     involved: dict[str, bool] = field(default_factory=dict)
     involved_subsites: tuple[str, ...] = ()
     nodes: tuple[NodeTruth, ...] = ()
+    lesions: tuple[LesionTruth, ...] = ()
 
 
 def measure_truth(
