@@ -3,10 +3,10 @@
     python benchmarks/petct.py STUDY [--folds N] [--precision bf16] [--scratch DIR]
 
 STUDY is a DICOM folder with CT and PET. Networks have the paper's shapes and random weights (time does not depend on
-them, and Dice is measured on their labels). The peer prepares the same regions and runs the same tiles: U-Nets in
-torch as nnU-Net's predictor does (without mirroring), SegResNetDS in MONAI's `sliding_window_inference`, all in float32.
-Graphs are compiled before the timing. Prints a table for
-`docs/benchmarks.md`. Ten compiled networks take about 8 GB of disk in the scratch folder.
+them, and Dice is measured on their labels). The peer prepares the same regions and runs the same tiles in float32:
+U-Nets in torch as nnU-Net's predictor does (without mirroring), SegResNetDS in MONAI's `sliding_window_inference`.
+Graphs are compiled before the timing. Prints a table for `docs/benchmarks.md`. Ten compiled networks take about 8 GB
+of disk in the scratch folder.
 """
 
 from __future__ import annotations
