@@ -151,6 +151,8 @@ def train_targets(
         processes=processes,
         logger=logger,
     )
+    if module.global_rank:
+        return out / "package"  # the first process writes it
     return save_package(
         recipe,
         module,
