@@ -19,7 +19,7 @@ import numpy as np
 
 from hyoid.geometry.resample import resample
 from hyoid.io.files import read_labels
-from hyoid.io.model_package import CARD, read_manifest, read_package, write_manifest
+from hyoid.io.model_package import CARD, ModelPackage, read_package, write_manifest
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.metrics.case_results import measure_case
 from hyoid.metrics.masks import CaseMasks
@@ -32,7 +32,8 @@ from hyoid.training.targets_cases import find_targets_cases, head_of
 
 KEYS = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
 STAGES = {"head": "petct-head", "coarse": "petct-coarse", "resenc": "petct-resenc", "segresnet": "petct-segresnet"}
-BASELINE_SUV = 4.0
+BASELINE_SUV, BELOW_CRICOID_MM = 4.0, 50.0
+WHOLE, BASELINE = "the whole system", f"SUV >= {BASELINE_SUV:g} below the brain"
 
 
 def main() -> None:
@@ -42,65 +43,70 @@ def main() -> None:
     parser.add_argument("test", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("work/cache"))
+    parser.add_argument("--most", type=int, default=100, help="patients")
     arguments = parser.parse_args()
-    packages = {key: read_package(arguments.runs / f"run_{key}" / "package") for key in STAGES}
-    head, coarse, resenc, segresnet = packages.values()
+    folders = {key: arguments.runs / f"run_{key}" / "package" for key in STAGES}
+    packages = {key: read_package(folder) for key, folder in folders.items() if folder.is_dir()}
+    head, coarse = packages["head"], packages["coarse"]
+    fine = tuple(package for key, package in packages.items() if key not in ("head", "coarse"))
     machine = Machine("cpu", arguments.cache, "f32")
-    systems = {
-        "both fine networks": ((resenc, segresnet), True),
-        "petct-resenc alone": ((resenc,), True),
-        "petct-segresnet alone": ((segresnet,), True),
-        "both, without PET": ((resenc, segresnet), False),
-        f"SUV >= {BASELINE_SUV:g} below the brain": ((), True),
-    }
-    results: dict[str, list] = {name: [] for name in systems}
+    systems = {WHOLE: (fine, True), "without PET": (fine, False), "coarse network alone": ((as_fine(coarse),), True)}
+    systems = {name: system for name, system in systems.items() if system[0]}
+    results: dict[str, list] = {name: [] for name in (*systems, BASELINE)}
     head_dice: list[float] = []
     centre_mm: list[float] = []
-    cases = 0
-    for files in find_targets_cases(arguments.test):
-        cases += 1
+    for files in find_targets_cases(arguments.test)[: arguments.most]:
         study = read_petct(files.ct, PetRequest(file=files.pet, units="suv"))
         ct, pet = study.ct.volume, study.pet.volume
         organs, truth = read_labels(files.organs), read_labels(files.targets)
         reference = CaseMasks(truth.geometry, labels=truth.array)
         found, _ = head_mask(ct, head, machine)
-        true = head_of(ct, organs, 50.0)
-        wanted = resample(true, found.geometry).array > 0
+        wanted = resample(head_of(ct, organs, BELOW_CRICOID_MM), found.geometry).array > 0
         head_dice.append(2 * (wanted & (found.array > 0)).sum() / (wanted.sum() + (found.array > 0).sum()))
-        for name, (fine, with_pet) in systems.items():
-            if fine:
-                run = find_targets(ct, pet if with_pet else None, PetCtModels(head, coarse, fine), machine)
-                labels = run.labels.array
-                if name == "both fine networks" and run.facts["fine_centre_lps_mm"] is not None:
-                    middle = truth.geometry.to_lps(np.argwhere(truth.array > 0).mean(axis=0))
-                    centre_mm.append(float(np.linalg.norm(middle - np.array(run.facts["fine_centre_lps_mm"]))))
-            else:
-                labels = threshold(on_ct(pet, ct.geometry, interpolation="linear").array, organs.array)
-            masks = CaseMasks(ct.geometry, labels=labels)
+        for name, (networks, with_pet) in systems.items():
+            run = find_targets(ct, pet if with_pet else None, PetCtModels(head, coarse, networks), machine)
+            masks = CaseMasks(ct.geometry, labels=run.labels.array)
             results[name].append(measure_case(files.name, reference, masks, HECKTOR_2025_STYLE))
+            centre = run.facts["fine_centre_lps_mm"]
+            if with_pet and centre is not None and len(centre_mm) < len(head_dice):
+                middle = truth.geometry.to_lps(np.argwhere(truth.array > 0).mean(axis=0))
+                centre_mm.append(float(np.linalg.norm(middle - np.array(centre))))
+        simple = threshold(on_ct(pet, ct.geometry, interpolation="linear").array, organs.array)
+        masks = CaseMasks(ct.geometry, labels=simple)
+        results[BASELINE].append(measure_case(files.name, reference, masks, HECKTOR_2025_STYLE))
         print(files.name, f"head {head_dice[-1]:.3f}", flush=True)
     table = {name: summarise(rows, HECKTOR_2025_STYLE) for name, rows in results.items()}
     numbers = {
-        name: {key: [round(v, 4) if v is not None else None for v in interval(summary, key)] for key in KEYS}
+        name: {key: [None if v is None else round(v, 4) for v in interval(summary, key)] for key in KEYS}
         for name, summary in table.items()
     }
-    print(json.dumps(numbers, indent=1))
-    text = card_table(table, cases)
+    text, cases = card_table(table), len(head_dice)
     extra = (
-        f"Head region: Dice {np.mean(head_dice):.3f} (lowest {min(head_dice):.3f}). Coarse stage: its centroid lies "
-        f"{np.median(centre_mm) if centre_mm else np.nan:.1f} mm (median; largest {max(centre_mm, default=0):.1f}) "
-        "from the true one; the cube reaches 72 mm to each side."
+        f"Head region: mean Dice {np.mean(head_dice):.3f}, lowest {min(head_dice):.3f}. Centre of the fine cube: "
+        f"{np.median(centre_mm) if centre_mm else np.nan:.1f} mm (median) from the true one, at most "
+        f"{max(centre_mm, default=np.nan):.1f} mm, found in {len(centre_mm)} of {cases}; the cube reaches 72 mm."
     )
-    print(text, extra)
-    for key, name in STAGES.items():
-        target = arguments.weights / name
+    print(json.dumps(numbers, indent=1), text, extra, sep="\n")
+    for key, package in packages.items():
+        target = arguments.weights / STAGES[key]
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(arguments.runs / f"run_{key}" / "package", target)
-        manifest = read_manifest(target)
-        metrics = {"patients": cases, "data": "virtual patients of centres e and f, unseen", "systems": numbers}
-        changed = manifest.model_copy(update={"metrics": metrics | {"head_dice": round(float(np.mean(head_dice)), 4)}})
+        shutil.copytree(folders[key], target)
+        metrics = {
+            "patients": cases,
+            "data": "virtual patients of centres e and f, unseen in training",
+            "head_dice": round(float(np.mean(head_dice)), 4),
+            "systems": numbers,
+        }
+        changed = package.manifest.model_copy(update={"metrics": metrics})
         write_manifest(target, changed)
         (target / CARD).write_text(card(changed, text, extra), encoding="utf-8")
+
+
+def as_fine(coarse: ModelPackage) -> ModelPackage:
+    """The coarse network in the place of the fine ones, at its own spacing."""
+    constants = coarse.manifest.preprocessing
+    fine = constants | {"stage": "fine", "region": constants["region"] | {"min_volume_ml": 0.1}}
+    return ModelPackage(coarse.manifest.model_copy(update={"preprocessing": fine}), coarse.weights)
 
 
 def threshold(suv: np.ndarray, organs: np.ndarray) -> np.ndarray:
@@ -124,7 +130,7 @@ def interval(summary: dict, key: str) -> tuple:
     return tuple(summary.get(name) for name in (key, f"{key}.ci95_low", f"{key}.ci95_high"))
 
 
-def card_table(table: dict, cases: int) -> str:
+def card_table(table: dict) -> str:
     """Rows of the card."""
     lines = ["| system | GTVp DSC | GTVn DSCagg | GTVn F1 |", "|---|---|---|---|"]
     for name, summary in table.items():
