@@ -1,6 +1,6 @@
 """Virtual PET/CT patients whose scanners are those of chosen centres: train on some, measure on others.
 
-    python scripts/make_petct_cohort.py OUT --seed 71 --n 18 --centres abcd
+python scripts/make_petct_cohort.py OUT --seed 71 --n 18 --centres abcd
 """
 
 from __future__ import annotations
