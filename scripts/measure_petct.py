@@ -31,7 +31,13 @@ from hyoid.preprocess.pet import on_ct
 from hyoid.training.targets_cases import find_targets_cases, head_of
 
 KEYS = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
-STAGES = {"head": "petct-head", "coarse": "petct-coarse", "resenc": "petct-resenc", "segresnet": "petct-segresnet"}
+STAGES = {
+    "head": "petct-head",
+    "coarse": "petct-coarse",
+    "resenc": "petct-resenc",
+    "segresnet": "petct-segresnet",
+    "plain": "petct-plain",
+}
 BASELINE_SUV, BELOW_CRICOID_MM = 4.0, 50.0
 WHOLE, BASELINE = "the whole system", f"SUV >= {BASELINE_SUV:g} below the brain"
 
@@ -47,6 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folders = {key: arguments.runs / f"run_{key}" / "package" for key in STAGES}
     packages = {key: read_package(folder) for key, folder in folders.items() if folder.is_dir()}
+    packages.pop("plain", None)
     head, coarse = packages["head"], packages["coarse"]
     fine = tuple(package for key, package in packages.items() if key not in ("head", "coarse"))
     machine = Machine("cpu", arguments.cache, "f32")
@@ -81,6 +88,9 @@ def main() -> None:
         for name, summary in table.items()
     }
     text, cases = card_table(table), len(head_dice)
+    if not fine:
+        packages["plain"] = as_fine(coarse)
+        folders["plain"] = folders["coarse"]
     extra = (
         f"Head region: mean Dice {np.mean(head_dice):.3f}, lowest {min(head_dice):.3f}. Centre of the fine cube: "
         f"{np.median(centre_mm) if centre_mm else np.nan:.1f} mm (median) from the true one, at most "
@@ -106,7 +116,11 @@ def as_fine(coarse: ModelPackage) -> ModelPackage:
     """The coarse network in the place of the fine ones, at its own spacing."""
     constants = coarse.manifest.preprocessing
     fine = constants | {"stage": "fine", "region": constants["region"] | {"min_volume_ml": 0.1}}
-    return ModelPackage(coarse.manifest.model_copy(update={"preprocessing": fine}), coarse.weights)
+    words = (
+        "Outlines tumour and nodes in the fine region: the coarse network once more, where no fine one is installed."
+    )
+    changed = {"preprocessing": fine, "name": STAGES["plain"], "words": words}
+    return ModelPackage(coarse.manifest.model_copy(update=changed), coarse.weights)
 
 
 def threshold(suv: np.ndarray, organs: np.ndarray) -> np.ndarray:
