@@ -31,26 +31,14 @@ from hyoid.preprocess.pet import on_ct
 from hyoid.training.targets_cases import find_targets_cases, head_of
 
 KEYS = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
-STAGES = {
-    "head": "petct-head",
-    "coarse": "petct-coarse",
-    "resenc": "petct-resenc",
-    "segresnet": "petct-segresnet",
-    "plain": "petct-plain",
-}
+STAGES = {name: f"petct-{name}" for name in ("head", "coarse", "resenc", "segresnet", "plain")}
 BASELINE_SUV, BELOW_CRICOID_MM = 4.0, 50.0
 WHOLE, BASELINE = "the whole system", f"SUV >= {BASELINE_SUV:g} below the brain"
 
 
 def main() -> None:
     """Measure, print, copy."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", type=Path)
-    parser.add_argument("test", type=Path)
-    parser.add_argument("weights", type=Path)
-    parser.add_argument("--cache", type=Path, default=Path("work/cache"))
-    parser.add_argument("--most", type=int, default=100, help="patients")
-    arguments = parser.parse_args()
+    arguments = options()
     folders = {key: arguments.runs / f"run_{key}" / "package" for key in STAGES}
     packages = {key: read_package(folder) for key, folder in folders.items() if folder.is_dir()}
     packages.pop("plain", None)
@@ -97,28 +85,41 @@ def main() -> None:
         f"{max(centre_mm, default=np.nan):.1f} mm, found in {len(centre_mm)} of {cases}; the cube reaches 72 mm."
     )
     print(json.dumps(numbers, indent=1), text, extra, sep="\n")
+    metrics = {
+        "patients": cases,
+        "data": "virtual patients of centres e and f, unseen in training",
+        "head_dice": round(float(np.mean(head_dice)), 4),
+        "systems": numbers,
+    }
     for key, package in packages.items():
-        target = arguments.weights / STAGES[key]
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(folders[key], target)
-        metrics = {
-            "patients": cases,
-            "data": "virtual patients of centres e and f, unseen in training",
-            "head_dice": round(float(np.mean(head_dice)), 4),
-            "systems": numbers,
-        }
-        changed = package.manifest.model_copy(update={"metrics": metrics})
-        write_manifest(target, changed)
-        (target / CARD).write_text(card(changed, text, extra), encoding="utf-8")
+        deliver(package, folders[key], arguments.weights / STAGES[key], metrics, f"{text}\n\n{extra}")
+
+
+def options() -> argparse.Namespace:
+    """What the user asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path("work/cache"))
+    parser.add_argument("--most", type=int, default=100, help="patients")
+    return parser.parse_args()
+
+
+def deliver(package: ModelPackage, source: Path, target: Path, metrics: dict, measured: str) -> None:
+    """Copy a package with what was measured in its manifest and card."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)
+    changed = package.manifest.model_copy(update={"metrics": metrics})
+    write_manifest(target, changed)
+    (target / CARD).write_text(card(changed, measured), encoding="utf-8")
 
 
 def as_fine(coarse: ModelPackage) -> ModelPackage:
     """The coarse network in the place of the fine ones, at its own spacing."""
     constants = coarse.manifest.preprocessing
     fine = constants | {"stage": "fine", "region": constants["region"] | {"min_volume_ml": 0.1}}
-    words = (
-        "Outlines tumour and nodes in the fine region: the coarse network once more, where no fine one is installed."
-    )
+    words = "Outlines tumour and nodes in the fine region: the coarse network once more, in the place of fine ones."
     changed = {"preprocessing": fine, "name": STAGES["plain"], "words": words}
     return ModelPackage(coarse.manifest.model_copy(update=changed), coarse.weights)
 
@@ -157,7 +158,7 @@ def card_table(table: dict) -> str:
     return "\n".join(lines)
 
 
-def card(manifest, table: str, extra: str) -> str:
+def card(manifest, measured: str) -> str:
     """CARD.md of one package."""
     return (
         f"# {manifest.name} {manifest.version}\n\n{manifest.words} One network of the PET/CT system; small, made to "
@@ -166,7 +167,7 @@ def card(manifest, table: str, extra: str) -> str:
         f"## Measured\n\nThe whole system on {manifest.metrics['patients']} virtual patients whose scanner settings "
         "(centres e and f) were never seen in training; protocol hecktor2025-style, 95 % bootstrap over patients. The "
         "last row is the trivial baseline: every part at or above SUV 4 below the brain, the largest one GTVp.\n\n"
-        f"{table}\n\n{extra}\n\n"
+        f"{measured}\n\n"
         "## Limits\n\nNo real PET/CT was seen in training or measurement, so nothing is known of real patients. Few "
         "virtual patients, one fold, one seed. The scans held head and neck alone, no whole body. Research use only.\n"
     )
