@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINT := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo "-c constraints-cpu.txt")
 
-.PHONY: demo test check bench weights clean
+.PHONY: demo test check bench weights petct-weights clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hyoid needs Python 3.11 or newer")'
@@ -62,3 +62,10 @@ weights: $(VENV)/.installed-test
 	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
 	$(MEASURE) sgrnet $(WORK) $(VALIDATION)
 	for name in organs neck tumour sgrnet; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
+
+# The PET/CT system's default networks, from virtual patients of centres a-d, measured on centres e and f.
+petct-weights: $(VENV)/.installed-test
+	$(BIN)/python scripts/make_petct_cohort.py $(WORK)/petct-train --seed 71 --n 18 --centres abcd
+	$(BIN)/python scripts/make_petct_cohort.py $(WORK)/petct-test --seed 72 --n 10 --centres ef
+	for stage in head coarse resenc segresnet; do $(BIN)/hyoid train petct-$$stage --data $(WORK)/petct-train --out $(WORK)/run_$$stage --threads 1 || exit 1; done
+	$(BIN)/python scripts/measure_petct.py $(WORK) $(WORK)/petct-test src/hyoid/weights --cache $(WORK)/cache

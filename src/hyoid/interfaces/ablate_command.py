@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,16 +13,34 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
+from hyoid.interfaces.petct_command import COARSE, HEAD
 from hyoid.interfaces.places import cache_folder, device_named
 
 GRADIENT_TABLES = ("gradient-fold0", "gradient-5fold")
+HECKTOR = "hecktor-table5"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a user asked for, for Table 5 of the PET/CT paper."""
+
+    train: Path
+    test: Path
+    out: Path
+    seeds: int
+    steps: int | None
+    head: str
+    coarse: str
+    device: str
 
 
 def ablate(
-    table: Annotated[str, typer.Argument(help="sgrnet-table1, sgrnet-table2, gradient-fold0 or gradient-5fold.")],
+    table: Annotated[str, typer.Argument(help="sgrnet-table1|2, gradient-fold0|5fold or hecktor-table5.")],
     data: Annotated[Path, typer.Option(help="Folder of cases for cross-validation.")],
     out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
-    validation: Annotated[Path | None, typer.Option(help="sgrnet: folder of cases that no row is trained on.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="sgrnet, hecktor: folder of cases that no row is trained on.")
+    ] = None,
     tumour: Annotated[
         list[str] | None,
         typer.Option(help="sgrnet: tumour packages, one per fold of `hyoid train tumour --fold`, in order."),
@@ -32,6 +52,11 @@ def ablate(
     preset: Annotated[str, typer.Option(help="Preset of the recipe: budget and constants of every row.")] = "ablation",
     folds: Annotated[int, typer.Option(min=2)] = 5,
     seeds: Annotated[int, typer.Option(min=1)] = 3,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="hecktor: steps per training instead of the recipe's.")
+    ] = None,
+    head: Annotated[str, typer.Option(help="hecktor: package of stage 1.")] = HEAD,
+    coarse: Annotated[str, typer.Option(help="hecktor: package of stage 2.")] = COARSE,
     row: Annotated[list[str] | None, typer.Option(help="Only this row; may be given several times.")] = None,
     priors: Annotated[Path | None, typer.Option(help="Folder of prepared cases; OUT/priors by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -46,6 +71,11 @@ def ablate(
         run_gradient_ablation(
             table, data, out, preset=preset, seeds=seeds, rows=row or (), device=device, dry_run=dry_run, teller=teller
         )
+        return
+    if table == HECKTOR:
+        if validation is None:
+            raise UsageError("Table 5 is scored on patients of other centres.", "Give their folder as --validation.")
+        _hecktor(Setting(data, validation, out, seeds, steps, head, coarse, device), row or (), dry_run, as_json)
         return
     if validation is None or not tumour:
         raise UsageError("SGRNet's tables need --validation, and --tumour once per fold.", "Give both.")
@@ -90,3 +120,39 @@ def ablate(
         )
     teller.event("done", table=str(out / "table.json"))
     teller.say(f"Table: {out / 'table.md'}")
+
+
+def _hecktor(setting: Setting, only: Sequence[str], dry_run: bool, as_json: bool) -> None:
+    """Table 5 of the PET/CT paper."""
+    try:
+        from hyoid.pipelines import petct_ablation
+        from hyoid.pipelines.structured_report import Machine
+    except ImportError as error:
+        raise UsageError(
+            f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
+        ) from error
+    teller = Teller(as_json=as_json)
+    rows = petct_ablation.planned(only)
+    networks = list(dict.fromkeys(network for row in rows for network in row.networks))
+    if dry_run:
+        names = [f"{recipe} {preset}" for recipe, preset in networks]
+        teller.event("plan", table=HECKTOR, rows=[r.name for r in rows], networks=names, seeds=setting.seeds)
+        teller.say(f"{HECKTOR}: {len(rows)} rows from {len(networks)} networks x {setting.seeds} seeds: {names}.")
+        return
+    with teller.bars():
+        petct_ablation.ablate(
+            petct_ablation.Setting(
+                train=setting.train,
+                test=setting.test,
+                out=setting.out,
+                head=load_model(setting.head),
+                coarse=load_model(setting.coarse),
+                machine=Machine(device_named(setting.device), cache_folder()),
+                seeds=setting.seeds,
+                steps=setting.steps,
+            ),
+            only,
+            on_progress=teller.progress,
+        )
+    teller.event("done", table=str(setting.out / "table.json"))
+    teller.say(f"Table: {setting.out / 'table.md'}")

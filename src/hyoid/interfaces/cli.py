@@ -16,9 +16,11 @@ from hyoid.errors import HyoidError
 from hyoid.interfaces import (
     ablate_command,
     evaluate_command,
+    grand_challenge_command,
     measure_command,
     midrt_command,
     models_command,
+    petct_command,
     phantom_command,
     predict_command,
     report_command,
@@ -37,6 +39,8 @@ app = typer.Typer(
 app.command("demo")(report_command.demo)
 app.command("report")(report_command.report)
 app.command("midrt")(midrt_command.midrt_command)
+app.command("petct")(petct_command.petct)
+app.command("grand-challenge")(grand_challenge_command.grand_challenge)
 app.command("structure")(structure_command.structure)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)

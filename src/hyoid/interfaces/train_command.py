@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,20 +10,20 @@ import typer
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.installed import OUTLINING, load_models, package_folder, pulled_folder
+from hyoid.interfaces.installed import OUTLINING, load_model, load_models, package_folder, pulled_folder
 from hyoid.interfaces.places import cache_folder, device_named
 
 HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
-FOLDS = 5  # of the mid-treatment system
+FOLDS = 5  # of the PET/CT and mid-treatment systems
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Recipe name (organs, tumour, sgrnet) or a YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="Recipe name (organs, tumour, sgrnet, petct-head …) or a YAML file.")],
     data: Annotated[list[Path], typer.Option(help="Folder of cases; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
     preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
     fold: Annotated[
-        int | None, typer.Option(min=0, max=FOLDS - 1, help="Leave out this half (midrt: fifth) of them.")
+        int | None, typer.Option(min=0, max=FOLDS - 1, help="Leave out this half (midrt, petct: fifth) of them.")
     ] = None,
     start: Annotated[
         str | None, typer.Option(help="Package whose weights to begin with; for preset ct_fm: ct_fm.")
@@ -37,6 +38,10 @@ def train(
     priors: Annotated[
         Path | None, typer.Option(help="sgrnet: folder that keeps prepared cases between runs; OUT/priors by default.")
     ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="petct: package that finds the head in cases without an outline of it.")
+    ] = None,
+    logger: Annotated[str, typer.Option(help="petct: tensorboard or mlflow, beside metrics.jsonl.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
@@ -70,7 +75,19 @@ def train(
         torch.set_num_threads(threads)
     accelerator = "gpu" if device_named(device) == "cuda" else "cpu"
     with teller.bars():
-        if isinstance(chosen, recipes.SegmentationRecipe):
+        if isinstance(chosen, recipes.TargetsRecipe):
+            package = run.train_targets(
+                chosen,
+                data,
+                out,
+                fold=fold,
+                find_head=_head_finder(head),
+                device=accelerator,
+                processes=int(os.environ.get("WORLD_SIZE", "1")),  # torchrun's word
+                logger=logger,
+                on_progress=teller.progress,
+            )
+        elif isinstance(chosen, recipes.SegmentationRecipe):
             package = run.train_segmentation(
                 chosen,
                 data,
@@ -120,11 +137,24 @@ def encoder_weights(name: str) -> dict[str, Any]:
     return load_file(files[0])
 
 
+def _head_finder(package: str | None) -> Any:
+    """Finds the head in a CT by a package's network; None without one."""
+    if package is None:
+        return None
+    from hyoid.pipelines.petct import head_mask
+    from hyoid.pipelines.structured_report import Machine
+
+    model, machine = load_model(package), Machine("cpu", cache_folder())
+    return lambda ct: head_mask(ct, model, machine)[0]
+
+
 def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path) -> None:
     """What a run would read, do and write."""
     from hyoid.training.cases import find_cases
+    from hyoid.training.targets_cases import find_targets_cases
 
-    counts = {folder.name: len(find_cases(folder)) for folder in data}
+    find: Any = find_targets_cases if recipe.task == "targets" else find_cases
+    counts = {folder.name: len(find(folder)) for folder in data}
     optimiser = recipe.optimiser
     teller.event("plan", recipe=recipe.name, cases=counts, steps=optimiser.steps, batch=optimiser.batch, out=str(out))
     cases = ", ".join(f"{n} cases in {name}" for name, n in counts.items())

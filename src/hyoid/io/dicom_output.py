@@ -7,12 +7,18 @@ from collections.abc import Sequence
 
 import pydicom.uid
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    PositronEmissionTomographyImageStorage,
+    generate_uid,
+)
 
 from hyoid.volume import Geometry
 
 MANUFACTURER = "hyoid"
-_SOP_CLASSES = {"CT": CTImageStorage, "MR": MRImageStorage}
+_SOP_CLASSES = {"CT": CTImageStorage, "MR": MRImageStorage, "PT": PositronEmissionTomographyImageStorage}
 # Patient and study attributes that DICOM wants present, empty where unknown (type 2).
 _PATIENT_AND_STUDY = (
     "PatientName",
@@ -35,7 +41,7 @@ def synthetic_headers(geometry: Geometry, *, modality: str = "CT", seed: str = "
     Parameters
     ----------
     geometry : Geometry
-    modality : {"CT", "MR"}
+    modality : {"CT", "MR", "PT"}
     seed : str, optional
         The same seed gives the same identifiers: the study's fingerprint, say.
 

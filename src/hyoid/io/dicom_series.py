@@ -32,6 +32,7 @@ STEP_TOLERANCE = 0.05
 SHEAR_TOLERANCE_PX = 0.2
 _EXPORT_AGAIN = "Export the series again, complete."
 _QUANTITIES = {"CT": Quantity.HU, "MR": Quantity.MR, "PT": Quantity.BQ_PER_ML}
+_PET_QUANTITIES = {"BQML": Quantity.BQ_PER_ML, "GML": Quantity.SUV}
 # RescaleType (0028,1054) of CT images whose values are not HU, PS3.3 C.11.1.1.2.
 _NOT_HU = {"OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"}
 
@@ -173,11 +174,14 @@ def _quantity(header: Dataset) -> Quantity:
     modality = headers.text(header, "Modality")
     if modality not in _QUANTITIES:
         raise SeriesError(f"The series has modality {modality or 'unknown'}.", "Give a CT, MR or PET series.")
-    if modality == "PT" and headers.text(header, "Units") != "BQML":
-        raise SeriesError(
-            f"The PET series has units {headers.text(header, 'Units') or 'unknown'}; BQML is read here.",
-            "Other PET units come with `hyoid petct`.",
-        )
+    if modality == "PT":
+        units = headers.text(header, "Units")
+        if units not in _PET_QUANTITIES:
+            raise SeriesError(
+                f"The PET series has units {units or 'unknown'}; BQML and GML are read here.",
+                "`hyoid petct` also reads the counts of scanners that store their own SUV factor.",
+            )
+        return _PET_QUANTITIES[units]
     rescale_type = headers.text(header, "RescaleType")
     if modality == "CT" and rescale_type in _NOT_HU:
         raise SeriesError(

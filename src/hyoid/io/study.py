@@ -91,7 +91,7 @@ def read_study(
         raise UnreadableFileError("The study does not exist.", "Check the path.")
     if path.is_file() and image_suffix(path):
         return _from_file(path, modality)
-    instances, passed_over = _instances(path)
+    instances, passed_over = dicom_instances(path)
     if path.is_file() and series is None and not _is_zip(path):
         first = headers.parse(path.read_bytes())
         series = headers.text(first, "SeriesInstanceUID") if first is not None else None
@@ -129,7 +129,7 @@ def _is_zip(path: Path) -> bool:
     return sources.read_start(path)[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def _instances(path: Path) -> tuple[list[Instance], int]:
+def dicom_instances(path: Path) -> tuple[list[Instance], int]:
     """DICOM objects in a folder, zip or beside a file, and how many other files there were."""
     if path.is_dir():
         found, place = sources.in_folder(path), "folder"

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from hyoid.models.segresnet import SegResNet, SegResNetShape
 from hyoid.models.sgrnet import SGRNetShape, build_sgrnet
 from hyoid.models.unet import UNet, UNetShape
 
@@ -30,6 +31,8 @@ def build_network(description: Mapping[str, Any]) -> nn.Module:
             return UNet(UNetShape.cubic(**arguments))
         if description["kind"] == "unet_stages":
             return UNet(UNetShape(**arguments))
+        if description["kind"] == "segresnet_ds":
+            return SegResNet(SegResNetShape(**arguments))
         if description["kind"] == "sgrnet":
             return build_sgrnet(SGRNetShape(**arguments))
     except (TypeError, KeyError) as error:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from hyoid.anatomy.structures import BY_NAME, ORGANS
+from hyoid.geometry.orientation import to_canonical
+from hyoid.metrics.uptake import measure_uptake
 from hyoid.report.involvement import Sources, involvement_lines
 from hyoid.report.nodes import node_level, node_lines
 from hyoid.report.patches import region
 from hyoid.report.primary import cm, location_line, size_line
 from hyoid.report.scene import Involvement, ReportInputs, Scene, made_by, make_scene
-from hyoid.report.schema import Lesion, Line, ModelUse, Organ, Report
+from hyoid.report.schema import Lesion, Line, ModelUse, Organ, Report, Uptake
 from hyoid.report.template import BY_KEY, FIELDS
+from hyoid.report.uptake import uptake_lines
 
 __all__ = ["Involvement", "ReportInputs", "build_report"]
 
@@ -52,14 +55,15 @@ def build_report(inputs: ReportInputs) -> Report:
         section=BY_KEY["patient"].section,
         flags=("Identifiers are never written",),
     )
-    ordered = tuple(lines[row.key] for row in FIELDS) + outside
+    lesions = _lesions(scene, inputs)
+    ordered = tuple(lines[row.key] for row in FIELDS) + outside + uptake_lines(lesions, scene, tumour)
     empty = _is_empty(inputs, scene)
     return Report(
         summary=_summary(inputs, scene, {line.key: line for line in ordered}),
         study=inputs.study,
         models=_models(inputs),
         lines=ordered,
-        lesions=_lesions(scene, inputs),
+        lesions=lesions,
         organs=_organs(scene, inputs.organ_sources),
         missing_organs=tuple(BY_NAME[n].words for n in inputs.organs_expected if n not in scene.organs),
         warnings=_warnings(inputs, scene, empty=empty),
@@ -86,10 +90,15 @@ def _is_empty(inputs: ReportInputs, scene: Scene) -> bool:
 def _lesions(scene: Scene, inputs: ReportInputs) -> tuple[Lesion, ...]:
     """Every component, primary first, with its level where it is a node."""
     short = {"GTVp": "Primary tumour", "GTVn": "Node", "target region": "Predicted target region"}
+    suv = None if inputs.pet is None else to_canonical(inputs.pet).array
     rows = []
     for kind, masses in scene.masses.items():
         for mass in masses:
             look = region(mass.patch, scene.geometry)
+            taken = None
+            if suv is not None and kind != "target region":
+                found = measure_uptake(suv[mass.patch.box.slices], mass.patch.mask, scene.geometry.voxel_ml)
+                taken = None if found is None else Uptake(**{k: round(v, 3) for k, v in vars(found).items()})
             rows.append(
                 Lesion(
                     name=f"{short[kind]} {mass.row.lesion}",
@@ -106,6 +115,7 @@ def _lesions(scene: Scene, inputs: ReportInputs) -> tuple[Lesion, ...]:
                     slice_index=look.slice_index,
                     point_lps_mm=look.point_lps_mm,
                     centroid_lps_mm=look.centroid_lps_mm,
+                    uptake=taken,
                 )
             )
     return tuple(rows)

@@ -82,6 +82,8 @@ class ReportInputs:
     involvement : mapping of str to Involvement
         Keys: fields of the template, or organ names.
     involvement_source : ModelUse or None
+    pet : Volume, optional
+        SUV of the nearest PET voxel.
     midline_x_mm : float, optional
         LPS x of the body midline; default from the organs, and without these the centre of the grid.
     warnings : tuple of str
@@ -101,6 +103,7 @@ class ReportInputs:
     target_source: ModelUse | None = None
     involvement: Mapping[str, Involvement] = field(default_factory=dict)
     involvement_source: ModelUse | None = None
+    pet: Volume | None = None
     midline_x_mm: float | None = None
     warnings: tuple[str, ...] = ()
     failed: bool = False
@@ -234,7 +237,9 @@ def _labels(volume: Volume) -> NDArray[np.integer]:
 
 
 def _check(inputs: ReportInputs) -> None:
-    for name in ("subsites", "lesions", "target_region"):
+    if inputs.pet is not None:
+        inputs.pet.require(Quantity.SUV)
+    for name in ("subsites", "lesions", "target_region", "pet"):
         volume: Volume | None = getattr(inputs, name)
         if volume is not None and not volume.geometry.same_grid(inputs.organs.geometry):
             raise GeometryError(

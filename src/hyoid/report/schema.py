@@ -98,8 +98,17 @@ class Line(_Frozen):
         return next((e.region for e in self.evidence if e.region is not None), None)
 
 
+class Uptake(_Frozen):
+    """FDG uptake of a lesion, as `hyoid.metrics.uptake` measures it."""
+
+    suv_max: float
+    suv_mean: float
+    mtv_ml: float
+    tlg_g: float
+
+
 class Lesion(_Frozen):
-    """One measured lesion; lengths as `hyoid measure` defines them."""
+    """One measured lesion; lengths as `hyoid measure` defines them; uptake where there is a PET."""
 
     name: str
     kind: Literal["GTVp", "GTVn", "target region"]
@@ -115,6 +124,7 @@ class Lesion(_Frozen):
     slice_index: int
     point_lps_mm: Point
     centroid_lps_mm: Point
+    uptake: Uptake | None = None
 
 
 class Organ(_Frozen):

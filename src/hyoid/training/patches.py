@@ -88,7 +88,7 @@ def sample_patch(
     angles = np.deg2rad(rng.uniform(-1, 1, 3) * recipe.augmentation.rotation_deg)
     scale = rng.uniform(*recipe.augmentation.scale)
     # Rotation acts on millimetres, indices are voxels.
-    matrix = np.diag(1 / spacing) @ _rotation(angles) @ np.diag(spacing) / scale
+    matrix = np.diag(1 / spacing) @ rotation(angles) @ np.diag(spacing) / scale
     axes = [np.arange(n) - (n - 1) / 2 for n in recipe.patch]
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     index = offsets @ matrix.T + centre
@@ -122,7 +122,7 @@ def _random_voxel(case: Case, name: str, patch: Sequence[int], rng: np.random.Ge
     return np.clip(moved, 0, np.array(shape) - 1)
 
 
-def _rotation(angles: np.ndarray) -> np.ndarray:
+def rotation(angles: np.ndarray) -> np.ndarray:
     """Rotation about the three axes in turn, shape (3, 3)."""
     (ca, cb, cc), (sa, sb, sc) = np.cos(angles), np.sin(angles)
     about_0 = np.array([[1, 0, 0], [0, ca, -sa], [0, sa, ca]])

@@ -37,9 +37,9 @@ class AugmentationRecipe(_Strict):
 
 
 class OptimiserRecipe(_Strict):
-    """AdamW or Adam with linear warm-up and cosine decay to zero."""
+    """Optimiser with linear warm-up, then cosine or polynomial decay to zero."""
 
-    name: Literal["adamw", "adam"]
+    name: Literal["adamw", "adam", "sgd"]
     learning_rate: float
     weight_decay: float
     warmup_steps: int
@@ -48,7 +48,12 @@ class OptimiserRecipe(_Strict):
     batch: int
     gradient_clip: float
     ema_decay: float
-    precision: Literal["bf16-mixed", "32-true"]
+    precision: Literal["bf16-mixed", "16-mixed", "32-true"]
+    # Of sgd, with Nesterov's step.
+    momentum: float = 0.0
+    schedule: Literal["cosine", "poly"] = "cosine"
+    # Of poly: (1 - step / steps) to this power.
+    poly_power: float = 0.9
 
 
 class SegmentationRecipe(_Strict):
@@ -106,7 +111,98 @@ class ClassificationRecipe(_Strict):
     licence: str
 
 
-Recipe = SegmentationRecipe | ClassificationRecipe
+class ChannelRecipe(_Strict):
+    """Fields of `hyoid.preprocess.petct.ChannelRule`, which explains them."""
+
+    channels: tuple[Literal["ct", "ct_squared", "ct_cube_root", "pet"], ...]
+    window_hu: tuple[float, float]
+    ct_range: Literal["symmetric", "unit"]
+    pet_scale: Literal["window", "minmax"]
+    window_suv: tuple[float, float]
+    zscore: bool
+    ct_bounds: tuple[float, float] | None = None
+
+
+class RegionRecipe(_Strict):
+    """Where a stage of the PET/CT system looks, and what it leaves out."""
+
+    # Head: grid from the top of the scan. Fine: edges of the cube.
+    grid: tuple[int, int, int] | None = None
+    # Around the head that was found.
+    margin_mm: float = 0.0
+    # Edge of the cube around the coarse targets; the fine networks' own region.
+    box_mm: float = 144.0
+    # How far the cube may lie off its place in training.
+    jitter_mm: float = 0.0
+    # Head of a virtual patient: down to this far below the cricoid cartilage.
+    below_cricoid_mm: float = 50.0
+    # Smaller parts are dropped at last.
+    min_volume_ml: float = 0.0
+    interpolation: Literal["bspline", "linear"] = "bspline"
+    # Images pass through this spacing first, CT already windowed, as in the authors' code; None: the original images.
+    source_mm: tuple[float, float, float] | None = None
+    # Tiles, where the region is larger than the patch.
+    step: float = 0.5
+    mirror_axes: tuple[int, ...] = ()
+
+
+class TargetsLossRecipe(_Strict):
+    """Dice and cross-entropy over a softmax, with deep supervision."""
+
+    # Squared probabilities in the denominator of Dice.
+    squared: bool
+    # Whether the background counts in Dice.
+    background: bool
+    # Weights of the decoder's stages halve; the coarsest may be left out, as nnU-Net does.
+    drop_coarsest: bool
+
+
+class TargetsAugmentationRecipe(_Strict):
+    """nnU-Net's random changes per patch: probability first, then range."""
+
+    rotation_deg: float
+    scale: tuple[float, float]
+    spatial_probability: float
+    noise: tuple[float, float]
+    blur: tuple[float, float, float]
+    brightness: tuple[float, float, float]
+    contrast: tuple[float, float, float]
+    low_resolution: tuple[float, float, float]
+    gamma: tuple[float, float, float]
+    # Targets have no side, so a mirrored patient is a patient.
+    mirror_axes: tuple[int, ...]
+    # Share of patches without PET, so that the network can do without.
+    without_pet: float
+
+
+class TargetsRecipe(_Strict):
+    """Recipe of one network of the PET/CT system."""
+
+    task: Literal["targets"]
+    name: str
+    version: str
+    words: str
+    stage: Literal["head", "coarse", "fine"]
+    labels: tuple[str, ...]
+    spacing_mm: tuple[float, float, float]
+    patch: tuple[int, int, int]
+    input: ChannelRecipe
+    region: RegionRecipe
+    # Description for `hyoid.models.build.build_network`, channels left out.
+    network: dict[str, Any]
+    loss: TargetsLossRecipe
+    augmentation: TargetsAugmentationRecipe
+    # Share of patches around a voxel of a target.
+    oversample: float
+    folds: int
+    validate_every: int
+    optimiser: OptimiserRecipe
+    seed: int
+    training_data: str
+    licence: str
+
+
+Recipe = SegmentationRecipe | ClassificationRecipe | TargetsRecipe
 
 
 def load_recipe(name: str, preset: str = "small") -> Recipe:
@@ -136,14 +232,18 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
     if preset not in presets:
         raise UsageError(f"Recipe {name!r} has no preset {preset!r}.", f"Choose one of: {', '.join(presets)}.")
     content = _merged(content, presets[preset] or {})
-    models: dict[str, type[Recipe]] = {"segmentation": SegmentationRecipe, "classification": ClassificationRecipe}
+    models: dict[str, type[Recipe]] = {
+        "segmentation": SegmentationRecipe,
+        "classification": ClassificationRecipe,
+        "targets": TargetsRecipe,
+    }
     if content.get("task") == "midrt":
         from hyoid.training.midrt_recipe import MidrtRecipe
 
         models["midrt"] = MidrtRecipe  # type: ignore[assignment]
     model = models.get(str(content.get("task")))
     if model is None:
-        raise UsageError(f"Recipe {name!r} has no known task.", "Write `task: segmentation` or `classification`.")
+        raise UsageError(f"Recipe {name!r} has no known task.", f"Write `task:` and one of {', '.join(models)}.")
     try:
         return model.model_validate(content)
     except ValidationError as error:

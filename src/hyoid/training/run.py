@@ -13,13 +13,16 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
 
 from hyoid.errors import UsageError
 from hyoid.io.model_package import read_package, write_package
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case, load_cases
-from hyoid.training.recipe import Recipe, SegmentationRecipe
+from hyoid.training.recipe import Recipe, SegmentationRecipe, TargetsRecipe
 from hyoid.training.segmentation import SegmentationTraining, network_description
+from hyoid.training.targets import TargetsTraining, ValidationPictures, targets_network
+from hyoid.training.targets_cases import FindHead, load_targets_cases
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, words)."""
@@ -87,6 +90,85 @@ def train_segmentation(
     )
 
 
+def train_targets(
+    recipe: TargetsRecipe,
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    fold: int | None = None,
+    find_head: FindHead | None = None,
+    device: str = "auto",
+    processes: int = 1,
+    logger: str = "",
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train one network of the PET/CT system and write its package to `out`.
+
+    Parameters
+    ----------
+    recipe : TargetsRecipe
+    folders : sequence of Path
+        Cases to learn from, see `find_targets_cases`.
+    out : Path
+        Gets `package/`, `metrics.jsonl`, `pictures/` and `checkpoints/`; a run that was stopped is taken up from there.
+    fold : int, optional
+        Cases whose number leaves this remainder by `recipe.folds` are held out to validate on.
+    find_head : callable, optional
+        For cases whose head is not outlined; without it the whole scan is searched.
+    device : {"auto", "cpu", "cuda"}
+    processes : int
+        More than one under `torchrun`: data-parallel training.
+    logger : {"", "tensorboard", "mlflow"}
+        Beside `metrics.jsonl`.
+    on_progress : Progress
+
+    Returns
+    -------
+    Path
+        The package.
+
+    Raises
+    ------
+    UsageError
+        When a case lacks what the stage learns from, or nothing is left to learn from.
+    """
+    report = lambda done, total: on_progress("cases", done, total, "")  # noqa: E731
+    cases = load_targets_cases(folders, recipe, find_head, report)
+    learned = [case for index, case in enumerate(cases) if fold is None or index % recipe.folds != fold]
+    held_out = [case for index, case in enumerate(cases) if fold is not None and index % recipe.folds == fold]
+    if not any(case.voxels for case in learned):
+        raise UsageError("No case is left to learn from.", "Give more cases, or leave out --fold.")
+    lightning.seed_everything(recipe.seed, verbose=False)
+    module = TargetsTraining(recipe, learned, held_out)
+    fit(
+        module,
+        recipe.optimiser,
+        out,
+        device=device,
+        on_progress=on_progress,
+        callbacks=[ValidationPictures(out / "pictures")],
+        validate_every=recipe.validate_every,
+        processes=processes,
+        logger=logger,
+    )
+    if module.global_rank:
+        return out / "package"  # the first process writes it
+    return save_package(
+        recipe,
+        module,
+        out,
+        network=targets_network(recipe),
+        labels=recipe.labels,
+        supported=recipe.labels[1:],
+        patch=recipe.patch,
+        preprocessing={
+            "stage": recipe.stage,
+            "input": recipe.input.model_dump(mode="json"),
+            "region": recipe.region.model_dump(mode="json"),
+        },
+    )
+
+
 def save_package(
     recipe: Recipe,
     module: AveragedTraining,
@@ -106,7 +188,7 @@ def save_package(
             "name": recipe.name,
             "version": recipe.version,
             "words": recipe.words,
-            "task": recipe.task,
+            "task": "segmentation" if recipe.task == "targets" else recipe.task,
             "network": network,
             "labels": labels,
             "supported": supported,
@@ -124,27 +206,60 @@ def save_package(
     return package
 
 
-def fit(module: lightning.LightningModule, optimiser: Any, out: Path, *, device: str, on_progress: Progress) -> None:
+def fit(
+    module: lightning.LightningModule,
+    optimiser: Any,
+    out: Path,
+    *,
+    device: str,
+    on_progress: Progress,
+    callbacks: Sequence[Callback] = (),
+    validate_every: int = 1,
+    processes: int = 1,
+    logger: str = "",
+) -> None:
     """Run Lightning's loop to the recipe's last step, from the last checkpoint when there is one."""
     out.mkdir(parents=True, exist_ok=True)
     epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)
-    checkpoints = ModelCheckpoint(out / "checkpoints", filename="last", save_top_k=1, enable_version_counter=False)
+    checkpoints = ModelCheckpoint(
+        out / "checkpoints", filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
+    )
     trainer = lightning.Trainer(
         accelerator=device,
-        devices=1,
+        devices=processes,
+        # The averaged copy of the weights never meets the loss.
+        strategy="ddp_find_unused_parameters_true" if processes > 1 else "auto",
         precision=optimiser.precision,
         max_epochs=epochs,
         max_steps=optimiser.steps,
         gradient_clip_val=optimiser.gradient_clip,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[checkpoints, _Journal(out / "metrics.jsonl", optimiser.steps, on_progress)],
-        logger=False,
+        check_val_every_n_epoch=validate_every,
+        num_sanity_val_steps=0,
+        callbacks=[checkpoints, _Journal(out / "metrics.jsonl", optimiser.steps, on_progress), *callbacks],
+        logger=_logger(logger, out),
         enable_progress_bar=False,
         enable_model_summary=False,
         deterministic="warn",
     )
     last = out / "checkpoints" / "last.ckpt"
     trainer.fit(module, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+
+
+def _logger(name: str, out: Path) -> Any:
+    """Lightning's logger; False for none beside `metrics.jsonl`."""
+    try:
+        if name == "tensorboard":
+            return TensorBoardLogger(out, name="tensorboard")
+        if name == "mlflow":
+            return MLFlowLogger(tracking_uri=f"file:{out.resolve() / 'mlruns'}")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--logger {name} needs a package that is missing.", f"Run: pip install {name}") from error
+    if name:
+        raise UsageError(
+            f"There is no logger {name!r}.", "Choose tensorboard or mlflow; metrics.jsonl is there anyway."
+        )
+    return False
 
 
 def require_lessons(cases: Sequence[Case], recipe: SegmentationRecipe) -> None:
@@ -188,5 +303,7 @@ class _Journal(Callback):
         row = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row |= {"epoch": trainer.current_epoch, "step": trainer.global_step}
         row["seconds"] = round(time.monotonic() - self.began, 1)
+        if not trainer.is_global_zero:
+            return
         with self.path.open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(row) + "\n")

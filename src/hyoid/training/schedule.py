@@ -16,14 +16,20 @@ _OPTIMISERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
 def optimiser_and_schedule(parameters: Iterable[Parameter], recipe: OptimiserRecipe) -> dict[str, Any]:
     """Lightning's pair of optimiser and per-step schedule."""
-    optimiser = _OPTIMISERS[recipe.name](parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    shared = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    if recipe.name == "sgd":
+        optimiser = torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.momentum > 0, **shared)
+    else:
+        optimiser = _OPTIMISERS[recipe.name](parameters, **shared)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, recipe))
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def rate(step: int, recipe: OptimiserRecipe) -> float:
-    """Share of the learning rate at a step: linear warm-up, then cosine to zero."""
+    """Share of the learning rate at a step: linear warm-up, then cosine or polynomial decay to zero."""
     if step < recipe.warmup_steps:
         return (step + 1) / recipe.warmup_steps
     progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    if recipe.schedule == "poly":
+        return (1 - min(1.0, progress)) ** recipe.poly_power
     return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Models uploaded beside the container lie in /opt/ml/model; without them the default ones are used.
+set -e
+if [ -f /opt/ml/model/petct-head/manifest.yaml ]; then
+    exec hyoid grand-challenge "$CHALLENGE" --models /opt/ml/model --json
+fi
+exec hyoid grand-challenge "$CHALLENGE" --json

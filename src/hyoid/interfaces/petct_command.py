@@ -1,0 +1,204 @@
+"""`hyoid petct`: PET/CT to tumour, nodes and a report."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import hyoid
+from hyoid.errors import UsageError
+from hyoid.geometry.orientation import to_canonical
+from hyoid.interfaces.console import Teller
+from hyoid.interfaces.installed import OUTLINING, load_model, load_models, packages
+from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.interfaces.report_command import EMPTY_OR_FAILED, write_dicom
+from hyoid.io.atomic import output_folder
+from hyoid.io.files import write_nifti
+from hyoid.io.petct import Activity, PetCtStudy, PetRequest, read_petct
+from hyoid.io.study import Study
+from hyoid.pipelines.petct import PetCtModels
+from hyoid.pipelines.petct_report import PetCtReport, petct_report
+from hyoid.pipelines.structured_report import Machine
+from hyoid.report.write import write_report
+
+HEAD, COARSE = "petct-head", "petct-coarse"
+# petct-plain is the coarse network once more, in the fine cube: it stands in where no fine network is installed.
+FINE, STAND_IN = ("petct-resenc", "petct-segresnet"), ("petct-plain",)
+
+
+@dataclass(frozen=True)
+class PetCtOrder:
+    """What a user asked for.
+
+    Parameters
+    ----------
+    study, out : Path
+    pet : PetRequest
+    models : PetCtModels
+    organs : bool
+    device : str
+    precision, series : str or None
+    regularize : bool
+    """
+
+    study: Path
+    out: Path
+    pet: PetRequest
+    models: PetCtModels
+    organs: bool = True
+    device: str = "auto"
+    precision: str | None = None
+    series: str | None = None
+    regularize: bool = False
+
+
+def petct(
+    study: Annotated[Path, typer.Argument(help="DICOM folder or zip with CT and PET; HECKTOR folder; or the CT file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hyoid-petct"),
+    pet: Annotated[Path | None, typer.Option(help="PET file, beside a CT file.")] = None,
+    pet_units: Annotated[str | None, typer.Option(help="Of a PET file: suv or bqml.")] = None,
+    weight_kg: Annotated[float | None, typer.Option(min=1, max=400, help="bqml: body weight.")] = None,
+    dose_mbq: Annotated[float | None, typer.Option(min=1, help="bqml: dose left at the scan.")] = None,
+    pet_series: Annotated[str | None, typer.Option(help="PET series UID, number or description.")] = None,
+    ct_only: Annotated[bool, typer.Option("--ct-only", help="Leave the PET out.")] = False,
+    organs: Annotated[bool, typer.Option(help="Outline organs too: sites, levels, involvement.")] = True,
+    head: Annotated[str, typer.Option(help="Package of stage 1.")] = HEAD,
+    coarse: Annotated[str, typer.Option(help="Package of stage 2.")] = COARSE,
+    fine: Annotated[list[str] | None, typer.Option(help="Packages of stage 3; may be given ten times.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="f32 or bf16; by default what each model's card allows.")
+    ] = None,
+    series: Annotated[str | None, typer.Option(help="CT series UID, number or description.")] = None,
+    regularize: Annotated[bool, typer.Option(help="Fill missing slices by interpolation, and say so.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
+    teller = Teller(as_json=as_json)
+    request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
+    models = petct_models(head, coarse, fine)
+    order = PetCtOrder(study, out, request, models, organs, device, precision, series, regularize)
+    with teller.bars():
+        result = run_petct(order, teller)
+    report = result.report
+    teller.event("done", out=str(out), empty=report.empty, failed=report.failed, summary=report.summary)
+    teller.say(f"[bold]{report.summary}[/]")
+    for warning in report.warnings:
+        teller.say(f"[yellow]Note:[/] {warning}")
+    teller.say(f"{report.statement}\nOpen [bold]{out / 'report.html'}[/]")
+    if report.empty or report.failed:
+        raise typer.Exit(EMPTY_OR_FAILED)
+
+
+def pet_request(
+    file: Path | None,
+    units: str | None,
+    weight_kg: float | None,
+    dose_mbq: float | None,
+    series: str | None,
+    *,
+    ct_only: bool,
+) -> PetRequest:
+    """What the options say about the PET.
+
+    Raises
+    ------
+    UsageError
+        When they contradict each other.
+    """
+    if units not in (None, "suv", "bqml"):
+        raise UsageError(f"There are no PET units {units!r}.", "Choose suv or bqml.")
+    if (weight_kg is None) != (dose_mbq is None):
+        raise UsageError("Weight and dose belong together.", "Give both --weight-kg and --dose-mbq, or neither.")
+    if units != "bqml" and weight_kg is not None:
+        raise UsageError("Weight and dose turn Bq/mL of a file into SUV.", "Add --pet-units bqml, or leave them out.")
+    if ct_only and (file is not None or series is not None):
+        raise UsageError("--ct-only leaves the PET out, and a PET was named.", "Give one of them.")
+    activity = None if weight_kg is None or dose_mbq is None else Activity(weight_kg, dose_mbq * 1e6)
+    return PetRequest(file, units, activity, series, ct_only)
+
+
+def petct_models(head: str = HEAD, coarse: str = COARSE, fine: list[str] | None = None) -> PetCtModels:
+    """The networks by name or folder; errors as of `load_model`."""
+    chosen = fine or [name for name in FINE if name in packages()] or STAND_IN
+    return PetCtModels(load_model(head), load_model(coarse), tuple(load_models(chosen)))
+
+
+def run_petct(order: PetCtOrder, teller: Teller) -> PetCtReport:
+    """Read, find, report, write; `order.out` appears complete or not at all."""
+    machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
+    if machine.device == "cpu" and not any(machine.cache.glob("petct-*.xml")):
+        teller.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
+    study = read_petct(
+        order.study,
+        order.pet,
+        series=order.series,
+        regularize=order.regularize,
+        on_progress=lambda done, total: teller.progress("read", done, total),
+    )
+    outlining = load_models(OUTLINING) if order.organs else []
+    result = petct_report(study, order.models, outlining, machine, on_progress=teller.progress)
+    with output_folder(order.out) as folder:
+        teller.progress("write", 0, 2)
+        write_report(folder, result.report, to_canonical(result.ct), to_canonical(result.labels))
+        teller.progress("write", 1, 2)
+        write_nifti(result.labels, folder / "masks.nii.gz")
+        write_nifti(result.targets.labels, folder / "targets.nii.gz")
+        teller.progress("write", 2, 2)
+        write_dicom(folder, study.ct, result.labels, teller)
+        record = run_record(order, study, result, machine, teller)
+        (folder / "run.json").write_text(json.dumps(record, indent=1))
+    return result
+
+
+def run_record(
+    order: PetCtOrder, study: PetCtStudy, result: PetCtReport, machine: Machine, teller: Teller
+) -> dict[str, object]:
+    """What `run.json` says; no patient identifiers."""
+    used = [*order.models.all, *(load_models(OUTLINING) if order.organs else [])]
+    return {
+        "schema_version": 1,
+        "statement": result.report.statement,
+        "hyoid": hyoid.__version__,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "device": machine.device},
+        "models": {
+            package.manifest.name: {
+                "version": package.manifest.version,
+                "sha256": package.manifest.sha256,
+                "licence": package.manifest.licence,
+                "training_data": package.manifest.training_data,
+                "precision": result.precisions[package.manifest.name],
+            }
+            for package in used
+        },
+        "input": {
+            "ct": _scan(study.ct),
+            "pet": None if study.pet is None else _scan(study.pet),
+            "suv": study.suv_words,
+        },
+        "stages": result.targets.facts,
+        "notes": list(result.targets.warnings),
+        "seconds": dict(teller.seconds),
+        "empty": result.report.empty,
+        "failed": result.report.failed,
+    }
+
+
+def _scan(study: Study) -> dict[str, object]:
+    return {
+        "fingerprint": study.fingerprint,
+        "series": None if study.series is None else str(study.series),
+        "why": "" if study.series is None else study.series.why,
+        "shape": list(study.volume.geometry.shape),
+        "spacing_mm": list(study.volume.geometry.spacing_mm),
+        "warnings": list(study.warnings),
+        "provenance": study.provenance,
+    }

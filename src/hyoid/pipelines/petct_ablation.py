@@ -1,0 +1,216 @@
+"""Table 5 of the PET/CT paper again, with intervals, on patients of centres that training never saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyoid.errors import UsageError
+from hyoid.io.atomic import atomic_write
+from hyoid.io.files import read_labels, write_nifti
+from hyoid.io.model_package import ModelPackage, read_package
+from hyoid.io.petct import PetRequest, read_petct
+from hyoid.metrics.case_results import CaseResult, measure_case
+from hyoid.metrics.masks import CaseMasks
+from hyoid.metrics.protocols import HECKTOR_2025_STYLE
+from hyoid.metrics.summaries import Summary, summarise
+from hyoid.pipelines.petct import PetCtModels, find_targets
+from hyoid.pipelines.structured_report import Machine
+from hyoid.training.recipe import TargetsRecipe, load_recipe
+from hyoid.training.run import quiet, train_targets
+from hyoid.training.targets_cases import TargetsFiles, find_targets_cases
+
+TABLE = "hecktor-table5"
+HEADLINE = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
+Progress = Callable[[str, int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: fine networks by recipe and preset.
+
+    Parameters
+    ----------
+    name, words : str
+    networks : tuple of (recipe, preset)
+    paper : tuple of float
+        GTVp DSC, GTVn aggregated DSC and F1 of the paper's row, on its own patients; () where it has none.
+    """
+
+    name: str
+    words: str
+    networks: tuple[tuple[str, str], ...]
+    paper: tuple[float, ...] = ()
+
+
+RESENC, SEGRESNET = ("petct-resenc", "small"), ("petct-segresnet", "small")
+ROWS = (
+    Row("full", "nL-RU + SRN + CTE", (RESENC, SEGRESNET), (0.8851, 0.7973, 0.8000)),
+    Row(
+        "no_enhancement",
+        "nL-RU + SRN, CT as it is",
+        (("petct-resenc", "plain_ct"), SEGRESNET),
+        (0.7217, 0.7820, 0.5975),
+    ),
+    Row("segresnet", "SRN alone", (SEGRESNET,), (0.8778, 0.7755, 0.8000)),
+    Row("resenc", "nL-RU + CTE alone", (RESENC,), (0.8727, 0.7503, 0.8000)),
+    Row(
+        "minmax_pet",
+        "full, PET scaled to its own range as the authors do",
+        (("petct-resenc", "minmax_pet"), ("petct-segresnet", "minmax_pet")),
+    ),
+    Row(
+        "resampled_source",
+        "full, fine region cut from windowed, resampled images as the authors do",
+        (("petct-resenc", "resampled_source"), ("petct-segresnet", "resampled_source")),
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all rows share.
+
+    Parameters
+    ----------
+    train, test : Path
+        Folders of cases, see `find_targets_cases`.
+    out : Path
+    head, coarse : ModelPackage
+    machine : Machine
+    seeds : int
+        Trainings of each network.
+    steps : int, optional
+        Instead of the recipe's.
+    """
+
+    train: Path
+    test: Path
+    out: Path
+    head: ModelPackage
+    coarse: ModelPackage
+    machine: Machine
+    seeds: int = 3
+    steps: int | None = None
+
+
+def planned(only: Sequence[str]) -> tuple[Row, ...]:
+    """Rows of the table, or those asked for.
+
+    Raises
+    ------
+    UsageError
+        When a row does not exist.
+    """
+    unknown = sorted(set(only) - {row.name for row in ROWS})
+    if unknown:
+        raise UsageError(f"There is no row {unknown[0]!r}.", f"Choose from {', '.join(r.name for r in ROWS)}.")
+    return tuple(row for row in ROWS if not only or row.name in only)
+
+
+def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = quiet) -> dict[str, Summary]:
+    """Train what the rows need, predict the test patients, and write `table.json` and `table.md`.
+
+    Networks and predictions that are there are not made again.
+
+    Parameters
+    ----------
+    setting : Setting
+    only : sequence of str
+        Names of rows; all when empty.
+    on_progress : callable
+
+    Returns
+    -------
+    dict of str to Summary
+        Numbers of each row over all seeds; intervals by bootstrap over patients.
+
+    Raises
+    ------
+    UsageError
+        When a row does not exist or a folder holds no cases.
+    """
+    rows = planned(only)
+    needed = list(dict.fromkeys(network for row in rows for network in row.networks))
+    jobs = [(network, seed) for seed in range(setting.seeds) for network in needed]
+    packages = {}
+    for number, (network, seed) in enumerate(jobs):
+        on_progress("ablation", number, len(jobs), f"{network[0]} {network[1]}, seed {seed}")
+        packages[network, seed] = _trained(setting, network, seed)
+    on_progress("ablation", len(jobs), len(jobs), "")
+    files = [f for f in find_targets_cases(setting.test) if f.targets is not None]
+    table: dict[str, Summary] = {}
+    for row in rows:
+        results: list[CaseResult] = []
+        patients: list[str] = []
+        for seed in range(setting.seeds):
+            models = PetCtModels(setting.head, setting.coarse, tuple(packages[n, seed] for n in row.networks))
+            for number, case in enumerate(files):
+                on_progress(f"predict {row.name}", seed * len(files) + number + 1, setting.seeds * len(files), "")
+                results.append(_measured(setting, row, seed, case, models))
+                patients.append(case.name)
+        table[row.name] = summarise(results, HECKTOR_2025_STYLE, patients=patients)
+    document = {"table": TABLE, "seeds": setting.seeds, "patients": len(files), "steps": setting.steps, "rows": table}
+    with atomic_write(setting.out / "table.json") as temporary:
+        temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    with atomic_write(setting.out / "table.md") as temporary:
+        temporary.write_text(markdown(table, rows, setting.seeds, len(files)), encoding="utf-8")
+    return table
+
+
+def markdown(table: dict[str, Summary], rows: Sequence[Row], seeds: int, patients: int) -> str:
+    """The table for people, the paper's numbers beside."""
+    lines = [
+        f"{patients} virtual patients of centres not seen in training, {seeds} seed(s); 95 % bootstrap over patients. "
+        "The paper's numbers are its own (Table 5; without enhancement Table 6) on other patients, and no target.",
+        "",
+        "| row | GTVp DSC | GTVn DSCagg | GTVn F1 | paper |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = [_cell(table[row.name], key) for key in HEADLINE]
+        paper = ", ".join(f"{v:.4f}" for v in row.paper) or "none"
+        lines.append(f"| {row.words} | {' | '.join(cells)} | {paper} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(summary: Summary, key: str) -> str:
+    value, low, high = (summary.get(name) for name in (key, f"{key}.ci95_low", f"{key}.ci95_high"))
+    if value is None:
+        return "undefined"
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPackage:
+    """One network by recipe, preset and seed."""
+    folder = setting.out / "networks" / f"{network[0]}-{network[1]}-{seed}"
+    if not (folder / "package" / "manifest.yaml").is_file():
+        recipe = load_recipe(*network)
+        assert isinstance(recipe, TargetsRecipe)
+        optimiser = recipe.optimiser
+        if setting.steps is not None:
+            each = min(optimiser.steps_per_epoch, setting.steps)
+            optimiser = optimiser.model_copy(update={"steps": setting.steps, "steps_per_epoch": each})
+        changed = recipe.model_copy(update={"seed": recipe.seed + 1000 * seed, "optimiser": optimiser})
+        train_targets(changed, [setting.train], folder, device="gpu" if setting.machine.device == "cuda" else "cpu")
+    return read_package(folder / "package")
+
+
+def _measured(setting: Setting, row: Row, seed: int, case: TargetsFiles, models: PetCtModels) -> CaseResult:
+    """One patient by one row; the prediction is kept."""
+    file = setting.out / "predictions" / f"{row.name}-{seed}" / f"{case.name}.nii.gz"
+    if not file.is_file():
+        study = read_petct(case.ct, PetRequest(file=case.pet, units="suv"))
+        pet = None if study.pet is None else study.pet.volume
+        found = find_targets(study.ct.volume, pet, models, setting.machine)
+        write_nifti(found.labels, file)
+    assert case.targets is not None
+    reference, prediction = (_masks(path) for path in (case.targets, file))
+    return measure_case(f"{case.name}/{seed}", reference, prediction, HECKTOR_2025_STYLE)
+
+
+def _masks(path: Path) -> CaseMasks:
+    volume = read_labels(path)
+    return CaseMasks(volume.geometry, labels=volume.array)

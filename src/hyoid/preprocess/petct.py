@@ -1,0 +1,146 @@
+"""CT and PET to the channels of a network: windows, scales, and the enhancement of the CT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.errors import ModelUnusableError
+from hyoid.geometry.resample import grid_with_spacing, resample
+from hyoid.volume import Quantity, Volume
+
+Name = Literal["ct", "ct_squared", "ct_cube_root", "pet"]
+
+
+@dataclass(frozen=True)
+class ChannelRule:
+    """What a network of the PET/CT system sees.
+
+    Parameters
+    ----------
+    channels : tuple of {"ct", "ct_squared", "ct_cube_root", "pet"}
+    window_hu : (low, high)
+        Clipped to; low becomes -1 and high 1.
+    ct_range : {"symmetric", "unit"}
+        "symmetric" keeps -1 to 1, as the paper says; "unit" stretches what is inside the region to 0 to 1 first, as its
+        authors' code does, so that neither the square nor the cube root meets a sign.
+    pet_scale : {"window", "minmax"}
+        "window" takes `window_suv` to 0 to 1, so that an SUV means the same in every patient; "minmax" the range inside
+        the region, as the paper does.
+    window_suv : (low, high)
+    zscore : bool
+        Subtract the mean and divide by the standard deviation of each channel at last (Tables 1 to 3).
+    ct_bounds : (low, high), optional
+        Auto3DSeg's "range": of a CT from 0 to 1, the bounds become -1 and 1, and a sigmoid follows (Table 4).
+    """
+
+    channels: tuple[Name, ...]
+    window_hu: tuple[float, float]
+    ct_range: Literal["symmetric", "unit"]
+    pet_scale: Literal["window", "minmax"]
+    window_suv: tuple[float, float]
+    zscore: bool
+    ct_bounds: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, constants: Mapping[str, Any]) -> ChannelRule:
+        """Rule in the words of a manifest.
+
+        Raises
+        ------
+        ModelUnusableError
+            When a key is missing or unknown.
+        """
+        try:
+            plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in constants.items()}
+            return cls(**plain)
+        except TypeError as error:
+            raise ModelUnusableError(
+                f"The manifest's input rule is not understood ({error}).", "Make the package again with `hyoid train`."
+            ) from error
+
+
+def network_channels(
+    hu: NDArray, suv: NDArray | None, rule: ChannelRule, region: tuple[slice, ...] = (slice(None),) * 3
+) -> NDArray[np.float32]:
+    """Channels of a region.
+
+    Parameters
+    ----------
+    hu : ndarray, shape (D, H, W)
+    suv : ndarray of the same shape, or None
+        None: the PET channel is 0, which networks learn to do without.
+    rule : ChannelRule
+    region : tuple of slice
+        Where ranges, means and deviations are taken.
+
+    Returns
+    -------
+    ndarray, shape (channels, D, H, W)
+
+    Examples
+    --------
+    >>> rule = ChannelRule(("ct", "ct_squared", "ct_cube_root"), (-110, 190), "symmetric", "window", (0, 20), False)
+    >>> x = np.array([[[-110.0, 2.5, 190.0]]])
+    >>> network_channels(x, None, rule)[:, 0, 0].round(3).tolist()
+    [[-1.0, -0.25, 1.0], [1.0, 0.062, 1.0], [-1.0, -0.63, 1.0]]
+    """
+    low, high = rule.window_hu
+    ct = (2 * (np.clip(hu, low, high) - low) / (high - low) - 1).astype(np.float32)
+    if rule.ct_range == "unit":
+        ct = _stretched(ct, region)
+    if rule.ct_bounds is not None:
+        lower, upper = rule.ct_bounds
+        ct = (1 / (1 + np.exp(1 - 2 * (ct - lower) / (upper - lower)))).astype(np.float32)
+    channels = []
+    for name in rule.channels:
+        if name == "ct":
+            channels.append(ct)
+        elif name == "ct_squared":
+            channels.append(ct * ct)
+        elif name == "ct_cube_root":
+            channels.append(np.cbrt(ct))
+        else:
+            channels.append(np.zeros_like(ct) if suv is None else _pet(suv, rule, region))
+    return np.stack([_standard(c, region) if rule.zscore else c for c in channels]).astype(np.float32)
+
+
+def through_spacing(volume: Volume, spacing_mm: Sequence[float] | None, rule: ChannelRule) -> Volume:
+    """An image as it is after the authors' first step: windowed (CT) and resampled to a coarser spacing.
+
+    Parameters
+    ----------
+    volume : Volume, HU or SUV
+    spacing_mm : (slice, row, column), optional
+        None: the image as it is.
+    rule : ChannelRule
+        Its window.
+    """
+    if spacing_mm is None:
+        return volume
+    d, h, w = spacing_mm
+    array = np.clip(volume.array, *rule.window_hu) if volume.quantity is Quantity.HU else volume.array
+    windowed = volume.with_array(array.astype(np.float32))
+    return resample(windowed, grid_with_spacing(volume.geometry, (d, h, w)), interpolation="bspline")
+
+
+def _pet(suv: NDArray, rule: ChannelRule, region: tuple[slice, ...]) -> NDArray[np.float32]:
+    if rule.pet_scale == "minmax":
+        return _stretched(suv.astype(np.float32), region)
+    low, high = rule.window_suv
+    return ((np.clip(suv, low, high) - low) / (high - low)).astype(np.float32)
+
+
+def _stretched(array: NDArray[np.float32], region: tuple[slice, ...]) -> NDArray[np.float32]:
+    """Range inside the region to 0 to 1; a constant becomes 0."""
+    low, high = float(array[region].min()), float(array[region].max())
+    return np.clip((array - low) / (high - low), 0, 1) if high > low else np.zeros_like(array)
+
+
+def _standard(array: NDArray[np.float32], region: tuple[slice, ...]) -> NDArray[np.float32]:
+    deviation = float(array[region].std())
+    return (array - array[region].mean()) / max(deviation, 1e-8)

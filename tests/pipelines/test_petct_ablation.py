@@ -1,0 +1,68 @@
+import json
+
+import numpy as np
+import pytest
+
+from hyoid.errors import UsageError
+from hyoid.io.files import write_nifti
+from hyoid.pipelines import petct_ablation
+from hyoid.pipelines.petct import TargetsResult
+from hyoid.pipelines.structured_report import Machine
+from hyoid.volume import Geometry, Quantity, Volume
+
+GRID = Geometry.axial((8, 8, 8), (5.0, 5.0, 5.0))
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    for k in range(3):
+        folder = tmp_path / "test" / f"P{k}"
+        folder.mkdir(parents=True)
+        labels = np.zeros(GRID.shape, np.uint8)
+        labels[1:4, 1:4, 1:4], labels[5:7, 5:7, 5:7] = 1, 2
+        hu = np.where(labels > 0, 40, -1000).astype(np.int16)
+        hu[0, 0, 0] = 900
+        write_nifti(Volume(hu, GRID, Quantity.HU), folder / f"P{k}__CT.nii.gz")
+        write_nifti(Volume(labels + np.float32(0.5), GRID, Quantity.SUV), folder / f"P{k}__PT.nii.gz")
+        write_nifti(Volume(labels, GRID, Quantity.LABEL), folder / f"P{k}.nii.gz")
+    return tmp_path
+
+
+def test_rows_share_networks_and_numbers_have_intervals(cohort, monkeypatch):
+    trained = []
+    monkeypatch.setattr(petct_ablation, "_trained", lambda s, network, seed: trained.append((network, seed)) or network)
+    monkeypatch.setattr(petct_ablation, "PetCtModels", lambda head, coarse, fine: fine)
+
+    def find(ct, pet, models, machine):
+        labels = np.round(pet.array - 0.5).astype(np.uint8)
+        # The enhanced network is right; the plain one misses the node.
+        if ("petct-resenc", "plain_ct") in models:
+            labels[labels == 2] = 0
+        found = Volume(labels, ct.geometry, Quantity.LABEL)
+        return TargetsResult(found, found, None, (), {})
+
+    monkeypatch.setattr(petct_ablation, "find_targets", find)
+    setting = petct_ablation.Setting(
+        cohort / "train", cohort / "test", cohort / "out", None, None, Machine("cpu", cohort), seeds=2
+    )
+    table = petct_ablation.ablate(setting, ("full", "no_enhancement"))
+    assert len(trained) == 3 * 2
+    assert table["full"]["GTVp.dsc_mean"] == 1 and table["full"]["GTVn.f1"] == 1
+    assert table["no_enhancement"]["GTVn.dsc_agg"] == 0
+    document = json.loads((cohort / "out" / "table.json").read_text())
+    assert document["patients"] == 3 and document["seeds"] == 2
+    text = (cohort / "out" / "table.md").read_text()
+    assert "0.7217, 0.7820, 0.5975" in text and "1.000 (1.000 to 1.000)" in text
+
+
+def test_an_unknown_row_is_refused():
+    with pytest.raises(UsageError, match="no row"):
+        petct_ablation.planned(["best"])
+
+
+def test_every_row_names_recipes_that_exist():
+    from hyoid.training.recipe import load_recipe
+
+    for row in petct_ablation.ROWS:
+        for recipe, preset in row.networks:
+            assert load_recipe(recipe, preset).stage == "fine"
