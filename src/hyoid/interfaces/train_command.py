@@ -16,7 +16,7 @@ HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves rem
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Recipe name (organs, tumour, sgrnet) or a YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="Recipe name (organs, tumour, sgrnet, isrg) or a YAML file.")],
     data: Annotated[list[Path], typer.Option(help="Folder of cases; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
     preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
@@ -42,8 +42,8 @@ def train(
         import torch
 
         from hyoid.pipelines import sgrnet_training
+        from hyoid.training import clicks, run
         from hyoid.training import recipe as recipes
-        from hyoid.training import run
     except ImportError as error:
         raise UsageError(
             f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
@@ -67,6 +67,15 @@ def train(
                 keep=lambda index: fold is None or index % HALVES != fold,
                 device=accelerator,
                 workers=1,
+                on_progress=teller.progress,
+            )
+        elif isinstance(chosen, recipes.ClickRecipe):
+            package = clicks.train_clicks(
+                chosen,
+                data,
+                out,
+                start=None if start is None else package_folder(start),
+                device=accelerator,
                 on_progress=teller.progress,
             )
         else:
