@@ -16,6 +16,7 @@ from hyoid.errors import HyoidError
 from hyoid.interfaces import (
     ablate_command,
     evaluate_command,
+    lesion_command,
     measure_command,
     models_command,
     phantom_command,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("demo")(report_command.demo)
 app.command("report")(report_command.report)
+app.command("lesion")(lesion_command.lesion)
 app.command("structure")(structure_command.structure)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)

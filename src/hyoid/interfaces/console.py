@@ -20,6 +20,7 @@ STAGE_WORDS = {
     "tumour": "Localising tumour",
     "involvement": "Predicting involvement",
     "report": "Filling the template",
+    "clicks": "Following the clicks",
     "write": "Writing files",
     "dicom": "Writing and checking DICOM",
     "phantom": "Making virtual patients",
