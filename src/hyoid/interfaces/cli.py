@@ -22,6 +22,7 @@ from hyoid.interfaces import (
     phantom_command,
     predict_command,
     report_command,
+    serve_command,
     structure_command,
     train_command,
 )
@@ -44,6 +45,7 @@ app.command("predict")(predict_command.predict)
 app.command("phantom")(phantom_command.phantom)
 app.command("train")(train_command.train)
 app.command("ablate")(ablate_command.ablate)
+app.command("serve")(serve_command.serve)
 app.add_typer(models_command.app, name="models")
 
 
