@@ -273,10 +273,10 @@ class Upsampling(nn.Module):
         half, fine = channels // 4, channels // 8
         self.up1 = nn.Sequential(nn.ConvTranspose3d(channels, half, 2, stride=2), ChannelNorm(half), nn.GELU())
         self.up2 = nn.Sequential(nn.ConvTranspose3d(half, fine, 2, stride=2), nn.GELU())
-        # The stem's two maps next above the tokens lie at two and four times the grid.
-        self.finer = nn.ModuleList(
-            nn.Conv3d(width, out, 1) for width, out in zip(stem[-2:], (fine, half), strict=False)
-        )
+        # The stem's maps next above the tokens lie at two and, where there is another, at four times the grid.
+        levels = tuple(stem[-2:])
+        widths = (fine, half)[-len(levels) :] if levels else ()
+        self.finer = nn.ModuleList(nn.Conv3d(width, out, 1) for width, out in zip(levels, widths, strict=True))
         extra = 3 if fine_clicks else 0
         self.fuse = (
             nn.Sequential(
@@ -291,11 +291,11 @@ class Upsampling(nn.Module):
     def forward(self, image: Tensor, mask: Tensor, finer: Sequence[Tensor], maps: Tensor | None) -> Tensor:
         """Logits (B, 1, 4 d, 4 h, 4 w) of image (B, C, d, h, w) and mask token (B, C)."""
         x = self.up1(image)
-        if len(self.finer) > 1:
-            x = x + self.finer[1](finer[-1])
-        x = self.up2(x)
         if len(self.finer) > 0:
-            x = x + self.finer[0](finer[-2])
+            x = x + self.finer[-1](finer[-1])
+        x = self.up2(x)
+        if len(self.finer) > 1:
+            x = x + self.finer[-2](finer[-2])
         if self.fuse is not None and maps is not None:
             x = x + self.fuse(torch.cat([x, maps], dim=1))
         return torch.einsum("bcdhw,bc->bdhw", x, self.hyper(mask))[:, None]
