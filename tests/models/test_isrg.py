@@ -117,7 +117,9 @@ def test_refinement_adds_the_token_nearest_to_each_centroid():
 
 
 def test_refinement_of_fillers_and_boxes_adds_fillers():
-    points, kinds = prompts(((0, 0, 0), PointKind.NOTHING), ((1, 1, 1), PointKind.BOX_LOW), ((1, 1, 1), PointKind.REMOVE))
+    points, kinds = prompts(
+        ((0, 0, 0), PointKind.NOTHING), ((1, 1, 1), PointKind.BOX_LOW), ((1, 1, 1), PointKind.REMOVE)
+    )
     _, said = refine_points(torch.randn(1, 4, 2, 2, 2), points, kinds, (8, 8, 8), window=3, clusters=2)
     assert said[0, 3:].tolist() == [-1, -1, -1, -1, 0, 0]
 

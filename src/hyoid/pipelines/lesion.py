@@ -165,7 +165,9 @@ def outlined(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork) -> Ou
     return outline
 
 
-def next_outline(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, before: Outline | None) -> Outline:
+def next_outline(
+    scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, before: Outline | None, *, checked: bool = True
+) -> Outline:
     """Outline after the last prompt.
 
     Parameters
@@ -176,6 +178,8 @@ def next_outline(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, b
     network : ClickNetwork
     before : Outline, optional
         After all prompts but the last.
+    checked : bool
+        Refuse what a reader cannot mean; simulated users click wherever a reference says.
 
     Raises
     ------

@@ -175,7 +175,9 @@ class Clicks:
             reference = mask[row, 0].cpu().numpy() > 0
             prediction = np.zeros_like(reference) if first else reference != wrong[row, 0].cpu().numpy()
             click = random_click(reference, prediction, (1.0, 1.0, 1.0), rng)
-            if click is not None:
+            # A box is the whole first prompt.
+            boxed = first and int(self.kinds[row, 0]) == PointKind.BOX_LOW
+            if click is not None and not boxed:
                 points[row, 0] = points.new_tensor(click.point_ijk)
                 kinds[row, 0] = int(PointKind.ADD if click.adds else PointKind.REMOVE)
         return Clicks(torch.cat([self.points, points], dim=1), torch.cat([self.kinds, kinds], dim=1))

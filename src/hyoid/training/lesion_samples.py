@@ -22,9 +22,9 @@ class LesionDataset(Dataset):
 
     def __init__(self, cases: Sequence[LesionCase], recipe: ClickRecipe, epoch: int) -> None:
         self.cases, self.recipe, self.epoch = cases, recipe, epoch
-        # Types come equally often, whatever their number.
+        # Rare types come more often than their number, common ones less: by the square root.
         kinds = [case.kind for case in cases]
-        weight = np.array([1 / kinds.count(kind) for kind in kinds])
+        weight = np.array([1 / np.sqrt(kinds.count(kind)) for kind in kinds])
         rng = np.random.default_rng((recipe.seed, epoch))
         self.order = rng.choice(
             len(cases), recipe.optimiser.steps_per_epoch * recipe.optimiser.batch, p=weight / weight.sum()

@@ -93,7 +93,7 @@ export function drawLesions(place, view, chosen, { onChoose, onNew, onDrop }) {
     name.append(swatch, `${lesion.number} ${lesion.target}`);
     const adds = lesion.prompts.filter((p) => p.kind !== "remove").length;
     const clicks = make("td", "", `${adds} + / ${lesion.prompts.length - adds} −`);
-    const size = make("td", "", lesion.mask ? `expected IoU ${lesion.expected_iou.toFixed(2)}` : lesion.prompts.length ? "nothing outlined" : "no click yet");
+    const size = make("td", "", lesion.mask ? "outlined" : lesion.prompts.length ? "nothing outlined: click again" : "no click yet");
     const drop = make("button", "", "Drop");
     drop.addEventListener("click", (event) => { event.stopPropagation(); onDrop(lesion.number); });
     const last = make("td");

@@ -27,8 +27,23 @@ export class Viewer {
     this.strides = [h * w, w, 1];
     this.cursor = study.shape.map((n) => Math.floor(n / 2));
     this.line = null;
+    this.field = this.patientBox();
     this.setWindow(study.windows[0]);
     this.fit();
+  }
+
+  // The part of the scan that holds the patient, so that a picture is not mostly air.
+  patientBox() {
+    const { shape, slope, intercept, unit } = this.study;
+    const full = shape.map((n) => [0, n]);
+    const floor = unit === "HU" ? -300 : this.study.windows[0].centre - 0.4 * this.study.windows[0].width;
+    const low = [...shape], high = [0, 0, 0];
+    for (let i = 0; i < shape[0]; i += 2) for (let j = 0; j < shape[1]; j += 2) for (let k = 0; k < shape[2]; k += 2) {
+      if (this.voxels[(i * shape[1] + j) * shape[2] + k] * slope + intercept < floor) continue;
+      [i, j, k].forEach((v, a) => { low[a] = Math.min(low[a], v); high[a] = Math.max(high[a], v); });
+    }
+    if (low[0] > high[0]) return full;
+    return full.map(([, n], a) => [Math.max(0, low[a] - 4), Math.min(n, high[a] + 6)]);
   }
 
   setWindow({ width, centre }) {
@@ -80,13 +95,20 @@ export class Viewer {
   // Canvas pixels per voxel along right and down, and where voxel 0 begins.
   frame(plane) {
     const { shape, spacing_mm: mm } = this.study;
-    const size = [shape[plane.right] * mm[plane.right], shape[plane.down] * mm[plane.down]];
+    const [across, down] = [this.field[plane.right], this.field[plane.down]];
+    const size = [(across[1] - across[0]) * mm[plane.right], (down[1] - down[0]) * mm[plane.down]];
     const { width, height } = plane.canvas;
     const scale = Math.min(width / size[0], height / size[1]) * plane.zoom;
+    const step = [scale * mm[plane.right], scale * mm[plane.down]];
+    const top = plane.flip ? shape[plane.down] - down[1] : down[0];
+    // The middle of the patient lies in the middle of the canvas.
     return {
       scale,
-      step: [scale * mm[plane.right], scale * mm[plane.down]],
-      origin: [(width - size[0] * scale) / 2 + plane.pan[0], (height - size[1] * scale) / 2 + plane.pan[1]],
+      step,
+      origin: [
+        width / 2 - (across[0] + (across[1] - across[0]) / 2) * step[0] + plane.pan[0],
+        height / 2 - (top + (down[1] - down[0]) / 2) * step[1] + plane.pan[1],
+      ],
     };
   }
 
