@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--zero-shot", type=Path)
     parser.add_argument("--real", type=Path)
     parser.add_argument("--part", default="all")
+    parser.add_argument("--user", action="append", help="deterministic or noisy; both when not given.")
     parser.add_argument("--most", type=int, default=0, help="Only so many lesions of each virtual cohort; 0: all.")
     parser.add_argument("--made-by", default="hyoid train isrg --data COHORT --out OUT")
     parser.add_argument("--out", type=Path, help="Also write everything, case by case, to this JSON file.")
@@ -134,7 +135,7 @@ def main() -> None:
         sets |= {f"real soft-tissue sarcoma, {m.replace('_', ' ')}": real(chosen.real, m) for m in MODALITIES}
     results = {}
     for name, rows in sets.items():
-        results[name] = measured(rows, network)
+        results[name] = measured(rows, network, users=chosen.user or ("deterministic", "noisy"))
         of = results[name]["users"]["deterministic"]
         print(name, "ball", number(results[name]["ball"]), [round(d["mean"], 3) for d in of["dice"]], flush=True)
     short = {

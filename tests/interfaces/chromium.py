@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from websockets.sync.client import connect
@@ -21,8 +21,8 @@ def binary():
 class Tab:
     """One page."""
 
-    def __init__(self, address):
-        self.socket = connect(address, max_size=None)
+    def __init__(self, address, open_until):
+        self.socket = open_until.enter_context(connect(address, max_size=None))
         self.count = 0
         self.errors = []
         self.send("Page.enable")
@@ -52,7 +52,7 @@ class Tab:
             raise RuntimeError(result["exceptionDetails"]["exception"].get("description", "error in the page"))
         return result["result"].get("value")
 
-    def until(self, expression, seconds=30):
+    def until(self, expression, seconds=90):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -62,7 +62,8 @@ class Tab:
             if value:
                 return value
             time.sleep(0.05)
-        raise AssertionError(f"did not happen in {seconds} s: {expression}; errors {self.errors}")
+        said = self.js("document.querySelector('#message')?.textContent")
+        raise AssertionError(f"did not happen in {seconds} s: {expression}; message {said!r}; errors {self.errors}")
 
     def click(self, x, y, *, button="left", modifiers=0):
         for kind in ("mousePressed", "mouseReleased"):
@@ -103,7 +104,7 @@ def browser(profile, size=(1500, 950)):
         ],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    tabs = []
+    open_until = ExitStack()
     try:
         port_file = Path(profile) / "DevToolsActivePort"
         end = time.monotonic() + 60
@@ -115,14 +116,12 @@ def browser(profile, size=(1500, 950)):
         def new_tab(address):
             request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
             with urllib.request.urlopen(request, timeout=30) as answer:
-                tab = Tab(json.load(answer)["webSocketDebuggerUrl"])
+                tab = Tab(json.load(answer)["webSocketDebuggerUrl"], open_until)
             tab.go(address)
-            tabs.append(tab)
             return tab
 
         yield new_tab
     finally:
-        for tab in tabs:
-            tab.socket.close()
+        open_until.close()
         process.terminate()
         process.wait(timeout=30)

@@ -39,29 +39,6 @@ def test_replaying_the_clicks_gives_the_same_outline(scan, click_network):
     assert np.array_equal(again.answer.logits, step.answer.logits)
 
 
-def fresh_copy(network, cache):
-    """The same network without anything in memory."""
-    from hyoid.inference.click_network import ClickNetwork
-
-    copy = object.__new__(ClickNetwork)
-    copy.__dict__ |= {**network.__dict__, "_kept": type(network._kept)(), "_cache": cache}
-    return copy
-
-
-def test_encoding_from_disk_answers_alike_and_a_damaged_entry_is_made_again(scan, click_network, tmp_path):
-    prompts = [Prompt("add", (14, 30, 24))]
-    first = outlined(scan, prompts, fresh_copy(click_network, tmp_path))
-    entries = list(tmp_path.glob("*.safetensors"))
-    assert entries
-    assert np.array_equal(
-        outlined(scan, prompts, fresh_copy(click_network, tmp_path)).answer.logits, first.answer.logits
-    )
-    for entry in entries:
-        entry.write_bytes(b"nothing")
-    assert np.array_equal(outlined(scan, prompts, fresh_copy(click_network, tmp_path)).mask, first.mask)
-    assert all(entry.stat().st_size > 1000 for entry in entries)
-
-
 @pytest.mark.parametrize(
     ("prompts", "new", "error", "words"),
     [
@@ -79,9 +56,36 @@ def test_refusals(scan, prompts, new, error, words):
         check_prompt(scan.volume, prompts, new)
 
 
-def test_a_box_alone_outlines(scan, click_network, ball_masks):
+def test_a_large_lesion_gets_a_coarser_region_and_a_small_one_a_finer(scan, click_network):
+    click_network.radius_mm = 70.0
+    assert outlined(scan, [Prompt("add", (14, 30, 24))], click_network).region.spacing_mm == 5.0
+    click_network.radius_mm = 6.0
+    assert outlined(scan, [Prompt("add", (14, 30, 24))], click_network).region.spacing_mm == 1.25
+
+
+def test_a_click_outside_the_region_moves_it_and_keeps_what_was_outlined(scan, click_network):
+    click_network.radius_mm = 14.0
+    far = [Prompt("add", (14, 30, 10)), Prompt("add", (14, 30, 60))]
+    first = next_outline(scan, far[:1], click_network, None)
+    both = next_outline(scan, far, click_network, first)
+    assert both.region != first.region
+    painted = both.painted(scan.volume.geometry.shape)
+    assert painted[14, 30, 10]
+    assert painted[14, 30, 60]
+    assert not painted[14, 30, 35]
+
+
+def test_a_later_click_in_the_region_encodes_nothing_new(scan, click_network):
+    first = next_outline(scan, [Prompt("add", (14, 30, 24))], click_network, None)
+    click_network.encoded.clear()
+    next_outline(scan, [Prompt("add", (14, 30, 24)), Prompt("add", (14, 31, 25))], click_network, first)
+    assert {region for _, region in click_network.encoded} == {first.region}
+
+
+def test_a_box_gives_the_finest_region_that_holds_it(scan, click_network):
     outline = outlined(scan, [Prompt("box", (10, 23, 17), (18, 37, 31))], click_network)
-    assert dice(outline.painted(scan.volume.geometry.shape), ball_masks[1]) > 0.3
+    assert outline.region.spacing_mm == 1.25
+    assert outline.painted(scan.volume.geometry.shape)[10, 23, 17]
 
 
 def test_clicks_too_far_apart_are_refused(click_network):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,13 +16,19 @@ from hyoid.interfaces.places import cache_folder, device_named
 
 
 def ablate(
-    table: Annotated[str, typer.Argument(help="sgrnet-table1 or sgrnet-table2.")],
-    data: Annotated[Path, typer.Option(help="Folder of cases for cross-validation.")],
-    validation: Annotated[Path, typer.Option(help="Folder of cases that no row is trained on.")],
-    out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
-    tumour: Annotated[
-        list[str], typer.Option(help="Tumour packages, one per fold of `hyoid train tumour --fold`, in order.")
+    table: Annotated[
+        str, typer.Argument(help="sgrnet-table1, sgrnet-table2, isrg-table2, isrg-table3 or isrg-clicks.")
     ],
+    data: Annotated[Path, typer.Option(help="Folder of cases: for cross-validation, or (isrg) a virtual cohort.")],
+    out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
+    validation: Annotated[
+        Path | None,
+        typer.Option(help="Folder of cases that no row is trained on; isrg: cohort with the types kept for zero-shot."),
+    ] = None,
+    tumour: Annotated[
+        list[str] | None,
+        typer.Option(help="sgrnet: tumour packages, one per fold of `hyoid train tumour --fold`, in order."),
+    ] = None,
     organs: Annotated[
         list[str] | None, typer.Option(help="Packages that outline organs, by default organs and neck.")
     ] = None,
@@ -44,9 +51,14 @@ def ablate(
         raise UsageError(
             f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
         ) from error
+    teller = Teller(as_json=as_json)
+    if table.startswith("isrg-"):
+        _clicks(table, preset, data, validation, out, seeds, row or (), device, teller, dry_run=dry_run)
+        return
+    if validation is None or not tumour:
+        raise UsageError("SGRNet's tables need --validation and --tumour.", "See `hyoid ablate --help`.")
     recipe = load_recipe("sgrnet", preset)
     assert isinstance(recipe, ClassificationRecipe)
-    teller = Teller(as_json=as_json)
     if dry_run:
         rows = [r.name for r in sgrnet_ablation.TABLES.get(table, ()) if not row or r.name in row]
         runs = len(rows) * folds * seeds
@@ -77,3 +89,44 @@ def ablate(
         )
     teller.event("done", table=str(out / "table.json"))
     teller.say(f"Table: {out / 'table.md'}")
+
+
+def _clicks(
+    table: str,
+    preset: str,
+    data: Path,
+    validation: Path | None,
+    out: Path,
+    seeds: int,
+    rows: Sequence[str],
+    device: str,
+    teller: Teller,
+    *,
+    dry_run: bool,
+) -> None:
+    """Tables of the interactive lesion report."""
+    from hyoid.pipelines.isrg_ablation import ROWS, ClickBudget, ablate_clicks
+    from hyoid.training.recipe import ClickRecipe, load_recipe
+
+    recipe = load_recipe("isrg", preset)
+    assert isinstance(recipe, ClickRecipe)
+    if dry_run:
+        names = [name for name in ROWS if not rows or name in rows]
+        teller.event("plan", table=table, rows=names, runs=len(names) * seeds, steps=recipe.optimiser.steps)
+        teller.say(f"{table}: {len(names)} rows x {seeds} seeds = {len(names) * seeds} trainings of")
+        teller.say(f"{recipe.optimiser.steps} steps of batch {recipe.optimiser.batch}. Rows: {', '.join(names)}.")
+        return
+    with teller.bars():
+        ablate_clicks(
+            table,
+            recipe,
+            [data],
+            out,
+            zero_shot=[validation] if validation else (),
+            budget=ClickBudget(seeds),
+            only=rows,
+            device="gpu" if device_named(device) == "cuda" else "cpu",
+            on_progress=teller.progress,
+        )
+    teller.event("done", table=str(out / f"{table}.json"))
+    teller.say(f"Table: {out / f'{table}.md'}")

@@ -217,8 +217,22 @@ def train_clicks(
     cases = of_part(everything, recipe.split, recipe.seed, "training")
     if not cases:
         raise UsageError("No lesion is left for training.", "Give more patients, or another split.")
-    lightning.seed_everything(recipe.seed, verbose=False)
     weights = None if start is None else {n: torch.from_numpy(a) for n, a in read_package(start).arrays().items()}
+    return train_on(recipe, cases, out, weights=weights, device=device, workers=workers, on_progress=on_progress)
+
+
+def train_on(
+    recipe: ClickRecipe,
+    cases: Sequence[LesionCase],
+    out: Path,
+    *,
+    weights: dict[str, Tensor] | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train on these lesions; the package. Parameters as of `train_clicks`."""
+    lightning.seed_everything(recipe.seed, verbose=False)
     module = ClickTraining(recipe, cases, weights, workers)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
     taught = [name for k, name in enumerate(ATTRIBUTES) if len({case.attributes[k] for case in cases} - {UNKNOWN}) > 1]
