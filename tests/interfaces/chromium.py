@@ -33,7 +33,7 @@ class Tab:
         number = self.count
         self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            answer = json.loads(self.socket.recv(timeout=60))
+            answer = json.loads(self.socket.recv(timeout=180))
             if answer.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(answer["params"]["exceptionDetails"].get("text", ""))
             if answer.get("id") == number:
@@ -52,7 +52,7 @@ class Tab:
             raise RuntimeError(result["exceptionDetails"]["exception"].get("description", "error in the page"))
         return result["result"].get("value")
 
-    def until(self, expression, seconds=90):
+    def until(self, expression, seconds=180):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:

@@ -38,7 +38,9 @@ class Server:
                 urllib.request.urlopen(f"{self.address}api/about", timeout=5).close()
                 return self
             except OSError:
-                assert time.monotonic() < end and self.process.poll() is None, "the server did not start"
+                if time.monotonic() > end or self.process.poll() is not None:
+                    self.kill()
+                    raise AssertionError("the server did not start") from None
                 time.sleep(0.3)
 
     def kill(self):

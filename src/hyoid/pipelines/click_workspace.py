@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, RLock
@@ -204,8 +205,7 @@ class Workspace:
         UsageError
             When there is none of that name.
         """
-        live = self._of(name)
-        with live.lock:
+        with self._held(name) as live:
             return self._view(live)
 
     def act(self, name: str, revision: int, action: Action) -> View:
@@ -243,8 +243,7 @@ class Workspace:
         return self.folder / "sessions"
 
     def _changed(self, name: str, revision: int, change: Callable[[_Live, ClickSession], ClickSession]) -> View:
-        live = self._of(name)
-        with live.lock:
+        with self._held(name) as live:
             session = live.session
             assert session is not None
             if revision != session.revision:
@@ -257,6 +256,19 @@ class Workspace:
             self._keep(new, live.study_key)
             live.session = new
             return self._view(live)
+
+    @contextmanager
+    def _held(self, name: str) -> Iterator[_Live]:
+        """A session with its lock held."""
+        while True:
+            live = self._of(name)
+            with live.lock:
+                with self._lock:
+                    current = self._live.get(name) is live
+                # It may have left memory while this thread waited; then another copy of it counts.
+                if current:
+                    yield live
+                    return
 
     def _view(self, live: _Live) -> View:
         session = live.session
