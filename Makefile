@@ -61,7 +61,9 @@ weights: $(VENV)/.installed-test
 	$(BIN)/hyoid train sgrnet --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
 	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
 	$(MEASURE) sgrnet $(WORK) $(VALIDATION)
-	for name in organs neck tumour sgrnet; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
+	$(BIN)/hyoid train isrg --data $(WORK)/virtual --out $(WORK)/isrg
+	$(BIN)/python scripts/measure_clicks.py $(WORK)/isrg/package --virtual $(WORK)/virtual-held-out --real $(DATA)/../lesions
+	for name in organs neck tumour sgrnet isrg; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
 
 # The PET/CT system's default networks, from virtual patients of centres a-d, measured on centres e and f.
 petct-weights: $(VENV)/.installed-test

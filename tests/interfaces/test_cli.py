@@ -118,7 +118,7 @@ def test_the_models_that_came_along_are_intact_and_small(hyoid):
     assert sum(p.stat().st_size for p in WEIGHTS.rglob("*") if p.is_file()) < 60e6
 
 
-@pytest.mark.parametrize("name", ["neck", "organs", "tumour", "sgrnet"])
+@pytest.mark.parametrize("name", ["isrg", "neck", "organs", "tumour", "sgrnet"])
 def test_every_card_says_data_measures_limits_and_commands(hyoid, name):
     code, out, _ = hyoid("models", "info", name)
     assert code == 0
@@ -129,7 +129,7 @@ def test_every_card_says_data_measures_limits_and_commands(hyoid, name):
 def test_an_unknown_model_lists_those_there_are(hyoid):
     code, _, err = hyoid("models", "info", "liver")
     assert code == 2
-    assert "neck, organs, sgrnet, tumour" in err
+    assert "isrg, neck, organs, sgrnet, tumour" in err
 
 
 def test_an_unknown_recipe_is_wrong_usage(hyoid, tmp_path):

@@ -55,6 +55,22 @@ def from_canonical(array: np.ndarray, original: Geometry) -> np.ndarray:
     return np.ascontiguousarray(np.transpose(flipped, np.argsort(order)))
 
 
+def canonical_index(original: Geometry, point_ijk: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Where a voxel of the original array lies in the canonical one.
+
+    Examples
+    --------
+    >>> canonical_index(Geometry.axial((4, 5, 6), (1, 1, 1)), (1, 2, 3))
+    (1, 2, 3)
+    """
+    order, flips = _order_and_flips(original)
+    d, h, w = (
+        original.shape[axis] - 1 - point_ijk[axis] if flip else point_ijk[axis]
+        for axis, flip in zip(order, flips, strict=True)
+    )
+    return int(d), int(h), int(w)
+
+
 def _apply(array: np.ndarray, geometry: Geometry) -> np.ndarray:
     order, flips = _order_and_flips(geometry)
     return np.flip(np.transpose(array, order), tuple(axis for axis in range(3) if flips[axis]))

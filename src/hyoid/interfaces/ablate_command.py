@@ -35,11 +35,15 @@ class Setting:
 
 
 def ablate(
-    table: Annotated[str, typer.Argument(help="sgrnet-table1|2, gradient-fold0|5fold or hecktor-table5.")],
-    data: Annotated[Path, typer.Option(help="Folder of cases for cross-validation.")],
+    table: Annotated[
+        str,
+        typer.Argument(help="sgrnet-table1|2, gradient-fold0|5fold, hecktor-table5, isrg-table2|3 or isrg-clicks."),
+    ],
+    data: Annotated[Path, typer.Option(help="Folder of cases: for cross-validation, or (isrg) a virtual cohort.")],
     out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
     validation: Annotated[
-        Path | None, typer.Option(help="sgrnet, hecktor: folder of cases that no row is trained on.")
+        Path | None,
+        typer.Option(help="Folder of cases that no row is trained on; isrg: cohort with the types kept for zero-shot."),
     ] = None,
     tumour: Annotated[
         list[str] | None,
@@ -77,6 +81,10 @@ def ablate(
             raise UsageError("Table 5 is scored on patients of other centres.", "Give their folder as --validation.")
         _hecktor(Setting(data, validation, out, seeds, steps, head, coarse, device), row or (), dry_run, as_json)
         return
+    if table.startswith("isrg-"):
+        teller = Teller(as_json=as_json)
+        _clicks(table, preset, data, validation, out, seeds, row or (), device, teller, dry_run=dry_run)
+        return
     if validation is None or not tumour:
         raise UsageError("SGRNet's tables need --validation, and --tumour once per fold.", "Give both.")
     try:
@@ -87,9 +95,9 @@ def ablate(
         raise UsageError(
             f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
         ) from error
+    teller = Teller(as_json=as_json)
     recipe = load_recipe("sgrnet", preset)
     assert isinstance(recipe, ClassificationRecipe)
-    teller = Teller(as_json=as_json)
     if dry_run:
         rows = [r.name for r in sgrnet_ablation.TABLES.get(table, ()) if not row or r.name in row]
         runs = len(rows) * folds * seeds
@@ -156,3 +164,44 @@ def _hecktor(setting: Setting, only: Sequence[str], dry_run: bool, as_json: bool
         )
     teller.event("done", table=str(setting.out / "table.json"))
     teller.say(f"Table: {setting.out / 'table.md'}")
+
+
+def _clicks(
+    table: str,
+    preset: str,
+    data: Path,
+    validation: Path | None,
+    out: Path,
+    seeds: int,
+    rows: Sequence[str],
+    device: str,
+    teller: Teller,
+    *,
+    dry_run: bool,
+) -> None:
+    """Tables of the interactive lesion report."""
+    from hyoid.pipelines.isrg_ablation import ROWS, ClickBudget, ablate_clicks
+    from hyoid.training.recipe import ClickRecipe, load_recipe
+
+    recipe = load_recipe("isrg", preset)
+    assert isinstance(recipe, ClickRecipe)
+    if dry_run:
+        names = [name for name in ROWS if not rows or name in rows]
+        teller.event("plan", table=table, rows=names, runs=len(names) * seeds, steps=recipe.optimiser.steps)
+        teller.say(f"{table}: {len(names)} rows x {seeds} seeds = {len(names) * seeds} trainings of")
+        teller.say(f"{recipe.optimiser.steps} steps of batch {recipe.optimiser.batch}. Rows: {', '.join(names)}.")
+        return
+    with teller.bars():
+        ablate_clicks(
+            table,
+            recipe,
+            [data],
+            out,
+            zero_shot=[validation] if validation else (),
+            budget=ClickBudget(seeds),
+            only=rows,
+            device="gpu" if device_named(device) == "cuda" else "cpu",
+            on_progress=teller.progress,
+        )
+    teller.event("done", table=str(out / f"{table}.json"))
+    teller.say(f"Table: {out / f'{table}.md'}")

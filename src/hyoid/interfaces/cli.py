@@ -17,6 +17,7 @@ from hyoid.interfaces import (
     ablate_command,
     evaluate_command,
     grand_challenge_command,
+    lesion_command,
     measure_command,
     midrt_command,
     models_command,
@@ -24,6 +25,7 @@ from hyoid.interfaces import (
     phantom_command,
     predict_command,
     report_command,
+    serve_command,
     structure_command,
     train_command,
 )
@@ -41,6 +43,7 @@ app.command("report")(report_command.report)
 app.command("midrt")(midrt_command.midrt_command)
 app.command("petct")(petct_command.petct)
 app.command("grand-challenge")(grand_challenge_command.grand_challenge)
+app.command("lesion")(lesion_command.lesion)
 app.command("structure")(structure_command.structure)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
@@ -48,6 +51,7 @@ app.command("predict")(predict_command.predict)
 app.command("phantom")(phantom_command.phantom)
 app.command("train")(train_command.train)
 app.command("ablate")(ablate_command.ablate)
+app.command("serve")(serve_command.serve)
 app.add_typer(models_command.app, name="models")
 
 

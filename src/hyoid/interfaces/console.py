@@ -24,6 +24,7 @@ STAGE_WORDS = {
     "decide": "Deciding voxels",
     "involvement": "Predicting involvement",
     "report": "Filling the template",
+    "clicks": "Following the clicks",
     "write": "Writing files",
     "dicom": "Writing and checking DICOM",
     "phantom": "Making virtual patients",

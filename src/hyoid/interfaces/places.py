@@ -33,6 +33,13 @@ def weights_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "hyoid" / "weights"
 
 
+def work_folder() -> Path:
+    """Folder of sessions and uploads of the workspace: $HYOID_WORK, else in the user's data folder."""
+    if chosen := os.environ.get("HYOID_WORK"):
+        return Path(chosen)
+    return weights_folder().parent / "workspace"
+
+
 def device_named(name: str) -> Device:
     """Device for auto, cpu or cuda.
 

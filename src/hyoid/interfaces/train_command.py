@@ -18,7 +18,9 @@ FOLDS = 5  # of the PET/CT and mid-treatment systems
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Recipe name (organs, tumour, sgrnet, petct-head …) or a YAML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Recipe name (organs, tumour, sgrnet, isrg, petct-head …) or a YAML file.")
+    ],
     data: Annotated[list[Path], typer.Option(help="Folder of cases; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
     preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
@@ -52,7 +54,7 @@ def train(
         import torch
 
         from hyoid.pipelines import sgrnet_training
-        from hyoid.training import classification, run
+        from hyoid.training import classification, clicks, run
         from hyoid.training import recipe as recipes
     except ImportError as error:
         raise UsageError(
@@ -96,6 +98,15 @@ def train(
                 keep=lambda index: fold is None or index % HALVES != fold,
                 device=accelerator,
                 workers=1,
+                on_progress=teller.progress,
+            )
+        elif isinstance(chosen, recipes.ClickRecipe):
+            package = clicks.train_clicks(
+                chosen,
+                data,
+                out,
+                start=None if start is None else package_folder(start),
+                device=accelerator,
                 on_progress=teller.progress,
             )
         else:

@@ -31,7 +31,7 @@ class Manifest(BaseModel):
     ----------
     name, version, words : str
         Words say what the model does, for readers.
-    task : {"segmentation", "classification"}
+    task : {"segmentation", "classification", "clicks"}
     network : dict
         Description for `hyoid.models.build.build_network`.
     labels : tuple of str
@@ -65,7 +65,7 @@ class Manifest(BaseModel):
     name: str
     version: str
     words: str
-    task: Literal["segmentation", "classification"]
+    task: Literal["segmentation", "classification", "clicks"]
     network: dict[str, Any]
     labels: tuple[str, ...]
     supported: tuple[str, ...]

@@ -17,7 +17,7 @@ from hyoid.report.uptake import uptake_lines
 __all__ = ["Involvement", "ReportInputs", "build_report"]
 
 
-def build_report(inputs: ReportInputs) -> Report:
+def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     """Fill the template: every field in order, each with its evidence, `Missing` where nothing supports it.
 
     Location and size come from the GTVp outline, else from the predicted target region and worded as such. Involvement
@@ -28,6 +28,8 @@ def build_report(inputs: ReportInputs) -> Report:
     Parameters
     ----------
     inputs : ReportInputs
+    scene : Scene, optional
+        The inputs already cut into structures, where a report is made again and again on the same organs.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def build_report(inputs: ReportInputs) -> Report:
     WrongQuantityError
         When a label map is none.
     """
-    scene = make_scene(inputs)
+    scene = scene or make_scene(inputs)
     tumour = made_by(inputs.lesions_source)
     classifier = inputs.involvement_source.words if inputs.involvement_source else "classifier"
     lines, outside = involvement_lines(scene, inputs.involvement, Sources(tumour, classifier))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -195,6 +195,27 @@ def make_scene(inputs: ReportInputs) -> Scene:
         primary=joined(BY_NAME["gtvp"].words, (m.patch for m in primary)),
         nodes=joined(BY_NAME["gtvn"].words, (m.patch for m in nodes)),
         target=joined(BY_NAME["target_region"].words, (m.patch for m in target)),
+    )
+
+
+def with_lesions(scene: Scene, components: tuple[Component, ...]) -> Scene:
+    """The same organs with other lesions.
+
+    Parameters
+    ----------
+    scene : Scene
+    components : tuple of Component
+        Of labels 1 and 2, their boxes on the scene's grid.
+    """
+    masses = _masses(components, scene.midline_x_mm)
+    primary = tuple(m for m in masses if m.row.label == GTVP_LABEL)
+    nodes = tuple(m for m in masses if m.row.label == GTVN_LABEL)
+    return replace(
+        scene,
+        masses={"GTVp": primary, "GTVn": nodes, "target region": ()},
+        primary=joined(BY_NAME["gtvp"].words, (m.patch for m in primary)),
+        nodes=joined(BY_NAME["gtvn"].words, (m.patch for m in nodes)),
+        target=None,
     )
 
 

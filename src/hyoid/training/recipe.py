@@ -202,7 +202,61 @@ class TargetsRecipe(_Strict):
     licence: str
 
 
-Recipe = SegmentationRecipe | ClassificationRecipe | TargetsRecipe
+class ClickNetworkRecipe(_Strict):
+    """Shape of ISRG, see `hyoid.models.isrg.ISRGShape` and `hyoid.models.vision.VisionShape`."""
+
+    patch: int
+    dim: int
+    depth: int
+    vision_heads: int
+    window: int
+    global_layers: tuple[int, ...]
+    channels: int
+    stem: Literal["patch", "convolution"]
+    stem_channels: tuple[int, ...]
+    heads: int
+    hybrid_layers: int
+    mask_layers: int
+    refinement_window: int
+    refinement_clusters: int
+    fine_clicks: bool
+
+
+class ClickRecipe(_Strict):
+    """Recipe of the interactive lesion report (ISRG)."""
+
+    task: Literal["clicks"]
+    name: str
+    version: str
+    words: str
+    variant: Literal["vanilla", "refinement", "synergy", "full"]
+    network: ClickNetworkRecipe
+    # Voxels of the region around a click, and their edge when nothing is known of the lesion's size.
+    region: tuple[int, int, int]
+    spacing_mm: float
+    # Spacings that a region may take in use.
+    spacings_mm: tuple[float, ...]
+    windows_hu: tuple[tuple[float, float], ...]
+    # Longest extent of the lesion as a share of the region, in training.
+    lesion_share: tuple[float, float]
+    # Chance that a sample's grey values are remapped at random, as if by another modality.
+    remap_share: float
+    box_share: float
+    rounds: int
+    bce_weight: float
+    iou_weight: float
+    # "uncertainty" learns both weights; a number is lambda itself.
+    attribute_weight: Literal["uncertainty"] | float
+    # Shares of the patients for training, validation and test.
+    split: tuple[float, float, float]
+    augmentation: AugmentationRecipe
+    optimiser: OptimiserRecipe
+    seed: int
+    training_data: str
+    licence: str
+
+
+Recipe = SegmentationRecipe | ClassificationRecipe | TargetsRecipe | ClickRecipe
 
 
 def load_recipe(name: str, preset: str = "small") -> Recipe:
@@ -236,6 +290,7 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
         "segmentation": SegmentationRecipe,
         "classification": ClassificationRecipe,
         "targets": TargetsRecipe,
+        "clicks": ClickRecipe,
     }
     if content.get("task") == "midrt":
         from hyoid.training.midrt_recipe import MidrtRecipe

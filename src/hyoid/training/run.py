@@ -192,7 +192,7 @@ def save_package(
             "network": network,
             "labels": labels,
             "supported": supported,
-            "spacing_mm": recipe.spacing_mm,
+            "spacing_mm": (recipe.spacing_mm,) * 3 if isinstance(recipe.spacing_mm, float) else recipe.spacing_mm,
             "patch": patch,
             "preprocessing": preprocessing,
             "training_data": recipe.training_data,

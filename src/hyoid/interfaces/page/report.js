@@ -1,0 +1,120 @@
+// The report beside the pictures: every line jumps to its voxels, changed lines light up, any line can be overruled.
+
+const make = (tag, className = "", text = "") => {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text) node.textContent = text;
+  return node;
+};
+
+const STATUS = { measured: "measured", model: "model", reader: "reader", text: "text", Missing: "missing" };
+
+export function drawReport(place, view, { showMissing, onJump, onOverrule }) {
+  const open = place.querySelector("form")?.dataset.key;
+  place.replaceChildren();
+  let section = null;
+  for (const line of view.report.lines) {
+    if (line.status === "Missing" && !showMissing) continue;
+    if (line.section !== section) {
+      section = line.section;
+      place.append(make("h3", view.report.headings[section] ?? "", section));
+    }
+    place.append(entry(line, view, { onJump, onOverrule }));
+  }
+  if (open) place.querySelector(`[data-key="${CSS.escape(open)}"] .pencil`)?.click();
+}
+
+function entry(line, view, { onJump, onOverrule }) {
+  const node = make("div", "entry");
+  node.dataset.key = line.key;
+  if (line.status === "Missing") node.classList.add("none");
+  if (view.changed.includes(line.key)) node.classList.add("changed", "lit");
+  const head = make("span", "words", line.words);
+  const right = make("span");
+  const chance = line.probability === null ? "" : ` ${line.probability.toFixed(2)}`;
+  right.append(make("span", `badge ${line.status}`, STATUS[line.status] + chance));
+  if (line.key !== "patient") {
+    const pencil = make("button", "pencil", "Overrule");
+    pencil.title = "Say it in your own words";
+    pencil.addEventListener("click", (event) => { event.stopPropagation(); edit(node, line, view, onOverrule); });
+    right.append(pencil);
+  }
+  node.append(head, right, make("span", "value", line.value));
+  if (line.flags.length) node.append(make("span", "flags", line.flags.join(" · ")));
+  node.title = line.notes.join("\n");
+  if (line.voxel) {
+    node.classList.add("jumps");
+    node.tabIndex = 0;
+    node.addEventListener("click", () => onJump(line.voxel));
+    node.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === node) onJump(line.voxel); });
+  }
+  return node;
+}
+
+function edit(node, line, view, onOverrule) {
+  if (node.querySelector("form")) return;
+  const form = make("form");
+  form.dataset.key = line.key;
+  const input = make("input");
+  Object.assign(input, { type: "text", maxLength: 500, value: view.overruled[line.key] ?? line.value });
+  const save = make("button", "", "Save");
+  const back = make("button", "", line.key in view.overruled ? "Take back" : "Cancel");
+  back.type = "button";
+  form.append(input, save, back);
+  form.addEventListener("click", (event) => event.stopPropagation());
+  form.addEventListener("submit", (event) => { event.preventDefault(); form.remove(); onOverrule(line.key, input.value.trim()); });
+  back.addEventListener("click", () => { form.remove(); if (line.key in view.overruled) onOverrule(line.key, ""); });
+  input.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Escape") form.remove(); });
+  node.append(form);
+  input.focus();
+  input.select();
+}
+
+export function drawLesions(place, view, chosen, { onChoose, onNew, onDrop }) {
+  place.replaceChildren();
+  const bar = make("p");
+  for (const [target, words, key] of [["GTVp", "New primary (N)", "n"], ["GTVn", "New node (Shift-N)", "N"]]) {
+    const button = make("button", "", words);
+    button.dataset.key = key;
+    button.addEventListener("click", () => onNew(target));
+    bar.append(button, " ");
+  }
+  place.append(bar);
+  if (!view.lesions.length) {
+    place.append(make("p", "statement", "No lesion yet: press N, then click on one. Shift-click takes away."));
+    return;
+  }
+  const table = make("table");
+  for (const lesion of view.lesions) {
+    const row = make("tr", lesion.number === chosen ? "chosen" : "");
+    const name = make("td");
+    const swatch = make("span", "swatch");
+    swatch.style.background = `rgb(${view.study.colours[lesion.target].join(",")})`;
+    name.append(swatch, `${lesion.number} ${lesion.target}`);
+    const adds = lesion.prompts.filter((p) => p.kind !== "remove").length;
+    const clicks = make("td", "", `${adds} + / ${lesion.prompts.length - adds} −`);
+    const size = make("td", "", lesion.mask ? "outlined" : lesion.prompts.length ? "nothing outlined: click again" : "no click yet");
+    const drop = make("button", "", "Drop");
+    drop.addEventListener("click", (event) => { event.stopPropagation(); onDrop(lesion.number); });
+    const last = make("td");
+    last.append(drop);
+    row.append(name, clicks, size, last);
+    row.addEventListener("click", () => onChoose(lesion.number));
+    table.append(row);
+  }
+  place.append(table);
+  if (view.report.lesions.length) {
+    const sizes = make("table");
+    const head = make("tr");
+    for (const words of ["Measured", "ml", "longest", "axial", "side"]) head.append(make("th", "", words));
+    sizes.append(head);
+    for (const part of view.report.lesions) {
+      const row = make("tr");
+      const cells = [part.name, part.ml.toFixed(2), `${part.longest_mm} mm`, `${part.axial_mm.join(" × ")} mm`, [part.side, part.level].filter(Boolean).join(", ")];
+      for (const words of cells) row.append(make("td", "", words));
+      row.addEventListener("click", () => onChoose(chosen, part.voxel));
+      sizes.append(row);
+    }
+    place.append(sizes);
+  }
+}

@@ -1,0 +1,350 @@
+// Three planes through one voxel. Arrays run feet to head, front to back, patient's right to left, so the patient's
+// right is on the picture's left, as radiologists hang films. Nothing here knows of the server.
+
+const PLANES = {
+  axial: { across: 0, right: 2, down: 1, flip: false, letters: "RLAP" },
+  coronal: { across: 1, right: 2, down: 0, flip: true, letters: "RLHF" },
+  sagittal: { across: 2, right: 1, down: 0, flip: true, letters: "APHF" },
+};
+
+export class Viewer {
+  constructor(canvases, events) {
+    this.events = events;
+    this.planes = Object.entries(PLANES).map(([name, plane]) => ({
+      name, ...plane, canvas: canvases[name], zoom: 1, pan: [0, 0], picture: document.createElement("canvas"),
+    }));
+    this.masks = [];
+    this.points = [];
+    this.tool = "look";
+    for (const plane of this.planes) this.listen(plane);
+    new ResizeObserver(() => this.draw()).observe(canvases.axial.parentElement);
+  }
+
+  show(study, voxels) {
+    this.study = study;
+    this.voxels = voxels;
+    const [, h, w] = study.shape;
+    this.strides = [h * w, w, 1];
+    this.cursor = study.shape.map((n) => Math.floor(n / 2));
+    this.line = null;
+    this.field = this.patientBox();
+    this.setWindow(study.windows[0]);
+    this.fit();
+  }
+
+  // The part of the scan that holds the patient, so that a picture is not mostly air.
+  patientBox() {
+    const { shape, slope, intercept, unit } = this.study;
+    const full = shape.map((n) => [0, n]);
+    const floor = unit === "HU" ? -300 : this.study.windows[0].centre - 0.4 * this.study.windows[0].width;
+    const low = [...shape], high = [0, 0, 0];
+    for (let i = 0; i < shape[0]; i += 2) for (let j = 0; j < shape[1]; j += 2) for (let k = 0; k < shape[2]; k += 2) {
+      if (this.voxels[(i * shape[1] + j) * shape[2] + k] * slope + intercept < floor) continue;
+      [i, j, k].forEach((v, a) => { low[a] = Math.min(low[a], v); high[a] = Math.max(high[a], v); });
+    }
+    if (low[0] > high[0]) return full;
+    return full.map(([, n], a) => [Math.max(0, low[a] - 4), Math.min(n, high[a] + 6)]);
+  }
+
+  setWindow({ width, centre }) {
+    this.window = { width: Math.max(width, 1e-6), centre };
+    const { slope, intercept, inverted } = this.study;
+    // One entry per stored value that can be told apart.
+    this.grey = new Uint8ClampedArray(65536);
+    const low = centre - this.window.width / 2;
+    for (let stored = -32768; stored < 32768; stored += 1) {
+      const part = ((stored * slope + intercept - low) / this.window.width) * 255;
+      this.grey[stored + 32768] = inverted ? 255 - part : part;
+    }
+    this.draw();
+  }
+
+  setMasks(masks, points) {
+    this.masks = masks;
+    this.points = points;
+    this.draw();
+  }
+
+  fit() {
+    for (const plane of this.planes) Object.assign(plane, { zoom: 1, pan: [0, 0] });
+    this.draw();
+  }
+
+  jump(voxel) {
+    this.cursor = voxel.map((v, a) => Math.min(Math.max(v, 0), this.study.shape[a] - 1));
+    for (const plane of this.planes) {
+      const { x, y } = this.toCanvas(plane, this.cursor);
+      const { width, height } = plane.canvas;
+      if (x < 0 || y < 0 || x > width || y > height) plane.pan = [0, 0];
+    }
+    this.draw();
+  }
+
+  step(name, by) {
+    const plane = this.planes.find((p) => p.name === name);
+    const moved = [...this.cursor];
+    moved[plane.across] += by;
+    this.jump(moved);
+  }
+
+  zoom(factor) {
+    for (const plane of this.planes) plane.zoom = Math.min(Math.max(plane.zoom * factor, 0.5), 20);
+    this.draw();
+  }
+
+  // Canvas pixels per voxel along right and down, and where voxel 0 begins.
+  frame(plane) {
+    const { shape, spacing_mm: mm } = this.study;
+    const [across, down] = [this.field[plane.right], this.field[plane.down]];
+    const size = [(across[1] - across[0]) * mm[plane.right], (down[1] - down[0]) * mm[plane.down]];
+    const { width, height } = plane.canvas;
+    const scale = Math.min(width / size[0], height / size[1]) * plane.zoom;
+    const step = [scale * mm[plane.right], scale * mm[plane.down]];
+    const top = plane.flip ? shape[plane.down] - down[1] : down[0];
+    // The middle of the patient lies in the middle of the canvas.
+    return {
+      scale,
+      step,
+      origin: [
+        width / 2 - (across[0] + (across[1] - across[0]) / 2) * step[0] + plane.pan[0],
+        height / 2 - (top + (down[1] - down[0]) / 2) * step[1] + plane.pan[1],
+      ],
+    };
+  }
+
+  toCanvas(plane, voxel) {
+    const { step, origin } = this.frame(plane);
+    const down = plane.flip ? this.study.shape[plane.down] - 1 - voxel[plane.down] : voxel[plane.down];
+    return { x: origin[0] + (voxel[plane.right] + 0.5) * step[0], y: origin[1] + (down + 0.5) * step[1] };
+  }
+
+  toVoxel(plane, x, y) {
+    const { step, origin } = this.frame(plane);
+    const voxel = [...this.cursor];
+    const down = Math.floor((y - origin[1]) / step[1]);
+    voxel[plane.right] = Math.floor((x - origin[0]) / step[0]);
+    voxel[plane.down] = plane.flip ? this.study.shape[plane.down] - 1 - down : down;
+    return voxel;
+  }
+
+  inside(voxel) {
+    return voxel.every((v, a) => v >= 0 && v < this.study.shape[a]);
+  }
+
+  value(voxel) {
+    const at = voxel.reduce((sum, v, a) => sum + v * this.strides[a], 0);
+    return this.voxels[at] * this.study.slope + this.study.intercept;
+  }
+
+  draw() {
+    if (!this.study || this.waiting) return;
+    this.waiting = requestAnimationFrame(() => {
+      this.waiting = 0;
+      for (const plane of this.planes) this.drawPlane(plane);
+      this.events.drawn?.();
+    });
+  }
+
+  drawPlane(plane) {
+    const { canvas, picture } = plane;
+    const ratio = window.devicePixelRatio || 1;
+    const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
+    if (!width || !height) return;
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = "#000";
+    pen.fillRect(0, 0, width, height);
+    this.paint(plane);
+    const { step, origin } = this.frame(plane);
+    pen.imageSmoothingEnabled = step[0] < 6;
+    pen.drawImage(picture, origin[0], origin[1], picture.width * step[0], picture.height * step[1]);
+    this.annotate(plane, pen, ratio);
+  }
+
+  paint(plane) {
+    const { shape } = this.study;
+    const [columns, rows] = [shape[plane.right], shape[plane.down]];
+    const { picture } = plane;
+    if (picture.width !== columns || picture.height !== rows) Object.assign(picture, { width: columns, height: rows });
+    const pen = picture.getContext("2d");
+    const image = plane.image?.width === columns && plane.image?.height === rows ? plane.image : pen.createImageData(columns, rows);
+    plane.image = image;
+    const pixels = new Uint32Array(image.data.buffer);
+    const base = this.cursor[plane.across] * this.strides[plane.across];
+    const [right, down] = [this.strides[plane.right], this.strides[plane.down]];
+    const { voxels, grey } = this;
+    for (let row = 0, out = 0; row < rows; row += 1) {
+      let at = base + (plane.flip ? rows - 1 - row : row) * down;
+      for (let column = 0; column < columns; column += 1, out += 1, at += right) {
+        const g = grey[voxels[at] + 32768];
+        pixels[out] = 0xff000000 | (g << 16) | (g << 8) | g;
+      }
+    }
+    for (const mask of this.masks) this.tint(plane, mask, pixels, columns, rows);
+    pen.putImageData(image, 0, 0);
+  }
+
+  tint(plane, mask, pixels, columns, rows) {
+    const { start, stop, size, voxels, rgb } = mask;
+    const depth = this.cursor[plane.across] - start[plane.across];
+    if (depth < 0 || depth >= size[plane.across]) return;
+    const strides = [size[1] * size[2], size[2], 1];
+    const there = (down, right) => {
+      if (down < 0 || right < 0 || down >= size[plane.down] || right >= size[plane.right]) return 0;
+      return voxels[depth * strides[plane.across] + down * strides[plane.down] + right * strides[plane.right]];
+    };
+    const blend = (pixel, share) => {
+      const part = (shift, colour) => Math.round(((pixel >> shift) & 255) * (1 - share) + colour * share) << shift;
+      return 0xff000000 | part(16, rgb[2]) | part(8, rgb[1]) | part(0, rgb[0]);
+    };
+    for (let d = start[plane.down]; d < stop[plane.down]; d += 1) {
+      const row = plane.flip ? rows - 1 - d : d;
+      const down = d - start[plane.down];
+      for (let r = start[plane.right]; r < stop[plane.right]; r += 1) {
+        const right = r - start[plane.right];
+        if (!there(down, right)) continue;
+        const edge = !(there(down - 1, right) && there(down + 1, right) && there(down, right - 1) && there(down, right + 1));
+        const out = row * columns + r;
+        pixels[out] = blend(pixels[out], edge ? 0.95 : mask.chosen ? 0.3 : 0.18);
+      }
+    }
+  }
+
+  annotate(plane, pen, ratio) {
+    const { width, height } = plane.canvas;
+    const at = this.toCanvas(plane, this.cursor);
+    pen.lineWidth = ratio;
+    pen.strokeStyle = "rgba(90, 190, 255, .55)";
+    const gap = 14 * ratio;
+    for (const [a, b, c, d] of [
+      [0, at.y, at.x - gap, at.y], [at.x + gap, at.y, width, at.y], [at.x, 0, at.x, at.y - gap], [at.x, at.y + gap, at.x, height],
+    ]) {
+      pen.beginPath(); pen.moveTo(a, b); pen.lineTo(c, d); pen.stroke();
+    }
+    for (const point of this.points) {
+      const off = Math.abs(point.voxel[plane.across] - this.cursor[plane.across]);
+      if (off > 1) continue;
+      const { x, y } = this.toCanvas(plane, point.voxel);
+      pen.globalAlpha = off ? 0.45 : 1;
+      pen.strokeStyle = point.kind === "remove" ? "#ff6b6b" : "#69db7c";
+      pen.lineWidth = 2 * ratio;
+      pen.beginPath(); pen.moveTo(x - 5 * ratio, y); pen.lineTo(x + 5 * ratio, y);
+      if (point.kind !== "remove") { pen.moveTo(x, y - 5 * ratio); pen.lineTo(x, y + 5 * ratio); }
+      pen.stroke();
+      pen.globalAlpha = 1;
+    }
+    this.drawLine(plane, pen, ratio);
+    pen.font = `${12 * ratio}px system-ui, sans-serif`;
+    pen.fillStyle = "#d7dde3";
+    pen.textBaseline = "middle";
+    const [left, right, top, bottom] = plane.letters;
+    for (const [text, x, y, align] of [
+      [left, 6 * ratio, height / 2, "left"], [right, width - 6 * ratio, height / 2, "right"],
+      [top, width / 2, 10 * ratio, "center"], [bottom, width / 2, height - 10 * ratio, "center"],
+    ]) {
+      pen.textAlign = align; pen.fillText(text, x, y);
+    }
+    const mm = this.study.spacing_mm[plane.across] * this.cursor[plane.across];
+    const lines = [
+      `${plane.name}  ${this.cursor[plane.across] + 1} / ${this.study.shape[plane.across]}  (${mm.toFixed(0)} mm)`,
+      ...(plane.name === "axial"
+        ? [`W ${Math.round(this.window.width)}  L ${Math.round(this.window.centre)}`, `${this.value(this.cursor).toFixed(this.study.unit === "HU" ? 0 : 2)} ${this.study.unit}`]
+        : []),
+    ];
+    pen.textAlign = "left";
+    lines.forEach((text, n) => pen.fillText(text, 8 * ratio, (14 + 15 * n) * ratio));
+    const { scale } = this.frame(plane);
+    const bar = scale * 50 < width * 0.5 ? 50 : 10;
+    pen.fillRect(width - 12 * ratio - bar * scale, height - 12 * ratio, bar * scale, 2 * ratio);
+    pen.textAlign = "right";
+    pen.fillText(`${bar} mm`, width - 12 * ratio, height - 22 * ratio);
+  }
+
+  drawLine(plane, pen, ratio) {
+    const line = this.line;
+    if (!line || line.plane !== plane.name || line.from[plane.across] !== this.cursor[plane.across]) return;
+    const [a, b] = [this.toCanvas(plane, line.from), this.toCanvas(plane, line.to)];
+    pen.strokeStyle = pen.fillStyle = "#ffd166";
+    pen.lineWidth = 1.5 * ratio;
+    if (line.box) {
+      pen.strokeRect(Math.min(a.x, b.x), Math.min(a.y, b.y), Math.abs(a.x - b.x), Math.abs(a.y - b.y));
+      return;
+    }
+    pen.beginPath(); pen.moveTo(a.x, a.y); pen.lineTo(b.x, b.y); pen.stroke();
+    pen.font = `${13 * ratio}px system-ui, sans-serif`;
+    pen.textAlign = "left";
+    pen.fillText(`${this.length().toFixed(1)} mm`, b.x + 8 * ratio, b.y);
+  }
+
+  length() {
+    const { from, to } = this.line;
+    return Math.hypot(...from.map((v, a) => (to[a] - v) * this.study.spacing_mm[a]));
+  }
+
+  listen(plane) {
+    const { canvas } = plane;
+    const place = (event) => {
+      const ratio = window.devicePixelRatio || 1;
+      const box = canvas.getBoundingClientRect();
+      return [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
+    };
+    let drag = null;
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+    canvas.addEventListener("wheel", (event) => {
+      if (!this.study) return;
+      event.preventDefault();
+      if (event.ctrlKey) this.zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+      else this.step(plane.name, (event.deltaY < 0 ? 1 : -1) * (event.shiftKey ? 5 : 1));
+    }, { passive: false });
+    canvas.addEventListener("pointerdown", (event) => {
+      if (!this.study) return;
+      event.preventDefault();
+      canvas.setPointerCapture(event.pointerId);
+      const at = place(event);
+      drag = { at, last: at, button: event.button, moved: false, shift: event.shiftKey, window: { ...this.window } };
+      const voxel = this.toVoxel(plane, ...at);
+      if (event.button === 0 && ["measure", "box"].includes(this.tool) && this.inside(voxel)) {
+        this.line = { plane: plane.name, from: voxel, to: voxel, box: this.tool === "box" };
+      }
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!drag) return;
+      const at = place(event);
+      const [dx, dy] = [at[0] - drag.last[0], at[1] - drag.last[1]];
+      if (Math.hypot(at[0] - drag.at[0], at[1] - drag.at[1]) > 4) drag.moved = true;
+      drag.last = at;
+      if (drag.button === 2) {
+        const span = drag.window.width / 300;
+        this.setWindow({ width: this.window.width + dx * span, centre: this.window.centre + dy * span });
+      } else if (drag.button === 1 || event.altKey) {
+        plane.pan = [plane.pan[0] + dx, plane.pan[1] + dy];
+        this.draw();
+      } else if (this.line && ["measure", "box"].includes(this.tool)) {
+        const voxel = this.toVoxel(plane, ...at);
+        if (this.inside(voxel)) { this.line.to = voxel; this.draw(); }
+      } else if (this.tool === "look") {
+        const voxel = this.toVoxel(plane, ...at);
+        if (this.inside(voxel)) this.jump(voxel);
+      }
+    });
+    canvas.addEventListener("pointerup", (event) => {
+      if (!drag) return;
+      const { button, moved, shift } = drag;
+      drag = null;
+      const voxel = this.toVoxel(plane, ...place(event));
+      if (button === 0 && this.tool === "box" && this.line?.box) {
+        const { from, to } = this.line;
+        this.line = null;
+        this.draw();
+        if (moved) this.events.box(from, to, plane.across);
+        return;
+      }
+      if (moved || button === 1 || this.tool === "measure") return;
+      if (button === 0 && this.tool === "look" && !shift) {
+        if (this.inside(voxel)) this.jump(voxel);
+        return;
+      }
+      this.events.click(voxel, button === 2 || shift || this.tool === "remove" ? "remove" : "add");
+    });
+  }
+}

@@ -1,0 +1,346 @@
+"""Interactive lesion report (ISRG): clicks -> region -> mask on the scan's grid and five attributes.
+
+::
+
+    first click --> region around it --> encode --> decode --> too large or too small for the region? another region
+    next click  --> same region, kept ------------> decode with the mask before
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.errors import InputRefusedError, UsageError
+from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
+from hyoid.geometry.resample import resample
+from hyoid.inference.click_network import ClickAnswer, ClickNetwork
+from hyoid.models.prompts import PointKind
+from hyoid.preprocess.click_region import Region, box_on
+from hyoid.volume import Geometry, Quantity, Volume
+
+Point = tuple[int, int, int]
+PromptKind = Literal["add", "remove", "box"]
+
+# Air around or inside the patient; a lesion is tissue. Lung is air too, and its tumours are not.
+AIR_HU = -400.0
+# A mask that fills less of the region's edge than this is looked at again at a finer spacing.
+_SMALL_SHARE = 0.28
+_OUTSIDE_LOGIT = -10.0
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a reader did.
+
+    Parameters
+    ----------
+    kind : {"add", "remove", "box"}
+    point_ijk : (slice, row, column)
+        Voxel of the canonical scan; of a box its lowest corner.
+    to_ijk : (slice, row, column), optional
+        Highest corner of a box.
+    """
+
+    kind: PromptKind
+    point_ijk: Point
+    to_ijk: Point | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A lesion as the network outlines it.
+
+    Parameters
+    ----------
+    mask : ndarray of bool
+        In `box` of the canonical scan.
+    box : Box or None
+        None: nothing was outlined.
+    region : Region
+    answer : ClickAnswer
+    """
+
+    mask: NDArray[np.bool_]
+    box: Box | None
+    region: Region
+    answer: ClickAnswer
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        return int(np.count_nonzero(self.mask))
+
+    def painted(self, shape: Point) -> NDArray[np.bool_]:
+        """Mask on the whole grid."""
+        full = np.zeros(shape, bool)
+        if self.box is not None:
+            full[self.box.slices] = self.mask
+        return full
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What clicks are made on.
+
+    Parameters
+    ----------
+    volume : Volume
+        Canonical.
+    fingerprint : str
+    """
+
+    volume: Volume
+    fingerprint: str
+
+
+def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
+    """Refuse a prompt that cannot be meant.
+
+    Parameters
+    ----------
+    scan : Volume
+        Canonical.
+    prompts : sequence of Prompt
+        Earlier ones of the same lesion.
+    new : Prompt
+
+    Raises
+    ------
+    UsageError
+        When it lies outside the scan, is a second box, an empty box, or the first prompt of a lesion takes away.
+    InputRefusedError
+        When it adds air, or contradicts an earlier click.
+    """
+    shape = scan.geometry.shape
+    for point in (new.point_ijk, *([new.to_ijk] if new.to_ijk else [])):
+        if any(not 0 <= p < n for p, n in zip(point, shape, strict=True)):
+            raise UsageError(
+                f"The click {point} lies outside the scan, whose slices, rows and columns run to "
+                f"{tuple(n - 1 for n in shape)}.",
+                "Click inside the scan.",
+            )
+    if new.kind == "box":
+        if new.to_ijk is None or any(b <= a for a, b in zip(new.point_ijk, new.to_ijk, strict=True)):
+            raise UsageError("The box is empty.", "Drag it over the lesion in one slice and give it some slices.")
+        if prompts:
+            raise UsageError("A box can only begin a lesion.", "Add or remove with clicks, or begin a new lesion.")
+        return
+    if new.kind == "remove" and not prompts:
+        raise UsageError("There is nothing to remove yet.", "First click on the lesion to add it.")
+    clash = [p for p in prompts if p.kind not in ("box", new.kind) and p.point_ijk == new.point_ijk]
+    if clash:
+        raise InputRefusedError(
+            f"The voxel {new.point_ijk} was clicked before to {clash[-1].kind} it.",
+            "Undo that click, or click beside it.",
+        )
+    if new.kind == "add" and scan.quantity is Quantity.HU:
+        around = tuple(slice(max(0, p - 1), p + 2) for p in new.point_ijk)
+        here = float(np.median(scan.array[around]))
+        if here < AIR_HU:
+            raise InputRefusedError(
+                f"The click is on air ({here:.0f} HU around it); a lesion is tissue.", "Click on the lesion itself."
+            )
+
+
+def outlined(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork) -> Outline:
+    """Outline after all prompts, one after the other, from nothing.
+
+    Parameters
+    ----------
+    scan : Scan
+    prompts : sequence of Prompt
+        At least one.
+    network : ClickNetwork
+    """
+    outline = None
+    for count in range(1, len(prompts) + 1):
+        outline = next_outline(scan, prompts[:count], network, outline)
+    assert outline is not None
+    return outline
+
+
+def next_outline(
+    scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, before: Outline | None, *, checked: bool = True
+) -> Outline:
+    """Outline after the last prompt.
+
+    Parameters
+    ----------
+    scan : Scan
+    prompts : sequence of Prompt
+        All of this lesion.
+    network : ClickNetwork
+    before : Outline, optional
+        After all prompts but the last.
+    checked : bool
+        Refuse what a reader cannot mean; simulated users click wherever a reference says.
+
+    Raises
+    ------
+    UsageError, InputRefusedError
+        As `check_prompt`.
+    """
+    check_prompt(scan.volume, prompts[:-1], prompts[-1])
+    region = (
+        _first_region(scan, prompts[-1], network) if before is None else _region_for(scan, prompts, network, before)
+    )
+    previous = None if before is None else _moved(before.answer.logits, before.region, region, scan.volume.geometry)
+    outline = _asked(scan, prompts, network, region, previous)
+    better = _better_region(scan, outline, network, first=before is None)
+    if better is not None:
+        previous = _moved(outline.answer.logits, region, better, scan.volume.geometry) if before is not None else None
+        outline = _asked(scan, prompts, network, better, previous)
+    return outline
+
+
+def _asked(
+    scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, region: Region, previous: NDArray[np.float32] | None
+) -> Outline:
+    """One pass of the network, brought onto the scan's grid."""
+    geometry = scan.volume.geometry
+    encoded = network.encode(scan.volume, scan.fingerprint, region)
+    points, kinds = [], []
+    for prompt in prompts:
+        if prompt.kind == "box":
+            assert prompt.to_ijk is not None
+            points += [prompt.point_ijk, prompt.to_ijk]
+            kinds += [PointKind.BOX_LOW, PointKind.BOX_HIGH]
+        else:
+            points.append(prompt.point_ijk)
+            kinds.append(PointKind.ADD if prompt.kind == "add" else PointKind.REMOVE)
+    at = region.geometry(geometry).to_ijk(geometry.to_lps(np.array(points)))
+    answer = network.decode(encoded, at, kinds, previous)
+    mask, box = _on_scan(answer.logits, region, geometry, prompts)
+    return Outline(mask, box, region, answer)
+
+
+def _on_scan(
+    logits: NDArray[np.float32], region: Region, geometry: Geometry, prompts: Sequence[Prompt]
+) -> tuple[NDArray[np.bool_], Box | None]:
+    """Mask on the scan's voxels: only pieces that a reader pointed at, or the largest where none was."""
+    window = box_on(geometry, region)
+    if window is None or not (logits > 0).any():
+        return np.zeros((0, 0, 0), bool), None
+    coarse = region.geometry(geometry, step=region.shape[0] / logits.shape[0])
+    near = bounding_box(logits > 0)
+    assert near is not None
+    # Only the part of the scan that the mask can reach is computed.
+    corners = np.array(np.meshgrid(*zip(np.array(near.start) - 1, near.stop, strict=True), indexing="ij"))
+    at = geometry.to_ijk(coarse.to_lps(corners.reshape(3, -1).T))
+    start = np.clip(np.floor(at.min(axis=0)).astype(int), window.start, np.array(window.stop) - 1)
+    stop = np.clip(np.ceil(at.max(axis=0)).astype(int) + 1, start + 1, window.stop)
+    part = Box(tuple(start.tolist()), tuple(stop.tolist()))
+    values = Volume(logits, coarse, Quantity.PROBABILITY)
+    fine = resample(values, crop_geometry(geometry, part), outside=_OUTSIDE_LOGIT).array
+    mask = _pointed_at(fine > 0, part, prompts)
+    inner = bounding_box(mask)
+    if inner is None:
+        return np.zeros((0, 0, 0), bool), None
+    box = Box(
+        tuple(a + b for a, b in zip(part.start, inner.start, strict=True)),  # type: ignore[arg-type]
+        tuple(a + b for a, b in zip(part.start, inner.stop, strict=True)),  # type: ignore[arg-type]
+    )
+    return np.ascontiguousarray(mask[inner.slices]), box
+
+
+def _pointed_at(mask: NDArray[np.bool_], part: Box, prompts: Sequence[Prompt]) -> NDArray[np.bool_]:
+    pieces = cc3d.connected_components(mask.astype(np.uint8), connectivity=26)
+    wanted = set()
+    for prompt in prompts:
+        place = tuple(p - s for p, s in zip(prompt.point_ijk, part.start, strict=True))
+        if prompt.kind == "add" and all(0 <= p < n for p, n in zip(place, mask.shape, strict=True)):
+            wanted.add(int(pieces[place]))
+    wanted.discard(0)
+    if not wanted:
+        sizes = np.bincount(pieces.ravel())
+        sizes[0] = 0
+        wanted = {int(sizes.argmax())} if sizes.any() else set()
+    return np.isin(pieces, list(wanted)) if wanted else np.zeros(mask.shape, bool)
+
+
+def _first_region(scan: Scan, prompt: Prompt, network: ClickNetwork) -> Region:
+    """Around the first click at the network's usual spacing; around a box at the finest that holds it."""
+    usual = float(network.manifest.spacing_mm[0])
+    geometry = scan.volume.geometry
+    if prompt.kind != "box":
+        return network.region(geometry.to_lps(prompt.point_ijk), usual)
+    assert prompt.to_ijk is not None
+    corners = np.array([prompt.point_ijk, prompt.to_ijk])
+    extent_mm = float((np.ptp(corners, axis=0) * geometry.spacing_mm).max())
+    edge = min(network.manifest.patch)
+    holding = [s for s in network.spacings_mm if s * edge * 0.8 >= extent_mm]
+    return network.region(geometry.to_lps(corners.mean(axis=0)), holding[0] if holding else network.spacings_mm[-1])
+
+
+def _region_for(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, before: Outline) -> Region:
+    """The region before, or a coarser one that also holds a click outside of it."""
+    geometry, region = scan.volume.geometry, before.region
+    at = region.geometry(geometry).to_ijk(geometry.to_lps(prompts[-1].point_ijk))
+    if np.all((at >= 1) & (at <= np.array(region.shape) - 2)):
+        return region
+    return _around(scan, prompts, before, network, region.spacing_mm)
+
+
+def _better_region(scan: Scan, outline: Outline, network: ClickNetwork, *, first: bool) -> Region | None:
+    """A coarser region where the mask reaches the end of this one, a finer one where it is a speck in it."""
+    logits, region = outline.answer.logits, outline.region
+    inside = bounding_box(logits > 0)
+    if inside is None:
+        return None
+    coarser = [s for s in network.spacings_mm if s > region.spacing_mm]
+    touches = any(a == 0 or b == n for a, b, n in zip(inside.start, inside.stop, logits.shape, strict=True))
+    box = outline.box
+    if box is None:
+        return None
+    middle = (np.array(box.start) + np.array(box.stop) - 1) / 2
+    centre = scan.volume.geometry.to_lps(middle)
+    if touches and coarser:
+        return network.region(centre, coarser[0])
+    extent_mm = float((np.array(box.shape) * scan.volume.geometry.spacing_mm).max())
+    finer = [s for s in network.spacings_mm if s < region.spacing_mm]
+    if first and finer and extent_mm < _SMALL_SHARE * region.spacing_mm * min(region.shape):
+        return network.region(centre, finer[-1])
+    return None
+
+
+def _around(scan: Scan, prompts: Sequence[Prompt], before: Outline, network: ClickNetwork, least_mm: float) -> Region:
+    """Finest region not finer than `least_mm` that holds the mask and all clicks."""
+    geometry = scan.volume.geometry
+    places = [p.point_ijk for p in prompts] + [p.to_ijk for p in prompts if p.to_ijk]
+    if before.box is not None:
+        places += [before.box.start, before.box.stop]
+    low, high = np.min(places, axis=0), np.max(places, axis=0)
+    extent_mm = float(((high - low) * geometry.spacing_mm).max())
+    edge = min(network.manifest.patch)
+    holding = [s for s in network.spacings_mm if s >= least_mm and s * (edge - 4) >= extent_mm]
+    if not holding:
+        raise InputRefusedError(
+            f"The clicks of this lesion lie {extent_mm / 10:.0f} cm apart, more than the network sees at once "
+            f"({network.spacings_mm[-1] * edge / 10:.0f} cm).",
+            "Begin a new lesion for the other part.",
+        )
+    return network.region(geometry.to_lps((low + high) / 2), holding[0])
+
+
+def _moved(logits: NDArray[np.float32], old: Region, new: Region, axes: Geometry) -> NDArray[np.float32]:
+    """Logits of one region on another."""
+    if old == new:
+        return logits
+    step = old.shape[0] / logits.shape[0]
+    source = Volume(logits, old.geometry(axes, step), Quantity.PROBABILITY)
+    return resample(source, new.geometry(axes, step), outside=_OUTSIDE_LOGIT).array.astype(np.float32)
+
+
+def as_labels(outlines: Sequence[tuple[int, Outline]], geometry: Geometry) -> Volume:
+    """Label map of several outlines, given as (label, outline); later ones lie on top."""
+    labels = np.zeros(geometry.shape, np.uint8)
+    for label, outline in outlines:
+        if outline.box is not None:
+            labels[outline.box.slices][outline.mask] = label
+    return Volume(labels, geometry, Quantity.LABEL)

@@ -1,0 +1,170 @@
+"""Lesions for the interactive system: virtual cohorts on disk, one entry per lesion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
+from hyoid.errors import UsageError
+from hyoid.geometry.orientation import to_canonical
+from hyoid.io.files import read_image, read_labels
+from hyoid.volume import Geometry, Quantity, Volume
+
+UNKNOWN = -1
+# Smaller ones are a few voxels of a coarse grid, whose mask is chance.
+_FEWEST_VOXELS = 8
+PARTS = ("training", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class LesionPatient:
+    """One virtual patient.
+
+    Parameters
+    ----------
+    name : str
+    image : Volume
+        Canonical.
+    ids : ndarray, shape (D, H, W), uint8
+        Number of the lesion of each voxel, 0 for none.
+    """
+
+    name: str
+    image: Volume
+    ids: NDArray[np.uint8]
+
+    @property
+    def geometry(self) -> Geometry:
+        """Grid of image and lesions."""
+        return self.image.geometry
+
+
+@dataclass(frozen=True, eq=False)
+class LesionCase:
+    """One lesion of a patient.
+
+    Parameters
+    ----------
+    patient : LesionPatient
+    number : int
+        In the patient's `ids`.
+    kind : str
+        Lesion type; "primary" or "node" where the cohort knows no others.
+    zero_shot : bool
+        Reserved: never trained on.
+    attributes : tuple of int
+        Class per attribute in the order of `ATTRIBUTES`; `UNKNOWN` where the cohort does not say.
+    box : tuple of slice
+        Around the lesion.
+    """
+
+    patient: LesionPatient
+    number: int
+    kind: str
+    zero_shot: bool
+    attributes: tuple[int, ...]
+    box: tuple[slice, slice, slice]
+
+    @property
+    def name(self) -> str:
+        """Patient and lesion."""
+        return f"{self.patient.name}-{self.number}"
+
+    @property
+    def extent_mm(self) -> float:
+        """Longest edge of the box around the lesion."""
+        edges = [(s.stop - s.start) * mm for s, mm in zip(self.box, self.patient.geometry.spacing_mm, strict=True)]
+        return float(max(edges))
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Lesion on the patient's grid."""
+        return self.patient.ids == self.number
+
+
+def load_lesions(
+    folders: Sequence[Path], on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[LesionCase, ...]:
+    """Every lesion of every patient in virtual cohorts of layout `plain`, in order of patient and number.
+
+    Raises
+    ------
+    UsageError
+        When a folder holds no such cohort.
+    """
+    files = []
+    for folder in folders:
+        found = sorted(p for p in folder.glob("*/ct.nii.gz") if p.with_name("lesions.nii.gz").is_file())
+        if not found:
+            raise UsageError(
+                f"No lesions in {folder.name!r}.", "Give a cohort made by `hyoid phantom --layout plain`, with disease."
+            )
+        files.extend(found)
+    cases: list[LesionCase] = []
+    for done, file in enumerate(files, start=1):
+        cases.extend(_lesions_of(file.parent))
+        on_progress(done, len(files))
+    return tuple(cases)
+
+
+def parts_of(patients: Sequence[str], shares: Sequence[float], seed: int) -> dict[str, str]:
+    """Which part ("training", "validation", "test") each patient belongs to; a patient is never in two.
+
+    Parameters
+    ----------
+    patients : sequence of str
+        Repeats count once.
+    shares : sequence of float
+        Of the three parts.
+    seed : int
+
+    Examples
+    --------
+    >>> found = parts_of(list("abcdefghij"), (0.6, 0.2, 0.2), 0)
+    >>> [list(found.values()).count(part) for part in PARTS]
+    [6, 2, 2]
+    """
+    names = sorted(set(patients))
+    order = np.random.default_rng(seed).permutation(len(names))
+    ends = np.round(np.cumsum(shares) / sum(shares) * len(names)).astype(int)
+    return {names[i]: PARTS[int(np.searchsorted(ends, place, side="right"))] for place, i in enumerate(order)}
+
+
+def of_part(cases: Sequence[LesionCase], shares: Sequence[float], seed: int, part: str) -> tuple[LesionCase, ...]:
+    """Lesions of the patients of one part; types reserved for zero-shot are left out of all parts."""
+    parts = parts_of([case.patient.name for case in cases], shares, seed)
+    return tuple(case for case in cases if parts[case.patient.name] == part and not case.zero_shot)
+
+
+def _lesions_of(folder: Path) -> list[LesionCase]:
+    image = to_canonical(read_image(folder / "ct.nii.gz", Quantity.HU))
+    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    numbered = folder / "lesion_ids.nii.gz"
+    described = {row["id"]: row for row in truth.get("lesions", ())} if numbered.is_file() else {}
+    labels = to_canonical(read_labels(numbered if numbered.is_file() else folder / "lesions.nii.gz"))
+    if labels.geometry.shape != image.geometry.shape:
+        raise UsageError(f"CT and lesions of {folder.name!r} lie on different grids.", "Make the cohort again.")
+    primary = labels.array == 1
+    ids = labels.array.astype(np.uint8)
+    if not numbered.is_file():
+        # No two lesions of a virtual patient touch, so components count them.
+        ids = cc3d.connected_components(labels.array.astype(np.uint8), connectivity=26).astype(np.uint8)
+    patient = LesionPatient(folder.name, image.with_array(np.clip(image.array, -1024, 3071).astype(np.int16)), ids)
+    cases = []
+    for number, box in enumerate(ndimage.find_objects(ids), start=1):
+        if box is None or (ids[box] == number).sum() < _FEWEST_VOXELS:
+            continue
+        row = described.get(number, {})
+        kind = row.get("kind") or ("primary" if primary[box][ids[box] == number].any() else "node")
+        words = row.get("attributes", {})
+        classes = tuple(ATTRIBUTES[name].index(words[name]) if name in words else UNKNOWN for name in ATTRIBUTES)
+        cases.append(LesionCase(patient, number, kind, bool(row.get("zero_shot", False)), classes, box))
+    return cases

@@ -1,0 +1,156 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
+from hyoid.errors import UsageError
+from hyoid.io.files import write_nifti
+from hyoid.io.model_package import read_package
+from hyoid.models.prompts import PointKind
+from hyoid.training.clicks import Clicks, ClickTraining, attribute_loss, train_clicks
+from hyoid.training.lesion_cases import UNKNOWN, load_lesions, of_part, parts_of
+from hyoid.training.lesion_samples import LesionDataset, drawn_region, rotation
+from hyoid.training.recipe import load_recipe
+from hyoid.volume import Geometry, Quantity, Volume
+
+SHAPE = (30, 40, 40)
+
+
+def write_patient(folder, number, *, described):
+    rng = np.random.default_rng(number)
+    place = folder / f"phantom_0_{number:04d}"
+    place.mkdir(parents=True)
+    geometry = Geometry.axial(SHAPE, (3.0, 3.0, 3.0))
+    hu = rng.normal(-90, 8, SHAPE)
+    ids = np.zeros(SHAPE, np.uint8)
+    ids[8:14, 10:18, 10:18] = 1
+    ids[20:24, 26:31, 26:31] = 2
+    hu[ids > 0] += 150
+    for name, array, quantity in (
+        ("ct", hu.astype(np.int16), Quantity.HU),
+        ("lesions", ids, Quantity.LABEL),
+        *([("lesion_ids", ids, Quantity.LABEL)] if described else []),
+    ):
+        write_nifti(Volume(array, geometry, quantity), place / f"{name}.nii.gz")
+    words = {name: of[number % len(of)] for name, of in ATTRIBUTES.items()}
+    rows = [
+        {"id": 1, "kind": "lipoma", "zero_shot": False, "attributes": words},
+        {"id": 2, "kind": "cyst", "zero_shot": True, "attributes": words},
+    ]
+    (place / "truth.json").write_text(json.dumps({"lesions": rows} if described else {}))
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    for number in range(5):
+        write_patient(folder, number, described=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return load_recipe("isrg", "smoke")
+
+
+def test_lesions_with_and_without_descriptions(cohort, tmp_path):
+    cases = load_lesions([cohort])
+    assert [(c.kind, c.zero_shot) for c in cases[:2]] == [("lipoma", False), ("cyst", True)]
+    assert cases[0].attributes == (0, 0, 0, 0, 0)
+    assert cases[2].attributes == (1, 1, 1, 1, 1)
+    write_patient(tmp_path, 0, described=False)
+    plain = load_lesions([tmp_path])
+    assert [c.kind for c in plain] == ["primary", "node"]
+    assert plain[0].attributes == (UNKNOWN,) * 5
+    assert plain[0].extent_mm == 24.0
+    with pytest.raises(UsageError, match="No lesions"):
+        load_lesions([tmp_path / "phantom_0_0000"])
+
+
+def test_no_patient_is_in_two_parts_and_zero_shot_types_are_in_none(cohort):
+    cases = load_lesions([cohort])
+    parts = [of_part(cases, (0.6, 0.2, 0.2), 0, part) for part in ("training", "validation", "test")]
+    names = [{c.patient.name for c in part} for part in parts]
+    assert [len(n) for n in names] == [3, 1, 1]
+    assert not names[0] & names[1] | names[0] & names[2] | names[1] & names[2]
+    assert not any(c.zero_shot for part in parts for c in part)
+    many = [f"p{k}" for k in range(50)]
+    assert parts_of(many, (0.6, 0.2, 0.2), 1) == parts_of(many[::-1], (0.6, 0.2, 0.2), 1)
+
+
+def test_the_same_view_every_time_and_the_lesion_in_it(cohort, recipe):
+    cases = of_part(load_lesions([cohort]), recipe.split, recipe.seed, "training")
+    first, again = (LesionDataset(cases, recipe, 0)[1] for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    image, mask, attributes = first
+    assert image.shape == (2, 32, 32, 32)
+    assert mask.any()
+    assert attributes.shape == (5,)
+    assert float(image.abs().max()) <= 1.0
+
+
+def test_a_view_without_turning_is_the_patient(cohort, recipe):
+    case = load_lesions([cohort])[0]
+    still = recipe.augmentation.model_copy(update={"rotation_deg": 0.0, "scale": (1.0, 1.0)})
+    values, mask = drawn_region(case, recipe.model_copy(update={"augmentation": still}), np.random.default_rng(0))
+    assert values[mask].mean() == pytest.approx(60, abs=15)
+    assert values[~mask & (values > -500)].mean() < -50
+
+
+def test_rotation_is_one():
+    matrix = rotation(np.array([0.3, -0.2, 0.5]))
+    assert np.allclose(matrix @ matrix.T, np.eye(3))
+    assert np.linalg.det(matrix) == pytest.approx(1)  # never mirrored
+
+
+def test_clicks_come_from_the_error():
+    mask = torch.zeros(2, 1, 8, 8, 8)
+    mask[:, :, 2:5, 2:5, 2:5] = 1
+    rng = np.random.default_rng(0)
+    first = Clicks.empty(mask, 0.0, rng).with_next(mask, torch.ones_like(mask, dtype=torch.bool), rng)
+    assert first.kinds[:, 2].tolist() == [PointKind.ADD] * 2
+    assert all(mask[0, 0][tuple(p.int().tolist())] for p in first.points[:1, 2])
+    wrong = torch.zeros_like(mask, dtype=torch.bool)
+    wrong[0, 0, 7, 7, 7] = True
+    second = first.with_next(mask, wrong, rng)
+    assert second.points[0, 3].tolist() == [7, 7, 7]
+    assert second.kinds[:, 3].tolist() == [PointKind.REMOVE, PointKind.NOTHING]  # no error left: nothing
+
+
+def test_a_box_is_the_first_prompt():
+    mask = torch.zeros(1, 1, 8, 8, 8)
+    mask[:, :, 2:5, 2:5, 2:5] = 1
+    rng = np.random.default_rng(0)
+    boxed = Clicks.empty(mask, 1.0, rng)
+    assert boxed.kinds.tolist() == [[PointKind.BOX_LOW, PointKind.BOX_HIGH]]
+    assert bool((boxed.points[0, 0] <= 2).all() and (boxed.points[0, 1] >= 4).all())
+    after = boxed.with_next(mask, torch.ones_like(mask, dtype=torch.bool), rng)
+    assert after.kinds[0, 2] == PointKind.NOTHING
+
+
+def test_attribute_loss_by_hand():
+    logits = torch.zeros(1, 13)
+    classes = torch.tensor([[0, 1, 2, 0, 1]])
+    assert float(attribute_loss(logits, classes)) == pytest.approx(np.log([4, 2, 3, 2, 2]).mean(), abs=1e-6)
+    assert float(attribute_loss(logits, torch.full((1, 5), UNKNOWN))) == 0
+    one = torch.tensor([[UNKNOWN, UNKNOWN, 2, UNKNOWN, UNKNOWN]])
+    assert float(attribute_loss(logits, one)) == pytest.approx(np.log(3), abs=1e-6)
+
+
+def test_lambda_is_learned_or_fixed(recipe):
+    learned = ClickTraining(recipe, [])
+    a, b = torch.tensor(0.5), torch.tensor(2.0)
+    assert float(learned.together(a, b).detach()) == pytest.approx(2.5)
+    fixed = ClickTraining(recipe.model_copy(update={"attribute_weight": 0.1}), [])
+    assert float(fixed.together(a, b).detach()) == pytest.approx(0.7)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_training_makes_a_package(cohort, recipe, tmp_path):
+    package = read_package(train_clicks(recipe, [cohort], tmp_path, device="cpu"))
+    assert package.manifest.task == "clicks"
+    assert package.manifest.supported == ("lesion", *ATTRIBUTES)
+    assert package.manifest.spacing_mm == (2.5, 2.5, 2.5)
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
