@@ -48,7 +48,7 @@ class OutlineChanges(_Strict):
 class SteppedOptimiser(OptimiserRecipe):
     """SGD with Nesterov momentum and nnU-Net's polynomial decay, or AdamW with a cosine."""
 
-    name: Literal["adamw", "adam", "sgd"]  # type: ignore[assignment]
+    name: Literal["adamw", "adam", "sgd"]
     momentum: float
     schedule: Literal["poly", "cosine"]
 

@@ -22,7 +22,7 @@ from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.midrt_cases import MidrtCase, fold_of, load_midrt_cases
 from hyoid.training.midrt_recipe import MidrtRecipe
-from hyoid.training.patches import _rotation
+from hyoid.training.patches import rotation
 from hyoid.training.run import Progress, fit, licence_text, quiet
 
 LABELS = ("background", "gtvp", "gtvn")
@@ -72,7 +72,7 @@ def sampled_patch(
     spacing = np.array(recipe.spacing_mm)
     angles = np.deg2rad(rng.uniform(-1, 1, 3) * change.rotation_deg)
     # Rotation acts on millimetres, indices are voxels.
-    matrix = np.diag(1 / spacing) @ _rotation(angles) @ np.diag(spacing) / rng.uniform(*change.scale)
+    matrix = np.diag(1 / spacing) @ rotation(angles) @ np.diag(spacing) / rng.uniform(*change.scale)
     for axis in change.mirror:
         if rng.random() < 0.5:
             matrix[:, axis] *= -1
