@@ -18,7 +18,7 @@ OPTIONS = PhantomOptions(
 
 @pytest.fixture(scope="module")
 def patients():
-    return [virtual_patient(np.random.default_rng([5, k]), spacing_mm=SPACING_MM, options=OPTIONS) for k in range(3)]
+    return [virtual_patient(np.random.default_rng([5, k]), spacing_mm=SPACING_MM, options=OPTIONS) for k in range(2)]
 
 
 def test_the_ct_is_the_same_with_and_without_other_images(patients):
