@@ -7,7 +7,7 @@ import pytest
 from pydicom.dataset import Dataset
 from typer.testing import CliRunner
 
-from hyoid.errors import HyoidError, UnsuitableScanError, UsageError
+from hyoid.errors import HyoidError, ModelUnusableError, UnsuitableScanError, UsageError
 from hyoid.interfaces.cli import app
 from hyoid.interfaces.midrt_command import MidrtOrder, open_pair, refuse_swapped_names
 from hyoid.io.files import read_image, read_labels, write_nifti
@@ -98,6 +98,12 @@ def test_masks_on_another_grid_are_brought_over_with_a_note_and_empty_ones_refus
     write_nifti(labels.with_array(labels.array * 0), tmp_path / "empty.nii.gz")
     with pytest.raises(HyoidError, match="no labels"):
         open_pair(MidrtOrder(Path(pre), Path(mid), tmp_path / "empty.nii.gz", tmp_path))
+
+
+def test_without_default_weights_the_cure_is_named(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr("hyoid.interfaces.midrt_command.packages", dict)
+    result = run(drawn, "--out", tmp_path / "o")
+    assert isinstance(result.exception, ModelUnusableError) and "hyoid train midrt" in result.exception.cure
 
 
 def test_a_refusal_ends_with_exit_3_and_a_ct_is_no_mr(tmp_path, drawn, model):

@@ -12,10 +12,10 @@ from typing import Annotated
 import typer
 
 import hyoid
-from hyoid.errors import UsageError
+from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.geometry.orientation import from_canonical
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.installed import load_models
+from hyoid.interfaces.installed import load_models, packages
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.report_command import EMPTY_OR_FAILED, write_dicom
 from hyoid.io.atomic import output_folder
@@ -106,11 +106,11 @@ def midrt_command(
 def run_midrt(order: MidrtOrder, teller: Teller) -> MidrtResult:
     """Read, run, write; `order.out` appears complete or not at all."""
     machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
-    packages = load_models(order.model or (DEFAULT_MODEL,))
+    models = load_models(order.model or default_model())
     teller.progress("read", 0, 2)
     opened = open_pair(order)
     teller.progress("read", 2, 2)
-    result = midrt(canonical_pair(opened.pair), packages, machine, on_progress=teller.progress)
+    result = midrt(canonical_pair(opened.pair), models, machine, on_progress=teller.progress)
     with output_folder(order.out) as folder:
         teller.progress("write", 0, 2)
         scene = ResponseScene(result.pre, result.mid, result.gradient, result.pre_labels, result.labels)
@@ -124,9 +124,25 @@ def run_midrt(order: MidrtOrder, teller: Teller) -> MidrtResult:
         write_nifti(result.pre, folder / "pre_registered.nii.gz")
         teller.progress("write", 2, 2)
         write_dicom(folder, opened.mid, labels, teller)
-        record = run_record(order, opened, packages, result, machine, teller)
+        record = run_record(order, opened, models, result, machine, teller)
         (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return result
+
+
+def default_model() -> tuple[str, ...]:
+    """The package that came with hyoid.
+
+    Raises
+    ------
+    ModelUnusableError
+        When none did.
+    """
+    if DEFAULT_MODEL not in packages():
+        raise ModelUnusableError(
+            "No mid-treatment model came with this version of hyoid.",
+            "Train one with `hyoid train midrt` (docs/midrt.md) and name its package with --model.",
+        )
+    return (DEFAULT_MODEL,)
 
 
 def open_pair(order: MidrtOrder) -> Opened:
@@ -212,7 +228,7 @@ def mask_grid_warnings(masks: Path, pre: Study, mid: Study) -> list[str]:
 def run_record(
     order: MidrtOrder,
     opened: Opened,
-    packages: list[ModelPackage],
+    models: list[ModelPackage],
     result: MidrtResult,
     machine: Machine,
     teller: Teller,
@@ -233,7 +249,7 @@ def run_record(
                 "training_data": package.manifest.training_data,
                 "precision": precision,
             }
-            for (name, precision), package in zip(result.precisions.items(), packages, strict=True)
+            for (name, precision), package in zip(result.precisions.items(), models, strict=True)
         },
         "input": {
             which: {

@@ -19,7 +19,7 @@ GHOSTED = 0.12  # see `ghost_level`
 _FAR_MM = 12.0
 _BRIGHT = 0.4  # of the body's median
 # See docs/midrt.md: what pairs of one and of two patients measure.
-OTHER_PATIENT, DOUBTFUL = 0.25, 0.5
+OTHER_PATIENT, DOUBTFUL = 0.3, 0.5
 _FOLDED, _BODY, _COVERED = 0.01, 0.85, 0.7
 _LOST_SHARE = 0.5
 _CURE = "Give the T2-weighted, fat-suppressed MR of the neck."
