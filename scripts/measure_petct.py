@@ -168,8 +168,9 @@ def card(manifest, measured: str) -> str:
         "(centres e and f) were never seen in training; protocol hecktor2025-style, 95 % bootstrap over patients. The "
         "last row is the trivial baseline: every part at or above SUV 4 below the brain, the largest one GTVp.\n\n"
         f"{measured}\n\n"
-        "## Limits\n\nNo real PET/CT was seen in training or measurement, so nothing is known of real patients. Few "
-        "virtual patients, one fold, one seed. The scans held head and neck alone, no whole body. Research use only.\n"
+        "## Limits\n\nNo real PET/CT was seen in training or measurement, so nothing is known of real patients. "
+        "18 virtual patients (centres a to d) in training, one seed: few, and the intervals are wide. "
+        "The scans held head and neck alone, no whole body. Research use only.\n"
     )
 
 

@@ -19,6 +19,7 @@ from hyoid.pipelines import petct
 from hyoid.volume import Quantity, Volume
 
 RUN = CliRunner()
+TWO = ["--fine", "petct-resenc", "--fine", "petct-segresnet"]
 INPUT = {"window_hu": [-110, 190], "ct_range": "symmetric", "pet_scale": "window", "window_suv": [0, 20]}
 REGION = {"margin_mm": 10, "box_mm": 144, "min_volume_ml": 0.1, "interpolation": "linear", "step": 0.5}
 
@@ -71,7 +72,8 @@ def study(patient, tmp_path_factory):
 
 def test_a_study_becomes_targets_uptake_and_a_report(patient, study, rules, tmp_path):
     out = tmp_path / "out"
-    result = RUN.invoke(app, ["petct", str(study), "--out", str(out), "--no-organs", "--json"], catch_exceptions=False)
+    arguments = ["petct", str(study), "--out", str(out), "--no-organs", "--json", *TWO]
+    result = RUN.invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.stdout[-500:]
     files = {"masks.nii.gz", "targets.nii.gz", "seg.dcm", "rtstruct.dcm", "run.json"}
     assert files | {"report.json", "report.txt", "report.html"} == {p.name for p in out.iterdir()}
