@@ -20,10 +20,7 @@ def test_a_message_holds_problem_and_cure():
 
 @pytest.mark.parametrize("kind", every_error())
 def test_every_error_has_its_exit_code_and_stands_in_the_drawing(kind):
-    expected = (
-        3
-        if issubclass(kind, errors.InputRefusedError)
-        else {"UsageError": 2, "ModelUnusableError": 4}.get(kind.__name__, 1)
-    )
+    codes = {errors.UsageError: 2, errors.InputRefusedError: 3, errors.ModelUnusableError: 4}
+    expected = next((code for parent, code in codes.items() if issubclass(kind, parent)), 1)
     assert kind.exit_code == expected
     assert kind.__name__ in errors.__doc__

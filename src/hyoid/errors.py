@@ -4,6 +4,7 @@
 
     HyoidError
     ├── UsageError              exit 2   the command or call itself is wrong
+    │   └── StaleRevisionError           another window changed the session first
     ├── InputRefusedError       exit 3   the data cannot be used safely
     │   ├── UnreadableFileError          truncated, corrupt, or of an unknown format
     │   ├── SeriesError                  slices missing, doubled, mixed
@@ -44,6 +45,10 @@ class UsageError(HyoidError):
 
     exit_code = 2
     exit_words = "Wrong usage:"
+
+
+class StaleRevisionError(UsageError):
+    """Raised when a change was asked for on another revision than the latest: another window was faster."""
 
 
 class InputRefusedError(HyoidError):

@@ -23,12 +23,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTE_WORDS
 from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP
-from hyoid.errors import HyoidError, InputRefusedError, ModelUnusableError, UsageError
+from hyoid.errors import HyoidError, InputRefusedError, ModelUnusableError, StaleRevisionError, UsageError
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.lesion_command import write_results
 from hyoid.interfaces.studies import Studies
 from hyoid.pipelines.click_session import ACTION
-from hyoid.pipelines.click_workspace import OpenStudy, StaleRevisionError, View, Workspace
+from hyoid.pipelines.click_workspace import OpenStudy, View, Workspace
 from hyoid.pipelines.lesion import Outline
 from hyoid.report.schema import STATEMENT
 from hyoid.report.template import TEMPLATE

@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from hyoid.errors import HyoidError, InputRefusedError, SeriesError, UnreadableFileError, UsageError
+from hyoid.errors import HyoidError, InputRefusedError, SeriesError, StaleRevisionError, UnreadableFileError, UsageError
 from hyoid.geometry.orientation import to_canonical
-from hyoid.inference.click_network import ClickNetwork
 from hyoid.io.atomic import atomic_write
 from hyoid.io.study import Study
 from hyoid.pipelines.click_session import Action, AddPrompt, ClickSession, LesionState, Overrule
@@ -28,6 +27,9 @@ from hyoid.pipelines.lesion import Outline, Prompt, Scan, next_outline
 from hyoid.pipelines.lesion_report import Anatomy, anatomy_of, changed_lines, check_overrule, lesion_report
 from hyoid.report.schema import Report
 from hyoid.volume import Volume
+
+if TYPE_CHECKING:
+    from hyoid.inference.click_network import ClickNetwork
 
 STUDIES_IN_MEMORY = 4
 SESSIONS_IN_MEMORY = 32
@@ -37,10 +39,6 @@ ReadStudy = Callable[[str], tuple[Study, str]]
 """From a study's key to the study and its modality."""
 FindOrgans = Callable[[Volume], tuple[Volume | None, tuple[str, ...], tuple]]
 """From a canonical CT to organ labels (None: not outlined), warnings and the manifests of the models."""
-
-
-class StaleRevisionError(UsageError):
-    """Raised when a change was asked for on another revision than the latest: another window was faster."""
 
 
 @dataclass(eq=False)

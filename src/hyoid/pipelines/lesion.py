@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cc3d
 import numpy as np
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.resample import resample
-from hyoid.inference.click_network import ClickAnswer, ClickNetwork
-from hyoid.models.prompts import PointKind
 from hyoid.preprocess.click_region import Region, box_on
 from hyoid.volume import Geometry, Quantity, Volume
+
+if TYPE_CHECKING:  # torch takes two seconds to import, which only those commands pay that click
+    from hyoid.inference.click_network import ClickAnswer, ClickNetwork
 
 Point = tuple[int, int, int]
 PromptKind = Literal["add", "remove", "box"]
@@ -204,6 +205,8 @@ def _asked(
 ) -> Outline:
     """One pass of the network, brought onto the scan's grid."""
     geometry = scan.volume.geometry
+    from hyoid.models.prompts import PointKind
+
     encoded = network.encode(scan.volume, scan.fingerprint, region)
     points, kinds = [], []
     for prompt in prompts:
