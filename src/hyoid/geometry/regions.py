@@ -72,7 +72,7 @@ def grid_over(
     --------
     >>> scan = Geometry.axial((20, 20, 20), (1, 1, 1))
     >>> grid_over(scan, Box((0, 5, 5), (10, 15, 15)), scan, (2, 2, 2), 3).shape
-    (6, 8, 8)
+    (7, 8, 8)
     """
     faces = [like.to_lps(np.array(box.start) - 0.5), like.to_lps(np.array(box.stop) - 0.5)]
     index = np.array([within.to_ijk(f) for f in faces])

@@ -61,9 +61,9 @@ def deterministic_click(
 
     Examples
     --------
-    >>> reference = np.zeros((1, 1, 7), bool); reference[0, 0, 1:6] = True
+    >>> reference = np.zeros((7, 7, 7), bool); reference[1:6, 1:6, 1:6] = True
     >>> deterministic_click(reference, np.zeros_like(reference), (1, 1, 1))
-    SimulatedClick(point_ijk=(0, 0, 3), adds=True)
+    SimulatedClick(point_ijk=(3, 3, 3), adds=True)
     """
     found = _largest_error(reference, prediction)
     if found is None:

@@ -86,7 +86,7 @@ def network_channels(
     --------
     >>> rule = ChannelRule(("ct", "ct_squared", "ct_cube_root"), (-110, 190), "symmetric", "window", (0, 20), False)
     >>> x = np.array([[[-110.0, 2.5, 190.0]]])
-    >>> network_channels(x, None, rule)[:, 0, 0].round(3).tolist()
+    >>> network_channels(x, None, rule)[:, 0, 0].astype(float).round(3).tolist()
     [[-1.0, -0.25, 1.0], [1.0, 0.062, 1.0], [-1.0, -0.63, 1.0]]
     """
     low, high = rule.window_hu
