@@ -26,6 +26,33 @@ FEATURES = (24, 48, 96, 192, 240)
 PATCH = (40, 112, 112)
 SPACING_MM = (3.0, 2.5, 2.5)
 
+# Run by the peer's Python, so that the checkpoints hold every key that nnU-Net asks for.
+MAKE_CHECKPOINTS = """
+import json, sys
+from pathlib import Path
+import torch
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+folder = Path(sys.argv[1])
+configuration = PlansManager(json.loads((folder / "plans.json").read_text())).get_configuration("3d_fullres")
+classes = len(json.loads((folder / "dataset.json").read_text())["labels"])
+for fold, place in enumerate(sorted(folder.glob("fold_*"))):
+    torch.manual_seed(fold)
+    network = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        1, classes, deep_supervision=False,
+    )
+    torch.save({
+        "network_weights": network.state_dict(),
+        "trainer_name": "nnUNetTrainer",
+        "init_args": {"configuration": "3d_fullres"},
+        "inference_allowed_mirroring_axes": (0, 1, 2),
+    }, place / "checkpoint_final.pth")
+"""
+
 
 def main() -> None:
     """Time both, print the table."""
@@ -43,7 +70,7 @@ def main() -> None:
         root = Path(name)
         images = as_nifti(arguments.study, root / "images")
         for classes in arguments.classes:
-            folder = write_folder(root / f"Dataset900_Bench{classes}", classes, max(arguments.folds))
+            folder = write_folder(root / f"Dataset900_Bench{classes}", classes, max(arguments.folds), arguments.peer)
             for folds in arguments.folds:
                 compare(arguments, root, images, folder, folds, classes)
         print(f"\n{tiles_and_operations(folder)}")
@@ -92,13 +119,8 @@ def as_nifti(study: Path, folder: Path) -> Path:
     return folder
 
 
-def write_folder(root: Path, classes: int, folds: int) -> Path:
-    """A model folder as nnU-Net writes it, with random weights."""
-    import torch
-
-    from hyoid.io.nnunet_folder import read_nnunet_folder
-    from hyoid.models.build import build_network
-
+def write_folder(root: Path, classes: int, folds: int, peer: Path) -> Path:
+    """A model folder as nnU-Net writes it, with random weights of nnU-Net's own making."""
     stages = len(FEATURES)
     network = {
         "n_stages": stages,
@@ -157,19 +179,9 @@ def write_folder(root: Path, classes: int, folds: int) -> Path:
     folder = root / "nnUNetTrainer__nnUNetPlans__3d_fullres"
     for fold in range(folds):
         (folder / f"fold_{fold}").mkdir(parents=True)
-        (folder / f"fold_{fold}" / "checkpoint_final.pth").touch()
     (folder / "plans.json").write_text(json.dumps(plans), encoding="utf-8")
     (folder / "dataset.json").write_text(json.dumps(dataset), encoding="utf-8")
-    described = read_nnunet_folder(folder).network
-    for fold in range(folds):
-        torch.manual_seed(fold)
-        checkpoint = {
-            "network_weights": build_network(described).state_dict(),
-            "trainer_name": "nnUNetTrainer",
-            "init_args": {"configuration": "3d_fullres"},
-            "inference_allowed_mirroring_axes": (0, 1, 2),
-        }
-        torch.save(checkpoint, folder / f"fold_{fold}" / "checkpoint_final.pth")
+    subprocess.run([peer, "-W", "ignore", "-c", MAKE_CHECKPOINTS, str(folder)], check=True)
     return folder
 
 
