@@ -15,6 +15,7 @@ from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.interfaces.report_command import write_dicom
+from hyoid.interfaces.results import EMPTY_OR_FAILED
 from hyoid.io.atomic import output_folder
 from hyoid.io.files import write_nifti
 from hyoid.io.study import Study, read_study
@@ -26,8 +27,6 @@ from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.report.schema import Report
 from hyoid.report.write import write_report
 from hyoid.volume import Quantity, Volume
-
-EMPTY = 5
 
 
 def lesion(
@@ -199,4 +198,4 @@ def say(report: Report, outline: Outline, out: Path, teller: Teller) -> None:
     teller.say(f"{report.statement}\nOpen [bold]{out / 'report.html'}[/]")
     if outline.box is None:
         teller.say("The network outlined nothing at these clicks. Add one or two more inside the lesion.")
-        raise typer.Exit(EMPTY)
+        raise typer.Exit(EMPTY_OR_FAILED)

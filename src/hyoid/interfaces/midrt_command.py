@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import hyoid
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.geometry.orientation import from_canonical
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import load_models, packages
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
-from hyoid.interfaces.report_command import EMPTY_OR_FAILED, write_dicom
+from hyoid.interfaces.report_command import write_dicom
+from hyoid.interfaces.results import finish, run_record, scan_record
 from hyoid.io.atomic import output_folder
 from hyoid.io.files import image_suffix, read_labels, write_nifti
 from hyoid.io.hntsmrg import is_hntsmrg_case, read_hntsmrg_case
-from hyoid.io.model_package import ModelPackage
 from hyoid.io.mr_pair import check_contrast, check_pair
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
@@ -93,14 +90,7 @@ def midrt_command(
     )
     with teller.bars():
         result = run_midrt(order, teller)
-    report = result.report
-    teller.event("done", out=str(out), empty=report.empty, failed=report.failed, summary=report.summary)
-    teller.say(f"[bold]{report.summary}[/]")
-    for warning in report.warnings:
-        teller.say(f"[yellow]Note:[/] {warning}")
-    teller.say(f"{report.statement}\nOpen [bold]{out / 'report.html'}[/]")
-    if report.empty or report.failed:
-        raise typer.Exit(EMPTY_OR_FAILED)
+    finish(result.report, out, teller)
 
 
 def run_midrt(order: MidrtOrder, teller: Teller) -> MidrtResult:
@@ -124,7 +114,17 @@ def run_midrt(order: MidrtOrder, teller: Teller) -> MidrtResult:
         write_nifti(result.pre, folder / "pre_registered.nii.gz")
         teller.progress("write", 2, 2)
         write_dicom(folder, opened.mid, labels, teller)
-        record = run_record(order, opened, models, result, machine, teller)
+        record = run_record(
+            result.report,
+            dict(zip(result.precisions, models, strict=True)),
+            result.precisions,
+            {"pre": scan_record(opened.pre), "mid": scan_record(opened.mid)},
+            machine,
+            teller,
+            masks=list(opened.used),
+            registered_before=order.registered,
+            registration=result.report.registration.model_dump(),
+        )
         (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return result
 
@@ -223,49 +223,3 @@ def mask_grid_warnings(masks: Path, pre: Study, mid: Study) -> list[str]:
             "Give PRE before MID; for registered masks add --registered.",
         )
     return ["The masks lie on another grid than the pre-treatment MR and were brought onto it by nearest neighbour."]
-
-
-def run_record(
-    order: MidrtOrder,
-    opened: Opened,
-    models: list[ModelPackage],
-    result: MidrtResult,
-    machine: Machine,
-    teller: Teller,
-) -> dict[str, object]:
-    """What `run.json` says; no patient identifiers."""
-    return {
-        "schema_version": 1,
-        "statement": result.report.statement,
-        "hyoid": hyoid.__version__,
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "device": machine.device},
-        "models": {
-            name: {
-                "version": package.manifest.version,
-                "sha256": package.manifest.sha256,
-                "licence": package.manifest.licence,
-                "training_data": package.manifest.training_data,
-                "precision": precision,
-            }
-            for (name, precision), package in zip(result.precisions.items(), models, strict=True)
-        },
-        "input": {
-            which: {
-                "fingerprint": study.fingerprint,
-                "series": None if study.series is None else str(study.series),
-                "shape": list(study.volume.geometry.shape),
-                "spacing_mm": list(study.volume.geometry.spacing_mm),
-                "warnings": list(study.warnings),
-                "provenance": study.provenance,
-            }
-            for which, study in (("pre", opened.pre), ("mid", opened.mid))
-        },
-        "masks": list(opened.used),
-        "registered_before": order.registered,
-        "registration": result.report.registration.model_dump(),
-        "seconds": dict(teller.seconds),
-        "empty": result.report.empty,
-        "failed": result.report.failed,
-    }

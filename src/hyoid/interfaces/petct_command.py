@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import hyoid
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models, packages
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
-from hyoid.interfaces.report_command import EMPTY_OR_FAILED, write_dicom
+from hyoid.interfaces.report_command import write_dicom
+from hyoid.interfaces.results import finish, run_record, scan_record
 from hyoid.io.atomic import output_folder
 from hyoid.io.files import write_nifti
-from hyoid.io.petct import Activity, PetCtStudy, PetRequest, read_petct
-from hyoid.io.study import Study
+from hyoid.io.petct import Activity, PetRequest, read_petct
 from hyoid.pipelines.petct import PetCtModels
 from hyoid.pipelines.petct_report import PetCtReport, petct_report
 from hyoid.pipelines.structured_report import Machine
@@ -86,14 +83,7 @@ def petct(
     order = PetCtOrder(study, out, request, models, organs, device, precision, series, regularize)
     with teller.bars():
         result = run_petct(order, teller)
-    report = result.report
-    teller.event("done", out=str(out), empty=report.empty, failed=report.failed, summary=report.summary)
-    teller.say(f"[bold]{report.summary}[/]")
-    for warning in report.warnings:
-        teller.say(f"[yellow]Note:[/] {warning}")
-    teller.say(f"{report.statement}\nOpen [bold]{out / 'report.html'}[/]")
-    if report.empty or report.failed:
-        raise typer.Exit(EMPTY_OR_FAILED)
+    finish(result.report, out, teller)
 
 
 def pet_request(
@@ -152,53 +142,19 @@ def run_petct(order: PetCtOrder, teller: Teller) -> PetCtReport:
         write_nifti(result.targets.labels, folder / "targets.nii.gz")
         teller.progress("write", 2, 2)
         write_dicom(folder, study.ct, result.labels, teller)
-        record = run_record(order, study, result, machine, teller)
+        record = run_record(
+            result.report,
+            {package.manifest.name: package for package in (*order.models.all, *outlining)},
+            result.precisions,
+            {
+                "ct": scan_record(study.ct),
+                "pet": None if study.pet is None else scan_record(study.pet),
+                "suv": study.suv_words,
+            },
+            machine,
+            teller,
+            stages=result.targets.facts,
+            notes=list(result.targets.warnings),
+        )
         (folder / "run.json").write_text(json.dumps(record, indent=1))
     return result
-
-
-def run_record(
-    order: PetCtOrder, study: PetCtStudy, result: PetCtReport, machine: Machine, teller: Teller
-) -> dict[str, object]:
-    """What `run.json` says; no patient identifiers."""
-    used = [*order.models.all, *(load_models(OUTLINING) if order.organs else [])]
-    return {
-        "schema_version": 1,
-        "statement": result.report.statement,
-        "hyoid": hyoid.__version__,
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "device": machine.device},
-        "models": {
-            package.manifest.name: {
-                "version": package.manifest.version,
-                "sha256": package.manifest.sha256,
-                "licence": package.manifest.licence,
-                "training_data": package.manifest.training_data,
-                "precision": result.precisions[package.manifest.name],
-            }
-            for package in used
-        },
-        "input": {
-            "ct": _scan(study.ct),
-            "pet": None if study.pet is None else _scan(study.pet),
-            "suv": study.suv_words,
-        },
-        "stages": result.targets.facts,
-        "notes": list(result.targets.warnings),
-        "seconds": dict(teller.seconds),
-        "empty": result.report.empty,
-        "failed": result.report.failed,
-    }
-
-
-def _scan(study: Study) -> dict[str, object]:
-    return {
-        "fingerprint": study.fingerprint,
-        "series": None if study.series is None else str(study.series),
-        "why": "" if study.series is None else study.series.why,
-        "shape": list(study.volume.geometry.shape),
-        "spacing_mm": list(study.volume.geometry.spacing_mm),
-        "warnings": list(study.warnings),
-        "provenance": study.provenance,
-    }

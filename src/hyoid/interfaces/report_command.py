@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import hyoid
 from hyoid.geometry.orientation import to_canonical
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import report_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.interfaces.results import finish, run_record, scan_record
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom_ct import write_ct_series
 from hyoid.io.dicom_output import synthetic_headers
@@ -25,11 +23,10 @@ from hyoid.io.files import write_nifti
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
 from hyoid.io.verify import verify_written
-from hyoid.pipelines.structured_report import Machine, ReportModels, ReportResult, structured_report
+from hyoid.pipelines.structured_report import Machine, ReportResult, structured_report
 from hyoid.report.write import write_report
 from hyoid.volume import Volume
 
-EMPTY_OR_FAILED = 5
 DEMO_SEED = 7
 
 
@@ -78,7 +75,7 @@ def report(
     order = Order(study, out, reader_masks, device, precision, series, regularize)
     with teller.bars():
         result = run_report(order, teller)
-    finish(result, out, teller)
+    finish(result.report, out, teller)
 
 
 def demo(
@@ -112,7 +109,7 @@ def demo(
         teller.say(f"\n[bold cyan]{words}[/]")
         with teller.bars():
             result = run_report(order, teller)
-        finish(result, order.out, teller, stop=False)
+        finish(result.report, order.out, teller, stop=False)
 
 
 def run_report(order: Order, teller: Teller) -> ReportResult:
@@ -137,9 +134,10 @@ def run_report(order: Order, teller: Teller) -> ReportResult:
         write_nifti(result.labels, folder / "masks.nii.gz")
         teller.progress("write", 2, 2)
         write_dicom(folder, study, result.labels, teller)
-        (folder / "run.json").write_text(
-            json.dumps(run_record(order, study, models, result, machine, teller), indent=1)
-        )
+        used = {name: package for name, package in vars(models).items() if name in result.precisions}
+        inputs = scan_record(study) | {"reader_masks": order.reader_masks is not None}
+        record = run_record(result.report, used, result.precisions, inputs, machine, teller)
+        (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return result
 
 
@@ -164,52 +162,3 @@ def write_dicom(folder: Path, study: Study, labels: Volume, teller: Teller) -> N
     teller.progress("dicom", 3, 4)
     verify_written(labels, rtstruct_masks(folder / "rtstruct.dcm", labels.geometry), what="rtstruct.dcm")
     teller.progress("dicom", 4, 4)
-
-
-def run_record(
-    order: Order, study: Study, models: ReportModels, result: ReportResult, machine: Machine, teller: Teller
-) -> dict[str, object]:
-    """What `run.json` says: versions, models with hashes, timings, device, fingerprints; no patient identifiers."""
-    used = {name: package for name, package in vars(models).items() if name in result.precisions}
-    return {
-        "schema_version": 1,
-        "statement": result.report.statement,
-        "hyoid": hyoid.__version__,
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "device": machine.device},
-        "models": {
-            name: {
-                "version": package.manifest.version,
-                "sha256": package.manifest.sha256,
-                "licence": package.manifest.licence,
-                "training_data": package.manifest.training_data,
-                "precision": result.precisions[name],
-            }
-            for name, package in used.items()
-        },
-        "input": {
-            "fingerprint": study.fingerprint,
-            "series": None if study.series is None else str(study.series),
-            "shape": list(study.volume.geometry.shape),
-            "spacing_mm": list(study.volume.geometry.spacing_mm),
-            "warnings": list(study.warnings),
-            "provenance": study.provenance,
-            "reader_masks": order.reader_masks is not None,
-        },
-        "seconds": dict(teller.seconds),
-        "empty": result.report.empty,
-        "failed": result.report.failed,
-    }
-
-
-def finish(result: ReportResult, out: Path, teller: Teller, *, stop: bool = True) -> None:
-    """Say what came out and where; exit 5 when it is empty or failed its own check."""
-    report_ = result.report
-    teller.event("done", out=str(out), empty=report_.empty, failed=report_.failed, summary=report_.summary)
-    teller.say(f"[bold]{report_.summary}[/]")
-    for warning in report_.warnings:
-        teller.say(f"[yellow]Note:[/] {warning}")
-    teller.say(f"{report_.statement}\nOpen [bold]{out / 'report.html'}[/]")
-    if stop and (report_.empty or report_.failed):
-        raise typer.Exit(EMPTY_OR_FAILED)

@@ -11,10 +11,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from PIL import Image
 
 from hyoid.metrics.evaluation import Evaluation
+from hyoid.report.pages import page_environment
 
 AGREED, MISSED, INVENTED, OTHER_CLASS = 1, 2, 3, 4
 COLOURS = {
@@ -342,13 +343,7 @@ def _base64(data: bytes) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("hyoid.report"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["number"] = number
     environment.filters["metric_words"] = metric_words
     return environment.get_template("evaluation.html.j2")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from hyoid.report.figures import Figure, make_backdrop, make_figure
+from hyoid.report.pages import page_template
 from hyoid.report.pictures import Picture, choose_pictures
 from hyoid.report.schema import Line, Report
 from hyoid.report.template import OUTSIDE, TEMPLATE, Kind
@@ -43,7 +41,7 @@ def to_html(report: Report, image: Volume, labels: Volume) -> str:
     backdrop = make_backdrop(image, labels)
     pictures, links = choose_pictures(report, backdrop)
     figures = {picture.key: make_figure(backdrop, picture.point_lps_mm) for picture in pictures}
-    return _template().render(
+    return page_template("report.html.j2").render(
         report=report,
         sections=_sections(report),
         headline=[report.line(key) for key in ("primary_location_of_the_mass", "size_of_the_mass", "number_of_nodes")],
@@ -82,15 +80,3 @@ def _shown(picture: Picture, figure: Figure) -> dict[str, object]:
             for panel in figure.panels
         ],
     }
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("hyoid.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")

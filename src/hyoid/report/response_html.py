@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from hyoid.errors import OutputError
 from hyoid.report.figures import Panel, make_backdrop, make_panel
+from hyoid.report.pages import page_template
 from hyoid.report.response import ResponseReport, response_text
 from hyoid.volume import Volume
 
@@ -82,20 +80,8 @@ def response_html(report: ResponseReport, scene: ResponseScene) -> str:
             for words, backdrop in columns.items()
         ]
         pictures.append({"line": line, "panels": panels})
-    return _template().render(report=report, pictures=pictures)
+    return page_template("response.html.j2").render(report=report, pictures=pictures)
 
 
 def _inline(panel: Panel) -> dict[str, str]:
     return {"url": f"data:image/jpeg;base64,{base64.b64encode(panel.jpeg).decode()}", "alt": panel.alt}
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("hyoid.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("response.html.j2")
