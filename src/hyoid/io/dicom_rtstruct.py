@@ -17,13 +17,13 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_
 
 from hyoid import __version__
 from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP, Structure
-from hyoid.errors import GeometryError, OutputError, UnreadableFileError, UsageError
+from hyoid.errors import GeometryError, UnreadableFileError
 from hyoid.geometry.boxes import Box, crop_geometry
 from hyoid.io import dicom_headers as tolerant
 from hyoid.io.atomic import atomic_write
 from hyoid.io.contours import fill, outlines
 from hyoid.io.dicom_output import MANUFACTURER, completed, copy_study
-from hyoid.io.masks import Written, boxed, on_grid
+from hyoid.io.masks import Written, on_grid, to_write
 from hyoid.volume import Geometry, Quantity, Volume
 
 _CONTOUR_DATA = Tag(0x30060050)
@@ -91,12 +91,7 @@ def write_rtstruct(
     OutputError
         When all masks are empty, or the file cannot be written.
     """
-    found, empty = boxed(masks, geometry)
-    grid = masks.geometry if isinstance(masks, Volume) else geometry
-    if unknown := sorted(set(found) - set(structures)):
-        raise UsageError(f"Labels {unknown} name no structure.", "Use the labels of hyoid.anatomy.structures.")
-    if not found or grid is None:
-        raise OutputError("There is nothing to write: all masks are empty.", "See the report for the reason.")
+    found, empty, grid = to_write(masks, geometry, structures)
     with tolerant.quiet_pydicom():
         sources = [completed(h) for h in headers]
         dataset = _structure_set(sources, description, now or datetime.now())

@@ -15,12 +15,12 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from hyoid import __version__
 from hyoid.anatomy.structures import BY_LABEL, Side, Structure
-from hyoid.errors import GeometryError, HyoidError, OutputError, UnreadableFileError, UsageError
+from hyoid.errors import GeometryError, HyoidError, UnreadableFileError
 from hyoid.io import dicom_headers as tolerant
 from hyoid.io.atomic import atomic_write
 from hyoid.io.dicom_output import MANUFACTURER, completed, decimals
 from hyoid.io.dicom_slice import normal_of
-from hyoid.io.masks import Written, boxed, shared_lattice
+from hyoid.io.masks import Written, boxed, shared_lattice, to_write
 from hyoid.volume import Geometry, Quantity, Volume
 
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -93,12 +93,7 @@ def write_seg(
     OutputError
         When all masks are empty, or the file cannot be written.
     """
-    found, empty = boxed(masks, geometry)
-    grid = masks.geometry if isinstance(masks, Volume) else geometry
-    if unknown := sorted(set(found) - set(structures)):
-        raise UsageError(f"Labels {unknown} name no structure.", "Use the labels of hyoid.anatomy.structures.")
-    if not found or grid is None:
-        raise OutputError("There is nothing to write: all masks are empty.", "See the report for the reason.")
+    found, empty, grid = to_write(masks, geometry, structures)
     sources = [completed(h) for h in headers]
     numbers = {label: number + 1 for number, label in enumerate(sorted(found))}
     descriptions = [_describe(structures[label], number, algorithm, version) for label, number in numbers.items()]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from hyoid.errors import GeometryError
+from hyoid.errors import GeometryError, OutputError, UsageError
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.resample import resample
 from hyoid.volume import Geometry, Quantity, Volume
@@ -74,6 +74,27 @@ def boxed(
         else:
             found[label] = _volume(mask[box.slices].astype(bool), geometry, box)
     return found, tuple(empty)
+
+
+def to_write(
+    masks: Volume | Mapping[int, NDArray[np.bool_]], geometry: Geometry | None, structures: Container[int]
+) -> tuple[dict[int, Volume], tuple[int, ...], Geometry]:
+    """As `boxed`, with the grid, for a file whose structures must all have names.
+
+    Raises
+    ------
+    UsageError
+        When a label is not in the table of structures.
+    OutputError
+        When all masks are empty.
+    """
+    found, empty = boxed(masks, geometry)
+    grid = masks.geometry if isinstance(masks, Volume) else geometry
+    if unknown := sorted(label for label in found if label not in structures):
+        raise UsageError(f"Labels {unknown} name no structure.", "Use the labels of hyoid.anatomy.structures.")
+    if not found or grid is None:
+        raise OutputError("There is nothing to write: all masks are empty.", "See the report for the reason.")
+    return found, empty, grid
 
 
 def on_grid(mask: Volume, geometry: Geometry) -> NDArray[np.bool_]:
