@@ -6,6 +6,7 @@ product of three matrices, one per axis; a matrix library applies them many time
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -76,5 +77,9 @@ def resize(array: NDArray, shape: Sequence[int], orders: Sequence[int], *, clip:
 
 
 def along(matrix: NDArray[np.float32], array: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    """Matrix (m, n) applied along an axis of n."""
-    return np.moveaxis(np.tensordot(matrix, array, axes=(1, axis)), 0, axis)
+    """Matrix (m, n) applied along an axis of n; the result is contiguous."""
+    before, after = array.shape[:axis], array.shape[axis + 1 :]
+    if not after:
+        return (array.reshape(-1, len(matrix.T)) @ matrix.T).reshape(*before, len(matrix))
+    blocks = array.reshape(math.prod(before), len(matrix.T), math.prod(after))
+    return np.matmul(matrix, blocks).reshape(*before, len(matrix), *after)

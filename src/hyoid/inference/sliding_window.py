@@ -136,6 +136,7 @@ def predict_tiles(
     weight = gaussian_weight(tile) if tiling.weight is None else tiling.weight
     total = np.zeros((outputs, *image.shape[1:]), np.float32)
     norm = np.zeros(image.shape[1:], np.float32)
+    weighted = np.empty(tile, np.float32)
     starts = [tile_starts(n, t, tiling.step) for n, t in zip(image.shape[1:], tile, strict=True)]
     places = [
         tuple(slice(c, c + t) for c, t in zip(corner, tile, strict=True)) for corner in itertools.product(*starts)
@@ -144,7 +145,8 @@ def predict_tiles(
     for number, predict in enumerate(networks):
         for done, place in enumerate(places, start=1):
             block = np.ascontiguousarray(image[(slice(None), *place)])[None]
-            total[(slice(None), *place)] += predict(block)[0] * weight
+            for channel, answer in zip(total, predict(block)[0], strict=True):  # each by itself stays in the cache
+                channel[place] += np.multiply(answer, weight, out=weighted)
             norm[place] += weight
             on_progress(number * len(places) + done, count * len(places))
     total /= np.maximum(norm, np.finfo(np.float32).tiny)

@@ -33,7 +33,7 @@ from hyoid.volume import Quantity, Volume
 Progress = Callable[[str, int, int], None]
 BODY_HU = -500.0  # `fast`: tiles without a voxel above it hold no body
 CHECKED_TILES = 3  # on which bfloat16 is compared with float32, once per checkpoint and machine
-_SMALL_SLAB = 32 << 20
+_SMALL_SLAB = 2 << 20
 
 
 @dataclass(frozen=True)
