@@ -170,7 +170,7 @@ def measure_involvement(
         target = target_mask(logits, ct, smallest)
         ranked = {}
         for scorer, package in {"sgrnet": models.sgrnet, **others}.items():
-            answers, _ = classify(ct, organs, logits, package, machine)
+            answers = classify(ct, organs, logits, package, machine).answers
             ranked[scorer] = np.array([answers[name].probability for name in manifest.labels])
         ranked["overlap"] = overlap_shares(organs, target, manifest.labels)
         return InvolvementScores(case.name, involvement_targets(case, manifest.labels, share), ranked)

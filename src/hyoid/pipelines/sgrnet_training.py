@@ -135,10 +135,10 @@ def _prepared(
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         kept,
-        ct=gaussian[0].astype(np.float16),
-        organs=gaussian[1],
-        gaussian=gaussian[2],
-        probability=probability[2],
+        ct=gaussian.ct.astype(np.float16),
+        organs=gaussian.organs,
+        gaussian=gaussian.heatmap,
+        probability=probability.heatmap,
         target=target,
         overlap=overlap,
     )
