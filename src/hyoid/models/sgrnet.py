@@ -235,6 +235,8 @@ class OrganPooling(nn.Module):
     @staticmethod
     def mask(organs: Tensor, labels: Sequence[int]) -> Tensor:
         """Where a label map (B, 1, D, H, W) holds one of the labels."""
+        if not labels:
+            return torch.zeros_like(organs, dtype=torch.float32)
         return torch.stack([(organs == label).float() for label in labels]).amax(dim=0)
 
 

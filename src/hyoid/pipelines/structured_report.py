@@ -47,6 +47,7 @@ Progress = Callable[[str, int, int], None]
 ATTENDING = ("organ_modulation", "organ_tumour_modulation", "organ_pooling")
 """Variants of SGRNet that say where they looked; as `hyoid.models.sgrnet.ATTENDING`, which would import torch."""
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
+OVERLAP, VIRTUAL = "overlap of the tumour with the structure", "virtual patients only"
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,12 +339,14 @@ def classify(
     else:
         logits = runtime.run(*views)[0]
     meaning = MEANING.format(share=manifest.preprocessing["involvement_share"])
+    virtual = manifest.preprocessing.get("virtual_only", ())
     answers = {
         name: Involvement(
             float(1 / (1 + np.exp(-logit / manifest.temperatures.get(name, 1.0)))),
             manifest.thresholds.get(name, 0.5),
-            meaning,
+            OVERLAP if name in virtual else meaning,
             manifest.equivocal.get(name),
+            VIRTUAL if name in virtual else "",
         )
         for name, logit in zip(manifest.labels, logits, strict=True)
         if name in manifest.supported
