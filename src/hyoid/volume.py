@@ -21,6 +21,7 @@ class Quantity(StrEnum):
     MR = "MR"
     LABEL = "LABEL"
     PROBABILITY = "PROBABILITY"
+    ATTENTION = "ATTENTION"
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from hyoid.metrics.lesions import measure_labels
 from hyoid.volume import Quantity, Volume
 
 FILES = {"report.json", "report.html", "report.txt", "masks.nii.gz", "seg.dcm", "rtstruct.dcm", "run.json"}
+ATTENTION = {"attention"}
 
 
 def run(*arguments):
@@ -49,7 +50,7 @@ def lines(out):
 
 
 def test_every_file_is_there_and_says_research_use_only(by_networks):
-    assert {p.name for p in by_networks.iterdir()} == FILES
+    assert {p.name for p in by_networks.iterdir()} == FILES | ATTENTION
     for name in ("report.json", "report.html", "report.txt", "run.json"):
         assert "Research use only" in (by_networks / name).read_text()
 
@@ -121,7 +122,7 @@ def test_every_line_has_a_status_and_what_nothing_supports_is_missing(by_network
 def test_the_real_study_gives_every_file(shared_data, tmp_path):
     out = tmp_path / "out"
     assert run(shared_data / "dicom" / "openkbp_pt_201_128.zip", "--out", out) == 0
-    assert {p.name for p in out.iterdir()} == FILES
+    assert {p.name for p in out.iterdir()} == FILES | ATTENTION
     report = json.loads((out / "report.json").read_text())
     assert {"mandible", "spinal_cord", "brainstem"} <= {organ["name"] for organ in report["organs"]}
     assert not report["empty"]

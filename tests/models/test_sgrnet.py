@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hyoid.models.build import build_network
-from hyoid.models.sgrnet import SGRNetShape, build_sgrnet
+from hyoid.models.sgrnet import ATTENDING, SGRNetShape, build_explained_sgrnet, build_sgrnet
 
 VARIANTS = ("ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation")  # of the paper
 
@@ -91,6 +91,31 @@ def test_organ_pooling_looks_at_its_organ_and_its_surroundings_only():
         before, after = (net.organ_pooling(f, organs, heat)[0] for f in (features, changed))
     assert before[0].item() == pytest.approx(after[0].item(), abs=1e-3)
     assert abs(before[1].item() - after[1].item()) > 1e-2
+
+
+@pytest.mark.parametrize("variant", ATTENDING)
+def test_the_explained_network_says_the_same_and_where_it_looked(variant):
+    labels = {"field_labels": ((1,), (2,), (3,))} if variant == "organ_pooling" else {}
+    description = {"kind": "sgrnet", "variant": variant, "backbone": "efficientnet-b0", "outputs": 3}
+    description |= {"organ_labels": 4, "channels": 8} | labels
+    plain = build_network(description).eval()
+    explained = build_network(description | {"kind": "sgrnet_explained"}).eval()
+    explained.load_state_dict(plain.state_dict())
+    with torch.inference_mode():
+        logits, attention = explained(*inputs(batch=2))
+        assert torch.equal(logits, plain(*inputs(batch=2)))
+    if variant == "organ_pooling":
+        assert attention.shape == (2, 3, 8, 8, 8)
+        assert attention.sum(dim=(2, 3, 4)).flatten().tolist() == pytest.approx([1.0] * 6, abs=1e-5)
+    else:
+        assert attention.shape == (2, 1, 8, 8, 8)
+        assert attention.min() > 0
+        assert attention.max() < (2 if variant == "organ_tumour_modulation" else 1)
+
+
+def test_a_variant_without_attention_has_nothing_to_explain():
+    with pytest.raises(ValueError, match="'organ_add' has no attention"):
+        build_explained_sgrnet(SGRNetShape("organ_add", "efficientnet-b0", outputs=3, organ_labels=4))
 
 
 def test_organ_pooling_answers_without_the_organ_too():

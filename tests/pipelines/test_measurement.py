@@ -12,7 +12,7 @@ from hyoid.pipelines.measurement import (
     reliability_table,
     transfer_table,
 )
-from hyoid.training.classification import UNKNOWN
+from hyoid.training.involvement import UNKNOWN
 
 
 def test_dice_by_hand():

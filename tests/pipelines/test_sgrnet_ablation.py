@@ -6,7 +6,8 @@ import pytest
 from hyoid.errors import UsageError
 from hyoid.metrics.ranking import average_precision
 from hyoid.pipelines.sgrnet_ablation import BASELINE, OVERLAP, Repeats, ablate, compared
-from hyoid.training.classification import UNKNOWN, ReportCase
+from hyoid.training.classification import ReportCase
+from hyoid.training.involvement import UNKNOWN
 from hyoid.training.recipe import load_recipe
 
 

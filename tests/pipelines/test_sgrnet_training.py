@@ -3,9 +3,9 @@ import pytest
 
 from hyoid.errors import UsageError
 from hyoid.io.files import write_nifti
-from hyoid.pipelines.sgrnet_training import involvement_targets
 from hyoid.training.cases import find_cases
-from hyoid.training.classification import UNKNOWN, ReportCase, ReportDataset, train_classification
+from hyoid.training.classification import ReportCase, ReportDataset, train_classification
+from hyoid.training.involvement import UNKNOWN, involvement_targets
 from hyoid.training.recipe import load_recipe
 from hyoid.volume import Geometry, Quantity, Volume
 

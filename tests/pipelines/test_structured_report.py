@@ -11,16 +11,20 @@ from hyoid.errors import ModelUnusableError
 from hyoid.io.model_package import read_package, write_package
 from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
+from hyoid.models import sgrnet
 from hyoid.models.build import build_network
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
 from hyoid.pipelines.structured_report import (
+    ATTENDING,
     Machine,
     ReportModels,
+    attention_maps,
+    explaining,
     outline_organs,
     sgrnet_inputs,
     structured_report,
 )
-from hyoid.volume import Quantity, Volume
+from hyoid.volume import Geometry, Quantity, Volume
 
 ORGANS = ("mandible", "parotid_left", "larynx")
 NECK = ("tongue", "thyroid_cartilage", "larynx_air", "mandible")
@@ -123,6 +127,8 @@ def test_networks_alone_fill_location_and_involvement_but_no_nodes(patient, cach
     assert any("not a tumour" in w for w in report.warnings)
     assert found.labels.geometry.same_grid(patient.ct.geometry)
     assert TARGET_REGION in found.labels.array
+    assert set(found.attention.maps) == {"mandible", "larynx"}
+    assert found.attention.shared
     for stage in ("check", "organs", "neck", "tumour", "involvement", "report"):
         assert [s for s in seen if s[0] == stage][-1][1] == [s for s in seen if s[0] == stage][-1][2]
 
@@ -133,6 +139,7 @@ def test_a_readers_masks_replace_tumour_network_and_classifier(patient, cache, t
         study_of(patient), models(tmp_path, [5.0, 1.0, 0.0], [5.0]), Machine("cpu", cache), reader=reader
     )
     assert {m.name for m in found.report.models} == {"organs", "neck"}
+    assert found.attention is None
     assert found.report.line("number_of_nodes").value.startswith("2")
     assert (found.labels.array == GTVP).sum() == (patient.lesions.array == 1).sum()
     assert (found.labels.array == GTVN).sum() == (patient.lesions.array == 2).sum()
@@ -189,11 +196,39 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap):
     constants = {"window_hu": (-250, 150), "heatmap": heatmap, "threshold": 0.5, "min_volume_ml": 1.0}
     constants |= {"sigma_per_extent": 0.25, "values": "normalised"}
     target = Logits(logits, body.geometry, ("target_region",))
-    ct, organs, heat = sgrnet_inputs(patient.ct, patient.organs, target, (64, 64, 64), constants)
+    ct, organs, heat, grid = sgrnet_inputs(patient.ct, patient.organs, target, (64, 64, 64), constants)
     peak = np.unravel_index(int(heat.argmax()), heat.shape)
     assert organs[peak] == BY_NAME["tongue"].label
     # Normalised over the whole volume, tongue is brighter than the air around the head.
     assert ct[peak] > ct[0, 0, 0]
+    assert np.abs(grid.to_lps(peak) - patient.organs.geometry.to_lps(centre)).max() < 12
+
+
+def test_attention_covers_the_grid_of_the_input():
+    grid = Geometry.axial((32, 16, 24), (4, 4, 4), origin_lps_mm=(10, 20, 30))
+    found = attention_maps(np.zeros((2, 8, 4, 6), np.float32), ("larynx", "mandible"), grid)
+    coarse = found.maps["larynx"].geometry
+    assert not found.shared
+    assert coarse.spacing_mm == (16, 16, 16)
+    # The first cell lies in the middle of the first four voxels, the last one in the middle of the last four.
+    assert np.allclose(coarse.to_lps((0, 0, 0)), grid.to_lps((1.5, 1.5, 1.5)))
+    assert np.allclose(coarse.to_lps((7, 3, 5)), grid.to_lps((29.5, 13.5, 21.5)))
+
+
+def test_one_map_serves_every_field_and_a_variant_without_one_stays_as_it_is(tmp_path):
+    grid = Geometry.axial((32, 32, 32), (4, 4, 4))
+    found = attention_maps(np.ones((1, 8, 8, 8), np.float32), ("larynx", "mandible"), grid)
+    assert found.shared
+    assert found.maps["larynx"] is found.maps["mandible"]
+    made = models(tmp_path, [5.0, 1.0, 0.0], [5.0]).sgrnet
+    assert explaining(made)[1]
+    plain = made.manifest.model_copy(update={"network": made.manifest.network | {"variant": "ct_only"}})
+    without = replace(made, manifest=plain)
+    assert explaining(without) == (without, False)
+
+
+def test_the_table_of_attending_variants_is_the_models():
+    assert sgrnet.ATTENDING == ATTENDING
 
 
 def flipped(geometry):

@@ -51,12 +51,15 @@ class Runtime:
         Where and in which arithmetic it runs.
     compiled_now : bool
         Whether this call had to trace the graph (slow, once per machine).
+    run_all : callable, optional
+        As `run`, with every output of a network that has several.
     """
 
     run: Callable[..., NDArray[np.float32]]
     device: Device
     precision: Precision
     compiled_now: bool
+    run_all: Callable[..., tuple[NDArray[np.float32], ...]] | None = None
 
 
 def load_runtime(
@@ -111,7 +114,11 @@ def load_runtime(
     def run(*arrays: NDArray) -> NDArray[np.float32]:
         return request.infer(list(arrays), share_inputs=True)[0].astype(np.float32)
 
-    return Runtime(run, "cpu", precision, traced)
+    def run_all(*arrays: NDArray) -> tuple[NDArray[np.float32], ...]:
+        results = request.infer(list(arrays), share_inputs=True)
+        return tuple(results[k].astype(np.float32) for k in range(len(compiled.outputs)))
+
+    return Runtime(run, "cpu", precision, traced, run_all)
 
 
 def best_precision(package: Compilable) -> Precision:
@@ -165,10 +172,13 @@ def _torch_runtime(package: Compilable) -> Runtime:
 
     network = _torch_network(package).cuda()
 
-    def run(*arrays: NDArray) -> NDArray[np.float32]:
+    def run_all(*arrays: NDArray) -> tuple[NDArray[np.float32], ...]:
         with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
             tensors = [torch.from_numpy(np.ascontiguousarray(a)).cuda(non_blocking=True) for a in arrays]
-            result: NDArray[np.float32] = network(*tensors).float().cpu().numpy()
-            return result
+            results = network(*tensors)
+            return tuple(r.float().cpu().numpy() for r in (results if isinstance(results, tuple) else (results,)))
 
-    return Runtime(run, "cuda", "bf16", compiled_now=False)
+    def run(*arrays: NDArray) -> NDArray[np.float32]:
+        return run_all(*arrays)[0]
+
+    return Runtime(run, "cuda", "bf16", False, run_all)

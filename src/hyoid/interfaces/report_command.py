@@ -129,7 +129,7 @@ def run_report(order: Order, teller: Teller) -> ReportResult:
     with output_folder(order.out) as folder:
         teller.progress("write", 0, 2)
         canonical = to_canonical(result.labels)
-        write_report(folder, result.report, to_canonical(result.ct), canonical)
+        write_report(folder, result.report, to_canonical(result.ct), canonical, result.attention)
         teller.progress("write", 1, 2)
         write_nifti(result.labels, folder / "masks.nii.gz")
         teller.progress("write", 2, 2)

@@ -9,7 +9,7 @@ from torch import nn
 
 from hyoid.models.isrg import ISRG, ISRGShape
 from hyoid.models.segresnet import SegResNet, SegResNetShape
-from hyoid.models.sgrnet import SGRNetShape, build_sgrnet
+from hyoid.models.sgrnet import SGRNetShape, build_explained_sgrnet, build_sgrnet
 from hyoid.models.unet import UNet, UNetShape
 
 
@@ -36,6 +36,8 @@ def build_network(description: Mapping[str, Any]) -> nn.Module:
             return SegResNet(SegResNetShape(**arguments))
         if description["kind"] == "sgrnet":
             return build_sgrnet(SGRNetShape(**arguments))
+        if description["kind"] == "sgrnet_explained":
+            return build_explained_sgrnet(SGRNetShape(**arguments))
         if description["kind"] == "isrg":
             return ISRG(ISRGShape(**arguments))
     except (TypeError, KeyError) as error:

@@ -62,6 +62,23 @@ class SGRNetShape:
             raise ValueError("CT-FM has no row with priors.")
 
 
+ATTENDING: tuple[Variant, ...] = ("organ_modulation", "organ_tumour_modulation", "organ_pooling")
+"""Variants with a spatial attention; the others add or pool everything alike."""
+
+
+def build_explained_sgrnet(shape: SGRNetShape) -> nn.Module:
+    """As `build_sgrnet`, with the same weights, and returns (logits, attention); see `SGRNet.explained`.
+
+    Raises
+    ------
+    ValueError
+        When the variant has no attention.
+    """
+    if shape.variant not in ATTENDING:
+        raise ValueError(f"Variant {shape.variant!r} has no attention; those that have: {', '.join(ATTENDING)}.")
+    return ExplainedSGRNet(shape)
+
+
 def build_sgrnet(shape: SGRNetShape) -> nn.Module:
     """Network of a shape; all take (ct, organs, heatmap) and return logits (B, N)."""
     if shape.backbone == "ct-fm":
@@ -121,17 +138,28 @@ class SGRNet(nn.Module):
         organs : Tensor, shape (B, 1, D, H, W), labels as integers
         heatmap : Tensor, shape (B, 1, D, H, W), 0..1
         """
+        return self.explained(ct, organs, heatmap)[0]
+
+    def explained(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (B, N), and where the network looked, at quarter resolution; None where nothing tells.
+
+        The modulating variants look at the same places for every label: m of section 4.3.3, shape (B, 1, d, h, w), up
+        to 1 with organs, up to 2 with organs and tumour. "organ_pooling" has one map per label, (B, N, d, h, w), which
+        sums to 1.
+        """
         f_ct = self.ct_encoder(ct)
         f_organs, f_tumour = self.prior_features(organs, heatmap, f_ct.shape[2:])
+        attention: Tensor | None = None
         if not self.modulates:
             fused = f_ct + f_organs if f_tumour is None else f_ct + f_organs + f_tumour
         else:
-            f_ct = f_ct * (1 + self.modulation(f_organs, f_tumour))
+            attention = self.modulation(f_organs, f_tumour)
+            f_ct = f_ct * (1 + attention)
             fused = torch.cat([f for f in (f_ct, f_organs, f_tumour) if f is not None], dim=1)
         features = self.fusion(fused)
         if hasattr(self, "organ_pooling"):
-            return self.organ_pooling(features, organs, heatmap)
-        return self.classifier(features.mean(dim=(2, 3, 4)))
+            return self.organ_pooling.explained(features, organs, heatmap)
+        return self.classifier(features.mean(dim=(2, 3, 4))), attention
 
     def prior_features(self, organs: Tensor, heatmap: Tensor, size: torch.Size) -> tuple[Tensor, Tensor | None]:
         """f_seg and f_g, brought to the size of the CT features."""
@@ -143,6 +171,16 @@ class SGRNet(nn.Module):
         """m = A(f_seg) + A(f_g), shape (B, 1, d, h, w)."""
         m = self.organ_attention(f_organs)
         return m if f_tumour is None else m + self.tumour_attention(f_tumour)
+
+
+class ExplainedSGRNet(SGRNet):
+    """The same network with its attention as a second output."""
+
+    def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, N) and attention (B, 1 or N, d, h, w)."""
+        logits, attention = self.explained(ct, organs, heatmap)
+        assert attention is not None
+        return logits, attention
 
 
 class OrganPooling(nn.Module):
@@ -175,6 +213,10 @@ class OrganPooling(nn.Module):
 
     def forward(self, features: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
         """(B, N) from features (B, C, d, h, w), organs and heatmap (B, 1, D, H, W)."""
+        return self.explained(features, organs, heatmap)[0]
+
+    def explained(self, features: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N), and the attention (B, N, d, h, w) by which features were averaged."""
         masks = torch.cat([self.mask(organs, labels) for labels in self.field_labels], dim=1)
         inside = masks.flatten(2)
         heat = heatmap.flatten(2)
@@ -187,11 +229,14 @@ class OrganPooling(nn.Module):
         attention = torch.softmax(logits.flatten(2), dim=2)
         pooled = torch.bmm(attention, features.flatten(2).transpose(1, 2))
         shared = self.shared(torch.cat([pooled, covered[..., None], peak[..., None]], dim=2))
-        return (shared * self.field_weight).sum(dim=2) + self.covered_weight * covered + self.field_bias
+        answers = (shared * self.field_weight).sum(dim=2) + self.covered_weight * covered + self.field_bias
+        return answers, attention.unflatten(2, size)
 
     @staticmethod
     def mask(organs: Tensor, labels: Sequence[int]) -> Tensor:
         """Where a label map (B, 1, D, H, W) holds one of the labels."""
+        if not labels:
+            return torch.zeros_like(organs, dtype=torch.float32)
         return torch.stack([(organs == label).float() for label in labels]).amax(dim=0)
 
 

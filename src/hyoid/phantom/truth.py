@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
+from hyoid.anatomy.involvement import INVOLVED_ML, INVOLVED_SHARE
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.anatomy.subsites import FIELDS, SUBSITES
 from hyoid.phantom.attributes import Attributes
 from hyoid.phantom.disease import DrawnNode
 from hyoid.volume import Geometry
-
-# A structure is involved from this overlap on, or from this share of itself when it is smaller.
-_INVOLVED_ML, _INVOLVED_SHARE = 0.05, 0.1
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def measure_truth(
 
     def overlaps(region: NDArray[np.bool_]) -> bool:
         shared = int((region & primary).sum())
-        return shared * geometry.voxel_ml > _INVOLVED_ML or shared > _INVOLVED_SHARE * max(int(region.sum()), 1)
+        return shared * geometry.voxel_ml > INVOLVED_ML or shared > INVOLVED_SHARE * max(int(region.sum()), 1)
 
     touched = tuple(row.name for row in SUBSITES if row.name == site or overlaps(subsites == row.label))
     involved = {}

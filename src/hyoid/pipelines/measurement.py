@@ -29,7 +29,6 @@ from hyoid.metrics.calibration import (
 )
 from hyoid.metrics.comparison import Ratio, bootstrap_interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision, mean_average_precision
-from hyoid.pipelines.sgrnet_training import involvement_targets, overlap_shares
 from hyoid.pipelines.structured_report import (
     Machine,
     ReportModels,
@@ -39,7 +38,7 @@ from hyoid.pipelines.structured_report import (
     target_mask,
 )
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
-from hyoid.training.classification import UNKNOWN
+from hyoid.training.involvement import UNKNOWN, involvement_targets, overlap_shares
 from hyoid.volume import Quantity, Volume
 
 DOUBTFUL_SHARE = 0.2  # of held-out patients, those nearest to the threshold, whose answer is "equivocal"
@@ -170,7 +169,7 @@ def measure_involvement(
         target = target_mask(logits, ct, smallest)
         ranked = {}
         for scorer, package in {"sgrnet": models.sgrnet, **others}.items():
-            answers, _ = classify(ct, organs, logits, package, machine)
+            answers = classify(ct, organs, logits, package, machine).answers
             ranked[scorer] = np.array([answers[name].probability for name in manifest.labels])
         ranked["overlap"] = overlap_shares(organs, target, manifest.labels)
         return InvolvementScores(case.name, involvement_targets(case, manifest.labels, share), ranked)

@@ -18,14 +18,15 @@ import lightning
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME
+from hyoid.anatomy.involvement import words_of_field
 from hyoid.errors import UsageError
 from hyoid.io.atomic import atomic_write
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
 from hyoid.pipelines.measurement import mean_ap
-from hyoid.training.classification import UNKNOWN, ClassificationTraining, ReportCase, predict_classification
+from hyoid.training.classification import ClassificationTraining, ReportCase, predict_classification
 from hyoid.training.folds import stratified_folds
+from hyoid.training.involvement import UNKNOWN
 from hyoid.training.recipe import ClassificationRecipe
 from hyoid.training.run import Progress, fit, quiet
 
@@ -236,7 +237,7 @@ def markdown(result: dict[str, Any]) -> str:
         "check": f"Patients of no fold; mean of the {result['folds']} models of a seed",
     }
     for part, heading in headings.items():
-        fields = [BY_NAME[name].words for name in result["fields"]]
+        fields = [words_of_field(name) for name in result["fields"]]
         body = result[part]
         prevalence = [f"{p:.2f}" for p in (*body["prevalence"], np.mean(body["prevalence"]))]
         lines = [

@@ -11,19 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME, structure_mask
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
-from hyoid.io.files import read_image, read_labels
+from hyoid.io.files import read_image
 from hyoid.io.model_package import ModelPackage
 from hyoid.pipelines.structured_report import Machine, localise_tumour, outline_organs, sgrnet_inputs, target_mask
-from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
-from hyoid.training.classification import UNKNOWN, ReportCase
+from hyoid.training.cases import OPENKBP_ORGANS, CaseFiles, find_cases
+from hyoid.training.classification import ReportCase
+from hyoid.training.involvement import UNKNOWN, involvement_targets, known_fields, overlap_shares
 from hyoid.training.recipe import ClassificationRecipe
 from hyoid.training.run import Progress, quiet
-from hyoid.volume import Quantity, Volume
+from hyoid.volume import Quantity
 
 HEATMAPS = ("gaussian", "probability")
 
@@ -44,7 +43,7 @@ def prepared_cases(
     ----------
     recipe : ClassificationRecipe
     folders : sequence of Path
-        OpenKBP folders.
+        OpenKBP folders and virtual cohorts of layout `plain`.
     priors : Path
         Prepared cases are kept here, so that another run does not predict them again.
     organs : sequence of ModelPackage
@@ -59,11 +58,14 @@ def prepared_cases(
     UsageError
         When no case has both organ contours and a high-dose target.
     """
+    known_fields(recipe.fields)
     files = [f for folder in folders for f in find_cases(folder)]
     # Labels at 4 mm for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
     machine = Machine("cpu", cache, "bf16")
     outlining = [(package.manifest.sha256, package.manifest.supported) for package in organs]
     made_from = f"{outlining}{recipe.grid}{recipe.window_hu}{recipe.values}{recipe.sigma_per_extent}"
+    if recipe.organ_rule != "target" or set(recipe.fields) - set(OPENKBP_ORGANS.values()):
+        made_from += f"{recipe.fields}{recipe.organ_rule}"
     cases = []
     for number, case in enumerate(files):
         tumour = tumours[number % len(tumours)]
@@ -75,38 +77,6 @@ def prepared_cases(
     if not usable:
         raise UsageError("No case has both organ contours and a high-dose target.", "Give OpenKBP's folder.")
     return usable
-
-
-def involvement_targets(case: CaseFiles, fields: Sequence[str], share: float) -> NDArray[np.float32]:
-    """1 where the high-dose target covers more than `share` of a contoured structure, 0 where not, else `UNKNOWN`.
-
-    Parameters
-    ----------
-    case : CaseFiles
-        With contours and target on the scan's own grid.
-    fields : sequence of str
-        Organ names.
-    share : float
-    """
-    target = np.full(len(fields), UNKNOWN, np.float32)
-    if case.organs is None or case.target is None:
-        return target
-    labels = read_labels(case.organs).array
-    ptv = read_labels(case.target).array == OPENKBP_PTV70
-    value_of = {name: value for value, name in OPENKBP_ORGANS.items()}
-    for k, name in enumerate(fields):
-        if BY_NAME[name].name not in value_of:
-            raise UsageError(f"OpenKBP has no contours of {name!r}.", f"Choose among {', '.join(value_of)}.")
-        organ = labels == value_of[name]
-        if organ.any():
-            target[k] = float((ptv & organ).sum() > share * organ.sum())
-    return target
-
-
-def overlap_shares(organs: Volume, target: Volume, fields: Sequence[str]) -> NDArray[np.float32]:
-    """Share of each outlined organ that the predicted target covers, shape (N,); 0 without the organ."""
-    masks = (structure_mask(organs.array, name) for name in fields)
-    return np.array([(target.array[m] > 0).mean() if m.any() else 0.0 for m in masks], np.float32)
 
 
 def _prepared(
@@ -130,15 +100,15 @@ def _prepared(
         raise UsageError(
             f"No organ was found in {case.name}.", "Train the organ network longer, or leave the case out."
         )
-    target = involvement_targets(case, recipe.fields, recipe.involvement_share)
+    target = involvement_targets(case, recipe.fields, recipe.involvement_share, recipe.organ_rule)
     overlap = overlap_shares(organ_map, target_mask(logits, ct, recipe.min_volume_ml), recipe.fields)
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         kept,
-        ct=gaussian[0].astype(np.float16),
-        organs=gaussian[1],
-        gaussian=gaussian[2],
-        probability=probability[2],
+        ct=gaussian.ct.astype(np.float16),
+        organs=gaussian.organs,
+        gaussian=gaussian.heatmap,
+        probability=probability.heatmap,
         target=target,
         overlap=overlap,
     )
@@ -155,4 +125,6 @@ def _from_disk(case: CaseFiles, recipe: ClassificationRecipe, kept: Path) -> Rep
     with np.load(kept) as arrays:
         ct = arrays["ct"].astype(np.float32)
         names = ("organs", recipe.heatmap, "target", "overlap")
+        if len(arrays["target"]) != len(recipe.fields):
+            return None
         return ReportCase(case.name, ct, *(arrays[name] for name in names))

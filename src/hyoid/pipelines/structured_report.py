@@ -12,9 +12,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cc3d
 import numpy as np
@@ -36,13 +37,17 @@ from hyoid.preprocess.heatmap import cuboids, gaussian_heatmap
 from hyoid.preprocess.intensity import normalised_window, unit_window
 from hyoid.preprocess.network_grid import AIR_HU, body_on_grid
 from hyoid.report import schema
+from hyoid.report.attention import Attention
 from hyoid.report.build import Involvement, ReportInputs, build_report
-from hyoid.volume import Quantity, Volume
+from hyoid.volume import Geometry, Quantity, Volume
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); a stage ends when done equals total."""
 
+ATTENDING = ("organ_modulation", "organ_tumour_modulation", "organ_pooling")
+"""Variants of SGRNet that say where they looked; as `hyoid.models.sgrnet.ATTENDING`, which would import torch."""
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
+OVERLAP, VIRTUAL = "overlap of the tumour with the structure", "virtual patients only"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +103,43 @@ class ReportResult:
         The scan, and organs with targets (labels of `hyoid.anatomy.structures`), both on the scan's own grid.
     precisions : dict of str to str
         Arithmetic of each network that ran.
+    attention : Attention or None
+        Where the classifier looked; None where it did not run or has no attention.
     """
 
     report: schema.Report
     ct: Volume
     labels: Volume
     precisions: dict[str, Precision]
+    attention: Attention | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Classified:
+    """What SGRNet said.
+
+    Parameters
+    ----------
+    answers : dict of str to Involvement
+        By field; empty without an organ.
+    attention : Attention or None
+        Where it looked; None for variants without attention.
+    precision : str
+        Arithmetic used.
+    """
+
+    answers: dict[str, Involvement]
+    attention: Attention | None
+    precision: Precision
+
+
+class SGRNetInputs(NamedTuple):
+    """What SGRNet sees: normalised CT, organ labels, heatmap 0..1, each (D, H, W), and their grid."""
+
+    ct: NDArray[np.float32]
+    organs: NDArray[np.uint8]
+    heatmap: NDArray[np.float32]
+    geometry: Geometry
 
 
 def structured_report(
@@ -145,20 +181,21 @@ def structured_report(
         "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
         "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
     }
-    target = None
+    target, said = None, None
     if reader is not None:
         inputs["lesions"] = to_canonical(reader.volume)
         warnings = (*warnings, *_said_of(reader))
     else:
         logits, precisions["tumour"] = localise_tumour(ct, models.tumour, machine, on_progress)
         target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"])
-        involvement, precisions["sgrnet"] = classify(ct, organs, logits, models.sgrnet, machine, on_progress)
-        if not involvement:
+        said = classify(ct, organs, logits, models.sgrnet, machine, on_progress)
+        precisions["sgrnet"] = said.precision
+        if not said.answers:
             warnings = (*warnings, "No organ was found, so involvement was not predicted.")
         inputs |= {
             "target_region": target,
             "target_source": model_use(models.tumour.manifest),
-            "involvement": involvement,
+            "involvement": said.answers,
             "involvement_source": model_use(models.sgrnet.manifest),
         }
 
@@ -168,7 +205,7 @@ def structured_report(
     report = build_report(ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()))  # type: ignore[arg-type]
     labels = _all_labels(organs, target, reader, study)
     on_progress("report", 1, 1)
-    return ReportResult(report, study.volume, labels, precisions)
+    return ReportResult(report, study.volume, labels, precisions, None if said is None else said.attention)
 
 
 def outline_organs(
@@ -237,8 +274,8 @@ def target_mask(logits: Logits, ct: Volume, min_volume_ml: float) -> Volume:
 
 def sgrnet_inputs(
     ct: Volume, organs: Volume, target: Logits, manifest_patch: tuple[int, int, int], constants: dict
-) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]] | None:
-    """CT, organ map and heatmap as SGRNet sees them, each (D, H, W); None without an organ.
+) -> SGRNetInputs | None:
+    """CT, organ map and heatmap as SGRNet sees them; None without an organ.
 
     Parameters
     ----------
@@ -263,12 +300,13 @@ def sgrnet_inputs(
     centre = grid.to_lps(voxels.mean(axis=0))
     body = body_on_grid(ct, grid.spacing_mm)
     scaled = unit_window if constants["values"] == "unit" else normalised_window
-    coarse_ct = centred(body, centre, manifest_patch, outside=AIR_HU).array
+    coarse_ct = centred(body, centre, manifest_patch, outside=AIR_HU)
     heatmap = Volume(heat, grid, Quantity.PROBABILITY)
-    return (
-        scaled(coarse_ct, tuple(constants["window_hu"])),
+    return SGRNetInputs(
+        scaled(coarse_ct.array, tuple(constants["window_hu"])),
         centred(coarse_organs, centre, manifest_patch, outside=0).array.astype(np.uint8),
         centred(heatmap, centre, manifest_patch, outside=0).array,
+        coarse_ct.geometry,
     )
 
 
@@ -279,32 +317,73 @@ def classify(
     package: ModelPackage,
     machine: Machine,
     on_progress: Progress = lambda stage, done, total: None,
-) -> tuple[dict[str, Involvement], Precision]:
-    """Involvement of every field the package was trained for, and the arithmetic used; nothing without an organ."""
+) -> Classified:
+    """Involvement of every field the package was trained for, and where it looked; nothing without an organ."""
     manifest = package.manifest
     on_progress("involvement", 0, 1)
     arrays = sgrnet_inputs(ct, organs, target, manifest.patch, manifest.preprocessing)
     if arrays is None:
         on_progress("involvement", 1, 1)
-        return {}, "f32"
+        return Classified({}, None, "f32")
+    package, attends = explaining(package)
     shape = (1, 1, *manifest.patch)
     runtime = load_runtime(
         package, [shape] * 3, device=machine.device, precision=machine.precision, cache=machine.cache
     )
-    logits = runtime.run(*[a[None, None].astype(np.float32) for a in arrays])[0]
+    views = [a[None, None].astype(np.float32) for a in (arrays.ct, arrays.organs, arrays.heatmap)]
+    attention = None
+    if attends and runtime.run_all is not None:
+        logits, maps = (output[0] for output in runtime.run_all(*views))
+        every = attention_maps(maps, manifest.labels, arrays.geometry)
+        attention = replace(every, maps={name: every.maps[name] for name in manifest.supported})
+    else:
+        logits = runtime.run(*views)[0]
     meaning = MEANING.format(share=manifest.preprocessing["involvement_share"])
+    virtual = manifest.preprocessing.get("virtual_only", ())
     answers = {
         name: Involvement(
             float(1 / (1 + np.exp(-logit / manifest.temperatures.get(name, 1.0)))),
             manifest.thresholds.get(name, 0.5),
-            meaning,
+            OVERLAP if name in virtual else meaning,
             manifest.equivocal.get(name),
+            VIRTUAL if name in virtual else "",
         )
         for name, logit in zip(manifest.labels, logits, strict=True)
         if name in manifest.supported
     }
     on_progress("involvement", 1, 1)
-    return answers, runtime.precision
+    return Classified(answers, attention, runtime.precision)
+
+
+def explaining(package: ModelPackage) -> tuple[ModelPackage, bool]:
+    """The package with its attention as a second output, where its network has one; and whether it has."""
+    network = package.manifest.network
+    if network.get("variant") not in ATTENDING:
+        return package, False
+    explained = package.manifest.model_copy(update={"network": network | {"kind": "sgrnet_explained"}})
+    return replace(package, manifest=explained), True
+
+
+def attention_maps(maps: NDArray[np.float32], fields: Sequence[str], grid: Geometry) -> Attention:
+    """Attention by field, in the patient: a cell of the coarse map covers its share of the network's grid.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (1 or N, d, h, w)
+        One for all fields, or one for each.
+    fields : sequence of str, length N
+    grid : Geometry
+        Of the network's input, (D, H, W).
+    """
+    size = maps.shape[1:]
+    per_cell = np.array(grid.shape) / np.array(size)
+    matrix = grid.ijk_to_lps.copy()
+    matrix[:3, :3] *= per_cell
+    matrix[:3, 3] = grid.to_lps((per_cell - 1) / 2)
+    coarse = Geometry(size, matrix, grid.frame_of_reference_uid)
+    volumes = [Volume(m, coarse, Quantity.ATTENTION) for m in maps]
+    shared = len(volumes) == 1 and len(fields) != 1
+    return Attention(dict(zip(fields, volumes * len(fields) if shared else volumes, strict=True)), shared)
 
 
 def model_use(manifest: Manifest) -> schema.ModelUse:

@@ -153,6 +153,40 @@ def make_panel(backdrop: Backdrop, point_lps_mm: tuple[float, float, float], *, 
     return Panel("axial", _jpeg(picture), _alt(backdrop, "axial", point_lps_mm, found))
 
 
+def axial_pixels(
+    backdrop: Backdrop, point_lps_mm: tuple[float, float, float], pixels: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Grey values of the axial plane through a point, 200 mm wide, and where each pixel lies in the array.
+
+    Parameters
+    ----------
+    backdrop : Backdrop
+    point_lps_mm : (x, y, z)
+    pixels : int
+        Edge of the picture.
+
+    Returns
+    -------
+    grey : ndarray, shape (pixels, pixels), 0..255
+    coordinates : ndarray, shape (pixels, pixels, 3)
+        (slice, row, column) of every pixel, in voxels.
+    """
+    slice_index = backdrop.voxel_at(point_lps_mm)[0]
+    centre = _field_centre(backdrop, point_lps_mm)[1:]
+    step = FIELD_MM / pixels / np.array(backdrop.geometry.spacing_mm[1:])
+    start = centre - step * (pixels - 1) / 2
+    grey = ndimage.affine_transform(
+        backdrop.image[slice_index].astype(np.float32),
+        step,
+        offset=start,
+        output_shape=(pixels, pixels),
+        order=1,
+        mode="grid-constant",
+    )
+    rows, columns = np.meshgrid(*(s + d * np.arange(pixels) for s, d in zip(start, step, strict=True)), indexing="ij")
+    return grey, np.stack([np.full(rows.shape, float(slice_index)), rows, columns], axis=-1)
+
+
 def _field_centre(backdrop: Backdrop, point_lps_mm: tuple[float, float, float]) -> NDArray[np.float64]:
     """Centre of the field in voxels: at the point's height, half way from the point to the middle of the body."""
     i, j, k = backdrop.voxel_at(point_lps_mm)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
+from hyoid.report.attention import Attention, looks_of
 from hyoid.report.figures import Figure, make_backdrop, make_figure
 from hyoid.report.pages import page_template
 from hyoid.report.pictures import Picture, choose_pictures
@@ -22,7 +23,7 @@ class Section:
     lines: tuple[Line, ...]
 
 
-def to_html(report: Report, image: Volume, labels: Volume) -> str:
+def to_html(report: Report, image: Volume, labels: Volume, attention: Attention | None = None) -> str:
     """The whole page.
 
     Parameters
@@ -32,6 +33,8 @@ def to_html(report: Report, image: Volume, labels: Volume) -> str:
         The scan.
     labels : Volume
         Organs and targets (labels of `hyoid.anatomy.structures`), on the grid of the scan.
+    attention : Attention, optional
+        Where the classifier looked; shown at the lines it answers.
 
     Raises
     ------
@@ -47,6 +50,13 @@ def to_html(report: Report, image: Volume, labels: Volume) -> str:
         headline=[report.line(key) for key in ("primary_location_of_the_mass", "size_of_the_mass", "number_of_nodes")],
         pictures=[_shown(picture, figures[picture.key]) for picture in pictures],
         links=links,
+        looks={
+            line.key: [
+                {"url": _data_url(look.jpeg), "words": look.words, "alt": look.alt}
+                for look in looks_of(line, attention, backdrop)
+            ]
+            for line in report.lines
+        },
         slice_of={picture.key: picture.slice_index + 1 for picture in pictures},
         answered=sum(line.status != "Missing" for line in report.lines),
     )
@@ -75,8 +85,9 @@ def _shown(picture: Picture, figure: Figure) -> dict[str, object]:
         "slice": picture.slice_index + 1,
         "lines": picture.lines,
         "legend": figure.legend,
-        "panels": [
-            {"url": f"data:image/jpeg;base64,{base64.b64encode(panel.jpeg).decode()}", "alt": panel.alt}
-            for panel in figure.panels
-        ],
+        "panels": [{"url": _data_url(panel.jpeg), "alt": panel.alt} for panel in figure.panels],
     }
+
+
+def _data_url(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

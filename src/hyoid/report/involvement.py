@@ -9,6 +9,7 @@ from enum import IntEnum
 import numpy as np
 from scipy import ndimage
 
+from hyoid.anatomy.involvement import FIELDS_OF_NODES
 from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, Structure
 from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITE_BY_NAME, SUBSITES
 from hyoid.report.patches import Patch, grown, joined, region, shared_part
@@ -20,14 +21,6 @@ from hyoid.report.template import BY_KEY, FIELDS, OUTSIDE, Field, Kind
 _YES, _DOUBT, _NO = "Predicted", "Equivocal", "Not predicted"
 _MEASURABLE = (Kind.INVOLVEMENT, Kind.SIDED_INVOLVEMENT)
 _VESSELS = ("carotid_left", "carotid_right", "jugular_left", "jugular_right")
-# Nodes lie against these; for the rest of the template only the primary tumour counts.
-_FIELDS_OF_NODES = (
-    "strap_muscles_thyroid_gland",
-    "carotid_arteries_ijv",
-    "parotid_gland",
-    "submandibular_gland",
-    "esophagus",
-)
 _DOUBTFUL_SHARE = 0.01  # an overlap below one hundredth of the structure is within the spread of two observers
 
 ORGANS_OF_FIELD: dict[str, tuple[str, ...]] = {
@@ -172,7 +165,7 @@ def _structures_of(key: str, scene: Scene) -> dict[str, tuple[Patch, Side]]:
 def _meetings(key: str, structures: Mapping[str, tuple[Patch, Side]], scene: Scene) -> list[Meeting]:
     """Every structure against the primary and, for fields that nodes reach, the nodes; the strongest first."""
     tumours = [(scene.primary, "primary tumour")]
-    if key in _FIELDS_OF_NODES:
+    if key in FIELDS_OF_NODES:
         tumours.append((scene.nodes, "nodes"))
     found = [
         meet(name, patch, tumour, side=side, cause=cause, scene=scene, encasement=name in _VESSELS)
@@ -274,7 +267,8 @@ def _classified(
             region=_region_of(name, scene),
             note=f"{_name_words(name, words)}: {a.probability:.2f}, threshold {a.threshold:.2f}"
             + ("" if a.equivocal is None else f", equivocal {a.equivocal[0]:.2f} to {a.equivocal[1]:.2f}")
-            + ("" if a.meaning in meanings else f"; {a.meaning}"),
+            + ("" if a.meaning in meanings else f"; {a.meaning}")
+            + (f"; taught by {a.taught_by}" if a.taught_by else ""),
         )
         for name, a in ranked
     )

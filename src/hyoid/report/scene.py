@@ -39,12 +39,15 @@ class Involvement:
         What the probability is of, e.g. "the planned high-dose target covers more than 5 % of the structure".
     equivocal : tuple of float, optional
         Range of probability, ends included, in which the answer is neither yes nor no.
+    taught_by : str
+        Said beside the answer where the reader must know who taught it, e.g. "virtual patients only".
     """
 
     probability: float
     threshold: float
     meaning: str
     equivocal: tuple[float, float] | None = None
+    taught_by: str = ""
 
     @property
     def answer(self) -> Literal["yes", "no", "equivocal"]:

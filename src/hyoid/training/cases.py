@@ -1,7 +1,8 @@
-"""Training cases on disk: real OpenKBP folders and virtual cohorts, as one kind of value.
+"""Training cases on disk: OpenKBP folders, PET/CT folders and virtual cohorts, as one kind of value.
 
 Folders are told apart by what they hold: `pt_*_ct.nii.gz` is OpenKBP's layout as converted in `../shared/data`,
-`*/ct.nii.gz` beside `organs.nii.gz` is a virtual cohort of layout `plain`.
+`<id>/<id>__CT.nii.gz` that of HECKTOR 2025 (only the CT is read), `*/ct.nii.gz` beside `organs.nii.gz` a virtual cohort
+of layout `plain` or `sgrnet`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +38,14 @@ OPENKBP_ORGANS = {
 OPENKBP_PTV70 = 3
 # A planning target is the tumour with margins for microscopic spread (5 mm, Gregoire et al. 2018) and set-up (3 mm).
 VIRTUAL_TARGET_MARGIN_MM = 8.0
+_PRIMARY = 1
+_APPENDIX_E = 21
 # Contours of the cord over 400 mL: wrong, see ../shared/data/README.md.
 _OPENKBP_WRONG = {("pt_215", "spinal_cord"), ("pt_216", "spinal_cord")}
+
+
+TargetKind = Literal["planning", "primary", "cuboid"]
+"""What a network that localises tumour learns: the high-dose target (lesions get a margin), the primary, its box."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +55,14 @@ class CaseFiles:
     name: str
     ct: Path
     organs: Path | None
-    # PTV70 of a real case, tumour and nodes of a virtual one.
+    # PTV70 of an OpenKBP case, else tumour (1) and nodes (2).
     target: Path | None
     virtual: bool
+    # The target file holds tumour and nodes.
+    lesions: bool = False
+    # Cuboids around tumour (1) and nodes (2), as readers draw them.
+    cuboids: Path | None = None
+    truth: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +76,7 @@ class Case:
     labels : ndarray, shape (D, H, W), uint8
         Organ labels of `hyoid.anatomy.structures`.
     target : ndarray, shape (D, H, W), bool, or None
-        High-dose target where the case has one: PTV70, or tumour and nodes of a virtual patient with the margins of a
-        planning target.
+        What `TargetKind` asks for, where the case has it.
     known : frozenset of str
         Structures that were contoured in this case.
     geometry : Geometry
@@ -113,24 +125,35 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
             _existing(p.with_name("organs.nii.gz")),
             _existing(p.with_name("lesions.nii.gz")),
             virtual=True,
+            lesions=True,
+            cuboids=_existing(p.with_name("cuboids.nii.gz")),
+            truth=_existing(p.with_name("truth.json")),
         )
         for p in sorted(folder.glob("*/ct.nii.gz"))
     ]
-    if not real and not virtual:
+    petct = [
+        CaseFiles(
+            p.parent.name, p, None, _existing(p.with_name(f"{p.parent.name}.nii.gz")), virtual=False, lesions=True
+        )
+        for p in sorted(folder.glob("*/*__CT.nii.gz"))
+    ]
+    if not real and not virtual and not petct:
         raise UsageError(
             f"No training cases in {folder.name!r}.",
-            "Give a folder with pt_*_ct.nii.gz (OpenKBP) or one made by `hyoid phantom --layout plain`.",
+            "Give a folder with pt_*_ct.nii.gz (OpenKBP), <id>/<id>__CT.nii.gz (HECKTOR) or one made by "
+            "`hyoid phantom --layout plain`.",
         )
-    return tuple(real + virtual)
+    return tuple(real + petct + virtual)
 
 
-def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float]) -> Case:
+def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float], target_kind: TargetKind = "planning") -> Case:
     """Read one case and put it onto the network's grid, cut to the body.
 
     Parameters
     ----------
     files : CaseFiles
     spacing_mm : (slice, row, column)
+    target_kind : {"planning", "primary", "cuboid"}
     """
     hu = body_on_grid(to_canonical(read_image(files.ct, Quantity.HU)), spacing_mm)
     labels = np.zeros(hu.array.shape, np.uint8)
@@ -138,8 +161,8 @@ def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float]) -> Case:
     if files.organs is not None:
         labels, known = _organ_labels(files, hu.geometry)
     target = None
-    if files.target is not None:
-        target = resample(_high_dose(files), hu.geometry).array > 0
+    if (source := _target(files, target_kind)) is not None:
+        target = resample(source, hu.geometry).array > 0
         known.add(BY_LABEL[TARGET_REGION].name)
     clipped = np.clip(np.round(hu.array), -1024, 3071).astype(np.int16)
     return Case(files.name, clipped, labels, target, frozenset(known), hu.geometry, files.virtual)
@@ -149,22 +172,46 @@ def load_cases(
     folders: Sequence[Path],
     spacing_mm: tuple[float, float, float],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    target_kind: TargetKind = "planning",
 ) -> tuple[Case, ...]:
     """Every case of every folder, in memory (about 4 MB each at 3 x 4 x 4 mm)."""
     files = [f for folder in folders for f in find_cases(folder)]
     cases = []
     with ThreadPoolExecutor(2) as pool:
-        for case in pool.map(lambda f: load_case(f, spacing_mm), files):
+        for case in pool.map(lambda f: load_case(f, spacing_mm, target_kind), files):
             cases.append(case)
             on_progress(len(cases), len(files))
     return tuple(cases)
 
 
-def _high_dose(files: CaseFiles) -> Volume:
-    """High-dose target on its own grid, as label 1."""
-    assert files.target is not None
+def _target(files: CaseFiles, kind: TargetKind) -> Volume | None:
+    """The target on its own grid, as label 1; None where the case has none of this kind."""
+    if kind == "planning":
+        return None if files.target is None else to_canonical(planning_target(files))
+    if kind == "cuboid" and files.cuboids is not None:
+        boxes = to_canonical(read_labels(files.cuboids))
+        return boxes.with_array((boxes.array == _PRIMARY).astype(np.uint8))
+    if files.target is None or not files.lesions:
+        return None
     source = to_canonical(read_labels(files.target))
-    if not files.virtual:
+    primary = (source.array == _PRIMARY).astype(np.uint8)
+    return source.with_array(primary if kind == "primary" else _boxed(primary))
+
+
+def _boxed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Axis-aligned box around every component."""
+    boxed = np.zeros_like(mask)
+    components, _ = ndimage.label(mask, np.ones((3, 3, 3)))
+    for box in ndimage.find_objects(components):
+        boxed[box] = 1
+    return boxed
+
+
+def planning_target(files: CaseFiles) -> Volume:
+    """High-dose target on the file's own grid, as label 1: PTV70, or lesions with the margins of a planning target."""
+    assert files.target is not None
+    source = read_labels(files.target)
+    if not files.lesions:
         return source.with_array((source.array == OPENKBP_PTV70).astype(np.uint8))
     away_mm = ndimage.distance_transform_edt(source.array == 0, sampling=source.geometry.spacing_mm)
     near = (away_mm <= VIRTUAL_TARGET_MARGIN_MM) & (source.array > 0).any()
@@ -176,7 +223,9 @@ def _organ_labels(files: CaseFiles, grid: Geometry) -> tuple[NDArray[np.uint8], 
     assert files.organs is not None
     source = resample(to_canonical(read_labels(files.organs)), grid).array
     if files.virtual:
-        return source.astype(np.uint8), {s.name for s in ORGANS}
+        # Layout `sgrnet` has the organs of Appendix E only.
+        outlined = [s for s in ORGANS if files.cuboids is None or s.label <= _APPENDIX_E]
+        return source.astype(np.uint8), {s.name for s in outlined}
     labels = np.zeros(source.shape, np.uint8)
     known = set()
     for value, name in OPENKBP_ORGANS.items():

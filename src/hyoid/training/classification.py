@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from hyoid.anatomy.structures import ORGANS, labels_of
+from hyoid.anatomy.involvement import labels_of_field
+from hyoid.anatomy.structures import ORGANS
 from hyoid.errors import UsageError
 from hyoid.models.build import build_network
 from hyoid.models.ct_fm import CTFMClassifier, load_encoder
 from hyoid.training.averaged import AveragedTraining
+from hyoid.training.involvement import virtual_only
 from hyoid.training.losses import asymmetric_loss
 from hyoid.training.recipe import AugmentationRecipe, ClassificationRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package
-
-UNKNOWN = -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,9 @@ def network_description(recipe: ClassificationRecipe) -> dict[str, Any]:
         "organ_labels": max(s.label for s in ORGANS),
         "embedding": recipe.embedding,
         "channels": recipe.channels,
-    } | ({"field_labels": [labels_of(name) for name in recipe.fields]} if recipe.variant == "organ_pooling" else {})
+    } | (
+        {"field_labels": [labels_of_field(name) for name in recipe.fields]} if recipe.variant == "organ_pooling" else {}
+    )
 
 
 def _begin_with(network: nn.Module, start: Mapping[str, Tensor] | None) -> None:
@@ -196,10 +198,18 @@ def train_classification(
         out,
         network=network_description(recipe),
         labels=recipe.fields,
-        supported=recipe.fields,
+        supported=taught_fields(recipe, cases),
         patch=recipe.grid,
-        preprocessing={key: getattr(recipe, key) for key in keys},
+        preprocessing={key: getattr(recipe, key) for key in keys}
+        | {"virtual_only": list(virtual_only(recipe.fields, recipe.organ_rule))},
     )
+
+
+def taught_fields(recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> tuple[str, ...]:
+    """Fields with enough positives and negatives among the cases."""
+    truth = np.stack([case.target for case in cases])
+    fewest = np.minimum((truth == 1).sum(axis=0), (truth == 0).sum(axis=0))
+    return tuple(name for name, n in zip(recipe.fields, fewest, strict=True) if n >= recipe.least_examples)
 
 
 def predict_classification(module: ClassificationTraining, cases: Sequence[ReportCase]) -> NDArray[np.float64]:

@@ -71,6 +71,8 @@ class SegmentationRecipe(_Strict):
     virtual_only: tuple[str, ...]
     # Largest weight of a true voxel of a rare structure; falls to 1 during training.
     rare_weight: float
+    # What "target_region" is, see `hyoid.training.cases.TargetKind`.
+    target: Literal["planning", "primary", "cuboid"] = "planning"
     network: NetworkRecipe
     augmentation: AugmentationRecipe
     optimiser: OptimiserRecipe
@@ -90,7 +92,12 @@ class ClassificationRecipe(_Strict):
         "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
     ]
     backbone: Literal["densenet121", "efficientnet-b0", "ct-fm"]
+    # Organs, and keys of the template.
     fields: tuple[str, ...]
+    # Of an organ: covered by the high-dose target by more than `involvement_share`, or overlapped by tumour.
+    organ_rule: Literal["target", "tumour"] = "target"
+    # A field with fewer positives or fewer negatives counts as not taught.
+    least_examples: int = 0
     involvement_share: float
     spacing_mm: tuple[float, float, float]
     window_hu: tuple[float, float]

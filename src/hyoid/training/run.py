@@ -55,7 +55,8 @@ def train_segmentation(
     start : Path, optional
         Package whose weights to begin with.
     keep : callable
-        Which real cases (by their number in order of name) take part: for cross-fitting.
+        Which cases (by their number in order of name) take part: for cross-fitting. Beside real cases, virtual ones
+        always take part.
     device : {"auto", "cpu", "cuda"}
     workers : int
         Processes that draw patches, see `AveragedTraining`.
@@ -71,8 +72,12 @@ def train_segmentation(
     UsageError
         When the folders hold no case that teaches any of the recipe's structures.
     """
-    cases = load_cases(folders, recipe.spacing_mm, lambda done, total: on_progress("cases", done, total, ""))
-    cases = tuple(case for index, case in enumerate(cases) if case.virtual or keep(index))
+    cases = load_cases(
+        folders, recipe.spacing_mm, lambda done, total: on_progress("cases", done, total, ""), recipe.target
+    )
+    # Where real patients are divided, every virtual one helps; among virtual ones alone they are divided.
+    divided = not all(case.virtual for case in cases)
+    cases = tuple(case for index, case in enumerate(cases) if (divided and case.virtual) or keep(index))
     require_lessons(cases, recipe)
     lightning.seed_everything(recipe.seed, verbose=False)
     weights = None if start is None else {n: torch.from_numpy(a) for n, a in read_package(start).arrays().items()}

@@ -1,0 +1,150 @@
+"""Labels of involvement: what SGRNet should say of a case, from each kind of data, and unknown where it says nothing.
+
+Real planning CTs tell how much of a contoured organ the high-dose target covers; virtual patients tell that, and which
+structures the tumour itself overlaps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.anatomy.involvement import (
+    FIELDS_OF_NODES,
+    INVOLVED_ML,
+    INVOLVED_SHARE,
+    is_organ,
+    labels_of_field,
+    organs_of_field,
+)
+from hyoid.anatomy.structures import BY_NAME
+from hyoid.errors import UsageError
+from hyoid.io.files import read_labels
+from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, planning_target
+from hyoid.volume import Volume
+
+UNKNOWN = -1.0
+
+OrganRule = Literal["target", "tumour"]
+"""What involvement of an organ means: the high-dose target covers a share of it, or the tumour overlaps it."""
+
+
+def involvement_targets(
+    case: CaseFiles, fields: Sequence[str], share: float, rule: OrganRule = "target"
+) -> NDArray[np.float32]:
+    """1 involved, 0 not, `UNKNOWN` where the case does not tell, shape (N,).
+
+    Parameters
+    ----------
+    case : CaseFiles
+        With contours and target on the scan's own grid.
+    fields : sequence of str
+        Organ names, whose meaning `rule` gives, and keys of the template: these always mean that the tumour overlaps
+        the structure (nodes count for the fields that nodes reach), which only virtual patients tell.
+    share : float
+        An organ is involved when the target covers more than this share of it.
+    rule : {"target", "tumour"}
+
+    Raises
+    ------
+    UsageError
+        When the data can never tell an organ's label.
+    """
+    target = np.full(len(fields), UNKNOWN, np.float32)
+    if case.organs is None or case.target is None:
+        return target
+    answer = _virtual(case, share, rule) if case.virtual else _real(case, share, rule)
+    for k, name in enumerate(fields):
+        found = answer(name)
+        if found is not None:
+            target[k] = float(found)
+    return target
+
+
+def virtual_only(fields: Sequence[str], rule: OrganRule) -> tuple[str, ...]:
+    """Fields that only virtual patients can teach.
+
+    Examples
+    --------
+    >>> virtual_only(("larynx", "lip"), "target")
+    ('lip',)
+    """
+    return tuple(name for name in fields if rule == "tumour" or not is_organ(name))
+
+
+def overlap_shares(organs: Volume, target: Volume, fields: Sequence[str]) -> NDArray[np.float32]:
+    """Share of each field's outlined organs that the predicted target covers, shape (N,); 0 without one."""
+    masks = (np.isin(organs.array, labels_of_field(name)) for name in fields)
+    return np.array([(target.array[m] > 0).mean() if m.any() else 0.0 for m in masks], np.float32)
+
+
+def _real(case: CaseFiles, share: float, rule: OrganRule) -> Callable[[str], bool | None]:
+    """Answers of a planning CT."""
+    assert case.organs is not None
+    assert case.target is not None
+    value_of = {name: value for value, name in OPENKBP_ORGANS.items()}
+    labels = read_labels(case.organs).array
+    ptv = read_labels(case.target).array == OPENKBP_PTV70
+
+    def answer(name: str) -> bool | None:
+        if rule == "tumour" or not is_organ(name):
+            return None
+        if name not in value_of:
+            raise UsageError(f"OpenKBP has no contours of {name!r}.", f"Choose among {', '.join(value_of)}.")
+        organ = labels == value_of[name]
+        return bool((ptv & organ).sum() > share * organ.sum()) if organ.any() else None
+
+    return answer
+
+
+def _virtual(case: CaseFiles, share: float, rule: OrganRule) -> Callable[[str], bool | None]:
+    """Answers of a virtual patient: its organs are complete, and its tumour is known."""
+    assert case.organs is not None
+    assert case.target is not None
+    if case.truth is None:
+        raise UsageError(
+            f"{case.name} has no truth.json beside it.", "Make the cohort with `hyoid phantom --layout plain`."
+        )
+    involved = json.loads(case.truth.read_text(encoding="utf-8"))["involved"]
+    organs = read_labels(case.organs)
+    lesions = read_labels(case.target).array > 0
+    covered = planning_target(case).array > 0
+
+    def overlaps(mask: NDArray[np.bool_]) -> bool:
+        shared = int((mask & lesions).sum())
+        return shared * organs.geometry.voxel_ml > INVOLVED_ML or shared > INVOLVED_SHARE * max(int(mask.sum()), 1)
+
+    def organ_of(name: str) -> NDArray[np.bool_]:
+        return np.isin(organs.array, labels_of_field(name))
+
+    def answer(name: str) -> bool | None:
+        if not is_organ(name):
+            by_node = name in FIELDS_OF_NODES and any(overlaps(organ_of(n)) for n in organs_of_field(name))
+            return bool(involved.get(name, False)) or by_node
+        mask = organ_of(name)
+        if not mask.any():
+            return None
+        return overlaps(mask) if rule == "tumour" else bool((covered & mask).sum() > share * mask.sum())
+
+    return answer
+
+
+def known_fields(fields: Sequence[str]) -> None:
+    """Refuse a field that is neither an organ nor a line of the template.
+
+    Raises
+    ------
+    UsageError
+        Naming the field.
+    """
+    for name in fields:
+        try:
+            organs_of_field(name)
+        except KeyError as error:
+            raise UsageError(
+                f"There is no field {name!r}.", f"Give organs such as {next(iter(BY_NAME))!r}, or keys of the template."
+            ) from error
