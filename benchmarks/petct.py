@@ -1,20 +1,22 @@
-"""`hyoid petct`'s ten networks at the paper's size on one study, and the same ten in plain torch, one after the other.
+"""`hyoid petct` with ten fine networks of the paper's size, and the same ten one after the other: time, memory, Dice.
 
-    python benchmarks/petct.py STUDY [--folds N] [--precision bf16] [--scratch DIR]
+    python benchmarks/petct.py [STUDY] [--peer PYTHON] [--folds N] [--precision bf16 f32] [--scratch DIR]
 
-STUDY is a DICOM folder with CT and PET. Networks have the paper's shapes and random weights (time does not depend on
-them, and Dice is measured on their labels). The peer prepares the same regions and runs the same tiles in float32:
-U-Nets in torch as nnU-Net's predictor does (without mirroring), SegResNetDS in MONAI's `sliding_window_inference`.
-Graphs are compiled before the timing. Prints a table for `docs/benchmarks.md`. Ten compiled networks take about 8 GB
-of disk in the scratch folder.
+STUDY is a DICOM folder with CT and PET; without one a virtual patient is made. PYTHON is the interpreter of an
+environment with nnunetv2 (`pip install '.[nnunet]'`): its predictor runs the U-Nets there; without it they run in plain
+torch over the same tiles. SegResNetDS runs in MONAI's `sliding_window_inference`. Both peers compute in float32, on the
+regions and channels that hyoid prepares, without mirror images.
+
+Networks have the paper's shapes and random weights, on which time does not depend; the last layer alone is fitted to
+bands of SUV by least squares, so that there are outlines to compare. Whole processes are timed, start of Python
+included, after one run that compiles hyoid's graphs; hyoid's also writes report, SEG and RTSTRUCT. Memory is that of a
+process and its children. Ten compiled networks take about 8 GB of disk in the scratch folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,111 +24,224 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
-from monai.inferers import sliding_window_inference
 
-from hyoid.io.model_package import ModelPackage, read_package, write_package
-from hyoid.io.petct import read_petct
-from hyoid.models.build import build_network
-from hyoid.pipelines import petct
-from hyoid.pipelines.structured_report import Machine
-from hyoid.training.recipe import load_recipe
-from hyoid.training.targets import targets_network
+from nnunet import measured
+from report import say_machine
 
 FINE = ("petct-resenc", "petct-segresnet")
+HOT_SUV, WARM_SUV, BODY_HU = 5.0, 2.5, -300.0
+LABELS = "targets.nii.gz"
 
 
 def main() -> None:
-    """Make packages, compile, time both, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path)
+    """Make networks, compile, time all, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path, nargs="?")
+    parser.add_argument("--peer", type=Path, help="Python with nnunetv2")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--precision", default="bf16")
+    parser.add_argument("--precision", nargs="+", default=["bf16", "f32"])
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--only", choices=("hyoid", "peer"), help=argparse.SUPPRESS)
+    parser.add_argument("--packages", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.only:
-        one(arguments)
+    if arguments.packages:
+        run_peer(arguments)
         return
-    with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
-        make_packages(Path(folder), arguments.preset, arguments.folds)
-        rows = {}
-        for system in ("hyoid", "hyoid", "peer"):  # the first run compiles
-            command = [sys.executable, __file__, str(arguments.study), "--only", system, "--scratch", folder]
-            command += ["--folds", str(arguments.folds), "--precision", arguments.precision]
-            began = time.perf_counter()
-            answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            rows[system] = json.loads(answer.splitlines()[-1]) | {"whole": time.perf_counter() - began}
-        labels = {system: np.load(Path(folder) / f"{system}.npy") for system in rows}
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {2 * arguments.folds} fine networks")
-    print("| | hyoid, s | torch one after the other, s |\n|---|---|---|")
-    for stage in ("networks", "whole"):
-        print(f"| {stage} | {rows['hyoid'][stage]:.1f} | {rows['peer'][stage]:.1f} |")
-    print(f"ratio of the whole: {rows['peer']['whole'] / rows['hyoid']['whole']:.2f}")
-    print(f"peak memory: {rows['hyoid']['peak_gb']:.2f} and {rows['peer']['peak_gb']:.2f} GB")
-    for label, name in ((1, "GTVp"), (2, "GTVn")):
-        a, b = (labels[system] == label for system in ("hyoid", "peer"))
-        total = int(a.sum() + b.sum())
-        print(f"Dice {name}: {2 * int((a & b).sum()) / total if total else 1.0:.5f} ({int(b.sum())} voxels)")
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as name:
+        folder = Path(name)
+        study = arguments.study or virtual_study(folder)
+        began = time.perf_counter()
+        names = make_packages(folder, study, arguments.preset, arguments.folds)
+        print(f"({len(names)} networks made in {time.perf_counter() - began:.0f} s)", flush=True)
+        say_machine()
+        compare(arguments, study, folder, names)
 
 
-def one(arguments: argparse.Namespace) -> None:
-    """One system in a process of its own; its numbers as one line of JSON, its labels beside."""
-    folder = arguments.scratch
-    models = read_models(folder, arguments.folds)
-    machine = Machine("cpu", folder / "cache", arguments.precision)
-    if arguments.only == "peer":
-        petct.stage_probabilities = peer_probabilities  # type: ignore[assignment]
+def compare(arguments: argparse.Namespace, study: Path, folder: Path, names: list[str]) -> None:
+    """Rows of the table."""
+    from hyoid.io.files import read_labels
+
+    command = [sys.executable, __file__, str(study), "--packages", str(folder), "--folds", str(arguments.folds)]
+    command += [] if arguments.peer is None else ["--peer", str(arguments.peer)]
+    theirs = measured(command)
+    seconds = json.loads((folder / "peer.json").read_text())
+    who = "nnunetv2's predictor" if arguments.peer else "torch"
+    print(f"\n{2 * arguments.folds} fine networks, one patient.\n")
+    print("| who | whole, s | peak, GB | times faster | Dice GTVp | Dice GTVn |\n|---|---|---|---|---|---|")
+    print(f"| {who} and MONAI | {theirs[0]:.1f} | {theirs[1]:.2f} | 1.00 | | |", flush=True)
+    reference = read_labels(folder / "peer" / LABELS).array
+    stages = []
+    for precision in arguments.precision:
+        out = folder / precision
+        ours = [str(Path(sys.executable).with_name("hyoid")), "petct", str(study), "--no-organs", "--json"]
+        ours += ["--precision", precision, "--out", str(out)]
+        for option, stage in (("--head", names[:1]), ("--coarse", names[1:2]), ("--fine", names[2:])):
+            ours += [word for package in stage for word in (option, str(folder / package))]
+        began = time.perf_counter()
+        measured(ours)  # compiles
+        compiling = time.perf_counter() - began
+        wall, peak = measured(ours)
+        labels = read_labels(out / LABELS).array
+        agreement = " | ".join(f"{dice(labels == k, reference == k):.5f}" for k in (1, 2))
+        print(f"| hyoid {precision} | {wall:.1f} | {peak:.2f} | {theirs[0] / wall:.2f} | {agreement} |", flush=True)
+        mine = json.loads((out / "run.json").read_text())["seconds"]
+        parts = ", ".join(f"{name} {value:.1f} s" for name, value in mine.items())
+        stages.append(f"hyoid {precision}: {parts}; compiling once took {max(0.0, compiling - wall):.0f} s more")
+    parts = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    print(f"\nPeer: {parts}.", *[f"{line}." for line in stages], sep="\n")
+    print(f"Voxels in the reference: {', '.join(f'{int((reference == k).sum())}' for k in (1, 2))}.")
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two masks; two empty ones agree."""
+    total = int(a.sum()) + int(b.sum())
+    return 2 * int((a & b).sum()) / total if total else 1.0
+
+
+def virtual_study(folder: Path) -> Path:
+    """One virtual patient as DICOM."""
+    hyoid = str(Path(sys.executable).with_name("hyoid"))
+    command = [hyoid, "phantom", "--modality", "ct,pet", "--layout", "dicom", "--seed", "7", "--spacing", "3,1,1"]
+    subprocess.run([*command, "--out", str(folder / "virtual")], check=True, stdout=subprocess.DEVNULL)
+    return next(p for p in sorted((folder / "virtual").iterdir()) if p.is_dir())
+
+
+def run_peer(arguments: argparse.Namespace) -> None:
+    """The same system with every network in the peers' code; labels and seconds by stage go to the folder."""
+    from hyoid.io.files import write_nifti
+    from hyoid.io.model_package import read_package
+    from hyoid.io.petct import read_petct
+    from hyoid.pipelines import petct
+    from hyoid.pipelines.structured_report import Machine
+
+    folder, seconds = arguments.packages, {}
+
+    def probabilities(packages, ct, pet, grid, machine, on_progress=None):
+        began = time.perf_counter()
+        image = channels(packages[0], ct, pet, grid)
+        kind = packages[0].manifest.network["kind"]
+        if kind == "segresnet_ds":
+            logits = (in_monai(package, image) for package in packages)
+        elif arguments.peer is None:
+            logits = (in_torch(package, image) for package in packages)
+        else:
+            logits = in_nnunet(arguments.peer, folder, packages, image)
+        mean = sum(petct.softmax(one) / len(packages) for one in logits)
+        seconds[f"{packages[0].manifest.preprocessing['stage']} {kind}"] = time.perf_counter() - began
+        return mean, "f32"
+
+    petct.stage_probabilities = probabilities
+    packages = {p.name: read_package(p) for p in sorted(folder.iterdir()) if (p / "manifest.yaml").is_file()}
+    fine = tuple(package for name, package in packages.items() if name.startswith(FINE))
+    models = petct.PetCtModels(packages["petct-head"], packages["petct-coarse"], fine)
     study = read_petct(arguments.study)
-    assert study.pet is not None
-    began = time.perf_counter()
-    result = petct.find_targets(study.ct.volume, study.pet.volume, models, machine)
-    seconds = time.perf_counter() - began
-    np.save(folder / f"{arguments.only}.npy", result.labels.array)
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(json.dumps({"networks": seconds, "peak_gb": peak_gb}))
+    pet = None if study.pet is None else study.pet.volume
+    result = petct.find_targets(study.ct.volume, pet, models, Machine("cpu", folder, "f32"))
+    (folder / "peer").mkdir()
+    write_nifti(result.labels, folder / "peer" / LABELS)
+    (folder / "peer.json").write_text(json.dumps(seconds))
 
 
-def peer_probabilities(packages, ct, pet, grid, machine, on_progress=lambda done, total: None):
-    """`stage_probabilities` as a script would do it: torch in float32, every network loaded in turn."""
-    first = packages[0].manifest
-    region, rule = first.preprocessing["region"], petct.ChannelRule.of(first.preprocessing["input"])
+def channels(package, ct, pet, grid) -> np.ndarray:
+    """What a network sees of a region."""
+    from hyoid.pipelines import petct
+
+    region, rule = (
+        package.manifest.preprocessing["region"],
+        petct.ChannelRule.of(package.manifest.preprocessing["input"]),
+    )
     hu = petct.resample(ct, grid, interpolation=region["interpolation"], outside=petct.AIR_HU).array
-    suv = petct.on_ct(pet, grid).array if pet is not None and "pet" in rule.channels else None
-    image = petct.network_channels(hu, suv, rule)
-    mean = 0
-    for package in packages:
-        network = build_network(package.manifest.network).eval()
-        network.load_state_dict({n: torch.from_numpy(a) for n, a in package.arrays().items()})
+    suv = None
+    if pet is not None and "pet" in rule.channels:
+        suv = petct.on_ct(pet, grid, interpolation=region["interpolation"]).array
+    return petct.network_channels(hu, suv, rule)
+
+
+def torch_network(package):
+    """The network with its weights."""
+    import torch
+
+    from hyoid.models.build import build_network
+
+    network = build_network(package.manifest.network).eval()
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in package.arrays().items()})
+    return network
+
+
+def in_monai(package, image: np.ndarray) -> np.ndarray:
+    """Logits by MONAI's sliding window."""
+    import torch
+    from monai.inferers import sliding_window_inference
+
+    network = torch_network(package)
+    with torch.inference_mode():
+        logits = sliding_window_inference(
+            torch.from_numpy(image)[None], package.manifest.patch, 1, network, overlap=0.5, mode="gaussian"
+        )
+    return logits[0].numpy()
+
+
+def in_torch(package, image: np.ndarray) -> np.ndarray:
+    """Logits by plain torch over hyoid's tiles."""
+    import torch
+
+    from hyoid.inference.sliding_window import Tiling, predict_tiles
+
+    network = torch_network(package)
+
+    def run(block: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            if package.manifest.network["kind"] == "segresnet_ds":
-                edges = [(0, 0)] + [(0, max(0, p - n)) for p, n in zip(first.patch, image.shape[1:], strict=True)]
-                padded = torch.from_numpy(np.pad(image, edges))[None]
-                logits = sliding_window_inference(padded, first.patch, 1, network, overlap=0.5, mode="gaussian")
-                logits = logits[0, :, : grid.shape[0], : grid.shape[1], : grid.shape[2]].numpy()
-            else:
-                logits = petct.predict_tiles(
-                    image,
-                    [lambda block, network=network: network(torch.from_numpy(block)).numpy()],
-                    petct.Tiling(first.patch, region["step"], padding="constant" if rule.zscore else "edge"),
-                    outputs=len(first.labels),
-                )
-        mean = mean + petct.softmax(logits) / len(packages)
-    return mean, "f32"
+            return network(torch.from_numpy(block)).numpy()
+
+    zscore = package.manifest.preprocessing["input"]["zscore"]
+    tiling = Tiling(package.manifest.patch, 0.5, padding="constant" if zscore else "edge")
+    return predict_tiles(image, [run], tiling, outputs=len(package.manifest.labels))
 
 
-def make_packages(folder: Path, preset: str, folds: int) -> None:
-    """Packages of every stage with random weights whose outputs are not constant."""
-    names = ["petct-head", "petct-coarse", *[f"{name}@{fold}" for name in FINE for fold in range(folds)]]
+def in_nnunet(peer: Path, folder: Path, packages, image: np.ndarray):
+    """Logits by nnU-Net's predictor, one process for the networks of a stage."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        work = Path(name)
+        np.save(work / "image.npy", image)
+        manifest = packages[0].manifest
+        request = {
+            "network": manifest.network,
+            "patch": manifest.patch,
+            "weights": [str(folder / package_folder(p) / "model.safetensors") for p in packages],
+        }
+        (work / "request.json").write_text(json.dumps(request))
+        script = Path(__file__).with_name("petct_nnunet.py")
+        subprocess.run([str(peer), str(script), str(work)], check=True, stdout=subprocess.DEVNULL)
+        for number in range(len(packages)):
+            yield np.load(work / f"logits_{number}.npy")
+
+
+def package_folder(package) -> str:
+    """Name of the folder a package was written to."""
+    return package.manifest.name
+
+
+def make_packages(folder: Path, study: Path, preset: str, folds: int) -> list[str]:
+    """Packages of every stage: random weights, the last layer fitted to what is warm and hot in the study."""
+    import torch
+
+    from hyoid.io.model_package import write_package
+    from hyoid.io.petct import read_petct
+    from hyoid.models.build import build_network
+    from hyoid.training.recipe import load_recipe
+    from hyoid.training.targets import targets_network
+
+    read = read_petct(study)
+    names = ["petct-head", "petct-coarse", *[f"{name}-{fold}" for name in FINE for fold in range(folds)]]
     for number, name in enumerate(names):
-        recipe = load_recipe(name.split("@")[0], preset)
+        recipe = load_recipe(name if number < 2 else name.rsplit("-", 1)[0], preset)
         torch.manual_seed(number)
-        network = build_network(targets_network(recipe))
+        network = build_network(targets_network(recipe)).eval()
+        fit_last_layer(network, recipe, read)
         write_package(
             folder / name,
             {
-                "name": name.replace("@", "-"),
+                "name": name,
                 "version": "0",
                 "words": "Random weights.",
                 "task": "segmentation",
@@ -147,16 +262,44 @@ def make_packages(folder: Path, preset: str, folds: int) -> None:
             licence="",
             card="",
         )
+    return names
 
 
-def read_models(folder: Path, folds: int) -> petct.PetCtModels:
-    """The packages that `make_packages` wrote."""
+def fit_last_layer(network, recipe, study) -> None:
+    """Least squares from the features before the last layer, in one patch, to classes: body, or warm and hot in PET."""
+    import torch
 
-    def package(name: str) -> ModelPackage:
-        return read_package(folder / name)
+    from hyoid.geometry.orientation import to_canonical
+    from hyoid.geometry.regions import grid_around
+    from hyoid.geometry.resample import resample
+    from hyoid.preprocess.pet import on_ct
+    from hyoid.preprocess.petct import ChannelRule, network_channels
 
-    fine = tuple(package(f"{name}@{fold}") for name in FINE for fold in range(folds))
-    return petct.PetCtModels(package("petct-head"), package("petct-coarse"), fine)
+    ct, pet = to_canonical(study.ct.volume), to_canonical(study.pet.volume)
+    hot = np.argwhere(on_ct(pet, ct.geometry, interpolation="linear").array > HOT_SUV)
+    middle = (np.array(ct.geometry.shape) - 1) / 2 if recipe.stage == "head" or not len(hot) else hot.mean(axis=0)
+    grid = grid_around(ct.geometry, ct.geometry.to_lps(middle), recipe.patch, recipe.spacing_mm)
+    hu = resample(ct, grid, outside=-1024.0).array
+    suv = on_ct(pet, grid, interpolation="linear").array
+    image = network_channels(hu, suv, ChannelRule.of(recipe.input.model_dump(mode="json")))
+    classes = (hu > BODY_HU).astype(int) if recipe.stage == "head" else (suv > WARM_SUV) * 2 - (suv > HOT_SUV)
+    layer = network.decoder.seg_layers[-1] if hasattr(network, "decoder") else network.up_layers[-1]["head"]
+    seen = []
+    hook = layer.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    with torch.inference_mode():
+        network(torch.from_numpy(image)[None])
+    hook.remove()
+    rng = np.random.default_rng(0)
+    rows = [np.flatnonzero(classes.ravel() == k) for k in range(len(recipe.labels))]
+    chosen = np.concatenate([rng.choice(r, min(len(r), 20000), replace=False) for r in rows])
+    x = seen[0][0].flatten(1).T[torch.from_numpy(chosen)].double().numpy()
+    x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    y = 10.0 * (classes.ravel()[chosen, None] == np.arange(len(recipe.labels)))
+    weights = np.linalg.solve(x.T @ x + 1e-3 * np.eye(x.shape[1]), x.T @ y)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weights[:-1].T.reshape(layer.weight.shape).astype(np.float32)))
+        if layer.bias is not None:
+            layer.bias.copy_(torch.from_numpy(weights[-1].astype(np.float32)))
 
 
 if __name__ == "__main__":

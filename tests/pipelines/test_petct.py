@@ -9,7 +9,7 @@ from hyoid.errors import GeometryError, ModelUnusableError, UnsuitableScanError
 from hyoid.inference.runtime import Runtime
 from hyoid.io.model_package import Manifest, ModelPackage
 from hyoid.pipelines import petct
-from hyoid.pipelines.petct import PetCtModels, find_targets, without_small_parts
+from hyoid.pipelines.petct import PetCtModels, find_targets
 from hyoid.pipelines.structured_report import Machine
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -193,14 +193,6 @@ def test_targets_larger_than_a_neck_fail(rules):
     ct, pet, _ = patient()
     found = find_targets(ct, pet, MODELS, MACHINE)
     assert found.failed and "exceed 1500 ml" in found.warnings[-1]
-
-
-def test_small_parts_go_and_are_counted():
-    labels = np.zeros((6, 6, 6), np.uint8)
-    labels[0:2, 0:2, 0:2], labels[5, 5, 5], labels[5, 0, 0] = 1, 1, 2
-    kept, dropped = without_small_parts(labels, voxel_ml=0.1, smallest_ml=0.5)
-    assert dropped == 2 and kept.sum() == 8
-    assert without_small_parts(labels, 0.1, 0.0)[1] == 0
 
 
 def test_networks_of_other_stages_are_refused():

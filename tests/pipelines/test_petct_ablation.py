@@ -33,7 +33,13 @@ def test_rows_share_networks_and_numbers_have_intervals(cohort, monkeypatch):
     monkeypatch.setattr(petct_ablation, "_trained", lambda s, network, seed: trained.append((network, seed)) or network)
     monkeypatch.setattr(petct_ablation, "PetCtModels", lambda head, coarse, fine: fine)
 
-    def find(ct, pet, models, machine):
+    located = []
+    monkeypatch.setattr(
+        petct_ablation, "locate_targets", lambda ct, pet, models, machine: located.append(ct) or (ct, pet)
+    )
+
+    def outline(found, models, machine):
+        ct, pet = found
         labels = np.round(pet.array - 0.5).astype(np.uint8)
         # The enhanced network is right; the plain one misses the node.
         if ("petct-resenc", "plain_ct") in models:
@@ -41,12 +47,14 @@ def test_rows_share_networks_and_numbers_have_intervals(cohort, monkeypatch):
         found = Volume(labels, ct.geometry, Quantity.LABEL)
         return TargetsResult(found, found, None, (), {})
 
-    monkeypatch.setattr(petct_ablation, "find_targets", find)
+    monkeypatch.setattr(petct_ablation, "outline_targets", outline)
     setting = petct_ablation.Setting(
         cohort / "train", cohort / "test", cohort / "out", None, None, Machine("cpu", cohort), seeds=2
     )
     table = petct_ablation.ablate(setting, ("full", "no_enhancement"))
     assert len(trained) == 3 * 2
+    # Two rows and two seeds share the first two stages of each of three patients.
+    assert len(located) == 3
     assert table["full"]["GTVp.dsc_mean"] == 1 and table["full"]["GTVn.f1"] == 1
     assert table["no_enhancement"]["GTVn.dsc_agg"] == 0
     document = json.loads((cohort / "out" / "table.json").read_text())

@@ -26,10 +26,10 @@ from hyoid.geometry.boxes import bounding_box
 from hyoid.geometry.orientation import from_canonical, to_canonical
 from hyoid.geometry.regions import grid_around, grid_from_top, grid_over
 from hyoid.geometry.resample import resample
-from hyoid.inference.export import labels_from_logits
 from hyoid.inference.runtime import Precision, load_runtime
 from hyoid.inference.sliding_window import Tiling, mirrored, predict_tiles
 from hyoid.io.model_package import ModelPackage
+from hyoid.pipelines.petct_decision import decided, outside_fine, said_of_outside, without_small_parts
 from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.pet import Alignment, alignment, covered, on_ct, require_cover, require_suv
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
@@ -37,8 +37,6 @@ from hyoid.volume import Geometry, Quantity, Volume
 
 Progress = Callable[[str, int, int], None]
 AIR_HU = -1024.0
-GTVP, GTVN = 1, 2
-_NAMES = {GTVP: "GTVp", GTVN: "GTVn"}
 # More than any neck holds: the networks do not know such a scan.
 _IMPLAUSIBLE_ML = 1500.0
 _QUIET: Progress = lambda stage, done, total: None  # noqa: E731
@@ -111,6 +109,35 @@ class TargetsResult:
     failed: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Located:
+    """What the first two stages say; the fine networks go on from it.
+
+    Parameters
+    ----------
+    ct, pet : Volume
+        As given; PET in SUV, or None.
+    head_grid : Geometry
+        Region of the coarse stage, at its spacing.
+    coarse : ndarray, shape (3, d, h, w)
+        Probabilities on that grid.
+    centre : ndarray, shape (3,), LPS mm, or None
+        Of the coarse targets.
+    warnings : tuple of str
+    precisions : dict of str to str
+    alignment : Alignment or None
+    """
+
+    ct: Volume
+    pet: Volume | None
+    head_grid: Geometry
+    coarse: NDArray[np.float32]
+    centre: NDArray[np.float64] | None
+    warnings: tuple[str, ...]
+    precisions: dict[str, Precision]
+    alignment: Alignment | None
+
+
 def find_targets(
     ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
 ) -> TargetsResult:
@@ -132,11 +159,17 @@ def find_targets(
     ModelUnusableError
         When weights do not fit their network.
     """
+    return outline_targets(locate_targets(ct, pet, models, machine, on_progress), models, machine, on_progress)
+
+
+def locate_targets(
+    ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
+) -> Located:
+    """Stages 1 and 2: the head region, and where in it the targets lie; parameters and errors as of `find_targets`."""
     scan = to_canonical(ct.require(Quantity.HU))
     uptake = None if pet is None else to_canonical(require_suv(pet))
     said: list[str] = []
     precisions: dict[str, Precision] = {}
-
     head, precisions[models.head.manifest.name] = head_mask(scan, models.head, machine, on_progress)
     head_grid, words = _head_region(head, scan, models.coarse)
     said += words
@@ -146,23 +179,39 @@ def find_targets(
     else:
         checked, words = _check_pet(scan, uptake, head_grid)
         said += words
-
     coarse, precisions[models.coarse.manifest.name] = stage_probabilities(
         [models.coarse], scan, uptake, head_grid, machine, lambda done, total: on_progress("coarse", done, total)
     )
     centre, words = _centre(coarse, head_grid)
-    said += words
-    fine_grids = {p.manifest.spacing_mm: _fine_region(p, scan, centre, head_grid) for p in models.fine}
+    return Located(ct, pet, head_grid, coarse, centre, (*said, *words), precisions, checked)
 
+
+def outline_targets(
+    located: Located, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
+) -> TargetsResult:
+    """Stage 3: outlines by the fine networks around the coarse targets.
+
+    Parameters
+    ----------
+    located : Located
+        By the same first two networks.
+    models : PetCtModels
+    machine : Machine
+    on_progress : callable
+    """
+    ct, pet, head_grid, centre = located.ct, located.pet, located.head_grid, located.centre
+    scan, uptake = to_canonical(ct), None if pet is None else to_canonical(pet)
+    said, precisions = list(located.warnings), dict(located.precisions)
+    fine_grids = {p.manifest.spacing_mm: _fine_region(p, scan, centre, head_grid) for p in models.fine}
     fine = _ensemble(models.fine, scan, uptake, fine_grids, machine, precisions, on_progress)
     on_progress("decide", 0, 1)
-    labels, inside = _decided(fine, scan.geometry)
-    outside = _outside(coarse, head_grid, inside, scan.geometry)
+    labels, inside = decided(fine, scan.geometry)
+    outside = outside_fine(located.coarse, head_grid, inside, scan.geometry)
     labels[~inside] = outside[~inside]
     smallest_ml = max(float(_region(p)["min_volume_ml"]) for p in models.fine)
     labels, dropped = without_small_parts(labels, scan.geometry.voxel_ml, smallest_ml)
     alone = (labels > 0) & ~inside
-    said += _said_of_outside(labels, alone, scan.geometry.voxel_ml)
+    said += said_of_outside(labels, alone, scan.geometry.voxel_ml)
     failed = float((labels > 0).sum()) * scan.geometry.voxel_ml > _IMPLAUSIBLE_ML
     if failed:
         said.append(f"The outlines exceed {_IMPLAUSIBLE_ML:.0f} ml: the networks do not know such a scan.")
@@ -180,10 +229,10 @@ def find_targets(
         "smallest_part_ml": smallest_ml,
         "outside_fine_ml": round(float(alone.sum()) * scan.geometry.voxel_ml, 3),
         "pet": pet is not None,
-        "alignment": None if checked is None else round(checked.score, 3),
+        "alignment": None if located.alignment is None else round(located.alignment.score, 3),
     }
     outlines, lonely = back(labels), back(alone.astype(np.uint8))
-    return TargetsResult(outlines, lonely, nearest, tuple(said), precisions, facts, checked, failed)
+    return TargetsResult(outlines, lonely, nearest, tuple(said), precisions, facts, located.alignment, failed)
 
 
 def head_mask(
@@ -262,27 +311,6 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     shifted: NDArray[np.float32] = np.exp(logits - logits.max(axis=0, keepdims=True))
     shifted /= shifted.sum(axis=0, keepdims=True)
     return shifted
-
-
-def without_small_parts(
-    labels: NDArray[np.uint8], voxel_ml: float, smallest_ml: float
-) -> tuple[NDArray[np.uint8], int]:
-    """Labels without connected parts below a volume, and how many parts went.
-
-    Parameters
-    ----------
-    labels : ndarray, shape (D, H, W)
-    voxel_ml, smallest_ml : float
-    """
-    kept, dropped = labels.copy(), 0
-    for label in (GTVP, GTVN):
-        parts, count = cc3d.connected_components((labels == label).astype(np.uint8), connectivity=26, return_N=True)
-        volumes_ml = np.bincount(parts.ravel(), minlength=count + 1) * voxel_ml
-        small = volumes_ml < smallest_ml
-        small[0] = False
-        kept[small[parts]] = 0
-        dropped += int(small.sum())
-    return kept, dropped
 
 
 def _region(package: ModelPackage) -> dict[str, Any]:
@@ -367,44 +395,3 @@ def _ensemble(
         sums[spacing] = (total + mean * len(members), count + len(members))
         done_before += len(members)
     return [((t / np.float32(n)).astype(np.float32), grids[s], n) for s, (t, n) in sums.items()]
-
-
-def _decided(
-    means: Sequence[tuple[NDArray[np.float32], Geometry, int]], target: Geometry
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Arg-max on the scan's grid, and where the fine region lies; several spacings meet on the finest one."""
-    mean, grid, count = min(means, key=lambda m: m[1].spacing_mm)
-    if len(means) > 1:
-        mean = mean * count
-        for other, where, members in means:
-            if where is not grid:
-                moved = [resample(Volume(p, where, Quantity.PROBABILITY), grid).array for p in other]
-                mean, count = mean + members * np.stack(moved), count + members
-        mean = (mean / np.float32(count)).astype(np.float32)
-    # The largest of p_k - p_0 above 0 is the arg-max, and stays so under linear interpolation.
-    labels = labels_from_logits(mean[1:] - mean[:1], grid, target, [GTVP, GTVN]).array
-    inside = covered(grid, target)
-    return np.where(inside, labels, 0).astype(np.uint8), inside
-
-
-def _outside(
-    coarse: NDArray[np.float32], grid: Geometry, inside: NDArray[np.bool_], target: Geometry
-) -> NDArray[np.uint8]:
-    """Coarse labels on the scan's grid, within the coarse region and without the fine one."""
-    labels = labels_from_logits(coarse[1:] - coarse[:1], grid, target, [GTVP, GTVN]).array
-    return np.where(covered(grid, target) & ~inside, labels, 0).astype(np.uint8)
-
-
-def _said_of_outside(labels: NDArray[np.uint8], alone: NDArray[np.bool_], voxel_ml: float) -> list[str]:
-    """One warning that names what rests on the coarse network alone."""
-    if not alone.any():
-        return []
-    parts = []
-    for label, name in _NAMES.items():
-        own = alone & (labels == label)
-        if own.any():
-            count = int(cc3d.connected_components(own.astype(np.uint8), connectivity=26).max())
-            parts.append(f"{count} part(s) of {name}, {own.sum() * voxel_ml:.1f} ml")
-    return [
-        f"Outside the fine region ({'; '.join(parts)}) the outlines are the coarse network's: look at them with care."
-    ]

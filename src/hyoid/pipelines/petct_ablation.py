@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hyoid.errors import UsageError
@@ -16,11 +17,12 @@ from hyoid.metrics.case_results import CaseResult, measure_case
 from hyoid.metrics.masks import CaseMasks
 from hyoid.metrics.protocols import HECKTOR_2025_STYLE
 from hyoid.metrics.summaries import Summary, summarise
-from hyoid.pipelines.petct import PetCtModels, find_targets
+from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.pipelines.structured_report import Machine
 from hyoid.training.recipe import TargetsRecipe, load_recipe
 from hyoid.training.run import quiet, train_targets
 from hyoid.training.targets_cases import TargetsFiles, find_targets_cases
+from hyoid.volume import Volume
 
 TABLE = "hecktor-table5"
 HEADLINE = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
@@ -141,17 +143,17 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
         packages[network, seed] = _trained(setting, network, seed)
     on_progress("ablation", len(jobs), len(jobs), "")
     files = [f for f in find_targets_cases(setting.test) if f.targets is not None]
-    table: dict[str, Summary] = {}
-    for row in rows:
-        results: list[CaseResult] = []
-        patients: list[str] = []
+    results: dict[str, list[CaseResult]] = {row.name: [] for row in rows}
+    patients = [case.name for case in files for _ in range(setting.seeds)]
+    for number, case in enumerate(files):
+        on_progress("predict", number, len(files), "")
+        predict = _predictor(setting, case)
         for seed in range(setting.seeds):
-            models = PetCtModels(setting.head, setting.coarse, tuple(packages[n, seed] for n in row.networks))
-            for number, case in enumerate(files):
-                on_progress(f"predict {row.name}", seed * len(files) + number + 1, setting.seeds * len(files), "")
-                results.append(_measured(setting, row, seed, case, models))
-                patients.append(case.name)
-        table[row.name] = summarise(results, HECKTOR_2025_STYLE, patients=patients)
+            for row in rows:
+                fine = tuple(packages[network, seed] for network in row.networks)
+                results[row.name].append(_measured(setting, row, seed, case, partial(predict, fine)))
+    on_progress("predict", len(files), len(files), "")
+    table = {name: summarise(found, HECKTOR_2025_STYLE, patients=patients) for name, found in results.items()}
     document = {"table": TABLE, "seeds": setting.seeds, "patients": len(files), "steps": setting.steps, "rows": table}
     with atomic_write(setting.out / "table.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
@@ -198,14 +200,26 @@ def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPack
     return read_package(folder / "package")
 
 
-def _measured(setting: Setting, row: Row, seed: int, case: TargetsFiles, models: PetCtModels) -> CaseResult:
+def _predictor(setting: Setting, case: TargetsFiles) -> Callable[[tuple[ModelPackage, ...]], Volume]:
+    """Fine networks to labels of one patient; the two stages that all rows share run once, when first asked."""
+    located: list[Located] = []
+
+    def predict(fine: tuple[ModelPackage, ...]) -> Volume:
+        models = PetCtModels(setting.head, setting.coarse, fine)
+        if not located:
+            study = read_petct(case.ct, PetRequest(file=case.pet, units="suv"))
+            pet = None if study.pet is None else study.pet.volume
+            located.append(locate_targets(study.ct.volume, pet, models, setting.machine))
+        return outline_targets(located[0], models, setting.machine).labels
+
+    return predict
+
+
+def _measured(setting: Setting, row: Row, seed: int, case: TargetsFiles, predict: Callable[[], Volume]) -> CaseResult:
     """One patient by one row; the prediction is kept."""
     file = setting.out / "predictions" / f"{row.name}-{seed}" / f"{case.name}.nii.gz"
     if not file.is_file():
-        study = read_petct(case.ct, PetRequest(file=case.pet, units="suv"))
-        pet = None if study.pet is None else study.pet.volume
-        found = find_targets(study.ct.volume, pet, models, setting.machine)
-        write_nifti(found.labels, file)
+        write_nifti(predict(), file)
     assert case.targets is not None
     reference, prediction = (_masks(path) for path in (case.targets, file))
     return measure_case(f"{case.name}/{seed}", reference, prediction, HECKTOR_2025_STYLE)

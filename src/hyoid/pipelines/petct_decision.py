@@ -1,0 +1,79 @@
+"""From probabilities of the PET/CT system's networks to labels: which class, which part, on whose word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.geometry.resample import resample
+from hyoid.inference.export import labels_from_logits
+from hyoid.preprocess.pet import covered
+from hyoid.volume import Geometry, Quantity, Volume
+
+GTVP, GTVN = 1, 2
+_NAMES = {GTVP: "GTVp", GTVN: "GTVn"}
+
+
+def decided(
+    means: Sequence[tuple[NDArray[np.float32], Geometry, int]], target: Geometry
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Arg-max on the scan's grid, and where the fine region lies; several spacings meet on the finest one."""
+    mean, grid, count = min(means, key=lambda m: m[1].spacing_mm)
+    if len(means) > 1:
+        mean = mean * count
+        for other, where, members in means:
+            if where is not grid:
+                moved = [resample(Volume(p, where, Quantity.PROBABILITY), grid).array for p in other]
+                mean, count = mean + members * np.stack(moved), count + members
+        mean = (mean / np.float32(count)).astype(np.float32)
+    # The largest of p_k - p_0 above 0 is the arg-max, and stays so under linear interpolation.
+    labels = labels_from_logits(mean[1:] - mean[:1], grid, target, [GTVP, GTVN]).array
+    inside = covered(grid, target)
+    return np.where(inside, labels, 0).astype(np.uint8), inside
+
+
+def outside_fine(
+    coarse: NDArray[np.float32], grid: Geometry, inside: NDArray[np.bool_], target: Geometry
+) -> NDArray[np.uint8]:
+    """Coarse labels on the scan's grid, within the coarse region and without the fine one."""
+    labels = labels_from_logits(coarse[1:] - coarse[:1], grid, target, [GTVP, GTVN]).array
+    return np.where(covered(grid, target) & ~inside, labels, 0).astype(np.uint8)
+
+
+def said_of_outside(labels: NDArray[np.uint8], alone: NDArray[np.bool_], voxel_ml: float) -> list[str]:
+    """One warning that names what rests on the coarse network alone."""
+    if not alone.any():
+        return []
+    parts = []
+    for label, name in _NAMES.items():
+        own = alone & (labels == label)
+        if own.any():
+            count = int(cc3d.connected_components(own.astype(np.uint8), connectivity=26).max())
+            parts.append(f"{count} part(s) of {name}, {own.sum() * voxel_ml:.1f} ml")
+    return [
+        f"Outside the fine region ({'; '.join(parts)}) the outlines are the coarse network's: look at them with care."
+    ]
+
+
+def without_small_parts(
+    labels: NDArray[np.uint8], voxel_ml: float, smallest_ml: float
+) -> tuple[NDArray[np.uint8], int]:
+    """Labels without connected parts below a volume, and how many parts went.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (D, H, W)
+    voxel_ml, smallest_ml : float
+    """
+    kept, dropped = labels.copy(), 0
+    for label in (GTVP, GTVN):
+        parts, count = cc3d.connected_components((labels == label).astype(np.uint8), connectivity=26, return_N=True)
+        volumes_ml = np.bincount(parts.ravel(), minlength=count + 1) * voxel_ml
+        small = volumes_ml < smallest_ml
+        small[0] = False
+        kept[small[parts]] = 0
+        dropped += int(small.sum())
+    return kept, dropped
