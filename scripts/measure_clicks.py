@@ -1,9 +1,9 @@
 """Measure the interactive network and write what came out into its package: metrics and card.
 
-    python scripts/measure_clicks.py PACKAGE --virtual DIR [--zero-shot DIR] [--real DIR] [--part test|all]
+    python scripts/measure_clicks.py PACKAGE [--trained DIR ...] [--virtual DIR] [--zero-shot DIR] [--real DIR]
 
-Virtual cohorts are of layout `plain`; `--part test` takes the test part of the recipe's split, `all` every patient of a
-cohort that no training saw. Real lesions are read for checking only.
+Virtual cohorts are of layout `plain`. Of the cohorts trained on, give all: the test part of the recipe's split over all
+of them is measured. Of `--virtual`, which no training saw, every patient. Real lesions are read for checking only.
 """
 
 from __future__ import annotations
@@ -22,30 +22,24 @@ from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import CARD, read_manifest, read_package, write_manifest
 from hyoid.io.study import fingerprint
 from hyoid.pipelines.click_measurement import ClickCase, measured
+from hyoid.pipelines.isrg_ablation import click_cases
 from hyoid.pipelines.lesion import Scan
-from hyoid.training.lesion_cases import LesionCase, load_lesions, of_part
+from hyoid.training.lesion_cases import load_lesions, of_part
 from hyoid.volume import Quantity, Volume
 
 MODALITIES = {"CT": Quantity.HU, "PET": Quantity.SUV, "MR_T1": Quantity.MR}
 SHOWN = (1, 3, 5, 10)
 
 
-def virtual(folder: Path, part: str, recipe: dict[str, Any], *, zero_shot: bool = False) -> list[ClickCase]:
-    """Lesions of a virtual cohort."""
-    cases: tuple[LesionCase, ...] = load_lesions([folder])
-    if part != "all":
-        cases = of_part(cases, recipe["split"], recipe["seed"], part)
-    scans: dict[str, Scan] = {}
-    rows = []
-    for case in cases:
-        if case.zero_shot != zero_shot:
-            continue
-        patient = case.patient
-        if patient.name not in scans:
-            volume = patient.image.with_array(patient.image.array.astype(np.float32))
-            scans[patient.name] = Scan(volume, fingerprint(volume))
-        rows.append(ClickCase(case.name, patient.name, scans[patient.name], case.mask, case.attributes))
-    return rows
+def of_training(folders: list[Path], recipe: dict[str, Any]) -> dict[str, list[ClickCase]]:
+    """Lesions of the test part, per cohort; the split runs over all cohorts together, as in training."""
+    test = of_part(load_lesions(folders), recipe["split"], recipe["seed"], "test")
+    return {
+        f"virtual CT, test part of {folder.name}": click_cases(
+            [case for case in test if (folder / case.patient.name).is_dir()]
+        )
+        for folder in folders
+    }
 
 
 def real(folder: Path, modality: str) -> list[ClickCase]:
@@ -114,10 +108,10 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("package", type=Path)
+    parser.add_argument("--trained", type=Path, action="append", default=[], help="A cohort it was trained on.")
     parser.add_argument("--virtual", type=Path, action="append", default=[])
     parser.add_argument("--zero-shot", type=Path)
     parser.add_argument("--real", type=Path)
-    parser.add_argument("--part", default="all")
     parser.add_argument("--user", action="append", help="deterministic or noisy; both when not given.")
     parser.add_argument("--most", type=int, default=0, help="Only so many lesions of each virtual cohort; 0: all.")
     parser.add_argument("--made-by", default="hyoid train isrg --data COHORT --out OUT")
@@ -126,11 +120,15 @@ def main() -> None:
     manifest = read_manifest(chosen.package)
     network = ClickNetwork(read_package(chosen.package))
     sets: dict[str, list[ClickCase]] = {}
+    if chosen.trained:
+        sets |= of_training(chosen.trained, manifest.recipe)
     for folder in chosen.virtual:
-        rows = virtual(folder, chosen.part, manifest.recipe)
-        sets[f"virtual CT, {folder.name}"] = rows[: chosen.most] if chosen.most else rows
+        sets[f"virtual CT, {folder.name}"] = click_cases([c for c in load_lesions([folder]) if not c.zero_shot])
+    if chosen.most:
+        sets = {name: rows[: chosen.most] for name, rows in sets.items()}
     if chosen.zero_shot:
-        sets["virtual CT, types never trained on"] = virtual(chosen.zero_shot, "all", manifest.recipe, zero_shot=True)
+        reserved = [case for case in load_lesions([chosen.zero_shot]) if case.zero_shot]
+        sets["virtual CT, types never trained on"] = click_cases(reserved)
     if chosen.real:
         sets |= {f"real soft-tissue sarcoma, {m.replace('_', ' ')}": real(chosen.real, m) for m in MODALITIES}
     results = {}

@@ -119,6 +119,28 @@ def test_many_sessions_at_once_share_nothing(workspace):
         assert np.array_equal(view.outlined[0][1].mask, views[number % 2].outlined[0][1].mask)
 
 
+def test_scans_leave_memory_by_their_size_and_come_back(tmp_path, ball_study, click_network, monkeypatch):
+    read = []
+
+    def reader(key):
+        read.append(key)
+        return ball_study, "CT"
+
+    workspace = Workspace(tmp_path, click_network, reader)
+    one = workspace.study("a").bytes
+    assert one >= ball_study.volume.array.nbytes
+    monkeypatch.setattr("hyoid.pipelines.click_workspace.STUDY_BYTES_IN_MEMORY", 2 * one)
+    for key in ("b", "a", "c", "a"):
+        workspace.study(key)
+    assert read == ["a", "b", "c"]
+    workspace.study("b")
+    assert read == ["a", "b", "c", "b"]
+    monkeypatch.setattr("hyoid.pipelines.click_workspace.STUDY_BYTES_IN_MEMORY", 1)
+    workspace.study("d")
+    workspace.study("d")
+    assert read[-2:] == ["b", "d"]
+
+
 def test_damaged_and_unknown_sessions_are_refused(workspace, tmp_path):
     view = begun(workspace)
     file = tmp_path / "sessions" / f"{view.session.session}.json"

@@ -94,9 +94,36 @@ def test_the_same_view_every_time_and_the_lesion_in_it(cohort, recipe):
 def test_a_view_without_turning_is_the_patient(cohort, recipe):
     case = load_lesions([cohort])[0]
     still = recipe.augmentation.model_copy(update={"rotation_deg": 0.0, "scale": (1.0, 1.0)})
-    values, mask = drawn_region(case, recipe.model_copy(update={"augmentation": still}), np.random.default_rng(0))
+    values, mask, _ = drawn_region(
+        case, recipe.model_copy(update={"augmentation": still, "in_use_share": 1.0}), np.random.default_rng(0)
+    )
     assert values[mask].mean() == pytest.approx(60, abs=15)
     assert values[~mask & (values > -500)].mean() < -50
+
+
+def test_a_view_teaches_only_what_it_still_shows(cohort, recipe):
+    case = load_lesions([cohort])[2]
+    assert case.attributes == (1, 1, 1, 1, 1)
+
+    def taught(**changes):
+        of_view = recipe.model_copy(update=changes)
+        rows = [LesionDataset([case], of_view, epoch)[0][2].tolist() for epoch in range(4)]
+        assert all(row == rows[0] for row in rows)
+        return [name for name, value in zip(ATTRIBUTES, rows[0], strict=True) if value != UNKNOWN]
+
+    assert taught(in_use_share=1.0, remap_share=0.0) == list(ATTRIBUTES)
+    assert taught(in_use_share=1.0, remap_share=1.0) == ["shape", "invasion"]
+    enlarged = {"in_use_share": 0.0, "lesion_share": (1.2, 1.3)}
+    assert taught(**enlarged, remap_share=0.0) == ["invasion", "density", "heterogeneity"]
+    assert taught(**enlarged, remap_share=1.0) == ["invasion"]
+
+
+def test_a_lesion_enlarged_fills_the_region(cohort, recipe):
+    case = load_lesions([cohort])[0]
+    of_view = recipe.model_copy(update={"in_use_share": 0.0, "lesion_share": (1.0, 1.01)})
+    views = [drawn_region(case, of_view, np.random.default_rng(k)) for k in range(6)]
+    assert all(0.1 < mask.mean() < 1 for _, mask, _ in views)
+    assert all(spacing < 1 for _, _, spacing in views)
 
 
 def test_rotation_is_one():

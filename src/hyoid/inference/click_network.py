@@ -26,6 +26,7 @@ from hyoid.inference.runtime import Device
 from hyoid.io.atomic import atomic_write
 from hyoid.io.model_package import Manifest, ModelPackage
 from hyoid.models.build import build_network
+from hyoid.models.click_unet import ClickUNet
 from hyoid.models.isrg import ISRG
 from hyoid.models.prompts import PointKind
 from hyoid.preprocess.click_region import Region, region_channels, region_values
@@ -103,7 +104,7 @@ class ClickNetwork:
                 f"The weights of model {manifest.name!r} do not fit its network.",
                 "Install hyoid again, or make the package again with `hyoid train`.",
             ) from error
-        assert isinstance(network, ISRG)
+        assert isinstance(network, ISRG | ClickUNet)
         self.manifest: Manifest = manifest
         self.device = device
         self._network = network.eval().to(device)

@@ -26,6 +26,7 @@ from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP
 from hyoid.errors import HyoidError, InputRefusedError, ModelUnusableError, StaleRevisionError, UsageError
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.lesion_command import write_results
+from hyoid.interfaces.nninteractive import nninteractive_routes
 from hyoid.interfaces.studies import Studies
 from hyoid.pipelines.click_session import ACTION
 from hyoid.pipelines.click_workspace import OpenStudy, View, Workspace
@@ -209,6 +210,7 @@ def make_app(workspace: Workspace, studies: Studies, door: Door = Door()) -> Fas
             Thread(target=_organs_in_turn, args=(workspace, view.study_key, organ_work), daemon=True).start()
         return as_json(view, whole=whole)
 
+    app.include_router(nninteractive_routes(workspace.network, studies.largest_bytes))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return app
 

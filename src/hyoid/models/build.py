@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from hyoid.models.click_unet import ClickUNet, ClickUNetShape
 from hyoid.models.isrg import ISRG, ISRGShape
 from hyoid.models.segresnet import SegResNet, SegResNetShape
 from hyoid.models.sgrnet import SGRNetShape, build_explained_sgrnet, build_sgrnet
@@ -40,6 +41,8 @@ def build_network(description: Mapping[str, Any]) -> nn.Module:
             return build_explained_sgrnet(SGRNetShape(**arguments))
         if description["kind"] == "isrg":
             return ISRG(ISRGShape(**arguments))
+        if description["kind"] == "click_unet":
+            return ClickUNet(ClickUNetShape(**arguments))
     except (TypeError, KeyError) as error:
         raise ValueError(f"Arguments of network {description.get('kind')!r} are wrong: {error}") from error
     raise ValueError(f"There is no network kind {description['kind']!r}.")

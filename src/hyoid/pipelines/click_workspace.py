@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from pydantic import ValidationError
 
 from hyoid.errors import HyoidError, InputRefusedError, SeriesError, StaleRevisionError, UnreadableFileError, UsageError
@@ -31,7 +32,8 @@ from hyoid.volume import Volume
 if TYPE_CHECKING:
     from hyoid.inference.click_network import ClickNetwork
 
-STUDIES_IN_MEMORY = 4
+# Of scans and their organs together; the one that was asked for last always stays. Twenty whole necks fit.
+STUDY_BYTES_IN_MEMORY = 4 * 1024**3
 SESSIONS_IN_MEMORY = 32
 OUTLINES_PER_SESSION = 64
 
@@ -62,6 +64,13 @@ class OpenStudy:
     anatomy: Anatomy
     organs: Volume | None = None
     organ_state: Literal["off", "waiting", "done", "refused"] = "off"
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, with the organ labels it has or may get."""
+        own = self.study.volume.array
+        turned = self.scan.volume.array
+        return own.nbytes + (0 if np.shares_memory(own, turned) else turned.nbytes) + turned.size
 
 
 @dataclass(eq=False)
@@ -149,9 +158,15 @@ class Workspace:
                 opened.organ_state = "waiting"
             with self._lock:
                 self._studies[key] = opened
-                while len(self._studies) > STUDIES_IN_MEMORY:
-                    self._studies.popitem(last=False)
+                self._make_room()
             return opened
+
+    def _make_room(self) -> None:
+        sizes = {key: opened.bytes for key, opened in self._studies.items()}
+        for key in list(sizes)[:-1]:
+            if sum(sizes.values()) <= STUDY_BYTES_IN_MEMORY:
+                return
+            del sizes[key], self._studies[key]
 
     def outline_organs(self, key: str) -> None:
         """Outline the organs of a scan, when that is still to be done; takes its time."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.resample import resample
-from hyoid.preprocess.click_region import Region, box_on
+from hyoid.preprocess.click_region import SMALL_SHARE, Region, box_on
 from hyoid.volume import Geometry, Quantity, Volume
 
 if TYPE_CHECKING:  # torch takes two seconds to import, which only those commands pay that click
@@ -30,8 +30,6 @@ PromptKind = Literal["add", "remove", "box"]
 
 # Air around or inside the patient; a lesion is tissue. Lung is air too, and its tumours are not.
 AIR_HU = -400.0
-# A mask that fills less of the region's edge than this is looked at again at a finer spacing.
-_SMALL_SHARE = 0.28
 _OUTSIDE_LOGIT = -10.0
 
 
@@ -187,7 +185,8 @@ def next_outline(
     UsageError, InputRefusedError
         As `check_prompt`.
     """
-    check_prompt(scan.volume, prompts[:-1], prompts[-1])
+    if checked:
+        check_prompt(scan.volume, prompts[:-1], prompts[-1])
     region = (
         _first_region(scan, prompts[-1], network) if before is None else _region_for(scan, prompts, network, before)
     )
@@ -307,7 +306,7 @@ def _better_region(scan: Scan, outline: Outline, network: ClickNetwork, *, first
         return network.region(centre, coarser[0])
     extent_mm = float((np.array(box.shape) * scan.volume.geometry.spacing_mm).max())
     finer = [s for s in network.spacings_mm if s < region.spacing_mm]
-    if first and finer and extent_mm < _SMALL_SHARE * region.spacing_mm * min(region.shape):
+    if first and finer and extent_mm < SMALL_SHARE * region.spacing_mm * min(region.shape):
         return network.region(centre, finer[-1])
     return None
 

@@ -18,6 +18,8 @@ from hyoid.volume import Geometry, Quantity, Volume
 
 # Of images that are not HU, what lies between these percentiles fills the range.
 _PERCENTILES = (0.5, 99.5)
+# A lesion that fills less of the region's edge than this is looked at again at the finest spacing.
+SMALL_SHARE = 0.28
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,30 @@ class Region:
         matrix[:3, :3] = axes.directions * self.spacing_mm * step
         matrix[:3, 3] = np.array(self.centre_lps_mm) - matrix[:3, :3] @ ((np.array(shape) - 1) / 2)
         return Geometry(shape, matrix, axes.frame_of_reference_uid)  # type: ignore[arg-type]
+
+
+def spacing_in_use(extent_mm: float, usual_mm: float, spacings_mm: Sequence[float], edge: int) -> float:
+    """Spacing of the region in which a lesion is looked at.
+
+    Parameters
+    ----------
+    extent_mm : float
+        Longest edge of the box around the lesion.
+    usual_mm : float
+        Spacing when nothing is known of the size.
+    spacings_mm : sequence of float
+        Spacings that a region may take.
+    edge : int
+        Voxels along the shortest edge of a region.
+
+    Examples
+    --------
+    >>> [spacing_in_use(mm, 2.5, (1.25, 2.5, 5.0), 48) for mm in (20, 80, 150, 900)]
+    [1.25, 2.5, 5.0, 5.0]
+    """
+    if extent_mm < SMALL_SHARE * usual_mm * edge:
+        return min(spacings_mm)
+    return min((s for s in spacings_mm if s >= usual_mm and s * edge > extent_mm), default=max(spacings_mm))
 
 
 def region_values(volume: Volume, region: Region) -> Volume:

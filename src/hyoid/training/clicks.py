@@ -15,7 +15,7 @@ from torch.nn import functional
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.io.model_package import read_package
-from hyoid.metrics.simulated_clicks import random_click
+from hyoid.metrics.simulated_clicks import deterministic_click, random_click
 from hyoid.models.build import build_network
 from hyoid.models.isrg import Answer
 from hyoid.models.prompts import PointKind
@@ -27,12 +27,22 @@ from hyoid.training.run import Progress, fit, quiet, save_package
 from hyoid.training.schedule import optimiser_and_schedule
 from hyoid.training.segmentation import load_matching
 
+# Of the baseline, above its deepest level, where the recipe's network has no convolutions.
+_UNET_CHANNELS = (32, 64, 128)
 GROUPS = tuple(len(words) for words in ATTRIBUTES.values())
 
 
 def network_description(recipe: ClickRecipe) -> dict[str, Any]:
     """What `build_network` needs and a manifest stores."""
     n = recipe.network
+    if recipe.variant == "unet":
+        return {
+            "kind": "click_unet",
+            "image": recipe.region,
+            "in_channels": len(recipe.windows_hu),
+            "channels": (*(n.stem_channels or _UNET_CHANNELS), n.dim),
+            "groups": GROUPS,
+        }
     own = ("heads", "hybrid_layers", "mask_layers", "refinement_window", "refinement_clusters", "fine_clicks")
     vision = ("patch", "dim", "depth", "window", "global_layers", "channels", "stem", "stem_channels")
     return {
@@ -161,7 +171,7 @@ class Clicks:
         return cls(points, kinds)
 
     def with_next(self, mask: Tensor, wrong: Tensor, rng: np.random.Generator) -> Clicks:
-        """One click more per sample, anywhere in its error; where there is none, nothing.
+        """One click more per sample, by halves anywhere in its error and innermost in the largest; none without error.
 
         Parameters
         ----------
@@ -174,7 +184,9 @@ class Clicks:
         for row in range(len(mask)):
             reference = mask[row, 0].cpu().numpy() > 0
             prediction = np.zeros_like(reference) if first else reference != wrong[row, 0].cpu().numpy()
-            click = random_click(reference, prediction, (1.0, 1.0, 1.0), rng)
+            # Gu et al. draw from the whole error; readers, and the users that measure here, aim at its middle.
+            user = random_click if rng.random() < 0.5 else deterministic_click
+            click = user(reference, prediction, (1.0, 1.0, 1.0), rng)
             # A box is the whole first prompt.
             boxed = first and int(self.kinds[row, 0]) == PointKind.BOX_LOW
             if click is not None and not boxed:

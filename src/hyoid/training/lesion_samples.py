@@ -11,10 +11,19 @@ from scipy import ndimage
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hyoid.preprocess.click_region import region_channels
-from hyoid.training.lesion_cases import LesionCase
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
+from hyoid.metrics.simulated_clicks import deterministic_click
+from hyoid.preprocess.click_region import region_channels, spacing_in_use
+from hyoid.training.lesion_cases import UNKNOWN, LesionCase
 from hyoid.training.recipe import ClickRecipe
 from hyoid.volume import Quantity
+
+# Attributes that a view leaves as they were: grey values of another modality say nothing of density, and a lesion
+# enlarged as if under a magnifier nothing of a size or of the width of a border.
+_WITHOUT_GREY = ("shape", "invasion")
+_WITHOUT_SIZE = ("invasion", "density", "heterogeneity")
+# A region finer than this share of the finest one in use shows nothing but interpolation.
+_FINEST_SHARE = 0.3
 
 
 class LesionDataset(Dataset):
@@ -37,40 +46,73 @@ class LesionDataset(Dataset):
         """Image (C, D, H, W), mask (1, D, H, W), attributes (5,)."""
         case = self.cases[int(self.order[index])]
         rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
-        values, mask = drawn_region(case, self.recipe, rng)
-        image = changed_values(values, mask, self.recipe, rng)
-        return torch.from_numpy(image), torch.from_numpy(mask[None].astype(np.float32)), torch.tensor(case.attributes)
+        values, mask, spacing_mm = drawn_region(case, self.recipe, rng)
+        image, grey_changed = changed_values(values, mask, self.recipe, rng)
+        enlarged = _in_use(case, self.recipe) / spacing_mm
+        left = set(ATTRIBUTES)
+        if grey_changed:
+            left &= set(_WITHOUT_GREY)
+        if not 0.8 < enlarged < 1.2:
+            left &= set(_WITHOUT_SIZE)
+        classes = [c if name in left else UNKNOWN for name, c in zip(ATTRIBUTES, case.attributes, strict=True)]
+        return torch.from_numpy(image), torch.from_numpy(mask[None].astype(np.float32)), torch.tensor(classes)
 
 
 def drawn_region(
     case: LesionCase, recipe: ClickRecipe, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """HU and mask on a turned region that holds a voxel of the lesion near its middle; never mirrored.
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
+    """HU and mask on a turned region that holds a voxel of the lesion near its middle, and its spacing; never mirrored.
 
-    The lesion's longest extent fills a share of the region drawn from `recipe.lesion_share`, and the spacing stays
-    within the spacings that the region takes in use.
+    A share `recipe.in_use_share` of the views has the spacing that the pipeline takes for the lesion. In the others the
+    lesion's longest extent fills a share of the region drawn from `recipe.lesion_share`, whatever it is in mm: so a
+    node also stands for a tumour of 12 cm. Half of the views lie around the innermost voxel, half around any.
     """
     shape = np.array(recipe.region)
-    share = float(np.exp(rng.uniform(*np.log(recipe.lesion_share))))
-    wanted = case.extent_mm / (share * float(shape.min()))
-    spacing = float(np.clip(wanted, 0.9 * min(recipe.spacings_mm), 1.1 * max(recipe.spacings_mm)))
+    if rng.random() < recipe.in_use_share:
+        spacing = _in_use(case, recipe)
+    else:
+        share = float(np.exp(rng.uniform(*np.log(recipe.lesion_share))))
+        wanted = case.extent_mm / (share * float(shape.min()))
+        spacing = float(np.clip(wanted, _FINEST_SHARE * min(recipe.spacings_mm), 1.1 * max(recipe.spacings_mm)))
     geometry = case.patient.geometry
-    inside = np.argwhere(case.patient.ids[case.box] == case.number) + [s.start for s in case.box]
-    centre = inside[rng.integers(len(inside))] + rng.uniform(-0.5, 0.5, 3)
+    lesion = case.patient.ids[case.box] == case.number
+    corner = np.array([s.start for s in case.box])
+    inside = np.argwhere(lesion)
+    centre = inside[rng.integers(len(inside))] + corner + rng.uniform(-0.5, 0.5, 3)
+    if rng.random() < 0.5:
+        innermost = deterministic_click(lesion, np.zeros_like(lesion), geometry.spacing_mm)
+        assert innermost is not None
+        centre = np.array(innermost.point_ijk) + corner
     turn = rotation(np.deg2rad(rng.uniform(-1, 1, 3) * recipe.augmentation.rotation_deg))
     scale = spacing * rng.uniform(*recipe.augmentation.scale, 3)
     # Region voxel -> mm along the array's axes -> voxel of the patient.
     matrix = np.diag(1 / np.array(geometry.spacing_mm)) @ turn @ np.diag(scale)
     shift = rng.uniform(-0.1, 0.1, 3) * shape
     offset = centre - matrix @ ((shape - 1) / 2 + shift)
-    values = ndimage.affine_transform(
-        case.patient.image.array.astype(np.float32), matrix, offset, recipe.region, order=1, cval=-1024.0
-    )
-    mask = ndimage.affine_transform(case.mask.astype(np.float32), matrix, offset, recipe.region, order=1) > 0.5
+    part, offset = _reached(matrix, offset, recipe.region, geometry.shape)
+    hu = case.patient.image.array[part].astype(np.float32)
+    own = (case.patient.ids[part] == case.number).astype(np.float32)
+    values = ndimage.affine_transform(hu, matrix, offset, recipe.region, order=1, cval=-1024.0)
+    mask = ndimage.affine_transform(own, matrix, offset, recipe.region, order=1) > 0.5
     if not mask.any():
         place = np.round((shape - 1) / 2 + shift).astype(int)
         mask[tuple(np.clip(place, 0, shape - 1))] = True
-    return values, mask
+    return values, mask, spacing
+
+
+def _in_use(case: LesionCase, recipe: ClickRecipe) -> float:
+    return spacing_in_use(case.extent_mm, recipe.spacing_mm, recipe.spacings_mm, min(recipe.region))
+
+
+def _reached(
+    matrix: NDArray[np.float64], offset: NDArray[np.float64], region: Sequence[int], shape: Sequence[int]
+) -> tuple[tuple[slice, ...], NDArray[np.float64]]:
+    """Part of a patient that a region reaches, and the offset within it."""
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in region], indexing="ij")).reshape(3, -1)
+    at = (matrix @ corners).T + offset
+    start = np.clip(np.floor(at.min(axis=0)).astype(int) - 1, 0, np.array(shape) - 1)
+    stop = np.clip(np.ceil(at.max(axis=0)).astype(int) + 2, start + 1, shape)
+    return tuple(slice(a, b) for a, b in zip(start, stop, strict=True)), offset - start
 
 
 def rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,16 +129,16 @@ def rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def changed_values(
     hu: NDArray[np.float32], mask: NDArray[np.bool_], recipe: ClickRecipe, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Network input with other noise, sharpness and contrast; sometimes of another modality's appearance."""
+) -> tuple[NDArray[np.float32], bool]:
+    """Network input with other noise, sharpness and contrast, and whether the grey values are another modality's."""
     changes = recipe.augmentation
     hu = hu + np.float32(rng.uniform(0, changes.noise_hu)) * _grain(hu.shape, rng)
     if rng.random() < changes.blur_probability:
         hu = ndimage.gaussian_filter(hu, rng.uniform(0.4, 1.0))
     if rng.random() < recipe.remap_share:
-        return region_channels(remapped(hu, mask, rng), Quantity.MR, recipe.windows_hu)
+        return region_channels(remapped(hu, mask, rng), Quantity.MR, recipe.windows_hu), True
     hu = hu * (1 + rng.uniform(-1, 1) * changes.hu_scale) + rng.uniform(-1, 1) * changes.hu_shift
-    return region_channels(hu, Quantity.HU, recipe.windows_hu)
+    return region_channels(hu, Quantity.HU, recipe.windows_hu), False
 
 
 def remapped(hu: NDArray[np.float32], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -106,8 +148,17 @@ def remapped(hu: NDArray[np.float32], mask: NDArray[np.bool_], rng: np.random.Ge
     softness = rng.uniform(0.3, 1.2)
     inside = ndimage.gaussian_filter(mask.astype(np.float32), softness)
     level = rng.uniform(0.4, 1.6) * rng.choice((-1, 1))
-    mixed = curve + np.float32(level * rng.uniform(0.3, 1.0)) * inside
+    # Large tumours are uneven: necrosis, fat and vessels as broad spots of other values.
+    spots = rng.uniform(0, 0.6) * _spots(hu.shape, rng)
+    mixed = curve + np.float32(level * rng.uniform(0.15, 1.0)) * inside * (1 + spots)
     return ndimage.gaussian_filter(mixed, softness * rng.uniform(0, 1))
+
+
+def _spots(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Broad random unevenness of standard deviation 1; drawn on a coarse grid."""
+    coarse = rng.standard_normal([max(3, n // int(rng.integers(4, 10))) for n in shape]).astype(np.float32)
+    spots = ndimage.zoom(coarse, [n / c for n, c in zip(shape, coarse.shape, strict=True)], order=1)
+    return spots / max(float(spots.std()), 1e-6)
 
 
 def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -236,7 +236,8 @@ class ClickRecipe(_Strict):
     name: str
     version: str
     words: str
-    variant: Literal["vanilla", "refinement", "synergy", "full"]
+    # The four of the paper, and its baseline.
+    variant: Literal["unet", "vanilla", "refinement", "synergy", "full"]
     network: ClickNetworkRecipe
     # Voxels of the region around a click, and their edge when nothing is known of the lesion's size.
     region: tuple[int, int, int]
@@ -244,8 +245,10 @@ class ClickRecipe(_Strict):
     # Spacings that a region may take in use.
     spacings_mm: tuple[float, ...]
     windows_hu: tuple[tuple[float, float], ...]
-    # Longest extent of the lesion as a share of the region, in training.
+    # Longest extent of the lesion as a share of the region, in training; and the share of views that have, in place
+    # of this, the spacing that the lesion would be looked at in use.
     lesion_share: tuple[float, float]
+    in_use_share: float
     # Chance that a sample's grey values are remapped at random, as if by another modality.
     remap_share: float
     box_share: float
