@@ -148,14 +148,24 @@ def test_growth_beyond_the_old_outline_counts_as_evidence_and_is_kept():
     assert present[1] > 0.6 and np.array_equal(labels, outlined) and (followed == 1).sum() == 80
 
 
+def test_specks_without_an_earlier_outline_are_dropped_even_without_a_curve():
+    prior, mid = small_prior((6, 20, 40))
+    outlined = np.zeros(mid.array.shape, np.uint8)
+    outlined[2:4, 4:8, 4:8] = 1
+    outlined[0, 0, 0] = 2  # 0.001 ml
+    outlined[:, 10:17, 30:36] = 2  # 0.252 ml
+    probability = {label: np.where(outlined == label, 0.9, 0.0) for label in (1, 2)}
+    labels, followed, present = decide(outlined, probability, prior, None, mid)
+    assert present == {} and labels[0, 0, 0] == 0 and labels[0, 10, 30] == 2 and (labels == 1).sum() == 32
+    assert followed.max() == 3
+
+
 def test_a_lesion_outside_the_mid_scan_is_not_called_vanished(make_midrt_case, tmp_path):
     pair = pair_of(make_midrt_case(tmp_path, "a", seed=9))
     cut = pair.mid.geometry
     high = slice(0, 9)  # the balls lie around slice 11
     mid = Volume(pair.mid.array[high], Geometry((9, *cut.shape[1:]), cut.ijk_to_lps), Quantity.MR)
     numbers = np.zeros(mid.array.shape, np.uint16)
-    prior = Prior(mid, mid.with_array(numbers.astype(np.uint8), Quantity.LABEL), numbers, (1,), (5.0,), True, None)
-    assert pipeline._unseen(prior, 0.036) == (1,)
     rows = pipeline.responses((5.0,), (1,), numbers, numbers, 0.036)
     line = pipeline.response_line(1, rows[0], numbers, numbers, mid, {}, (1,))
     assert line.change == "not in the field of view" and line.after_ml is None and line.percent is None

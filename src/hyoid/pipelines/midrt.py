@@ -33,7 +33,7 @@ from hyoid.metrics.response import DEFINITION, follow, numbered_lesions, respons
 from hyoid.pipelines.midrt_report import doubts, facts, measured, registration_line, response_line, structures
 from hyoid.pipelines.structured_report import Machine, model_use
 from hyoid.preprocess.gradient_map import TumourBox
-from hyoid.preprocess.midrt_gate import check_mr, check_registration, unseen_lesions
+from hyoid.preprocess.midrt_gate import check_mr, check_registration, places_in_view, unseen_lesions
 from hyoid.preprocess.midrt_input import InputForm, Scene, channels_of, gradient_volume, scene_of
 from hyoid.preprocess.registration import Quality, Registration, carry, register
 from hyoid.report.response import ResponseReport, summary_of
@@ -83,6 +83,8 @@ class Prior:
         On the pre-treatment scan itself.
     registration : Registration or None
     quality : Quality or None
+    shown : tuple of float
+        Share of each lesion in the field of view of mid; empty where the registration was done elsewhere.
     """
 
     pre: Volume
@@ -92,6 +94,7 @@ class Prior:
     before_ml: tuple[float, ...]
     registration: Registration | None
     quality: Quality | None
+    shown: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +158,7 @@ def midrt(
     prior = prior_of(pair, on_progress)
     if prior.quality is not None:
         warnings += check_registration(prior.quality)
-    unseen = _unseen(prior, pair.mid.geometry.voxel_ml)
+    unseen = unseen_lesions(prior.shown)
 
     on_progress("gradient", 0, 1)
     gradient, boxes = gradient_volume(pair.mid, prior.outlines, form.gradient)
@@ -239,6 +242,11 @@ def prior_of(pair: Pair, on_progress: Progress = lambda stage, done, total: None
         pair.pre, pair.mid, on_progress=lambda done, total: on_progress("register", done, total)
     )
     carried = carry(numbered, registration, pair.mid.geometry)
+    places = places_in_view(numbered, registration, pair.mid.geometry)
+    for number, (_, voxels) in enumerate(places, start=1):
+        if not (carried.array == number).any():
+            # Nearest neighbour can miss a lesion of a few voxels; without a place it would be called vanished unseen.
+            carried.array[tuple(voxels.T)] = number
     if not carried.array.any():
         raise UnsuitableScanError(
             "No outline from before lies in the field of view of the mid-treatment MR.",
@@ -254,6 +262,7 @@ def prior_of(pair: Pair, on_progress: Progress = lambda stage, done, total: None
         before_ml,
         registration,
         quality,
+        tuple(share for share, _ in places),
     )
 
 
@@ -350,19 +359,20 @@ def decide(
     spacing, voxel_ml = mid.geometry.spacing_mm, mid.geometry.voxel_ml
     labels = outlined.copy()
     followed = follow(prior.numbers, prior.label_of, labels, spacing, reach_mm=REACH_MM)
-    if curve is None:
-        return labels, followed, {}
     present = {}
-    for number, label in enumerate(prior.label_of, start=1):
+    for number, label in enumerate(prior.label_of if curve else (), start=1):
+        assert curve is not None
         # Where it was, and what was found and taken for it: growth beyond the old outline counts as evidence.
         where = (prior.numbers == number) | (followed == number)
         evidence = evidence_of(probability[label], where, voxel_ml)
         present[number] = curve.probability(evidence)
         if present[number] < curve.threshold:
             labels[followed == number] = 0
+    # Specks are noise whether or not the package was calibrated.
+    new = curve or PresenceCurve()
     for number, evidence in enumerate(evidence_of_new(followed, labels, probability, prior, voxel_ml), start=1):
         where = followed == number + len(prior.label_of)
-        if evidence < curve.new_at_least or int(where.sum()) * voxel_ml < curve.new_ml:
+        if evidence < new.new_at_least or int(where.sum()) * voxel_ml < new.new_ml:
             labels[where] = 0
     return labels, follow(prior.numbers, prior.label_of, labels, spacing, reach_mm=REACH_MM), present
 
@@ -414,14 +424,6 @@ def _with_extra(
         labels.append(int(carried.array[numbers == number][0]))
         volumes.append(float((numbers == number).sum() * carried.geometry.voxel_ml))
     return tuple(labels), tuple(volumes)
-
-
-def _unseen(prior: Prior, voxel_ml: float) -> tuple[int, ...]:
-    """Lesions that the mid scan does not show; none can be told when the registration was done elsewhere."""
-    if prior.registration is None:
-        return ()
-    counts = np.bincount(prior.numbers.ravel(), minlength=len(prior.label_of) + 1)[1:]
-    return unseen_lesions(prior.before_ml, (counts * voxel_ml).tolist())
 
 
 def canonical_pair(pair: Pair) -> Pair:

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from hyoid.errors import UnsuitableScanError
 from hyoid.preprocess.mr_body import mr_body
-from hyoid.preprocess.registration import Quality
-from hyoid.volume import Quantity, Volume
+from hyoid.preprocess.registration import Quality, Registration, places_on_mid
+from hyoid.volume import Geometry, Quantity, Volume
 
 _SHORTEST_MM, _NARROWEST_MM = 50.0, 100.0
 GHOSTED = 0.12  # see `ghost_level`
@@ -113,18 +113,42 @@ def check_registration(quality: Quality) -> tuple[str, ...]:
     return tuple(found)
 
 
-def unseen_lesions(before_ml: Sequence[float], carried_ml: Sequence[float]) -> tuple[int, ...]:
-    """Numbers (from 1) of lesions that the mid image shows by less than half, because its field of view ends there.
+def places_in_view(
+    numbers: Volume, registration: Registration, mid: Geometry, *, most: int = 2000
+) -> tuple[tuple[float, NDArray[np.intp]], ...]:
+    """Of every lesion, the share that the mid scan shows, and the voxels of the mid grid that it comes to lie in.
+
+    Its place is what counts, not the volume of the carried outline: a registration also shrinks what has shrunk.
 
     Parameters
     ----------
-    before_ml, carried_ml : sequence of float
-        Volume of each lesion on its own scan, and of its outline as carried onto the mid grid.
+    numbers : Volume, LABEL
+        Lesion numbers, from 1, on the grid of pre.
+    registration : Registration
+    mid : Geometry
+    most : int
+        Voxels looked at per lesion, evenly chosen.
+
+    Returns
+    -------
+    tuple of (share, ndarray of shape (N, 3))
+    """
+    found = []
+    for number in range(1, int(numbers.array.max()) + 1):
+        voxels = np.argwhere(numbers.array == number)
+        voxels = voxels[:: max(1, len(voxels) // most)]
+        index = np.rint(mid.to_ijk(places_on_mid(numbers.geometry.to_lps(voxels), registration))).astype(np.intp)
+        inside = ((index >= 0) & (index < mid.shape)).all(axis=1)
+        found.append((float(inside.mean()), np.unique(index[inside], axis=0)))
+    return tuple(found)
+
+
+def unseen_lesions(shown: Sequence[float]) -> tuple[int, ...]:
+    """Numbers (from 1) of lesions of which the mid image shows less than half.
 
     Examples
     --------
-    >>> unseen_lesions([10.0, 4.0], [9.0, 1.0])
+    >>> unseen_lesions([0.9, 0.25])
     (2,)
     """
-    pairs = enumerate(zip(before_ml, carried_ml, strict=True), start=1)
-    return tuple(number for number, (before, carried) in pairs if carried < _LOST_SHARE * before)
+    return tuple(number for number, share in enumerate(shown, start=1) if share < _LOST_SHARE)

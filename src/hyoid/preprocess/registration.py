@@ -27,6 +27,7 @@ Progress = Callable[[int, int], None]
 WORKING_MM = 2.0
 _BODY_EDGE_MM = 8.0  # kept around the body, so that its surface is seen
 _RIGID_MM = (6.0, 3.0)
+_INVERSE_STEPS = 8
 _DEFAULTS = Settings()
 
 
@@ -173,6 +174,32 @@ def carry(volume: Volume, registration: Registration, target: Geometry, *, outsi
     image = to_sitk(volume)
     result = resampler.Execute(image if labels else sitk.Cast(image, sitk.sitkFloat32))
     return Volume(sitk.GetArrayFromImage(result), target, volume.quantity)
+
+
+def places_on_mid(points_lps: NDArray[np.float64], registration: Registration) -> NDArray[np.float64]:
+    """Where points of the pre scan lie on the mid scan.
+
+    The field leads from mid to pre; its inverse is found by iteration, which converges where the field does not fold.
+
+    Parameters
+    ----------
+    points_lps : ndarray, shape (N, 3)
+        mm, in the world of pre.
+    registration : Registration
+
+    Returns
+    -------
+    ndarray, shape (N, 3)
+        mm, in the world of mid.
+    """
+    back = np.linalg.inv(registration.rigid)
+    still = points_lps @ back[:3, :3].T + back[:3, 3]
+    places = still
+    for _ in range(_INVERSE_STEPS):
+        index = registration.geometry.to_ijk(places).T
+        shift = [ndimage.map_coordinates(part, index, order=1, mode="constant") for part in registration.field_mm]
+        places = still - np.stack(shift, axis=1)
+    return places
 
 
 def rigid_matrix(pre: Volume, mid: Volume) -> NDArray[np.float64]:
