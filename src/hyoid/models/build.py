@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -12,6 +12,16 @@ from hyoid.models.isrg import ISRG, ISRGShape
 from hyoid.models.segresnet import SegResNet, SegResNetShape
 from hyoid.models.sgrnet import SGRNetShape, build_explained_sgrnet, build_sgrnet
 from hyoid.models.unet import UNet, UNetShape
+
+_KINDS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
+    "unet": lambda a: UNet(UNetShape.cubic(**a)),
+    "unet_stages": lambda a: UNet(UNetShape(**a)),
+    "segresnet_ds": lambda a: SegResNet(SegResNetShape(**a)),
+    "sgrnet": lambda a: build_sgrnet(SGRNetShape(**a)),
+    "sgrnet_explained": lambda a: build_explained_sgrnet(SGRNetShape(**a)),
+    "isrg": lambda a: ISRG(ISRGShape(**a)),
+    "click_unet": lambda a: ClickUNet(ClickUNetShape(**a)),
+}
 
 
 def build_network(description: Mapping[str, Any]) -> nn.Module:
@@ -28,21 +38,10 @@ def build_network(description: Mapping[str, Any]) -> nn.Module:
         When the kind is unknown or its arguments are wrong.
     """
     arguments = {key: value for key, value in description.items() if key != "kind"}
+    kind = description.get("kind")
+    if kind not in _KINDS:
+        raise ValueError(f"There is no network kind {kind!r}.")
     try:
-        if description["kind"] == "unet":
-            return UNet(UNetShape.cubic(**arguments))
-        if description["kind"] == "unet_stages":
-            return UNet(UNetShape(**arguments))
-        if description["kind"] == "segresnet_ds":
-            return SegResNet(SegResNetShape(**arguments))
-        if description["kind"] == "sgrnet":
-            return build_sgrnet(SGRNetShape(**arguments))
-        if description["kind"] == "sgrnet_explained":
-            return build_explained_sgrnet(SGRNetShape(**arguments))
-        if description["kind"] == "isrg":
-            return ISRG(ISRGShape(**arguments))
-        if description["kind"] == "click_unet":
-            return ClickUNet(ClickUNetShape(**arguments))
+        return _KINDS[kind](arguments)
     except (TypeError, KeyError) as error:
-        raise ValueError(f"Arguments of network {description.get('kind')!r} are wrong: {error}") from error
-    raise ValueError(f"There is no network kind {description['kind']!r}.")
+        raise ValueError(f"Arguments of network {kind!r} are wrong: {error}") from error
