@@ -72,6 +72,10 @@ def paint_larynx(canvas: Canvas, neck: Neck, rng: Rng) -> None:
     leaf = tube([(-60, 19, 0), (-46, 25, 0), (-31, 25, 0)], [3, 8, 9], 4.2, (0.3, 0.95, 0))
     _stroke(canvas, neck, leaf, Tissue.MUCOSA, "larynx", "epiglottis")
     canvas.clear_organ(label("larynx"), outside=placed(neck, outline))
+    # Contours of the larynx (and their air) end a little above the outline; what is above is the throat's.
+    for limits, name in (((-200.0, -41.0), "oropharynx"), ((-83.0, 200.0), "trachea")):
+        levels = box((limits[0], -300, -300), (limits[1], 300, 300))
+        canvas.clear_organ(label("larynx_air"), outside=placed(neck, levels), becomes=label(name))
     _hyoid_bone(canvas, neck, rng)
 
 

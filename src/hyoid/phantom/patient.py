@@ -281,19 +281,20 @@ def _grid(
     pose: Pose, spacing_mm: tuple[float, float, float], options: PhantomOptions, rng: np.random.Generator
 ) -> tuple[Geometry, tuple[NDArray, NDArray, NDArray], tuple[int, int, int]]:
     """Scan field around the mandible: output grid, coarse grid lines (mm from the mandible), painting finer than it."""
-    top = pose.size * rng.uniform(95, 165)
+    top = pose.size * rng.uniform(72, 160)
     bottom = pose.size * (pose.apex_z_mm - rng.uniform(22, 75))
-    half = pose.size * (235 if options.whole_width else rng.uniform(115, 235))
-    low = np.array([bottom, -rng.uniform(80, 110), -half + rng.normal(0, 4)])
-    high = np.array([top, rng.uniform(170, 210), half])
-    n = np.ceil((high - low) / spacing_mm).astype(int)
+    low, high = (115, 180) if rng.random() < 0.3 else (180, 240)
+    half = pose.size * (235 if options.whole_width else rng.uniform(low, high))
+    first = np.array([bottom, -rng.uniform(80, 110), -half + rng.normal(0, 4)])
+    last = np.array([top, rng.uniform(170, 210), half])
+    n = np.ceil((last - first) / spacing_mm).astype(int)
     origin = np.round(rng.uniform((-300, -300, -1200), (0, 0, 200)), 2)
     geometry = Geometry.axial((int(n[0]), int(n[1]), int(n[2])), spacing_mm, tuple(origin.tolist()))
     block = tuple(2 if s > 2.2 else 1 for s in spacing_mm)
     lines = []
-    for a, count, s, b in zip(low, n, spacing_mm, block, strict=True):
-        first, last = a + s / b / 2, a + count * s - s / b / 2
-        lines.append(np.linspace(first, last, max(2, int(np.ceil((last - first) / COARSE_MM)) + 1)))
+    for a, count, s, b in zip(first, n, spacing_mm, block, strict=True):
+        begin, end = a + s / b / 2, a + count * s - s / b / 2
+        lines.append(np.linspace(begin, end, max(2, int(np.ceil((end - begin) / COARSE_MM)) + 1)))
     return geometry, (lines[0], lines[1], lines[2]), (block[0], block[1], block[2])
 
 
