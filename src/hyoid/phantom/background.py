@@ -38,7 +38,7 @@ def paint_background(
         How dense bone is, on the coarse grid: depth in compact bone (mm, at most 4), below zero in spongy bone.
     """
     z, y, x = canvas.coarse
-    spine = _Spine.drawn(canvas, model, rng)
+    spine, base = _Spine.drawn(canvas, model, rng), _pneumatised(canvas)
     in_brain = from_organ(_reaching_far(brain)).depth(z, y, x)
     scalp_mm = 11 + 0.8 * min(max(fat, -1), 1)
     body = np.maximum(_body(canvas, model, rng, fat), in_brain + np.float32(scalp_mm))
@@ -47,7 +47,7 @@ def paint_background(
     body = np.maximum(body, _THROAT.depth(z, y, x) + np.float32(max(fat, 0)))
     bone = canvas.map_field(model, "bone") + 0.7 * smooth_noise(z.shape, 8 / COARSE_MM, rng)
     bone -= np.float32(rng.normal(0, 0.25))
-    bone -= _pneumatised(canvas) * (np.float32(2.0) + np.float32(1.8) * smooth_noise(z.shape, 5 / COARSE_MM, rng))
+    bone -= base * (np.float32(2.0) + np.float32(1.8) * smooth_noise(z.shape, 5 / COARSE_MM, rng))
     bone -= 6 * spine.gaps
     bone[(z > 75) & (y > 25)] = -10
     bone[(z < _JAW_TOP_MM) & (y < _JAW_BACK_MM) & (z > -95)] = -10
@@ -79,7 +79,7 @@ def paint_background(
     tissue[vault > 0] = Tissue.DENSE_BONE
     tissue[vault > 1.8] = Tissue.BONE
     del vault
-    cells = _pneumatised(canvas) * (smooth_noise(z.shape, 3.5 / COARSE_MM, rng) - 0.9)
+    cells = base * (smooth_noise(z.shape, 3.5 / COARSE_MM, rng) - 0.9)
     tissue[(canvas.refine(cells.astype(np.float32)) > 0) & (tissue == Tissue.BONE)] = Tissue.AIR
     tissue[canvas.refine(np.where(spine.discs > 0, np.minimum(spine.discs, bone + 1), -1).astype(np.float32)) > 0] = (
         Tissue.DISC
@@ -93,7 +93,7 @@ def paint_background(
     _shoulders(canvas, rng)
     # Bodies of vertebrae and what holds air are a thin shell around spongy bone, which the mean of patients hides.
     shell = np.clip(1.8 - bone, -0.6, rng.uniform(1.0, 2.6))
-    spongy = np.maximum(spine.column, 0.7 * _pneumatised(canvas))
+    spongy = np.maximum(spine.column, 0.7 * base)
     return ((1 - spongy) * np.clip(bone, 0, 4) + spongy * shell).astype(np.float32)
 
 
