@@ -38,6 +38,8 @@ from hyoid.phantom.shape_model import draw_organs, load_shape_model
 from hyoid.phantom.truth import Truth, measure_truth
 from hyoid.volume import Geometry, Quantity, Volume
 
+# Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
+VERSION = 2
 LARYNX_PARTS = (1, 2, 3, 28)
 GTVP, GTVN = 1, 2
 MODALITIES = ("ct", "pet", "mr")
@@ -121,7 +123,7 @@ class PhantomOptions:
         for words, spacing in (("PET", self.pet_spacing_mm), ("MR", self.mr_spacing_mm)):
             if spacing and not (len(spacing) == 3 and all(0.3 <= s <= _COARSEST_OTHER_MM for s in spacing)):
                 raise UsageError(
-                    f"A {words} with a spacing of {spacing} mm cannot hold a node.",
+                    f"{words} with a spacing of {spacing} mm cannot hold a node.",
                     f"Choose 0.3 to {_COARSEST_OTHER_MM} mm along every axis.",
                 )
 
