@@ -11,7 +11,7 @@ from hyoid.errors import OutputError, UsageError
 from hyoid.geometry.resample import from_sitk
 from hyoid.io.dicom_series import read_series
 from hyoid.phantom.cohort import write_cohort, write_patient
-from hyoid.phantom.patient import PhantomOptions, virtual_patient
+from hyoid.phantom.patient import VERSION, PhantomOptions, virtual_patient
 from hyoid.volume import Quantity
 
 COARSE_MM = (5.0, 5.0, 5.0)
@@ -51,6 +51,8 @@ def test_refusals(tmp_path):
         write_cohort(tmp_path, n=0, seed=0)
     with pytest.raises(UsageError, match="0 workers"):
         write_cohort(tmp_path, n=1, seed=0, workers=0)
+    with pytest.raises(UsageError, match="seed -4 is negative"):
+        write_cohort(tmp_path, n=1, seed=-4)
     with pytest.raises(UsageError, match="hecktor2025 cannot hold the modalities ct"):
         write_cohort(tmp_path, n=1, seed=0, layout="hecktor2025")
     with pytest.raises(UsageError, match="cannot hold a neck"):
@@ -62,6 +64,10 @@ def test_cohorts_are_not_mixed(tmp_path):
     write_cohort(tmp_path, n=1, seed=1, spacing_mm=COARSE_MM)
     with pytest.raises(UsageError, match="made with another spacing_mm"):
         write_cohort(tmp_path, n=1, seed=1, spacing_mm=(5.0, 5.0, 4.0))
+    settings = tmp_path / "cohort.json"
+    settings.write_text(settings.read_text().replace(f'"version": {VERSION}', '"version": 1'))
+    with pytest.raises(UsageError, match="made with another version"):
+        write_cohort(tmp_path, n=1, seed=1, spacing_mm=COARSE_MM)
 
 
 FILES = {

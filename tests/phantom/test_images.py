@@ -57,7 +57,7 @@ def test_pet_is_suv_and_lies_on_the_ct(patients):
 def test_suv_max_is_read_in_the_lesion(patients):
     for patient in patients:
         assert len(patient.truth.lesions) == 1 + len(patient.truth.nodes)
-        assert patient.truth.lesions[0].suv_max <= patient.pet.array.max()
+        assert patient.truth.lesions[0].suv_max <= patient.pet.array.max() + 0.005  # two decimals
         assert all(lesion.suv_max > 0.3 for lesion in patient.truth.lesions)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 from scipy.special import ndtri
 
 from hyoid.phantom.canvas import Canvas, Tissue
-from hyoid.phantom.frame import COARSE_MM, smooth_noise
+from hyoid.phantom.frame import COARSE_MM, smooth_noise, smoothstep
 from hyoid.phantom.shape_model import Organ, ShapeModel, draw_normal
 from hyoid.phantom.solids import Array, ellipsoid, from_organ, tube
 
@@ -35,9 +35,10 @@ def paint_background(
     Returns
     -------
     ndarray
-        Depth in bone on the coarse grid, mm.
+        How dense bone is, on the coarse grid: depth in compact bone (mm, at most 4), below zero in spongy bone.
     """
     z, y, x = canvas.coarse
+    spine, base = _Spine.drawn(canvas, model, rng), _pneumatised(canvas)
     in_brain = from_organ(_reaching_far(brain)).depth(z, y, x)
     scalp_mm = 11 + 0.8 * min(max(fat, -1), 1)
     body = np.maximum(_body(canvas, model, rng, fat), in_brain + np.float32(scalp_mm))
@@ -46,6 +47,8 @@ def paint_background(
     body = np.maximum(body, _THROAT.depth(z, y, x) + np.float32(max(fat, 0)))
     bone = canvas.map_field(model, "bone") + 0.7 * smooth_noise(z.shape, 8 / COARSE_MM, rng)
     bone -= np.float32(rng.normal(0, 0.25))
+    bone -= base * (np.float32(2.0) + np.float32(1.8) * smooth_noise(z.shape, 5 / COARSE_MM, rng))
+    bone -= 6 * spine.gaps
     bone[(z > 75) & (y > 25)] = -10
     bone[(z < _JAW_TOP_MM) & (y < _JAW_BACK_MM) & (z > -95)] = -10
     bone[(np.abs(x) > _RAMUS_X_MM) & (y < _JAW_BACK_MM) & (z < _RAMUS_TOP_MM) & (z > -60)] = -10
@@ -76,11 +79,22 @@ def paint_background(
     tissue[vault > 0] = Tissue.DENSE_BONE
     tissue[vault > 1.8] = Tissue.BONE
     del vault
-    tissue[canvas.refine(_discs(canvas, model, bone, rng)) > 0] = Tissue.DISC
+    cells = base * (smooth_noise(z.shape, 3.5 / COARSE_MM, rng) - 0.9)
+    tissue[(canvas.refine(cells.astype(np.float32)) > 0) & (tissue == Tissue.BONE)] = Tissue.AIR
+    tissue[canvas.refine(np.where(spine.discs > 0, np.minimum(spine.discs, bone + 1), -1).astype(np.float32)) > 0] = (
+        Tissue.DISC
+    )
     tissue[~canvas.inside] = Tissue.OUTSIDE
     canvas.tissue = tissue
+    sinus = ellipsoid(
+        (52 + rng.uniform(-4, 4), 37, rng.uniform(-3, 3)), tuple(rng.uniform(0.7, 1.2) * np.array([9, 11, 12]))
+    )
+    canvas.paint(sinus, Tissue.AIR, only=(Tissue.BONE, Tissue.MUSCLE, Tissue.FAT))
     _shoulders(canvas, rng)
-    return bone
+    # Bodies of vertebrae and what holds air are a thin shell around spongy bone, which the mean of patients hides.
+    shell = np.clip(1.8 - bone, -0.6, rng.uniform(1.0, 2.6))
+    spongy = np.maximum(spine.column, 0.7 * base)
+    return ((1 - spongy) * np.clip(bone, 0, 4) + spongy * shell).astype(np.float32)
 
 
 def _body(canvas: Canvas, model: ShapeModel, rng: np.random.Generator, fat: float) -> Array:
@@ -124,11 +138,47 @@ def _reaching_far(organ: Organ) -> Organ:
     return replace(organ, distance_mm=np.where(far > 7, np.minimum(near, -far), near).astype(np.float32))
 
 
-def _discs(canvas: Canvas, model: ShapeModel, bone: Array, rng: np.random.Generator) -> Array:
-    """Positive in the discs between the vertebral bodies, which are about 17 mm apart in the neck."""
+@dataclass(frozen=True, eq=False)
+class _Spine:
+    """Where vertebrae are not one bar of bone, on the coarse grid.
+
+    Parameters
+    ----------
+    discs : ndarray
+        Positive in the discs between the bodies, which are about 17 mm apart in the neck.
+    gaps : ndarray
+        1 between arches, between spinous processes (which point backwards and down) and in the foramina, 0 elsewhere.
+    column : ndarray
+        1 in and around the vertebrae, 0 in the skull.
+    """
+
+    discs: Array
+    gaps: Array
+    column: Array
+
+    @classmethod
+    def drawn(cls, canvas: Canvas, model: ShapeModel, rng: np.random.Generator) -> _Spine:
+        z, y, x = canvas.coarse
+        front = np.interp(z, model.cord_z, model.cord_y) - y
+        start, period = rng.uniform(0, 17), rng.uniform(15.5, 18.5)
+        phase = (z + start - 0.3 * front) / period
+        ripple = np.cos(2 * np.pi * phase) - 0.55
+        body = np.minimum(np.minimum(front - 9, 32 - front), 13 - np.abs(x))
+        discs = np.where(z < -8, np.minimum(8 * ripple, body), -1).astype(np.float32)
+        # Arches lie half a step below the discs.
+        behind = np.cos(2 * np.pi * ((z + start + np.maximum(-front - 8, 0) * 0.6) / period - rng.uniform(0, 0.3)))
+        share = rng.uniform(-0.1, 0.4)
+        arches = smoothstep(behind, share, share + 0.5) * smoothstep(-front, 5, 9) * smoothstep(-np.abs(x), -13, -9)
+        side = smoothstep(np.abs(x), 9, 12) * smoothstep(front, -9, -5) * smoothstep(-front, -16, -11)
+        foramina = smoothstep(ripple, -0.3, 0.2) * side
+        neck = smoothstep(-z, 2, 10)
+        column = smoothstep(-z, -8, 6) * smoothstep(y, 20, 32) * smoothstep(-np.abs(x), -42, -34)
+        gaps = (neck * np.maximum(arches, foramina)).astype(np.float32)
+        return cls(discs, gaps, column.astype(np.float32))
+
+
+def _pneumatised(canvas: Canvas) -> Array:
+    """1 in the base of the skull with its mastoids, whose bone holds air and soft parts, 0 elsewhere."""
     z, y, x = canvas.coarse
-    front = np.interp(z, model.cord_z, model.cord_y) - y
-    phase = (z + rng.uniform(0, 17) - 0.3 * front) / rng.uniform(15.5, 18.5)
-    ripple = np.cos(2 * np.pi * phase) - 0.55
-    column = np.minimum(np.minimum(front - 9, 32 - front), 13 - np.abs(x))
-    return np.minimum(np.minimum(8 * ripple, column), np.where(z < -8, bone + 1, -1)).astype(np.float32)
+    inside = smoothstep(z, 18, 28) * smoothstep(-z, -72, -60) * smoothstep(y, 24, 34) * smoothstep(-y, -104, -92)
+    return (inside * smoothstep(-np.abs(x), -64, -56)).astype(np.float32)

@@ -152,15 +152,15 @@ class Canvas:
         if subsite:
             self.subsites[where][mask] = subsite
 
-    def clear_organ(self, organ: int, *, outside: Solid) -> None:
-        """Take an organ's label from voxels that are not in a solid."""
+    def clear_organ(self, organ: int, *, outside: Solid, becomes: int = 0) -> None:
+        """Take an organ's label from voxels that are not in a solid, or give them another."""
         voxels = np.nonzero(self.organs == organ)
         found = self.depth(outside)
         keep = np.zeros(self.shape, bool)
         if found is not None:
             keep[found[0]] = found[1] > 0
         gone = ~keep[voxels]
-        self.organs[tuple(axis[gone] for axis in voxels)] = 0
+        self.organs[tuple(axis[gone] for axis in voxels)] = becomes
 
     def map_field(self, model: ShapeModel, name: str) -> NDArray[np.float32]:
         """One of the population maps on the coarse grid."""

@@ -15,7 +15,7 @@ import numpy as np
 from hyoid.errors import OutputError, UsageError
 from hyoid.io.atomic import atomic_write
 from hyoid.phantom.layouts import LAYOUTS, Layout, check_layout, finish_nnunet
-from hyoid.phantom.patient import PhantomOptions, VirtualPatient, check_spacing, virtual_patient
+from hyoid.phantom.patient import VERSION, PhantomOptions, VirtualPatient, check_spacing, virtual_patient
 from hyoid.phantom.previews import SHEET_PATIENTS, contact_sheet, preview
 from hyoid.phantom.words import patient_report
 
@@ -90,8 +90,8 @@ def write_cohort(
     Raises
     ------
     UsageError
-        When the layout is unknown or cannot hold the modalities, n or workers is not positive, the spacing cannot hold
-        a neck, or the folder holds patients made otherwise.
+        When the layout is unknown or cannot hold the modalities, n or workers is not positive, the seed is negative,
+        the spacing cannot hold a neck, or the folder holds patients made otherwise.
     OutputError
         When a file cannot be written.
     """
@@ -100,6 +100,8 @@ def write_cohort(
     check_spacing(spacing_mm)
     if n < 1:
         raise UsageError(f"A cohort of {n} patients is empty.", "Ask for one or more.")
+    if seed < 0:
+        raise UsageError(f"The seed {seed} is negative.", "Choose zero or more.")
     if workers < 1:
         raise UsageError(f"{workers} workers can make nobody.", "Ask for one or more.")
     out = Path(out)
@@ -210,7 +212,8 @@ def _make(order: _Order) -> None:
 
 def _keep_settings(out: Path, spacing_mm: tuple[float, float, float], layout: str, options: PhantomOptions) -> None:
     """Write how the cohort is made; refuse to mix it with patients made otherwise."""
-    told = json.loads(json.dumps({"spacing_mm": spacing_mm, "layout": layout, "options": asdict(options)}))
+    settings = {"version": VERSION, "spacing_mm": spacing_mm, "layout": layout, "options": asdict(options)}
+    told = json.loads(json.dumps(settings))
     path = out / _SETTINGS
     if path.exists():
         there = json.loads(path.read_text(encoding="utf-8"))

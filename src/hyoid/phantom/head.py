@@ -62,8 +62,8 @@ def _nervous_system(canvas: Canvas, model: ShapeModel, organs: dict[str, Organ],
     levels = np.arange(-240.0, 36.0, 12.0)
     y = np.interp(levels, model.cord_z, model.cord_y)
     line = [(z, yy, 0.0) for z, yy in zip(levels, y, strict=True)]
-    thick = rng.uniform(0.9, 1.1)
-    canvas.paint(tube(line, 9.5 * thick, flat=1.3), Tissue.FLUID)
+    thick = rng.uniform(0.92, 1.2)
+    canvas.paint(tube(line, 8.4 * thick, flat=1.3), Tissue.FLUID)
     canvas.paint(tube(line, 5.8 * thick, flat=1.25), Tissue.CORD, organ=label("spinal_cord"))
     canvas.paint(stem, Tissue.BRAIN, organ=label("brainstem"))
 

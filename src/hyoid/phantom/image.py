@@ -14,10 +14,10 @@ from hyoid.phantom.looks import Overlay
 
 # HU of tissues without contrast medium: mean and spread between patients.
 _PLAIN_HU = {
-    Tissue.OUTSIDE: (-1000, 3), Tissue.FAT: (-100, 9), Tissue.MUSCLE: (58, 7), Tissue.SKIN: (10, 30),
+    Tissue.OUTSIDE: (-1000, 3), Tissue.FAT: (-97, 9), Tissue.MUSCLE: (55, 7), Tissue.SKIN: (10, 30),
     Tissue.AIR: (-990, 12), Tissue.LUNG: (-820, 50), Tissue.BONE: (290, 60),
-    Tissue.BRAIN: (38, 5), Tissue.CORD: (40, 8), Tissue.FLUID: (15, 7),
-    Tissue.EYE: (12, 6), Tissue.PAROTID: (-8, 22), Tissue.SUBMANDIBULAR: (52, 16), Tissue.THYROID: (105, 20),
+    Tissue.BRAIN: (32, 5), Tissue.CORD: (40, 8), Tissue.FLUID: (15, 7),
+    Tissue.EYE: (12, 6), Tissue.PAROTID: (-2, 22), Tissue.SUBMANDIBULAR: (52, 16), Tissue.THYROID: (105, 20),
     Tissue.ARTERY: (45, 5), Tissue.VEIN: (45, 5), Tissue.CARTILAGE: (160, 60), Tissue.MUCOSA: (50, 9),
     Tissue.TONGUE: (50, 11), Tissue.DENSE_BONE: (1150, 200), Tissue.TOOTH: (1700, 250), Tissue.LENS: (95, 15),
     Tissue.DISC: (100, 20), Tissue.TUMOUR: (58, 8), Tissue.NODE: (55, 8), Tissue.NECROSIS: (18, 8),
@@ -51,7 +51,7 @@ def tissue_hu(rng: np.random.Generator, wide: bool) -> NDArray[np.float32]:
 
 def render(
     canvas: Canvas,
-    bone_depth: NDArray[np.float32],
+    bone_density: NDArray[np.float32],
     rng: np.random.Generator,
     *,
     wide: bool,
@@ -64,8 +64,8 @@ def render(
     Parameters
     ----------
     canvas : Canvas
-    bone_depth : ndarray
-        Depth in bone on the coarse grid, mm.
+    bone_density : ndarray
+        How dense bone is on the coarse grid, see `paint_background`.
     wide : bool
         See `tissue_hu`.
     block : (a, b, c)
@@ -78,11 +78,17 @@ def render(
     hu = lut[canvas.tissue]
     slope = np.float32(rng.uniform(110, 220))
     bone = canvas.tissue == Tissue.BONE
-    hu[bone] += slope * np.clip(canvas.refine(bone_depth)[bone], 0, 4)
+    hu[bone] += slope * canvas.refine(bone_density)[bone]
     soft = (canvas.tissue != Tissue.OUTSIDE) & (canvas.tissue != Tissue.AIR)
     shape = canvas.coarse.shape[1:]
     grain = rng.uniform(4, 12) * smooth_noise(shape, 5 / COARSE_MM, rng) + 5 * smooth_noise(shape, 2.5 / COARSE_MM, rng)
     hu[soft] += canvas.refine(grain.astype(np.float32))[soft]
+    # Fat lies between the fibres of muscles, and vessels, nerves and septa in fat: at 4 mm both are mixtures.
+    strands = canvas.refine(np.maximum(smooth_noise(shape, 0.6, rng), 0))
+    for tissue, change in ((Tissue.MUSCLE, -rng.uniform(8, 40)), (Tissue.FAT, rng.uniform(10, 50))):
+        part = canvas.tissue == tissue
+        hu[part] += np.float32(change) * strands[part]
+        lut[tissue] = float(np.median(hu[part])) if part.any() else lut[tissue]
     for overlay in overlays:
         part = hu[overlay.where]
         part += overlay.weight * (lut[Tissue.MUSCLE] + overlay.above_muscle_hu - part)
@@ -103,7 +109,7 @@ def render(
     hu += np.float32(noise_hu) * smooth_noise(hu.shape, kernel, rng)
     hu *= np.float32(rng.uniform(0.97, 1.03))
     # Some collections count from -1024 for air, so that all their tissues are 24 HU low (OpenKBP is one).
-    offset = -24.0 if rng.random() < 0.4 else 0.0
+    offset = -24.0 if rng.random() < 0.7 else 0.0
     hu += np.float32(rng.normal(offset, 5)) + _shading(hu.shape, rng)
     if not on_table and rng.random() < 0.6:
         hu[outside] = -1024

@@ -72,6 +72,10 @@ def paint_larynx(canvas: Canvas, neck: Neck, rng: Rng) -> None:
     leaf = tube([(-60, 19, 0), (-46, 25, 0), (-31, 25, 0)], [3, 8, 9], 4.2, (0.3, 0.95, 0))
     _stroke(canvas, neck, leaf, Tissue.MUCOSA, "larynx", "epiglottis")
     canvas.clear_organ(label("larynx"), outside=placed(neck, outline))
+    # Contours of the larynx (and their air) end a little above the outline; what is above is the throat's.
+    for (low, high), name in (((-120.0, -41.0), "oropharynx"), ((-83.0, 20.0), "trachea")):
+        levels = box((low, -20, -50), (high, 100, 50))
+        canvas.clear_organ(label("larynx_air"), outside=placed(neck, levels), becomes=label(name))
     _hyoid_bone(canvas, neck, rng)
 
 

@@ -110,7 +110,7 @@ def _gullet(canvas: Canvas, rng: Rng) -> None:
     levels = np.arange(-240.0, -80.0, 12.0)
     shift = rng.uniform(0, 5)
     line = [(z, _airway_y(z, 14.5), shift * min(1, (-82 - z) / 20)) for z in levels]
-    size = rng.uniform(0.85, 1.15)
+    size = rng.uniform(0.9, 1.25)
     gullet = tube(line, 8.5 * size, rng.uniform(1.3, 1.8))
     canvas.paint(gullet.grown(2), Tissue.FAT, only=(Tissue.MUSCLE,))
     canvas.paint(gullet, Tissue.MUSCLE, organ=label("oesophagus"), spare=HARD)

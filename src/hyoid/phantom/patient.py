@@ -38,6 +38,8 @@ from hyoid.phantom.shape_model import draw_organs, load_shape_model
 from hyoid.phantom.truth import Truth, measure_truth
 from hyoid.volume import Geometry, Quantity, Volume
 
+# Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
+VERSION = 2
 LARYNX_PARTS = (1, 2, 3, 28)
 GTVP, GTVN = 1, 2
 MODALITIES = ("ct", "pet", "mr")
@@ -121,7 +123,7 @@ class PhantomOptions:
         for words, spacing in (("PET", self.pet_spacing_mm), ("MR", self.mr_spacing_mm)):
             if spacing and not (len(spacing) == 3 and all(0.3 <= s <= _COARSEST_OTHER_MM for s in spacing)):
                 raise UsageError(
-                    f"A {words} with a spacing of {spacing} mm cannot hold a node.",
+                    f"{words} with a spacing of {spacing} mm cannot hold a node.",
                     f"Choose 0.3 to {_COARSEST_OTHER_MM} mm along every axis.",
                 )
 
@@ -281,19 +283,20 @@ def _grid(
     pose: Pose, spacing_mm: tuple[float, float, float], options: PhantomOptions, rng: np.random.Generator
 ) -> tuple[Geometry, tuple[NDArray, NDArray, NDArray], tuple[int, int, int]]:
     """Scan field around the mandible: output grid, coarse grid lines (mm from the mandible), painting finer than it."""
-    top = pose.size * rng.uniform(95, 165)
+    top = pose.size * rng.uniform(72, 160)
     bottom = pose.size * (pose.apex_z_mm - rng.uniform(22, 75))
-    half = pose.size * (235 if options.whole_width else rng.uniform(115, 235))
-    low = np.array([bottom, -rng.uniform(80, 110), -half + rng.normal(0, 4)])
-    high = np.array([top, rng.uniform(170, 210), half])
-    n = np.ceil((high - low) / spacing_mm).astype(int)
+    low, high = (115, 180) if rng.random() < 0.3 else (180, 240)
+    half = pose.size * (235 if options.whole_width else rng.uniform(low, high))
+    first = np.array([bottom, -rng.uniform(80, 110), -half + rng.normal(0, 4)])
+    last = np.array([top, rng.uniform(170, 210), half])
+    n = np.ceil((last - first) / spacing_mm).astype(int)
     origin = np.round(rng.uniform((-300, -300, -1200), (0, 0, 200)), 2)
     geometry = Geometry.axial((int(n[0]), int(n[1]), int(n[2])), spacing_mm, tuple(origin.tolist()))
     block = tuple(2 if s > 2.2 else 1 for s in spacing_mm)
     lines = []
-    for a, count, s, b in zip(low, n, spacing_mm, block, strict=True):
-        first, last = a + s / b / 2, a + count * s - s / b / 2
-        lines.append(np.linspace(first, last, max(2, int(np.ceil((last - first) / COARSE_MM)) + 1)))
+    for a, count, s, b in zip(first, n, spacing_mm, block, strict=True):
+        begin, end = a + s / b / 2, a + count * s - s / b / 2
+        lines.append(np.linspace(begin, end, max(2, int(np.ceil((end - begin) / COARSE_MM)) + 1)))
     return geometry, (lines[0], lines[1], lines[2]), (block[0], block[1], block[2])
 
 
