@@ -2,11 +2,12 @@
 
     python scripts/measure_models.py organs WORK VALIDATION
     python scripts/measure_models.py tumour WORK VALIDATION
-    python scripts/measure_models.py sgrnet WORK VALIDATION [--held-out WORK/ablation/held_out.json]
+    python scripts/measure_models.py sgrnet WORK VALIDATION [--figure docs/sgrnet-reliability.svg]
 
 WORK is the folder of `make weights`, VALIDATION `../shared/data/openkbp/validation`. `organs` measures the packages
 `organs` and `neck` together, as they are used, and before SGRNet is trained: a structure that was not learned is taken
-from the package here, and SGRNet must see the organ maps it will meet in use.
+from the package here, and SGRNet must see the organ maps it will meet in use. `sgrnet` comes after `hyoid calibrate`,
+which puts temperatures, thresholds and bands of doubt into the manifest.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from typing import Any
 
 import numpy as np
 
+from hyoid.anatomy.involvement import words_of_field
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.interfaces.installed import OUTLINING
 from hyoid.interfaces.places import cache_folder
 from hyoid.io.model_package import CARD, Manifest, ModelPackage, read_manifest, read_package, write_manifest
+from hyoid.metrics.calibration import reliability
 from hyoid.pipelines import measurement
+from hyoid.pipelines.sgrnet_calibration import BINS, EVERY_FIELD, before_and_after, calibration_rows, uncalibrated
 from hyoid.pipelines.structured_report import Machine, ReportModels, localise_tumour, outline_organs, target_mask
+from hyoid.report.reliability import Reliability, reliability_svg
+from hyoid.training.involvement import UNKNOWN
 
 BF16_CASES = 4
 SEED = 0
@@ -88,7 +94,7 @@ def main() -> None:
     parser.add_argument("model", choices=("organs", "tumour", "sgrnet"))
     parser.add_argument("work", type=Path)
     parser.add_argument("validation", type=Path)
-    parser.add_argument("--held-out", type=Path, help="sgrnet: held_out.json of `hyoid ablate` with the same recipe")
+    parser.add_argument("--figure", type=Path, help="sgrnet: write the reliability diagram of these patients here")
     arguments = parser.parse_args()
     measured = {"organs": organs, "tumour": tumour, "sgrnet": sgrnet}[arguments.model](arguments)
     for name, found in measured.items():
@@ -160,27 +166,38 @@ def tumour(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def sgrnet(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Calibration from cross-validation inside the training patients; average precision beside its baselines."""
+    """Average precision beside its baselines; what the probabilities are worth before and after calibration."""
     organs, neck, tumour, package, ct_only = (
         read_package(package_of(arguments.work, name)) for name in (*OUTLINING, "tumour", "sgrnet", "sgrnet-ct-only")
     )
     manifest = package.manifest
-    fitted: dict[str, Any] = {}
-    if arguments.held_out is not None:
-        held_out = json.loads(arguments.held_out.read_text(encoding="utf-8"))
-        row = f"{manifest.network['variant']}-{manifest.network['backbone']}"
-        scores = [np.array(of_seed) for of_seed in held_out["rows"][row]]
-        fitted = measurement.calibration(manifest.labels, np.array(held_out["truth"]), scores)
-    package = dataclasses.replace(package, manifest=manifest.model_copy(update=fitted))
     models = ReportModels(organs, neck, tumour, package)
     rows = measurement.measure_involvement(arguments.validation, models, {"ct_only": ct_only}, MACHINE, tell)
+    fields, rows = measurement.told_of(rows, manifest.supported)
     metrics: dict[str, Any] = {
         "data": data_words(rows),
-        "average_precision": measurement.ranking_table(rows, manifest.labels, np.random.default_rng(SEED)),
+        "average_precision": measurement.ranking_table(rows, fields, np.random.default_rng(SEED)),
     }
-    if fitted:
-        metrics["calibration"] = measurement.reliability_table(rows, manifest.labels)
-    return {"sgrnet": {"metrics": metrics, **fitted}}
+    virtual = [name for name in manifest.preprocessing.get("virtual_only", ()) if name in manifest.supported]
+    if virtual:
+        there = measurement.measure_involvement(arguments.work / "virtual-held-out", models, {}, MACHINE, tell)
+        table = measurement.ranking_table(there, manifest.supported, np.random.default_rng(SEED))
+        metrics |= {"virtual_n": len(there), "average_precision_virtual": {name: table[name] for name in virtual}}
+    if "calibration_held_out" in manifest.metrics:
+        metrics["calibration_held_out"] = manifest.metrics["calibration_held_out"]
+    truth = np.stack([row.truth for row in rows])
+    after = np.stack([row.scores["sgrnet"] for row in rows])
+    before = uncalibrated(after, fields, manifest.temperatures)
+    metrics["calibration"] = before_and_after(fields, truth, before, after, np.random.default_rng(SEED))
+    if arguments.figure is not None:
+        known = truth != UNKNOWN
+        panels = [("Uncalibrated", before)] + ([("Calibrated", after)] if manifest.temperatures else [])
+        drawn = [
+            Reliability(f"{words} ({known.sum()} answers)", reliability(truth[known], s[known], n_bins=BINS))
+            for words, s in panels
+        ]
+        arguments.figure.write_text(reliability_svg(drawn), encoding="utf-8")
+    return {"sgrnet": {"metrics": metrics}}
 
 
 def tell(done: int, total: int) -> None:
@@ -208,21 +225,21 @@ def card(manifest: Manifest) -> str:
         parts.append(dice_rows(manifest.metrics["dice"]))
     if "average_precision" in manifest.metrics:
         parts.append(ranking_rows(manifest.metrics["average_precision"]))
-    if "calibration" in manifest.metrics:
-        parts.append(calibration_rows(manifest))
+    if "average_precision_virtual" in manifest.metrics:
+        parts += virtual_parts(manifest.metrics)
+    if manifest.task == "classification":
+        parts += calibration_parts(manifest)
     if "transfer" in manifest.metrics:
         parts.append(transfer_rows(manifest.metrics))
     unlearned = [n for n in manifest.labels if n not in manifest.supported]
     if unlearned:
-        parts.append(f"Not learned well enough, so never outlined: {', '.join(BY_NAME[n].words for n in unlearned)}.")
+        parts.append(f"Not learned well enough, so never outlined: {', '.join(words_of_field(n) for n in unlearned)}.")
     if manifest.bf16_agreement:
         lowest = min(manifest.bf16_agreement, key=lambda n: manifest.bf16_agreement[n])
         parts.append(
             f"bfloat16 against float32 on {BF16_CASES} scans: lowest Dice {manifest.bf16_agreement[lowest]:.4f} "
             f"({lowest}); bfloat16 is used where every structure reaches 0.999."
         )
-    if manifest.task == "classification" and not manifest.temperatures:
-        parts.append("Probabilities are not calibrated.")
     parts += ["## Where it fails", *[f"- {limit}" for limit in LIMITS[manifest.name]]]
     parts += [
         "## Made by",
@@ -267,12 +284,12 @@ def ranking_rows(table: dict[str, dict[str, Any]]) -> str:
     """Markdown rows of average precision."""
     rows = ["| label | n | prevalence | SGRNet | CT only | plain overlap |", "|---|---|---|---|---|---|"]
     for name, row in table.items():
-        words = "**mean**" if name == "mean" else BY_NAME[name].words
+        words = "**mean**" if name == "mean" else words_of_field(name)
         values = []
         for scorer in ("sgrnet", "ct_only", "overlap"):
             interval = row.get(f"{scorer}_interval")
             tail = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-            values.append(("undefined" if row[scorer] is None else f"{row[scorer]:.3f}") + tail)
+            values.append(("-" if row[scorer] is None else f"{row[scorer]:.3f}") + tail)
         rows.append(f"| {words} | {row['n']} | {row['prevalence']:.2f} | {' | '.join(values)} |")
     rows.append(
         "\nAverage precision. CT only: DenseNet121 trained the same way without priors. Plain overlap: share of the "
@@ -281,24 +298,41 @@ def ranking_rows(table: dict[str, dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def calibration_rows(manifest: Manifest) -> str:
-    """Markdown rows of temperature, threshold, band of doubt, and what the probabilities are worth."""
-    rows = [
-        "| label | n | temperature | threshold | equivocal | calibration error | Brier | Brier of the prevalence |",
-        "|---|---|---|---|---|---|---|---|",
+def virtual_parts(metrics: dict[str, Any]) -> list[str]:
+    """Markdown: fields that virtual patients alone teach, measured on virtual patients."""
+    rows = ["| label | n | prevalence | SGRNet | plain overlap |", "|---|---|---|---|---|"]
+    for name, row in metrics["average_precision_virtual"].items():
+        values = ["undefined" if row[key] is None else f"{row[key]:.3f}" for key in ("sgrnet", "overlap")]
+        rows.append(f"| {words_of_field(name)} | {row['n']} | {row['prevalence']:.2f} | {' | '.join(values)} |")
+    return [
+        f"Taught by virtual patients only, and measured on {metrics['virtual_n']} virtual patients training did not "
+        "see, which says nothing certain of real ones (average precision):",
+        "\n".join(rows),
     ]
-    for name, row in manifest.metrics["calibration"].items():
-        low, high = manifest.equivocal[name]
-        cells = [BY_NAME[name].words, str(row["n"]), f"{manifest.temperatures[name]:.2f}"]
-        cells += [f"{manifest.thresholds[name]:.2f}", f"{low:.2f}-{high:.2f}"]
-        cells += [f"{row[key]:.3f}" for key in ("ece", "brier", "brier_of_prevalence")]
-        rows.append(f"| {' | '.join(cells)} |")
-    rows.append(
-        "\nTemperature, threshold (best F1) and band of doubt (a fifth of the patients) were fitted by "
-        "cross-validation inside the training patients; the errors are of the patients above. The last column "
-        "promises everybody the share of positives among them."
-    )
-    return "\n".join(rows)
+
+
+def calibration_parts(manifest: Manifest) -> list[str]:
+    """Markdown: what the probabilities are worth, out of fold inside the training patients and on those above."""
+    here = manifest.metrics["calibration"]
+    if not manifest.temperatures:
+        overall = here[EVERY_FIELD]
+        words = {}
+        for key in ("ece", "brier"):
+            low, high = overall[f"{key}_before_interval"]
+            words[key] = f"{overall[f'{key}_before']:.3f} ({low:.3f} to {high:.3f})"
+        return [
+            f"Probabilities are not calibrated: over all labels of these patients, calibration error (ECE) "
+            f"{words['ece']}, Brier score {words['brier']}; promising everybody the prevalence scores "
+            f"{overall['brier_of_prevalence']:.3f}."
+        ]
+    held_out = manifest.metrics["calibration_held_out"]
+    return [
+        "### Probabilities",
+        "Temperature, threshold (best F1) and band of doubt (a fifth of the patients) were fitted on out-of-fold "
+        "predictions of the training patients. The last column promises everybody the share of positives.",
+        calibration_rows(manifest, held_out["table"], held_out["data"]),
+        calibration_rows(manifest, here, f"{manifest.metrics['data']}; they chose nothing."),
+    ]
 
 
 if __name__ == "__main__":

@@ -54,6 +54,29 @@ def test_the_compiled_network_agrees_with_torch(package, tmp_path):
     assert np.allclose(compiled.run(x), wanted, atol=1e-4)
 
 
+def test_every_output_of_a_network_is_there(tmp_path):
+    network = {"kind": "sgrnet", "variant": "organ_modulation", "backbone": "efficientnet-b0", "outputs": 2}
+    network |= {"organ_labels": 4, "channels": 8}
+    torch.manual_seed(0)
+    plain = build_network(network).eval()
+    described = manifest(network | {"kind": "sgrnet_explained"})
+    weights = {name: t.numpy() for name, t in plain.state_dict().items()}
+    write_package(tmp_path / "two", described, weights, licence="x", card="x")
+    package = read_package(tmp_path / "two")
+    shape = (1, 1, 32, 32, 32)
+    inputs = [np.random.default_rng(k).random(shape, np.float32).round(k % 2) for k in range(3)]
+    compiled = runtime.load_runtime(package, [shape] * 3, cache=tmp_path / "cache", precision="f32")
+    logits, attention = compiled.run_all(*inputs)
+    assert attention.shape == (1, 1, 8, 8, 8)
+    assert np.array_equal(compiled.run(*inputs), logits)
+    stored = build_network(network).eval()
+    stored.load_state_dict({n: torch.from_numpy(a) for n, a in package.arrays().items()})
+    with torch.inference_mode():
+        wanted = stored.explained(*[torch.from_numpy(a) for a in inputs])
+    assert np.allclose(logits, wanted[0].numpy(), atol=1e-4)
+    assert np.allclose(attention, wanted[1].numpy(), atol=1e-4)
+
+
 def test_the_second_load_does_not_trace(package, tmp_path):
     first = runtime.load_runtime(package, [SHAPE], cache=tmp_path / "cache")
     second = runtime.load_runtime(package, [SHAPE], cache=tmp_path / "cache")

@@ -5,11 +5,10 @@ from sklearn.metrics import average_precision_score
 from hyoid.pipelines.measurement import (
     InvolvementScores,
     OutlineScores,
-    calibration,
     dice,
     dice_table,
     ranking_table,
-    reliability_table,
+    told_of,
     transfer_table,
 )
 from hyoid.training.involvement import UNKNOWN
@@ -81,24 +80,23 @@ def test_average_precision_leaves_unknown_labels_out():
     assert table["mean"]["sgrnet_interval"][0] < table["mean"]["sgrnet"] < table["mean"]["sgrnet_interval"][1]
 
 
-def test_calibration_is_fitted_per_field_on_known_patients():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 1.5, (4000, 2))
-    truth = (rng.random((4000, 2)) < 1 / (1 + np.exp(-logits))).astype(float)
-    truth[::2, 1] = UNKNOWN
-    scores = 1 / (1 + np.exp(-logits * (1, 4)))
-    found = calibration(("larynx", "mandible"), truth, [scores, scores])
-    assert found["temperatures"] == pytest.approx({"larynx": 1, "mandible": 4}, rel=0.15)
-    low, high = found["equivocal"]["mandible"]
-    assert low <= found["thresholds"]["mandible"] <= high
-    known = truth[:, 1] != UNKNOWN
-    probability = 1 / (1 + np.exp(-logits[known, 1] * 4 / found["temperatures"]["mandible"]))
-    assert ((probability >= low) & (probability <= high)).mean() == pytest.approx(0.2, abs=0.01)
+def test_labels_that_nobody_tells_are_left_out():
+    cases = [
+        InvolvementScores(
+            c.name, np.append(c.truth, np.float32(UNKNOWN)), {"sgrnet": np.append(c.scores["sgrnet"], 0.5)}
+        )
+        for c in answers()
+    ]
+    fields, kept = told_of(cases, ("larynx", "mandible", "lip"))
+    assert fields == ("larynx", "mandible")
+    assert all(len(row.truth) == len(row.scores["sgrnet"]) == 2 for row in kept)
 
 
-def test_reliability_stands_beside_the_prevalence():
+def test_a_scorer_that_does_not_answer_a_label_has_no_number_there():
     cases = answers()
-    row = reliability_table(cases, ("larynx", "mandible"))["mandible"]
-    known = np.array([c.truth[1] for c in cases if c.truth[1] != UNKNOWN])
-    assert row["n"] == 15
-    assert row["brier_of_prevalence"] == pytest.approx(known.mean() * (1 - known.mean()), abs=1e-3)
+    for case in cases:
+        case.scores["ct_only"][1] = np.nan
+    table = ranking_table(cases, ("larynx", "mandible"), np.random.default_rng(0))
+    assert table["larynx"]["ct_only"] is not None
+    assert table["mandible"]["ct_only"] is None
+    assert table["mean"]["ct_only"] is None

@@ -3,8 +3,10 @@ import pytest
 
 from hyoid.errors import UsageError
 from hyoid.io.files import write_nifti
+from hyoid.pipelines.sgrnet_calibration import read_held_out
+from hyoid.pipelines.sgrnet_training import train_fold
 from hyoid.training.cases import find_cases
-from hyoid.training.classification import ReportCase, ReportDataset, train_classification
+from hyoid.training.classification import ReportCase, ReportDataset, taught_fields, train_classification
 from hyoid.training.involvement import UNKNOWN, involvement_targets
 from hyoid.training.recipe import load_recipe
 from hyoid.volume import Geometry, Quantity, Volume
@@ -63,6 +65,47 @@ def test_every_case_is_seen_once_before_any_is_seen_twice():
     optimiser = recipe.optimiser.model_copy(update={"steps_per_epoch": 5, "batch": 2})
     order = ReportDataset(list(report_cases(5)), recipe.model_copy(update={"optimiser": optimiser}), 0).order
     assert sorted(order[:5]) == sorted(order[5:]) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_folds_together_calibrate_a_package(tmp_path, capsys):
+    import sys
+
+    from hyoid.interfaces import cli
+    from hyoid.io.model_package import read_manifest
+
+    recipe = load_recipe("sgrnet", "smoke")
+    given = list(report_cases(10))
+    files = [tmp_path / f"fold-{fold}" / "held_out.json" for fold in (0, 1)]
+    for fold, file in enumerate(files):
+        train_fold(recipe, given, file.parent, fold=fold, device="cpu")
+    package = train_classification(recipe, given, tmp_path / "run", device="cpu")
+    answers = read_held_out(files, read_manifest(package))
+    assert answers.truth.shape == answers.scores.shape == (4, 5)
+    arguments = [word for file in files for word in ("--held-out", str(file))]
+    sys.argv = ["hyoid", "calibrate", str(package), *arguments, "--out", str(tmp_path / "calibration")]
+    try:
+        cli.main()
+    except SystemExit as end:
+        assert not end.code
+    manifest = read_manifest(package)
+    assert set(manifest.temperatures) == set(manifest.thresholds) == set(FIELDS)
+    # The mandible is always involved here and the left parotid gland never: nothing to decide.
+    assert "mandible" not in manifest.equivocal
+    assert "larynx" in manifest.equivocal
+    assert manifest.metrics["calibration_held_out"]["table"]["all"]["n"] == 4
+    assert {p.name for p in (tmp_path / "calibration").iterdir()} == {
+        "calibration.json",
+        "calibration.md",
+        "reliability.svg",
+    }
+    assert "Calibration error" in "".join(capsys.readouterr())
+
+
+def test_fields_with_too_few_examples_are_not_delivered():
+    recipe = load_recipe("sgrnet", "smoke").model_copy(update={"least_examples": 2})
+    assert taught_fields(recipe, list(report_cases(4))) == ("larynx",)
+    assert taught_fields(recipe.model_copy(update={"least_examples": 3}), list(report_cases(4))) == ()
 
 
 @pytest.mark.filterwarnings("ignore")

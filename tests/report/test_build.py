@@ -321,6 +321,14 @@ def test_classifier_speaks_where_nothing_is_measured():
     assert (outside.section, outside.value, outside.region) == (OUTSIDE, f"Not predicted: {meaning}", None)
 
 
+def test_what_virtual_patients_alone_taught_is_said():
+    answers = {"lip": Involvement(0.7, 0.5, "overlap", None, "virtual patients only")}
+    answers["tonsil"] = Involvement(0.2, 0.5, "overlap")
+    report = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
+    assert report.line("lip").evidence[0].note.endswith("; taught by virtual patients only")
+    assert "taught" not in report.line("tonsil").evidence[0].note
+
+
 def test_between_yes_and_no_the_classifier_says_equivocal():
     def doubtful(p, band=(0.4, 0.7)):
         return Involvement(p, 0.5, "m", band)

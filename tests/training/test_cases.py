@@ -67,6 +67,57 @@ def test_a_virtual_tumour_becomes_a_target_with_the_margins_of_planning(tmp_path
     assert case.mask("larynx_air").sum() == 10 * 4
 
 
+def write_volumes(folder, **arrays):
+    folder.mkdir(parents=True)
+    for name, array in arrays.items():
+        kind = Quantity.HU if array.dtype.kind == "i" else Quantity.LABEL
+        write_nifti(Volume(array, Geometry.axial(array.shape, SPACING, (-80, -70, 0)), kind), folder / f"{name}.nii.gz")
+
+
+def body():
+    hu, labels = np.full((40, 40, 44), -1024, np.int16), np.zeros((40, 40, 44), np.uint8)
+    hu[:, 5:35, 5:39] = 40
+    return hu, labels
+
+
+def test_a_cuboid_is_the_box_around_the_primary_and_its_nodes_do_not_count(tmp_path):
+    hu, lesions = body()
+    lesions[20, 20, 22] = lesions[21, 21, 23] = 1  # touch over a corner: one box of 2 x 2 x 2
+    lesions[30, 30, 30] = 2
+    write_volumes(tmp_path / "phantom_1_0000", ct=hu, lesions=lesions, organs=np.zeros_like(lesions))
+    files = find_cases(tmp_path)[0]
+    assert load_case(files, SPACING, "primary").mask("target_region").sum() == 2
+    assert load_case(files, SPACING, "cuboid").mask("target_region").sum() == 8
+
+
+def test_cuboids_of_layout_sgrnet_are_read_and_only_its_organs_are_known(tmp_path):
+    hu, cuboids = body()
+    cuboids[20:23, 20:24, 22:24] = 1
+    cuboids[30, 30, 30] = 2
+    write_volumes(tmp_path / "phantom_1_0000", ct=hu, cuboids=cuboids, organs=np.zeros_like(cuboids))
+    files = find_cases(tmp_path)[0]
+    case = load_case(files, SPACING, "cuboid")
+    assert case.mask("target_region").sum() == 3 * 4 * 2
+    assert "tongue" in case.known
+    assert "mandible" not in case.known
+    assert "target_region" not in load_case(files, SPACING).known
+
+
+def test_the_ct_of_a_petct_folder_is_a_case_with_its_primary(tmp_path):
+    hu, lesions = body()
+    lesions[20, 20, 22:25] = 1
+    lesions[30, 30, 30] = 2
+    write_volumes(tmp_path / "CHUM-001", **{"CHUM-001__CT": hu, "CHUM-001__PT": hu, "CHUM-001": lesions})
+    (files,) = find_cases(tmp_path)
+    assert not files.virtual
+    case = load_case(files, SPACING, "primary")
+    assert (case.mask("target_region").sum(), case.known) == (3, {"target_region"})
+
+
+def test_a_planning_target_is_no_cuboid(openkbp):
+    assert "target_region" not in load_case(find_cases(openkbp)[0], SPACING, "cuboid").known
+
+
 @pytest.mark.shared
 def test_the_real_training_split_has_170_patients(shared_data):
     files = find_cases(shared_data / "openkbp" / "train")

@@ -45,14 +45,14 @@ _AROUND: Mapping[str, tuple[str, ...]] = {
 
 
 def is_organ(field: str) -> bool:
-    """Whether a field is an organ of its own, not a line of the template.
+    """Whether a field is an organ of its own, not a line of the template; thyroid and cricoid cartilage are lines.
 
     Examples
     --------
-    >>> is_organ("parotid_left"), is_organ("parotid_gland")
-    (True, False)
+    >>> is_organ("parotid_left"), is_organ("parotid_gland"), is_organ("thyroid_cartilage")
+    (True, False, False)
     """
-    return field in BY_NAME
+    return field in BY_NAME and field not in FIELD_BY_KEY
 
 
 def organs_of_field(field: str) -> tuple[str, ...]:

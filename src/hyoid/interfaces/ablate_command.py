@@ -39,7 +39,7 @@ def ablate(
         str,
         typer.Argument(help="sgrnet-table1|2, gradient-fold0|5fold, hecktor-table5, isrg-table2|3 or isrg-clicks."),
     ],
-    data: Annotated[Path, typer.Option(help="Folder of cases: for cross-validation, or (isrg) a virtual cohort.")],
+    data: Annotated[Path, typer.Option(help="For cross-validation: cases, or (isrg, --preset virtual) a cohort.")],
     out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
     validation: Annotated[
         Path | None,

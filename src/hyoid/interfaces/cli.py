@@ -15,6 +15,7 @@ import hyoid
 from hyoid.errors import HyoidError
 from hyoid.interfaces import (
     ablate_command,
+    calibrate_command,
     evaluate_command,
     grand_challenge_command,
     lesion_command,
@@ -51,6 +52,7 @@ app.command("predict")(predict_command.predict)
 app.command("phantom")(phantom_command.phantom)
 app.command("train")(train_command.train)
 app.command("ablate")(ablate_command.ablate)
+app.command("calibrate")(calibrate_command.calibrate)
 app.command("serve")(serve_command.serve)
 app.add_typer(models_command.app, name="models")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from hyoid.interfaces.installed import OUTLINING, load_model, load_models, packa
 from hyoid.interfaces.places import cache_folder, device_named
 
 HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
-FOLDS = 5  # of the PET/CT and mid-treatment systems
+FOLDS = 5  # of all systems but the localisers
 
 
 def train(
@@ -25,7 +26,8 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
     preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
     fold: Annotated[
-        int | None, typer.Option(min=0, max=FOLDS - 1, help="Leave out this half (midrt, petct: fifth) of them.")
+        int | None,
+        typer.Option(min=0, max=FOLDS - 1, help="Leave out this half (tumour; else fifth) of them."),
     ] = None,
     start: Annotated[
         str | None, typer.Option(help="Package whose weights to begin with; for preset ct_fm: ct_fm.")
@@ -119,7 +121,10 @@ def train(
                 cache=cache_folder(),
                 on_progress=teller.progress,
             )
-            package = classification.train_classification(
+            learn = (
+                classification.train_classification if fold is None else partial(sgrnet_training.train_fold, fold=fold)
+            )
+            package = learn(
                 chosen,
                 cases,
                 out,

@@ -19,14 +19,6 @@ from hyoid.anatomy.structures import BY_NAME, ORGANS, structure_mask
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
-from hyoid.metrics.calibration import (
-    band_of_doubt,
-    best_f1_threshold,
-    brier_score,
-    expected_calibration_error,
-    fit_temperature,
-    scaled,
-)
 from hyoid.metrics.comparison import Ratio, bootstrap_interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision, mean_average_precision
 from hyoid.pipelines.structured_report import (
@@ -41,7 +33,6 @@ from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_
 from hyoid.training.involvement import UNKNOWN, involvement_targets, overlap_shares
 from hyoid.volume import Quantity, Volume
 
-DOUBTFUL_SHARE = 0.2  # of held-out patients, those nearest to the threshold, whose answer is "equivocal"
 T = TypeVar("T")
 Counter = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -82,7 +73,7 @@ class InvolvementScores:
     truth : ndarray, shape (N,)
         Involvement labels; `UNKNOWN` where not contoured.
     scores : dict of str to ndarray of shape (N,)
-        By scorer.
+        By scorer; NaN for a label that it does not answer.
     """
 
     name: str
@@ -161,6 +152,7 @@ def measure_involvement(
     """
     manifest = models.sgrnet.manifest
     smallest, share = (manifest.preprocessing[name] for name in ("min_volume_ml", "involvement_share"))
+    rule, fields = manifest.preprocessing.get("organ_rule", "target"), manifest.supported
 
     def scores(case: CaseFiles) -> InvolvementScores:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
@@ -170,9 +162,9 @@ def measure_involvement(
         ranked = {}
         for scorer, package in {"sgrnet": models.sgrnet, **others}.items():
             answers = classify(ct, organs, logits, package, machine).answers
-            ranked[scorer] = np.array([answers[name].probability for name in manifest.labels])
-        ranked["overlap"] = overlap_shares(organs, target, manifest.labels)
-        return InvolvementScores(case.name, involvement_targets(case, manifest.labels, share), ranked)
+            ranked[scorer] = np.array([answers[n].probability if n in answers else np.nan for n in fields])
+        ranked["overlap"] = overlap_shares(organs, target, fields)
+        return InvolvementScores(case.name, involvement_targets(case, fields, share, rule), ranked)
 
     return _each(folder, scores, on_progress)
 
@@ -235,6 +227,17 @@ def mean_ap(truth: NDArray, scores: NDArray) -> float | None:
     return mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), scores).mean
 
 
+def told_of(
+    rows: Sequence[InvolvementScores], fields: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[InvolvementScores, ...]]:
+    """The fields whose truth some patient tells, and the rows with these alone."""
+    told = (np.stack([row.truth for row in rows]) != UNKNOWN).any(axis=0)
+    kept = tuple(
+        InvolvementScores(row.name, row.truth[told], {name: s[told] for name, s in row.scores.items()}) for row in rows
+    )
+    return tuple(name for name, is_told in zip(fields, told, strict=True) if is_told), kept
+
+
 def ranking_table(
     rows: Sequence[InvolvementScores], fields: Sequence[str], rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
@@ -247,69 +250,26 @@ def ranking_table(
         table[name] = {"n": int(known.sum()), "prevalence": round(float(truth[known, k].mean()), 3)}
         for scorer in scorers:
             scores = np.stack([row.scores[scorer] for row in rows])[:, k]
-            table[name][scorer] = _rounded(average_precision(truth[known, k], scores[known]))
+            answered = not np.isnan(scores[known]).any()
+            table[name][scorer] = _rounded(average_precision(truth[known, k], scores[known])) if answered else None
     overall: dict[str, Any] = {"n": len(rows)}
     prevalences = [table[name]["prevalence"] for name in fields]
     overall["prevalence"] = round(float(np.mean(prevalences)), 3)
     for scorer in scorers:
         scores = np.stack([row.scores[scorer] for row in rows])
+        overall[scorer] = None
+        if np.isnan(scores).any():
+            continue
 
         def statistic(drawn: NDArray, scores: NDArray = scores) -> float | None:
             return mean_ap(truth[drawn], scores[drawn])
 
         interval = bootstrap_statistic(statistic, len(rows), rng)
-        assert interval is not None
         overall[scorer] = _rounded(mean_ap(truth, scores))
+        if interval is None:
+            continue
         overall[f"{scorer}_interval"] = [round(interval.low, 3), round(interval.high, 3)]
     table["mean"] = overall
-    return table
-
-
-def calibration(fields: Sequence[str], truth: NDArray, scores: Sequence[NDArray]) -> dict[str, dict[str, Any]]:
-    """Temperature, threshold and band of doubt per field, from patients held out of training.
-
-    Parameters
-    ----------
-    fields : sequence of str
-    truth : ndarray, shape (n, fields)
-        1, 0 or `UNKNOWN`.
-    scores : sequence of ndarray, shape (n, fields)
-        Probabilities, one array per training seed; all count alike.
-
-    Returns
-    -------
-    dict
-        `temperatures`, `thresholds` and `equivocal`, as a manifest holds them; thresholds and bands are on the scale of
-        the probabilities after the temperature.
-    """
-    found: dict[str, dict[str, Any]] = {"temperatures": {}, "thresholds": {}, "equivocal": {}}
-    for k, name in enumerate(fields):
-        known = truth[:, k] != UNKNOWN
-        outcome = np.concatenate([truth[known, k]] * len(scores))
-        promised = np.concatenate([s[known, k] for s in scores])
-        temperature = fit_temperature(outcome, promised)
-        probability = scaled(promised, temperature)
-        threshold = best_f1_threshold(outcome, probability)
-        found["temperatures"][name] = round(temperature, 3)
-        found["thresholds"][name] = round(threshold, 3)
-        found["equivocal"][name] = tuple(round(p, 3) for p in band_of_doubt(probability, threshold, DOUBTFUL_SHARE))
-    return found
-
-
-def reliability_table(rows: Sequence[InvolvementScores], fields: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Calibration error, Brier score and their counterpart of always promising the prevalence, per field."""
-    truth = np.stack([row.truth for row in rows])
-    scores = np.stack([row.scores["sgrnet"] for row in rows])
-    table = {}
-    for k, name in enumerate(fields):
-        known = truth[:, k] != UNKNOWN
-        outcome, promised = truth[known, k], scores[known, k]
-        table[name] = {
-            "n": int(known.sum()),
-            "ece": _rounded(expected_calibration_error(outcome, promised, n_bins=5)),
-            "brier": _rounded(brier_score(outcome, promised)),
-            "brier_of_prevalence": _rounded(brier_score(outcome, np.full(known.sum(), outcome.mean()))),
-        }
     return table
 
 

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,11 +23,10 @@ from hyoid.io.atomic import atomic_write
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
 from hyoid.pipelines.measurement import mean_ap
-from hyoid.training.classification import ClassificationTraining, ReportCase, predict_classification
-from hyoid.training.folds import stratified_folds
+from hyoid.training.classification import ReportCase, fold_of_cases, learn, predict_classification
 from hyoid.training.involvement import UNKNOWN
 from hyoid.training.recipe import ClassificationRecipe
-from hyoid.training.run import Progress, fit, quiet
+from hyoid.training.run import Progress, quiet
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def ablate(
         of_row = recipe.model_copy(update={"variant": row.variant, "backbone": row.backbone, "heatmap": row.heatmap})
         known, unseen = training(of_row), checking(of_row)
         truth = np.stack([case.target for case in known])
-        fold_of = stratified_folds(truth, folds, np.random.default_rng(recipe.seed))
+        fold_of = fold_of_cases(known, folds, recipe.seed)
         scores[row.name] = []
         for seed in range(seeds):
             held_out, check = np.zeros(truth.shape), np.zeros((folds, len(unseen), truth.shape[1]))
@@ -275,9 +273,7 @@ def _run(
         raise UsageError(
             f"{folder.name} in the output folder is of another recipe or other cases.", "Choose an empty --out."
         )
-    lightning.seed_everything(recipe.seed, verbose=False)
-    module = ClassificationTraining(recipe, [c for c, out in zip(known, left_out, strict=True) if not out])
-    fit(module, recipe.optimiser, folder, device=device, on_progress=quiet)
+    module = learn(recipe, [c for c, out in zip(known, left_out, strict=True) if not out], folder, device=device)
     held_out = predict_classification(module, [c for c, out in zip(known, left_out, strict=True) if out])
     check = predict_classification(module, unseen)
     content = {

@@ -7,24 +7,35 @@ learn to trust heatmaps that are better than those it meets later.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
+from hyoid.io.atomic import atomic_write
 from hyoid.io.files import read_image
 from hyoid.io.model_package import ModelPackage
+from hyoid.pipelines.sgrnet_calibration import HELD_OUT, HeldOut
 from hyoid.pipelines.structured_report import Machine, localise_tumour, outline_organs, sgrnet_inputs, target_mask
 from hyoid.training.cases import OPENKBP_ORGANS, CaseFiles, find_cases
-from hyoid.training.classification import ReportCase
+from hyoid.training.classification import (
+    ReportCase,
+    fold_of_cases,
+    learn,
+    network_description,
+    predict_classification,
+    save_classifier,
+)
 from hyoid.training.involvement import UNKNOWN, involvement_targets, known_fields, overlap_shares
 from hyoid.training.recipe import ClassificationRecipe
 from hyoid.training.run import Progress, quiet
 from hyoid.volume import Quantity
 
 HEATMAPS = ("gaussian", "probability")
+FOLDS = 5
 
 
 def prepared_cases(
@@ -77,6 +88,50 @@ def prepared_cases(
     if not usable:
         raise UsageError("No case has both organ contours and a high-dose target.", "Give OpenKBP's folder.")
     return usable
+
+
+def train_fold(
+    recipe: ClassificationRecipe,
+    cases: Sequence[ReportCase],
+    out: Path,
+    *,
+    fold: int,
+    start: Mapping[str, Tensor] | None = None,
+    device: str = "auto",
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train without one of five stratified folds, and say what the network answers on that fold.
+
+    Parameters
+    ----------
+    recipe : ClassificationRecipe
+    cases : sequence of ReportCase
+        All of them.
+    out : Path
+        Gets `package/` and `held_out.json`, for `hyoid calibrate`.
+    fold : int
+        0 to 4.
+    start, device, on_progress
+        As `train_classification`.
+    """
+    left_out = fold_of_cases(cases, FOLDS, recipe.seed) == fold
+    learned = [case for case, is_out in zip(cases, left_out, strict=True) if not is_out]
+    held_out = [case for case, is_out in zip(cases, left_out, strict=True) if is_out]
+    if not learned or not held_out:
+        raise UsageError(f"{len(cases)} cases cannot be divided into {FOLDS} folds.", "Give more cases.")
+    module = learn(recipe, learned, out, start=start, device=device, on_progress=on_progress)
+    answers = HeldOut(
+        fields=recipe.fields,
+        network=network_description(recipe),
+        heatmap=recipe.heatmap,
+        fold=fold,
+        cases=tuple(case.name for case in held_out),
+        truth=tuple(tuple(row) for row in np.stack([case.target for case in held_out]).tolist()),
+        scores=tuple(tuple(row) for row in predict_classification(module, held_out).tolist()),
+    )
+    with atomic_write(out / HELD_OUT) as temporary:
+        temporary.write_text(answers.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return save_classifier(recipe, learned, module, out)
 
 
 def _prepared(

@@ -18,10 +18,13 @@ from torch.utils.data import Dataset
 from hyoid.anatomy.involvement import labels_of_field
 from hyoid.anatomy.structures import ORGANS
 from hyoid.errors import UsageError
+from hyoid.metrics.ranking import mean_average_precision
 from hyoid.models.build import build_network
 from hyoid.models.ct_fm import CTFMClassifier, load_encoder
 from hyoid.training.averaged import AveragedTraining
-from hyoid.training.involvement import virtual_only
+from hyoid.training.early_stopping import StopOnScore
+from hyoid.training.folds import stratified_folds
+from hyoid.training.involvement import UNKNOWN, virtual_only
 from hyoid.training.losses import asymmetric_loss
 from hyoid.training.recipe import AugmentationRecipe, ClassificationRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package
@@ -188,10 +191,62 @@ def train_classification(
     UsageError
         When the backbone needs published weights and there are none, or they are not its.
     """
+    module = learn(recipe, cases, out, start=start, device=device, on_progress=on_progress)
+    return save_classifier(recipe, cases, module, out)
+
+
+def learn(
+    recipe: ClassificationRecipe,
+    cases: Sequence[ReportCase],
+    out: Path,
+    *,
+    start: Mapping[str, Tensor] | None = None,
+    device: str = "auto",
+    on_progress: Progress = quiet,
+) -> ClassificationTraining:
+    """Train one variant; with early stopping, a stratified part of the cases only decides when to stop.
+
+    Parameters and errors as of `train_classification`; no package is written.
+    """
     lightning.seed_everything(recipe.seed, verbose=False)
-    module = ClassificationTraining(recipe, cases, start)
-    fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
-    keys = ("window_hu", "values", "heatmap", "sigma_per_extent", "threshold", "min_volume_ml", "involvement_share")
+    rule = recipe.early_stopping
+    if rule is None:
+        module = ClassificationTraining(recipe, cases, start)
+        fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+        return module
+    aside = fold_of_cases(cases, rule.folds, recipe.seed) == 0
+    truth = np.stack([case.target for case in cases])[aside]
+    watched = [case for case, is_aside in zip(cases, aside, strict=True) if is_aside]
+    if mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), np.zeros(truth.shape)).mean is None:
+        raise UsageError("No patient set aside for early stopping has a positive label.", "Give more cases.")
+
+    def score(module: AveragedTraining) -> float:
+        assert isinstance(module, ClassificationTraining)
+        scores = predict_classification(module, watched)
+        mean = mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), scores).mean
+        assert mean is not None
+        return mean
+
+    module = ClassificationTraining(
+        recipe, [c for c, is_aside in zip(cases, aside, strict=True) if not is_aside], start
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    stop = StopOnScore(score, every=rule.every_epochs, patience=rule.patience, journal=out / "validation.jsonl")
+    fit(module, recipe.optimiser, out, device=device, on_progress=on_progress, callbacks=[stop])
+    stop.restore(module)
+    return module
+
+
+def fold_of_cases(cases: Sequence[ReportCase], folds: int, seed: int) -> NDArray[np.int64]:
+    """Fold of every case, multi-label stratified; the same for the same cases, folds and seed."""
+    return stratified_folds(np.stack([case.target for case in cases]), folds, np.random.default_rng(seed))
+
+
+def save_classifier(
+    recipe: ClassificationRecipe, cases: Sequence[ReportCase], module: ClassificationTraining, out: Path
+) -> Path:
+    """Write the package of a training on these cases to `out/package`."""
+    constants = ("window_hu", "values", "heatmap", "sigma_per_extent", "threshold", "min_volume_ml")
     return save_package(
         recipe,
         module,
@@ -200,7 +255,7 @@ def train_classification(
         labels=recipe.fields,
         supported=taught_fields(recipe, cases),
         patch=recipe.grid,
-        preprocessing={key: getattr(recipe, key) for key in keys}
+        preprocessing={key: getattr(recipe, key) for key in (*constants, "involvement_share", "organ_rule")}
         | {"virtual_only": list(virtual_only(recipe.fields, recipe.organ_rule))},
     )
 
@@ -214,10 +269,13 @@ def taught_fields(recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> 
 
 def predict_classification(module: ClassificationTraining, cases: Sequence[ReportCase]) -> NDArray[np.float64]:
     """Probabilities of cases, shape (n, N), by the averaged weights of a training."""
-    network = module.average.module.eval()
+    network = module.average.module
+    network.eval()
+    place = next(network.parameters()).device
     rows = []
     with torch.inference_mode():
         for case in cases:
-            views = [torch.from_numpy(a.astype(np.float32))[None, None] for a in (case.ct, case.organs, case.heatmap)]
-            rows.append(torch.sigmoid(network(*views))[0].double().numpy())
+            arrays = (case.ct, case.organs, case.heatmap)
+            views = [torch.from_numpy(a.astype(np.float32))[None, None].to(place) for a in arrays]
+            rows.append(torch.sigmoid(network(*views))[0].double().cpu().numpy())
     return np.stack(rows)

@@ -81,6 +81,15 @@ class SegmentationRecipe(_Strict):
     licence: str
 
 
+class EarlyStoppingRecipe(_Strict):
+    """Stop when the mean average precision of patients set aside no longer rises, and keep the best weights."""
+
+    # One of so many multi-label-stratified parts of the training patients is set aside.
+    folds: int = 5
+    every_epochs: int = 1
+    patience: int
+
+
 class ClassificationRecipe(_Strict):
     """Recipe of SGRNet and its variants."""
 
@@ -98,6 +107,7 @@ class ClassificationRecipe(_Strict):
     organ_rule: Literal["target", "tumour"] = "target"
     # A field with fewer positives or fewer negatives counts as not taught.
     least_examples: int = 0
+    early_stopping: EarlyStoppingRecipe | None = None
     involvement_share: float
     spacing_mm: tuple[float, float, float]
     window_hu: tuple[float, float]

@@ -1,0 +1,106 @@
+import json
+
+import numpy as np
+import pytest
+
+from hyoid.anatomy.structures import BY_NAME
+from hyoid.errors import UsageError
+from hyoid.io.files import write_nifti
+from hyoid.training.cases import find_cases
+from hyoid.training.involvement import UNKNOWN, involvement_targets, known_fields, overlap_shares, virtual_only
+from hyoid.volume import Geometry, Quantity, Volume
+
+GRID = Geometry.axial((20, 20, 40), (3, 4, 4))  # 0.048 ml a voxel
+
+
+def patient(folder, lesions, *, truth=True, **involved):
+    organs = np.zeros(GRID.shape, np.uint8)
+    organs[5:15, 5:15, 5:15] = BY_NAME["tongue"].label
+    organs[5:15, 5:15, 30:32] = BY_NAME["carotid_left"].label
+    organs[0:2, 0:2, 0:2] = BY_NAME["mandible"].label
+    folder = folder / "phantom_1_0000"
+    folder.mkdir()
+    ct = np.zeros(GRID.shape, np.int16)
+    label = Quantity.LABEL
+    for name, array, kind in (("ct", ct, Quantity.HU), ("organs", organs, label), ("lesions", lesions, label)):
+        write_nifti(Volume(array, GRID, kind), folder / f"{name}.nii.gz")
+    if truth:
+        (folder / "truth.json").write_text(json.dumps({"involved": involved}))
+    return find_cases(folder.parent)[0]
+
+
+def lesions(primary=(), node=()):
+    marked = np.zeros(GRID.shape, np.uint8)
+    for label, box in ((1, primary), (2, node)):
+        if box:
+            marked[tuple(slice(*edge) for edge in box)] = label
+    return marked
+
+
+def test_a_line_of_the_template_is_what_the_truth_says(tmp_path):
+    case = patient(tmp_path, lesions(primary=((5, 6), (5, 6), (5, 7))), lip=True, tonsil=False)
+    assert involvement_targets(case, ("lip", "tonsil", "orbit"), 0.05).tolist() == [1, 0, 0]
+
+
+def test_a_cartilage_is_a_line_of_the_template_though_an_organ_has_its_name(tmp_path, openkbp):
+    case = patient(tmp_path, lesions(), thyroid_cartilage=True)
+    assert involvement_targets(case, ("thyroid_cartilage",), 0.05).tolist() == [1]
+    assert involvement_targets(find_cases(openkbp)[0], ("cricoid_cartilage",), 0.05).tolist() == [UNKNOWN]
+
+
+def test_nodes_count_where_nodes_reach(tmp_path):
+    # Two voxels are 0.096 ml, more than 0.05.
+    case = patient(tmp_path, lesions(node=((5, 6), (5, 6), (29, 32))), carotid_arteries_ijv=False, oral_tongue=False)
+    assert involvement_targets(case, ("carotid_arteries_ijv", "oral_tongue"), 0.05).tolist() == [1, 0]
+
+
+def test_a_single_voxel_is_no_overlap_of_a_large_structure_but_of_a_small_one(tmp_path):
+    case = patient(tmp_path, lesions(primary=((5, 6), (5, 6), (5, 6))))
+    assert involvement_targets(case, ("tongue",), 0.05, "tumour").tolist() == [0]
+    (tmp_path / "small").mkdir()
+    case = patient(tmp_path / "small", lesions(primary=((0, 1), (0, 1), (0, 1))))
+    assert involvement_targets(case, ("mandible",), 0.05, "tumour").tolist() == [1]  # one of eight voxels
+
+
+def test_an_organ_is_covered_by_lesions_with_their_margin(tmp_path):
+    # 8 mm around a line of ten voxels covers a fifth of the tongue and more; the overlap itself is 1 %.
+    case = patient(tmp_path, lesions(primary=((10, 11), (10, 11), (5, 15))))
+    assert involvement_targets(case, ("tongue", "mandible"), 0.05).tolist() == [1, 0]
+    assert involvement_targets(case, ("tongue",), 0.5).tolist() == [0]
+
+
+def test_what_a_virtual_patient_lacks_is_unknown_and_truth_is_needed(tmp_path):
+    case = patient(tmp_path, lesions(primary=((10, 11), (10, 11), (5, 15))))
+    assert involvement_targets(case, ("larynx",), 0.05).tolist() == [UNKNOWN]
+    (tmp_path / "untold").mkdir()
+    untold = patient(tmp_path / "untold", lesions(), truth=False)
+    with pytest.raises(UsageError, match=r"no truth\.json"):
+        involvement_targets(untold, ("tongue",), 0.05)
+
+
+def test_real_patients_say_nothing_of_what_only_virtual_ones_tell(openkbp):
+    case = find_cases(openkbp)[0]
+    assert involvement_targets(case, ("parotid_left", "lip"), 0.05).tolist() == [1, UNKNOWN]
+    assert involvement_targets(case, ("parotid_left",), 0.05, "tumour").tolist() == [UNKNOWN]
+    assert virtual_only(("parotid_left", "lip"), "target") == ("lip",)
+    assert virtual_only(("parotid_left", "lip"), "tumour") == ("parotid_left", "lip")
+
+
+def test_the_plain_rule_takes_all_organs_of_a_field():
+    organs, target = np.zeros((2, *GRID.shape), np.uint8)
+    organs[0, 0, :10] = BY_NAME["parotid_left"].label
+    organs[0, 1, :10] = BY_NAME["parotid_right"].label
+    target[0, 0, :5] = 1
+    volumes = [Volume(array, GRID, Quantity.LABEL) for array in (organs, target)]
+    assert overlap_shares(*volumes, ("parotid_left", "parotid_gland", "lip", "skull_base")).tolist() == [
+        0.5,
+        0.25,
+        0,
+        0,
+    ]
+
+
+def test_a_field_that_nobody_knows_is_refused():
+    known_fields(("lip", "mandible"))
+    with pytest.raises(UsageError, match="no field 'nose'"):
+        known_fields(("lip", "nose"))
