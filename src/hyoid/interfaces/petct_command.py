@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.report_command import EMPTY_OR_FAILED, write_dicom
 from hyoid.io.atomic import output_folder
 from hyoid.io.files import write_nifti
+from hyoid.io.model_package import ModelPackage
 from hyoid.io.petct import Activity, PetCtStudy, PetRequest, read_petct
 from hyoid.io.study import Study
 from hyoid.pipelines.petct import PetCtModels
@@ -170,14 +172,14 @@ def run_record(
         "packages": {name: version(name) for name in ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")},
         "machine": {"system": platform.system(), "processor": platform.machine(), "device": machine.device},
         "models": {
-            package.manifest.name: {
+            name: {
                 "version": package.manifest.version,
                 "sha256": package.manifest.sha256,
                 "licence": package.manifest.licence,
                 "training_data": package.manifest.training_data,
                 "precision": result.precisions[package.manifest.name],
             }
-            for package in used
+            for name, package in told_apart(used).items()
         },
         "input": {
             "ct": _scan(study.ct),
@@ -190,6 +192,18 @@ def run_record(
         "empty": result.report.empty,
         "failed": result.report.failed,
     }
+
+
+def told_apart(used: Sequence[ModelPackage]) -> dict[str, ModelPackage]:
+    """Packages by name; folds of one recipe have the same name and are numbered from the second on."""
+    named: dict[str, ModelPackage] = {}
+    for package in used:
+        name, number = package.manifest.name, 1
+        while name in named:
+            number += 1
+            name = f"{package.manifest.name} ({number})"
+        named[name] = package
+    return named
 
 
 def _scan(study: Study) -> dict[str, object]:
