@@ -97,6 +97,12 @@ def test_a_study_becomes_targets_uptake_and_a_report(patient, study, rules, tmp_
     assert "SUVmax" in (out / "report.html").read_text()
 
 
+def test_folds_of_one_recipe_are_all_in_the_record():
+    used = [package("petct-head", "head"), *[package("petct-resenc", "fine") for _ in range(3)]]
+    names = ["petct-head", "petct-resenc", "petct-resenc (2)", "petct-resenc (3)"]
+    assert list(petct_command.told_apart(used)) == names
+
+
 def test_ct_alone_is_stated(study, rules, tmp_path):
     out = tmp_path / "out"
     arguments = ["petct", str(study), "--out", str(out), "--no-organs", "--ct-only", "--json"]

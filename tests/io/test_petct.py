@@ -8,6 +8,7 @@ from hyoid.errors import (
     InputRefusedError,
     MissingTagError,
     SeriesError,
+    UnreadableFileError,
     UnsuitableScanError,
     UsageError,
     WrongQuantityError,
@@ -175,6 +176,16 @@ def test_a_folder_of_several_patients_is_refused(tmp_path):
     write_nifti(Volume(HU.astype(np.int16), CT_GRID, Quantity.HU), folder / "B__CT.nii.gz")
     with pytest.raises(UsageError, match="2 patients"):
         read_petct(folder)
+
+
+def test_a_folder_of_patients_folders_and_a_path_that_is_not_there_are_told_apart(tmp_path):
+    for name in ("A", "B"):
+        files(tmp_path / "cohort" / name, (f"{name}__CT.nii.gz", f"{name}__PT.nii.gz"))
+    with pytest.raises(UsageError, match=r"2 patient\(s\) in folders of their own"):
+        read_petct(tmp_path / "cohort")
+    for request in (None, PetRequest(file=tmp_path / "pet.nii.gz")):
+        with pytest.raises(UnreadableFileError, match="does not exist"):
+            read_petct(tmp_path / "ct.nii.gz", request)
 
 
 def test_only_activity_becomes_suv():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from hyoid.interfaces.report_command import write_dicom
 from hyoid.interfaces.results import finish, run_record, scan_record
 from hyoid.io.atomic import output_folder
 from hyoid.io.files import write_nifti
+from hyoid.io.model_package import ModelPackage
 from hyoid.io.petct import Activity, PetRequest, read_petct
 from hyoid.pipelines.petct import PetCtModels
 from hyoid.pipelines.petct_report import PetCtReport, petct_report
@@ -142,10 +144,11 @@ def run_petct(order: PetCtOrder, teller: Teller) -> PetCtReport:
         write_nifti(result.targets.labels, folder / "targets.nii.gz")
         teller.progress("write", 2, 2)
         write_dicom(folder, study.ct, result.labels, teller)
+        used = told_apart((*order.models.all, *outlining))
         record = run_record(
             result.report,
-            {package.manifest.name: package for package in (*order.models.all, *outlining)},
-            result.precisions,
+            used,
+            {name: result.precisions[package.manifest.name] for name, package in used.items()},
             {
                 "ct": scan_record(study.ct),
                 "pet": None if study.pet is None else scan_record(study.pet),
@@ -158,3 +161,15 @@ def run_petct(order: PetCtOrder, teller: Teller) -> PetCtReport:
         )
         (folder / "run.json").write_text(json.dumps(record, indent=1))
     return result
+
+
+def told_apart(used: Sequence[ModelPackage]) -> dict[str, ModelPackage]:
+    """Packages by name; folds of one recipe have the same name and are numbered from the second on."""
+    named: dict[str, ModelPackage] = {}
+    for package in used:
+        name, number = package.manifest.name, 1
+        while name in named:
+            number += 1
+            name = f"{package.manifest.name} ({number})"
+        named[name] = package
+    return named

@@ -87,7 +87,9 @@ def train(
                 fold=fold,
                 find_head=_head_finder(head),
                 device=accelerator,
-                processes=int(os.environ.get("WORLD_SIZE", "1")),  # torchrun's word
+                processes=run.Processes(  # torchrun's words
+                    int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("GROUP_WORLD_SIZE", "1"))
+                ),
                 logger=logger,
                 on_progress=teller.progress,
             )

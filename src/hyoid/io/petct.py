@@ -9,7 +9,14 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from hyoid.errors import GeometryError, InputRefusedError, SeriesError, UnsuitableScanError, UsageError
+from hyoid.errors import (
+    GeometryError,
+    InputRefusedError,
+    SeriesError,
+    UnreadableFileError,
+    UnsuitableScanError,
+    UsageError,
+)
 from hyoid.io import dicom_headers as headers
 from hyoid.io.dicom_headers import Instance
 from hyoid.io.dicom_series import read_series
@@ -119,6 +126,8 @@ def read_petct(
         When options contradict each other.
     """
     path, request = Path(path), request or PetRequest()
+    if not path.exists():
+        raise UnreadableFileError("The study does not exist.", "Check the path.")
     pair = _files(path, request)
     if pair is not None:
         return _from_files(*pair, request)
@@ -278,6 +287,7 @@ def _files(path: Path, request: PetRequest) -> tuple[Path, Path | None, bool] | 
                 )
             if found:
                 return _beside(found[0], ending, other, request)
+        _require_no_cohort(path)
         return None
     if not (path.is_file() and image_suffix(path)):
         return None
@@ -285,6 +295,14 @@ def _files(path: Path, request: PetRequest) -> tuple[Path, Path | None, bool] | 
         if _named(path, ending):
             return _beside(path, ending, other, request)
     return path, request.file, False
+
+
+def _require_no_cohort(folder: Path) -> None:
+    """Refuse a folder of patients' folders."""
+    inner = [p for p in sorted(folder.iterdir()) if p.is_dir()]
+    cases = sum(any(_named(f, ending) for f in p.iterdir() for ending, _ in _PAIRS) for p in inner)
+    if cases:
+        raise UsageError(f"The folder holds {cases} patient(s) in folders of their own.", "Give the folder of one.")
 
 
 def _named(path: Path, ending: str) -> bool:

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,24 @@ from hyoid.training.targets_cases import FindHead, load_targets_cases
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, words)."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Data-parallel training under `torchrun`; every process takes the recipe's batch.
+
+    Parameters
+    ----------
+    on_each : int
+        Processes on each machine.
+    machines : int
+    """
+
+    on_each: int = 1
+    machines: int = 1
+
+
+ONE = Processes()
 
 
 def quiet(stage: str, done: int, total: int, words: str) -> None:
@@ -103,7 +122,7 @@ def train_targets(
     fold: int | None = None,
     find_head: FindHead | None = None,
     device: str = "auto",
-    processes: int = 1,
+    processes: Processes = ONE,
     logger: str = "",
     on_progress: Progress = quiet,
 ) -> Path:
@@ -121,8 +140,7 @@ def train_targets(
     find_head : callable, optional
         For cases whose head is not outlined; without it the whole scan is searched.
     device : {"auto", "cpu", "cuda"}
-    processes : int
-        More than one under `torchrun`: data-parallel training.
+    processes : Processes
     logger : {"", "tensorboard", "mlflow"}
         Beside `metrics.jsonl`.
     on_progress : Progress
@@ -220,7 +238,7 @@ def fit(
     on_progress: Progress,
     callbacks: Sequence[Callback] = (),
     validate_every: int = 1,
-    processes: int = 1,
+    processes: Processes = ONE,
     logger: str = "",
 ) -> None:
     """Run Lightning's loop to the recipe's last step, from the last checkpoint when there is one."""
@@ -231,9 +249,10 @@ def fit(
     )
     trainer = lightning.Trainer(
         accelerator=device,
-        devices=processes,
+        devices=processes.on_each,
+        num_nodes=processes.machines,
         # The averaged copy of the weights never meets the loss.
-        strategy="ddp_find_unused_parameters_true" if processes > 1 else "auto",
+        strategy="auto" if processes == ONE else "ddp_find_unused_parameters_true",
         precision=optimiser.precision,
         max_epochs=epochs,
         max_steps=optimiser.steps,

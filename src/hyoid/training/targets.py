@@ -57,9 +57,10 @@ class TargetsTraining(AveragedTraining):
         self._counts = torch.zeros(2, len(recipe.labels))
 
     def epoch_data(self, epoch: int) -> TargetsPatches:
-        """Random patches."""
+        """Random patches; Lightning deals them out to the processes, each of which takes all steps."""
         optimiser = self.recipe.optimiser
-        return TargetsPatches(self.cases, self.recipe, epoch, optimiser.steps_per_epoch * optimiser.batch)
+        count = optimiser.steps_per_epoch * optimiser.batch * self.trainer.world_size
+        return TargetsPatches(self.cases, self.recipe, epoch, count)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of one batch."""
@@ -92,10 +93,11 @@ class TargetsTraining(AveragedTraining):
             self.shown.append((image[0, 0].cpu().float().numpy(), labels[0].cpu().numpy(), predicted[0].cpu().numpy()))
 
     def on_validation_epoch_end(self) -> None:
-        """Dice over all voxels of all held-out patches, by class."""
+        """Dice over all voxels of all held-out patches, by class, of all processes."""
+        counts = self.trainer.strategy.reduce(self._counts, reduce_op="sum")
         for k, name in enumerate(self.recipe.labels):
-            if k and self._counts[1, k]:
-                self.log(f"validation_dice_{name}", self._counts[0, k] / self._counts[1, k], sync_dist=True)
+            if k and counts[1, k]:
+                self.log(f"validation_dice_{name}", counts[0, k] / counts[1, k], sync_dist=True)
 
 
 class ValidationPictures(Callback):
