@@ -65,12 +65,13 @@ def test_a_target_that_does_not_exist(study, tmp_path):
     assert isinstance(result.exception, UsageError)
 
 
-def test_mr(tmp_path):
+@pytest.mark.parametrize("modality", [[], ["--modality", "MR"]])
+def test_mr(tmp_path, modality):
     rng = np.random.default_rng(0)
     mr = rng.uniform(50, 90, (20, 40, 40)).astype(np.float32)
     mr[6:14, 14:26, 14:26] += 400
     write_nifti(Volume(mr, Geometry.axial(mr.shape, (3, 2, 2)), Quantity.MR), tmp_path / "mr.nii.gz")
-    result = run(tmp_path / "mr.nii.gz", "--click", "10,20,20", "--modality", "MR", "--out", tmp_path / "out")
+    result = run(tmp_path / "mr.nii.gz", "--click", "10,20,20", *modality, "--out", tmp_path / "out")
     assert result.exit_code in (0, 5), result.output
     assert (tmp_path / "out" / "report.html").is_file()
 

@@ -136,6 +136,16 @@ def test_refusals_are_said_and_change_nothing(client, action, status, words):
     assert client.get(f"/api/sessions/{view['session']}").json()["revision"] == view["revision"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/api/sessions", b"{"), ("/api/sessions", b'{"study": 5}'), ("/api/sessions/abc/actions", b"nonsense")],
+)
+def test_nonsense_is_refused_in_words(client, path, body):
+    answer = client.post(path, content=body)
+    assert answer.status_code == 400
+    assert "not understood" in answer.json()["problem"]
+
+
 def test_broken_zip_and_unknown_study_are_refused(client):
     answer = begin(client, "broken.zip")
     assert answer.status_code == 422

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +17,12 @@ from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.interfaces.report_command import write_dicom
 from hyoid.interfaces.results import EMPTY_OR_FAILED
+from hyoid.interfaces.studies import MODALITIES
 from hyoid.io.atomic import output_folder
 from hyoid.io.files import write_nifti
 from hyoid.io.study import Study, read_study
 from hyoid.pipelines.click_session import AddLesion, AddPrompt, ClickSession, LesionState, Target
+from hyoid.pipelines.click_workspace import first_readable
 from hyoid.pipelines.lesion import Outline, Scan, outlined
 from hyoid.pipelines.lesion_report import anatomy_of, lesion_report, target_labels
 from hyoid.pipelines.structured_report import Machine, outline_organs
@@ -40,7 +43,9 @@ def lesion(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hyoid-lesion"),
     target: Annotated[str, typer.Option(help="What the lesion is: GTVp or GTVn.")] = "GTVp",
-    modality: Annotated[str, typer.Option(help="CT, MR or PT; volume files: CT or MR.")] = "CT",
+    modality: Annotated[
+        str, typer.Option(help="CT, MR or PT; by default the first of these that the study holds.")
+    ] = "",
     series: Annotated[str | None, typer.Option(help="Series UID, number or description.")] = None,
     organs: Annotated[
         bool,
@@ -60,11 +65,10 @@ def lesion(
     cache = cache_folder()
     with teller.bars():
         network = ClickNetwork(load_model(model), device=device_named(device), cache=cache / "regions")
-        read = read_study(
-            study,
-            modality=modality,
-            series=series,
-            on_progress=lambda done, total: teller.progress("read", done, total),
+        progress = partial(teller.progress, "read")
+        attempts = (modality,) if modality else MODALITIES
+        read, modality = first_readable(
+            {m: partial(read_study, study, modality=m, series=series, on_progress=progress) for m in attempts}
         )
         scan = Scan(to_canonical(read.volume), read.fingerprint)
         session = session_of(read, clicks, target)  # type: ignore[arg-type]
@@ -72,12 +76,11 @@ def lesion(
         of = session.state.lesions[0]
         outline = outlined(scan, [p.prompt for p in of.prompts], network)
         teller.progress("clicks", len(clicks), len(clicks))
-        packages = load_models(OUTLINING)
         found: Volume | None = None
         warnings: tuple[str, ...] = ()
         if organs and read.volume.quantity is Quantity.HU:
             found, warnings = organs_or_reason(scan.volume, Machine(device_named(device), cache), teller)
-        manifests = [p.manifest for p in packages] if found is not None else []
+        manifests = [p.manifest for p in load_models(OUTLINING)] if found is not None else []
         anatomy = anatomy_of(read, modality, found, manifests, warnings)
         report = lesion_report(anatomy, [(of, outline)], session.state, network.manifest)
         write_results(out, read, report, [(of, outline)], found, session, network.manifest.sha256, teller)

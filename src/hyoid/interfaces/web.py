@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -127,6 +128,10 @@ def make_app(workspace: Workspace, studies: Studies, door: Door = Door()) -> Fas
     @app.exception_handler(HyoidError)
     async def refuse(request: Request, error: HyoidError) -> Response:
         return _refused(error.problem, error.cure, _status_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def misunderstand(request: Request, error: RequestValidationError) -> Response:
+        return _refused(f"The request is not understood ({len(error.errors())} error(s)).", "Reload the page.", 400)
 
     @app.exception_handler(Exception)
     async def fail(request: Request, error: Exception) -> Response:
