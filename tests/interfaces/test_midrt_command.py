@@ -7,7 +7,13 @@ import pytest
 from pydicom.dataset import Dataset
 from typer.testing import CliRunner
 
-from hyoid.errors import HyoidError, ModelUnusableError, UnsuitableScanError, UsageError
+from hyoid.errors import (
+    HyoidError,
+    ModelUnusableError,
+    UnreadableFileError,
+    UnsuitableScanError,
+    UsageError,
+)
 from hyoid.interfaces.cli import app
 from hyoid.interfaces.midrt_command import MidrtOrder, open_pair, refuse_swapped_names
 from hyoid.io.files import read_image, read_labels, write_nifti
@@ -61,11 +67,27 @@ def test_a_case_folder_gives_every_file_and_a_page_with_pictures_side_by_side(dr
     assert read_labels(out / "masks.nii.gz").geometry.same_grid(mid.geometry)
 
 
-def test_missing_arguments_are_named():
+def test_missing_arguments_and_files_are_named(tmp_path):
+    x, y = tmp_path / "x.nii.gz", tmp_path / "y.nii.gz"
+    with pytest.raises(UnreadableFileError, match="PRE names no file"):
+        open_pair(MidrtOrder(x, None, None, Path("o")))
+    x.touch()
+    y.touch()
     with pytest.raises(UsageError, match="MID, the examination during treatment"):
-        open_pair(MidrtOrder(Path("x.nii.gz"), None, None, Path("o")))
+        open_pair(MidrtOrder(x, None, None, Path("o")))
+    with pytest.raises(UsageError, match="MID, the examination") as caught:
+        open_pair(MidrtOrder(tmp_path, None, None, Path("o")))
+    assert "must hold preRT and midRT" in caught.value.cure
     with pytest.raises(UsageError, match="--pre-masks"):
-        open_pair(MidrtOrder(Path("x.nii.gz"), Path("y.nii.gz"), None, Path("o")))
+        open_pair(MidrtOrder(x, y, None, Path("o")))
+
+
+def test_volumes_before_are_those_of_the_examination_before_even_when_registered(drawn, tmp_path):
+    opened = open_pair(MidrtOrder(drawn, None, None, tmp_path, registered=True))
+    own = read_labels(drawn / "preRT" / "a_preRT_mask.nii.gz")
+    assert (opened.pair.outlines.array > 0).sum() == (own.array > 0).sum()
+    assert opened.pair.outlines.geometry.same_grid(own.geometry)
+    assert opened.pair.carried.geometry.same_grid(opened.pair.mid.geometry)
 
 
 def test_swapped_examinations_are_named_by_file_names_and_by_the_grid_of_the_masks(drawn, tmp_path):

@@ -26,3 +26,10 @@ def test_a_folder_without_cases_is_refused(tmp_path):
         find_hntsmrg_cases(tmp_path)
     with pytest.raises(InputRefusedError, match="holds no case"):
         find_hntsmrg_cases(tmp_path / "nowhere")
+
+
+def test_what_an_interrupted_writer_left_is_no_case(make_midrt_case, tmp_path):
+    make_midrt_case(tmp_path, "a")
+    (tmp_path / ".b-x1" / "preRT").mkdir(parents=True)
+    (tmp_path / ".b-x1" / "midRT").mkdir()
+    assert [case.name for case in find_hntsmrg_cases(tmp_path)] == ["a"]

@@ -48,9 +48,13 @@ def test_a_registration_is_refused_flagged_or_passed_by_what_it_reached():
         ({"body_dice": 0.7}, "Dice of 0.70"),
         ({"folding": 0.05}, "folds space in 5.0%"),
         ({"covered": 0.5}, "shows 50%"),
+        ({"largest_mm": 13.0}, "by up to 13 mm"),
     ):
         [warning] = check_registration(dataclasses.replace(GOOD, **change))
         assert words in warning
+    # Neither alone is enough to refuse; together they are what two patients look like.
+    with pytest.raises(UnsuitableScanError, match="moved by up to 13 mm"):
+        check_registration(dataclasses.replace(GOOD, similarity=0.45, largest_mm=13.0))
 
 
 def test_where_a_lesion_lies_says_whether_it_is_seen_not_how_small_the_registration_made_it():

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hyoid.errors import ModelUnusableError, UsageError
+from hyoid.errors import ModelUnusableError, UnreadableFileError, UsageError
 from hyoid.geometry.orientation import from_canonical
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import load_models, packages
@@ -155,6 +155,9 @@ def open_pair(order: MidrtOrder) -> Opened:
     InputRefusedError
         When a file cannot be used; see the readers.
     """
+    for name, path in (("PRE", order.pre), ("MID", order.mid), ("--pre-masks", order.pre_masks)):
+        if path is not None and not path.exists():
+            raise UnreadableFileError(f"{name} names no file or folder.", "Check the path.")
     pre_path, mid_path, masks_path, carried_path = order.pre, order.mid, order.pre_masks, None
     if order.pre.is_dir() and is_hntsmrg_case(order.pre):
         if mid_path is not None:
@@ -168,7 +171,10 @@ def open_pair(order: MidrtOrder) -> Opened:
             pre_path = case.pre_registered or pre_path
     if mid_path is None or masks_path is None:
         missing = "MID, the examination during treatment," if mid_path is None else "--pre-masks"
-        raise UsageError(f"{missing} is missing.", "Write: hyoid midrt PRE MID --pre-masks FILE --out DIR")
+        cure = "Write: hyoid midrt PRE MID --pre-masks FILE --out DIR"
+        if mid_path is None and order.pre.is_dir():
+            cure += "; a HNTS-MRG case folder alone must hold preRT and midRT"
+        raise UsageError(f"{missing} is missing.", f"{cure}.")
     refuse_swapped_names(pre_path, mid_path)
     pre = read_study(pre_path, modality="MR", series=order.series_pre)
     mid = read_study(mid_path, modality="MR", series=order.series_mid)
@@ -177,7 +183,7 @@ def open_pair(order: MidrtOrder) -> Opened:
     if order.registered:
         carried = find_reader_masks(carried_path or masks_path, mid.volume.geometry)
         # Volumes before are those on the pre scan where its own outlines are at hand.
-        own = find_reader_masks(masks_path, pre.volume.geometry) if carried_path and case.pre == pre_path else carried
+        own = find_reader_masks(masks_path, read_labels(masks_path).geometry) if carried_path else carried
         pair = Pair(pre.volume, own.volume, mid.volume, carried.volume, tuple(warnings))
         return Opened(pre, mid, pair, carried.used)
     if image_suffix(masks_path):

@@ -69,14 +69,15 @@ def read_hntsmrg_case(folder: Path) -> HntsmrgCase:
 
 
 def find_hntsmrg_cases(folder: Path) -> tuple[HntsmrgCase, ...]:
-    """Cases below a folder, in order of name.
+    """Cases below a folder, in order of name; hidden folders, such as those of an interrupted writer, are left out.
 
     Raises
     ------
     InputRefusedError
         When there is none, or one lacks a file.
     """
-    folders = [p for p in sorted(folder.iterdir()) if p.is_dir() and is_hntsmrg_case(p)] if folder.is_dir() else []
+    places = sorted(folder.iterdir()) if folder.is_dir() else []
+    folders = [p for p in places if not p.name.startswith(".") and p.is_dir() and is_hntsmrg_case(p)]
     if not folders:
         raise InputRefusedError(f"{folder.name!r} holds no case.", f"Give a folder with {LAYOUT}.")
     return tuple(read_hntsmrg_case(p) for p in folders)

@@ -73,7 +73,11 @@ def check_pair(pre: Study, mid: Study) -> tuple[str, ...]:
             "Give two examinations of one patient.",
         )
     if headers.text(first, "SeriesInstanceUID") == headers.text(second, "SeriesInstanceUID"):
-        raise UnsuitableScanError("Both studies are the same series.", "Give the examination during treatment second.")
+        raise UnsuitableScanError(
+            "Both studies are the same series.",
+            "Give the examination during treatment second; in a folder that holds both, --series-pre and --series-mid "
+            "choose.",
+        )
     moments = []
     for header in (first, second):
         date = next(

@@ -20,6 +20,7 @@ _FAR_MM = 12.0
 _BRIGHT = 0.4  # of the body's median
 # See docs/midrt.md: what pairs of one and of two patients measure.
 OTHER_PATIENT, DOUBTFUL = 0.3, 0.5
+FAR_MOVED_MM = 12.0
 _FOLDED, _BODY, _COVERED = 0.01, 0.85, 0.7
 _LOST_SHARE = 0.5
 _CURE = "Give the T2-weighted, fat-suppressed MR of the neck."
@@ -92,10 +93,12 @@ def check_registration(quality: Quality) -> tuple[str, ...]:
     UnsuitableScanError
         When the images have so little in common that they are not of one neck, or not of one kind.
     """
-    if quality.similarity < OTHER_PATIENT:
+    far = quality.largest_mm > FAR_MOVED_MM
+    if quality.similarity < OTHER_PATIENT or (far and quality.similarity < DOUBTFUL):
         raise UnsuitableScanError(
-            f"After registration the two images still differ everywhere (correlation {quality.similarity:.2f}): they "
-            "are of different patients, of different sequences, or of different regions.",
+            f"After registration the two images still differ everywhere (correlation {quality.similarity:.2f}, tissue "
+            f"moved by up to {quality.largest_mm:.0f} mm): they are of different patients, of different sequences, or "
+            "of different regions.",
             "Give two T2-weighted MR of one patient's neck.",
         )
     found = []
@@ -103,6 +106,11 @@ def check_registration(quality: Quality) -> tuple[str, ...]:
         found.append(
             f"The registered images agree poorly (correlation {quality.similarity:.2f}): check that both are "
             "T2-weighted MR of one patient."
+        )
+    if far:
+        found.append(
+            f"After the rigid step tissue had to be moved by up to {quality.largest_mm:.0f} mm, as between two "
+            "patients: check that both are of one."
         )
     if quality.body_dice < _BODY:
         found.append(f"The registered body outlines overlap by a Dice of {quality.body_dice:.2f} only.")
