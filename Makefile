@@ -60,7 +60,9 @@ weights: $(VENV)/.installed-test
 	$(MEASURE) tumour $(WORK) $(VALIDATION)
 	$(BIN)/hyoid train sgrnet --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
 	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
-	$(MEASURE) sgrnet $(WORK) $(VALIDATION)
+	for fold in 0 1 2 3 4; do $(BIN)/hyoid train sgrnet --fold $$fold --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-fold-$$fold || exit 1; done
+	$(BIN)/hyoid calibrate $(WORK)/sgrnet/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-fold-$(k)/held_out.json) --out $(WORK)/calibration
+	$(MEASURE) sgrnet $(WORK) $(VALIDATION) --figure docs/sgrnet-reliability.svg
 	$(BIN)/hyoid train isrg --data $(WORK)/virtual --out $(WORK)/isrg
 	$(BIN)/python scripts/measure_clicks.py $(WORK)/isrg/package --virtual $(WORK)/virtual-held-out --real $(DATA)/../lesions
 	for name in organs neck tumour sgrnet isrg; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done

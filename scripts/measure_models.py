@@ -2,7 +2,7 @@
 
     python scripts/measure_models.py organs WORK VALIDATION
     python scripts/measure_models.py tumour WORK VALIDATION
-    python scripts/measure_models.py sgrnet WORK VALIDATION [--figure docs/sgrnet-reliability.svg]
+    python scripts/measure_models.py sgrnet WORK VALIDATION [--figure FILE.svg] [--against PACKAGE]
 
 WORK is the folder of `make weights`, VALIDATION `../shared/data/openkbp/validation`. `organs` measures the packages
 `organs` and `neck` together, as they are used, and before SGRNet is trained: a structure that was not learned is taken
@@ -83,8 +83,14 @@ hyoid train organs --preset neck --data {_DATA} --data work/virtual --start work
     hyoid train tumour --preset half --fold $fold --data {_DATA} --start work/organs/package \\
         --out work/tumour-$fold
 done
-hyoid train sgrnet --data {_DATA} --organs work/organs/package --organs work/neck/package \\
-    --tumour work/tumour-0/package --tumour work/tumour-1/package --out work/sgrnet""",
+priors="--organs work/organs/package --organs work/neck/package --tumour work/tumour-0/package"
+priors="$priors --tumour work/tumour-1/package --priors work/priors"
+hyoid train sgrnet PRESET--data {_DATA} $priors --out work/sgrnet""",
+    "calibrated": f"""for fold in 0 1 2 3 4; do
+    hyoid train sgrnet PRESET--fold $fold --data {_DATA} $priors --out work/sgrnet-fold-$fold
+done
+hyoid calibrate work/sgrnet/package --out work/calibration \\
+    $(for fold in 0 1 2 3 4; do echo --held-out work/sgrnet-fold-$fold/held_out.json; done)""",
 }
 
 
@@ -95,6 +101,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("validation", type=Path)
     parser.add_argument("--figure", type=Path, help="sgrnet: write the reliability diagram of these patients here")
+    parser.add_argument("--against", type=Path, help="sgrnet: package of an earlier model, for a paired difference")
     arguments = parser.parse_args()
     measured = {"organs": organs, "tumour": tumour, "sgrnet": sgrnet}[arguments.model](arguments)
     for name, found in measured.items():
@@ -172,7 +179,10 @@ def sgrnet(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     )
     manifest = package.manifest
     models = ReportModels(organs, neck, tumour, package)
-    rows = measurement.measure_involvement(arguments.validation, models, {"ct_only": ct_only}, MACHINE, tell)
+    others = {"ct_only": ct_only}
+    if arguments.against is not None:
+        others["before"] = read_package(arguments.against)
+    rows = measurement.measure_involvement(arguments.validation, models, others, MACHINE, tell)
     fields, rows = measurement.told_of(rows, manifest.supported)
     metrics: dict[str, Any] = {
         "data": data_words(rows),
@@ -183,6 +193,9 @@ def sgrnet(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         there = measurement.measure_involvement(arguments.work / "virtual-held-out", models, {}, MACHINE, tell)
         table = measurement.ranking_table(there, manifest.supported, np.random.default_rng(SEED))
         metrics |= {"virtual_n": len(there), "average_precision_virtual": {name: table[name] for name in virtual}}
+    for scorer in (*others, "overlap"):
+        gain = measurement.paired_gain(rows, "sgrnet", scorer, np.random.default_rng(SEED))
+        metrics.setdefault("gain", {})[scorer] = gain
     if "calibration_held_out" in manifest.metrics:
         metrics["calibration_held_out"] = manifest.metrics["calibration_held_out"]
     truth = np.stack([row.truth for row in rows])
@@ -224,7 +237,7 @@ def card(manifest: Manifest) -> str:
     if "dice" in manifest.metrics:
         parts.append(dice_rows(manifest.metrics["dice"]))
     if "average_precision" in manifest.metrics:
-        parts.append(ranking_rows(manifest.metrics["average_precision"]))
+        parts.append(ranking_rows(manifest.metrics["average_precision"], manifest.metrics.get("gain", {})))
     if "average_precision_virtual" in manifest.metrics:
         parts += virtual_parts(manifest.metrics)
     if manifest.task == "classification":
@@ -243,11 +256,20 @@ def card(manifest: Manifest) -> str:
     parts += ["## Where it fails", *[f"- {limit}" for limit in LIMITS[manifest.name]]]
     parts += [
         "## Made by",
-        f"```\n{COMMANDS[manifest.name]}\n```",
+        f"```\n{commands(manifest)}\n```",
         "Same seed, same patches; the sums of a CPU differ in",
     ]
     parts[-1] += " the last digits with the number of threads, so weights agree closely, not to the bit."
     return "\n\n".join(parts) + "\n"
+
+
+def commands(manifest: Manifest) -> str:
+    """How the package was made, as commands."""
+    words = COMMANDS[manifest.name]
+    if manifest.temperatures:
+        words += "\n" + COMMANDS["calibrated"]
+    pools = manifest.network.get("variant") == "organ_pooling"
+    return words.replace("PRESET", "--preset organ_pooling " if pools else "")
 
 
 def dice_rows(table: dict[str, dict[str, Any]]) -> str:
@@ -280,7 +302,7 @@ def transfer_rows(metrics: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def ranking_rows(table: dict[str, dict[str, Any]]) -> str:
+def ranking_rows(table: dict[str, dict[str, Any]], gain: dict[str, Any]) -> str:
     """Markdown rows of average precision."""
     rows = ["| label | n | prevalence | SGRNet | CT only | plain overlap |", "|---|---|---|---|---|---|"]
     for name, row in table.items():
@@ -291,6 +313,14 @@ def ranking_rows(table: dict[str, dict[str, Any]]) -> str:
             tail = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
             values.append(("-" if row[scorer] is None else f"{row[scorer]:.3f}") + tail)
         rows.append(f"| {words} | {row['n']} | {row['prevalence']:.2f} | {' | '.join(values)} |")
+    if gain:
+        words = {"ct_only": "CT only", "overlap": "plain overlap"}
+        told = [
+            f"{words[name]} {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+            for name, row in gain.items()
+            if name in words and row is not None
+        ]
+        rows.append(f"\nDifference of the mean, paired by patient: against {', against '.join(told)}.")
     rows.append(
         "\nAverage precision. CT only: DenseNet121 trained the same way without priors. Plain overlap: share of the "
         "predicted organ that the predicted target covers, no classifier."

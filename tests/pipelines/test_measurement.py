@@ -7,6 +7,7 @@ from hyoid.pipelines.measurement import (
     OutlineScores,
     dice,
     dice_table,
+    paired_gain,
     ranking_table,
     told_of,
     transfer_table,
@@ -78,6 +79,21 @@ def test_average_precision_leaves_unknown_labels_out():
         (table["larynx"]["sgrnet"] + table["mandible"]["sgrnet"]) / 2, abs=1e-3
     )
     assert table["mean"]["sgrnet_interval"][0] < table["mean"]["sgrnet"] < table["mean"]["sgrnet_interval"][1]
+
+
+def test_a_gain_is_paired_by_patient():
+    cases = answers(60)
+    better = [
+        InvolvementScores(c.name, c.truth, {"own": np.where(c.truth == 1, 0.9, 0.1), "other": c.scores["sgrnet"]})
+        for c in cases
+    ]
+    gain = paired_gain(better, "own", "other", np.random.default_rng(0))
+    table = ranking_table(better, ("larynx", "mandible"), np.random.default_rng(0))["mean"]
+    assert gain["difference"] == pytest.approx(1 - table["other"], abs=2e-3)
+    assert 0 < gain["low"] < gain["difference"] < gain["high"]
+    assert paired_gain(better, "own", "own", np.random.default_rng(0)) == {"difference": 0, "low": 0, "high": 0}
+    better[0].scores["other"][0] = np.nan
+    assert paired_gain(better, "own", "other", np.random.default_rng(0)) is None
 
 
 def test_labels_that_nobody_tells_are_left_out():

@@ -273,6 +273,28 @@ def ranking_table(
     return table
 
 
+def paired_gain(
+    rows: Sequence[InvolvementScores], own: str, other: str, rng: np.random.Generator
+) -> dict[str, float] | None:
+    """Difference of the mean average precision of two scorers on the same patients, with a 95 % interval.
+
+    None where one of them does not answer a label, or the difference is not defined.
+    """
+    truth = np.stack([row.truth for row in rows])
+    a, b = (np.stack([row.scores[name] for row in rows]) for name in (own, other))
+    if np.isnan(a).any() or np.isnan(b).any():
+        return None
+
+    def difference(drawn: NDArray) -> float | None:
+        first, second = mean_ap(truth[drawn], a[drawn]), mean_ap(truth[drawn], b[drawn])
+        return None if first is None or second is None else first - second
+
+    found, interval = difference(np.arange(len(rows))), bootstrap_statistic(difference, len(rows), rng)
+    if found is None or interval is None:
+        return None
+    return {"difference": round(found, 3), "low": round(interval.low, 3), "high": round(interval.high, 3)}
+
+
 def bf16_agreement(
     folder: Path,
     names: Sequence[str],
