@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as name:
         folder = Path(name)
+        os.environ["HYOID_CACHE"] = str(folder / "cache")  # compiled graphs go with the scratch folder
         study = arguments.study or virtual_study(folder)
         began = time.perf_counter()
         names = make_packages(folder, study, arguments.preset, arguments.folds)

@@ -74,3 +74,15 @@ def test_every_row_names_recipes_that_exist():
     for row in petct_ablation.ROWS:
         for recipe, preset in row.networks:
             assert load_recipe(recipe, preset).stage == "fine"
+
+
+def test_a_shorter_training_keeps_the_shares_of_its_schedule():
+    from hyoid.training.recipe import load_recipe
+
+    whole = load_recipe("petct-resenc").optimiser.model_copy(
+        update={"steps": 1000, "warmup_steps": 50, "ema_decay": 0.99, "steps_per_epoch": 100}
+    )
+    short = petct_ablation.shortened(whole, 100)
+    assert (short.steps, short.warmup_steps, short.steps_per_epoch) == (100, 5, 100)
+    assert short.ema_decay == pytest.approx(0.9)
+    assert petct_ablation.shortened(whole, 5).ema_decay == 0

@@ -19,7 +19,7 @@ from hyoid.metrics.protocols import HECKTOR_2025_STYLE
 from hyoid.metrics.summaries import Summary, summarise
 from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.pipelines.structured_report import Machine
-from hyoid.training.recipe import TargetsRecipe, load_recipe
+from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
 from hyoid.training.run import quiet, train_targets
 from hyoid.training.targets_cases import TargetsFiles, find_targets_cases
 from hyoid.volume import Volume
@@ -158,15 +158,17 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
     with atomic_write(setting.out / "table.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
     with atomic_write(setting.out / "table.md") as temporary:
-        temporary.write_text(markdown(table, rows, setting.seeds, len(files)), encoding="utf-8")
+        temporary.write_text(markdown(table, rows, setting, len(files)), encoding="utf-8")
     return table
 
 
-def markdown(table: dict[str, Summary], rows: Sequence[Row], seeds: int, patients: int) -> str:
+def markdown(table: dict[str, Summary], rows: Sequence[Row], setting: Setting, patients: int) -> str:
     """The table for people, the paper's numbers beside."""
+    steps = "the recipes' steps" if setting.steps is None else f"{setting.steps} steps"
     lines = [
-        f"{patients} virtual patients of centres not seen in training, {seeds} seed(s); 95 % bootstrap over patients. "
-        "The paper's numbers are its own (Table 5; without enhancement Table 6) on other patients, and no target.",
+        f"{patients} virtual patients of centres not seen in training, {setting.seeds} seed(s), {steps} for each "
+        "network; 95 % bootstrap over patients. The paper's numbers are its own (Table 5; without enhancement Table 6) "
+        "on other patients, and no target.",
         "",
         "| row | GTVp DSC | GTVn DSCagg | GTVn F1 | paper |",
         "|---|---|---|---|---|",
@@ -176,6 +178,25 @@ def markdown(table: dict[str, Summary], rows: Sequence[Row], seeds: int, patient
         paper = ", ".join(f"{v:.4f}" for v in row.paper) or "none"
         lines.append(f"| {row.words} | {' | '.join(cells)} | {paper} |")
     return "\n".join(lines) + "\n"
+
+
+def shortened(optimiser: OptimiserRecipe, steps: int) -> OptimiserRecipe:
+    """The same schedule in other steps: warm-up and the window of the averaged weights keep their share.
+
+    Parameters
+    ----------
+    optimiser : OptimiserRecipe
+    steps : int
+    """
+    share = steps / optimiser.steps
+    return optimiser.model_copy(
+        update={
+            "steps": steps,
+            "steps_per_epoch": min(optimiser.steps_per_epoch, steps),
+            "warmup_steps": round(optimiser.warmup_steps * share),
+            "ema_decay": max(0.0, 1 - (1 - optimiser.ema_decay) / share) if optimiser.ema_decay else 0.0,
+        }
+    )
 
 
 def _cell(summary: Summary, key: str) -> str:
@@ -191,10 +212,7 @@ def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPack
     if not (folder / "package" / "manifest.yaml").is_file():
         recipe = load_recipe(*network)
         assert isinstance(recipe, TargetsRecipe)
-        optimiser = recipe.optimiser
-        if setting.steps is not None:
-            each = min(optimiser.steps_per_epoch, setting.steps)
-            optimiser = optimiser.model_copy(update={"steps": setting.steps, "steps_per_epoch": each})
+        optimiser = recipe.optimiser if setting.steps is None else shortened(recipe.optimiser, setting.steps)
         changed = recipe.model_copy(update={"seed": recipe.seed + 1000 * seed, "optimiser": optimiser})
         train_targets(changed, [setting.train], folder, device="gpu" if setting.machine.device == "cuda" else "cpu")
     return read_package(folder / "package")
