@@ -106,11 +106,11 @@ def ablate_clicks(
     if not training or not all(sets.values()):
         raise UsageError("No lesion is left for training or for test.", "Give larger cohorts.")
     rows = [row for row in ROWS if not only or row in only]
-    runs: dict[str, list[dict[str, Any]]] = {}
+    runs: dict[str, list[dict[str, Any]]] = {row: [] for row in rows}
     done, total = 0, len(rows) * budget.seeds
-    for row in rows:
-        runs[row] = []
-        for seed in range(budget.seeds):
+    # Seed by seed, so that a run that is stopped has compared all rows.
+    for seed in range(budget.seeds):
+        for row in rows:
             on_progress("ablation", done, total, f"{row}, seed {seed}")
             of_run = recipe.model_copy(update={"variant": row, "seed": recipe.seed + seed})
             runs[row].append(_run(of_run, training, sets, out / "runs" / row / f"seed-{seed}", budget.clicks, device))
