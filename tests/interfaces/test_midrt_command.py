@@ -118,8 +118,9 @@ def test_masks_on_another_grid_are_brought_over_with_a_note_and_empty_ones_refus
     assert any("another grid than the pre-treatment MR" in w for w in opened.pair.warnings)
     assert opened.pair.outlines.geometry.same_grid(opened.pair.pre.geometry)
     write_nifti(labels.with_array(labels.array * 0), tmp_path / "empty.nii.gz")
-    with pytest.raises(HyoidError, match="no labels"):
+    with pytest.raises(HyoidError, match="no labels") as caught:
         open_pair(MidrtOrder(Path(pre), Path(mid), tmp_path / "empty.nii.gz", tmp_path))
+    assert "outlined" in caught.value.cure
 
 
 def test_without_default_weights_the_cure_is_named(drawn, tmp_path, monkeypatch):
@@ -171,6 +172,9 @@ def test_headers_tell_other_patients_swapped_dates_and_the_same_series():
     assert "no date" in check_pair(study(SeriesInstanceUID="1.1"), study())[0]
     volume_file = Study(first.volume, None, (), (), "")
     assert check_pair(volume_file, second) == ()
+    twice = Study(first.volume, None, (), (), "one content")
+    with pytest.raises(UnsuitableScanError, match="same one"):
+        check_pair(twice, twice)
 
 
 def test_headers_tell_the_sequence():

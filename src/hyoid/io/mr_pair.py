@@ -51,13 +51,15 @@ def check_contrast(study: Study, which: str) -> tuple[str, ...]:
 
 
 def check_pair(pre: Study, mid: Study) -> tuple[str, ...]:
-    """Warnings about two DICOM studies as a pair; none where a volume file keeps silent.
+    """Warnings about two studies as a pair; a volume file says little.
 
     Raises
     ------
     UnsuitableScanError
-        When they are of different patients, of the same series, or the earlier one was given as the later.
+        When they are of different patients, one image or the same series, or the earlier one was given as the later.
     """
+    if pre.fingerprint and pre.fingerprint == mid.fingerprint:
+        raise UnsuitableScanError("Both images are the same one.", "Give the examination during treatment second.")
     if not pre.headers or not mid.headers:
         return ()
     first, second = pre.headers[0], mid.headers[0]

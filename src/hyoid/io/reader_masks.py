@@ -113,7 +113,7 @@ def _from_labels(labels: Volume, geometry: Geometry) -> ReaderMasks:
         raise WrongQuantityError(
             f"The label map holds {f'labels {other[:10]}' if other else 'no labels'}; a reader's masks have 1 for the "
             "primary tumour and 2 for nodes.",
-            "Renumber the labels.",
+            "Renumber the labels." if other else "Give the file in which the tumour is outlined.",
         )
     found = []
     for value in present:
