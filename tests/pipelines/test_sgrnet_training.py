@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from hyoid.errors import UsageError
 from hyoid.io.files import write_nifti
@@ -100,6 +103,33 @@ def test_folds_together_calibrate_a_package(tmp_path, capsys):
         "reliability.svg",
     }
     assert "Calibration error" in "".join(capsys.readouterr())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_whole_template_learns_from_both_kinds_of_patients(tmp_path):
+    from hyoid.io.model_package import read_package
+    from hyoid.models.build import build_network
+
+    smoke, whole = load_recipe("sgrnet", "smoke"), load_recipe("sgrnet", "template")
+    small = {key: getattr(smoke, key) for key in ("grid", "backbone", "channels", "optimiser")}
+    recipe = whole.model_copy(update=small | {"least_examples": 1})
+    lip = whole.fields.index("lip")
+    given = []
+    for k, case in enumerate(report_cases(4)):
+        target = np.full(len(whole.fields), UNKNOWN, np.float32)
+        target[: len(FIELDS)] = case.target
+        if k < 2:  # a virtual patient
+            target[len(FIELDS) :] = 0
+            target[lip] = k
+        given.append(replace(case, target=target))
+    package = read_package(train_classification(recipe, given, tmp_path, device="cpu"))
+    assert package.manifest.labels == whole.fields
+    assert package.manifest.supported == ("larynx", "lip")
+    assert "lip" in package.manifest.preprocessing["virtual_only"]
+    assert "larynx" not in package.manifest.preprocessing["virtual_only"]
+    build_network(package.manifest.network).load_state_dict(
+        {name: torch.from_numpy(a) for name, a in package.arrays().items()}
+    )
 
 
 def test_fields_with_too_few_examples_are_not_delivered():

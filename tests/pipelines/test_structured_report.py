@@ -204,6 +204,20 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap):
     assert np.abs(grid.to_lps(peak) - patient.organs.geometry.to_lps(centre)).max() < 12
 
 
+def test_what_virtual_patients_alone_taught_is_said_in_the_report(patient, cache, tmp_path):
+    made = models(tmp_path, [5.0, 1.0, 0.0], [5.0])
+    manifest = made.sgrnet.manifest
+    constants = manifest.preprocessing | {"virtual_only": ["lip"]}
+    changes = {"labels": ("mandible", "lip"), "supported": ("mandible", "lip"), "preprocessing": constants}
+    made = replace(made, sgrnet=replace(made.sgrnet, manifest=manifest.model_copy(update=changes)))
+    report = structured_report(study_of(patient), made, Machine("cpu", cache)).report
+    lip, mandible = report.line("lip"), report.line("mandible")
+    assert lip.value.endswith("overlap of the tumour with the structure")
+    assert lip.evidence[0].note.endswith("taught by virtual patients only")
+    assert "high-dose target" in mandible.value
+    assert "taught" not in mandible.evidence[0].note
+
+
 def test_attention_covers_the_grid_of_the_input():
     grid = Geometry.axial((32, 16, 24), (4, 4, 4), origin_lps_mm=(10, 20, 30))
     found = attention_maps(np.zeros((2, 8, 4, 6), np.float32), ("larynx", "mandible"), grid)

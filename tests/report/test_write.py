@@ -7,6 +7,7 @@ import pytest
 
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import OutputError
+from hyoid.report.attention import Attention
 from hyoid.report.build import Involvement, ReportInputs, build_report
 from hyoid.report.figures import make_backdrop
 from hyoid.report.html import to_html
@@ -171,3 +172,17 @@ def test_schema_is_closed_and_versioned():
         Study.model_validate({"modality": "CT", "spacing_mm": SPACING, "slices": 3, "patient_name": "x"})
     with pytest.raises(ValueError, match="frozen"):
         made()[0].summary = "other"
+
+
+def test_where_the_classifier_looked_stands_at_its_line_and_beside_the_masks(tmp_path):
+    report, ct, labels = made()
+    coarse = Geometry.axial((12, 12, 12), (16.0, 16.0, 16.0))
+    looked = Volume(np.random.default_rng(0).random(coarse.shape, np.float32), coarse, Quantity.ATTENTION)
+    attention = Attention({"lip": looked}, shared=False)
+    page = Page(to_html(report, ct, labels, attention))
+    (picture,) = [image for image in page.images if "looked" in image["alt"]]
+    assert picture["alt"].startswith("Lip: attention for this field, slice ")
+    assert picture["src"].startswith("data:image/jpeg;base64,")
+    assert not [image for image in Page(to_html(report, ct, labels)).images if "looked" in image["alt"]]
+    written = write_report(tmp_path, report, ct, labels, attention)
+    assert tmp_path / "attention" / "lip.nii.gz" in written
