@@ -24,7 +24,7 @@ from hyoid.pipelines.midrt_scores import NULL, Answer, answers_of, cross_fitted,
 from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.scatter import Dot, Plot, scatter_svg
-from hyoid.training.midrt_cases import FOLDS, fold_of, load_midrt_cases
+from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
 from hyoid.training.midrt_recipe import MidrtRecipe, OutlineChanges
 from hyoid.training.midrt_training import train_on
 from hyoid.training.run import Progress, quiet
@@ -108,24 +108,31 @@ def ablate_gradient(
     results = {NULL: [*scored(left_out, {a.case: a.labels for a in nothing})] * seeds}
     answers: dict[str, list[Answer]] = {NULL: list(nothing)}
     for row in rows:
-        results[row.name], answers[row.name] = [], []
-        for seed in range(seeds):
-            of_seed: list[Answer] = []
-            for fold in TABLES[table]:
+        of_seed: list[list[Answer]] = [[] for _ in range(seeds)]
+        for fold in TABLES[table]:
+            unseen = [case for case in cases if folds[case.name] == fold]
+            learned: tuple[MidrtCase, ...] = ()
+            for seed in range(seeds):
                 on_progress("ablation", done, total, f"{row.name}, seed {seed}, fold {fold}")
                 run = out / "runs" / row.name / f"seed-{seed}-fold-{fold}"
-                known = [case for case in cases if folds[case.name] != fold]
-                unseen = [case for case in cases if folds[case.name] == fold]
                 if not (run / "package" / "manifest.yaml").is_file():
-                    of_row = recipe_of(row, recipe, seed)
-                    train_on(of_row, load_midrt_cases(known, of_row), run, device=device)
+                    if not learned:
+                        # Read once: seeds differ in first weights, patches and augmentation, not in spoilt outlines.
+                        known = [case for case in cases if folds[case.name] != fold]
+                        learned = load_midrt_cases(known, recipe_of(row, recipe, 0))
+                    train_on(recipe_of(row, recipe, seed), learned, run, device=device)
                 package = read_package(run / "package")
-                of_seed += answers_of(unseen, [package], out / "priors", run / "answers", machine)
+                of_seed[seed] += answers_of(unseen, [package], out / "priors", run / "answers", machine)
                 done += 1
-            results[row.name] += scored(left_out, {a.case: a.labels for a in of_seed})
-            answers[row.name] += of_seed
+        # Fold by fold the patients come in another order than they were given.
+        order = {case.name: k for k, case in enumerate(left_out)}
+        results[row.name], answers[row.name] = [], []
+        for said in of_seed:
+            said.sort(key=lambda answer: order[answer.case])
+            results[row.name] += scored(left_out, {a.case: a.labels for a in said})
+            answers[row.name] += said
             if row.name == "gradient-hyoid":
-                results.setdefault(PRESENCE, []).extend(scored(left_out, cross_fitted(of_seed)))
+                results.setdefault(PRESENCE, []).extend(scored(left_out, cross_fitted(said)))
     on_progress("ablation", total, total, "")
     result = {
         "table": table,

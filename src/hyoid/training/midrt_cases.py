@@ -115,12 +115,12 @@ def altered_outlines(
     """
     result = np.zeros_like(labels)
     numbered = cc3d.connected_components(labels, connectivity=26)
-    shift = [round(rng.uniform(-1, 1) * changes.shift_mm / s) for s in spacing_mm]
     for number, slices in enumerate(cc3d.statistics(numbered)["bounding_boxes"][1:], start=1):
         fate = rng.random()
         if fate < changes.lost:
             continue
         share = rng.uniform(0.4, 0.8) if fate < changes.lost + changes.cut else 1.0
+        shift = [round(rng.uniform(-1, 1) * changes.shift_mm / s) for s in spacing_mm]
         kept, moved = [], []
         for s, step, n in zip(slices, shift, labels.shape, strict=True):
             length = max(1, round((s.stop - s.start) * share))

@@ -35,8 +35,8 @@ class MrAugmentation(_Strict):
 class OutlineChanges(_Strict):
     """How registered outlines are spoilt in training, as registration and growth spoil them.
 
-    `draws` versions are made of every case. All but the first shift the outlines by up to `shift_mm`, cut a component
-    to the middle of its box with probability `cut`, and lose one with probability `lost`.
+    `draws` versions are made of every case. All but the first shift every component by up to `shift_mm`, cut it to the
+    middle of its box with probability `cut`, and lose it with probability `lost`.
     """
 
     draws: int
