@@ -100,6 +100,23 @@ class Measured:
         score(WITHOUT_PET, outline_targets(alone, self.models(WHOLE), self.machine).labels.array)
         score(BASELINE, threshold(on_ct(pet, ct.geometry, interpolation="linear"), organs))
 
+    def metrics(self) -> dict[str, Any]:
+        """What the manifests hold."""
+        systems = {name: summarise(rows, HECKTOR_2025_STYLE) for name, rows in self.results.items()}
+        primaries = [case.classes[0].overlap for case in self.results[WHOLE]]
+        centre_mm = self.centre_mm
+        return {
+            "patients": len(self.head_dice),
+            "data": "virtual patients whose scanner settings (centres e and f) were never seen in training",
+            "head_dice": round(float(np.mean(self.head_dice)), 4),
+            "head_dice_lowest": round(min(self.head_dice), 4),
+            "centres_found": len(centre_mm),
+            "centre_mm_median": round(float(np.median(centre_mm)), 1) if centre_mm else None,
+            "centre_mm_most": round(max(centre_mm), 1) if centre_mm else None,
+            "primaries_untouched": sum(o.reference_voxels > 0 and o.shared_voxels == 0 for o in primaries),
+            "systems": {n: {key: interval(summary, key) for key in KEYS} for n, summary in systems.items()},
+        }
+
     def models(self, name: str) -> PetCtModels:
         """Networks of one row."""
         return PetCtModels(self.head, self.coarse, self.systems[name])
@@ -114,24 +131,14 @@ def main() -> None:
     for files in find_targets_cases(arguments.test)[: arguments.most]:
         measured.add(files)
         print(files.name, f"head {measured.head_dice[-1]:.3f}", flush=True)
-    table = {name: summarise(rows, HECKTOR_2025_STYLE) for name, rows in measured.results.items()}
-    metrics = {
-        "patients": len(measured.head_dice),
-        "data": "virtual patients of centres e and f, unseen in training",
-        "head_dice": round(float(np.mean(measured.head_dice)), 4),
-        "systems": {
-            name: {key: [None if v is None else round(v, 4) for v in interval(summary, key)] for key in KEYS}
-            for name, summary in table.items()
-        },
-    }
-    text = f"{card_table(table)}\n\n{stages_in_words(measured)}"
-    print(json.dumps(metrics, indent=1), text, *limits(measured), sep="\n")
+    metrics = measured.metrics()
+    print(json.dumps(metrics, indent=1))
     sources = {STAGES[key]: (package, folders[key]) for key, package in packages.items()}
     if arguments.plain:
         sources = {name: sources[name] for name in (STAGES["head"], STAGES["coarse"])}
         sources[PLAIN] = (as_fine(packages["coarse"]), folders["coarse"])
     for name, (package, folder) in sources.items():
-        deliver(package, folder, arguments.weights / name, metrics, text, limits(measured))
+        deliver(package, folder, arguments.weights / name, metrics)
 
 
 def options() -> argparse.Namespace:
@@ -146,20 +153,13 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def deliver(
-    package: ModelPackage,
-    source: Path,
-    target: Path,
-    metrics: dict[str, Any],
-    measured: str,
-    where_it_fails: Sequence[str],
-) -> None:
+def deliver(package: ModelPackage, source: Path, target: Path, metrics: dict[str, Any]) -> None:
     """Copy a package with what was measured in its manifest and card."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target)
     changed = package.manifest.model_copy(update={"metrics": metrics})
     write_manifest(target, changed)
-    (target / CARD).write_text(card(changed, measured, where_it_fails), encoding="utf-8")
+    (target / CARD).write_text(card(changed), encoding="utf-8")
 
 
 def as_fine(coarse: ModelPackage) -> ModelPackage:
@@ -187,53 +187,14 @@ def threshold(suv: Volume, organs: Volume) -> np.ndarray:
     return labels
 
 
-def interval(summary: Mapping[str, Any], key: str) -> tuple[float | None, ...]:
+def interval(summary: Mapping[str, Any], key: str) -> list[float | None]:
     """Value and its limits."""
-    return tuple(summary.get(name) for name in (key, f"{key}.ci95_low", f"{key}.ci95_high"))
+    values = [summary.get(name) for name in (key, f"{key}.ci95_low", f"{key}.ci95_high")]
+    return [None if value is None else round(value, 4) for value in values]
 
 
-def card_table(table: Mapping[str, Mapping[str, Any]]) -> str:
-    """Rows of the card."""
-    lines = ["| system | GTVp DSC | GTVn DSCagg | GTVn F1 |", "|---|---|---|---|"]
-    for name, summary in table.items():
-        cells = []
-        for key in KEYS:
-            value, low, high = interval(summary, key)
-            limits_ = "" if low is None or high is None else f" ({low:.2f} to {high:.2f})"
-            cells.append("undefined" if value is None else f"{value:.3f}{limits_}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def stages_in_words(measured: Measured) -> str:
-    """How well the first two stages do."""
-    cases, centre_mm = len(measured.head_dice), measured.centre_mm
-    words = f"Head region: mean Dice {np.mean(measured.head_dice):.3f}, lowest {min(measured.head_dice):.3f}."
-    if not centre_mm:
-        return f"{words} The coarse network found no target in any patient."
-    return (
-        f"{words} Centre of the fine cube: {np.median(centre_mm):.1f} mm (median) from the true one, at most "
-        f"{max(centre_mm):.1f} mm, found in {len(centre_mm)} of {cases}; the cube reaches 72 mm."
-    )
-
-
-def limits(measured: Measured) -> list[str]:
-    """Where it fails, with counts."""
-    whole = measured.results[WHOLE]
-    primary = [case.classes[0].overlap for case in whole]
-    lost = sum(o.reference_voxels > 0 and o.shared_voxels == 0 for o in primary)
-    return [
-        "No real PET/CT was seen in training or measurement, so nothing is known of real patients.",
-        f"In {lost} of the {len(whole)} virtual patients the whole system does not touch the primary tumour at all.",
-        "18 virtual patients in training and one seed: few, and the intervals above are wide.",
-        "It was made small to show that the system works, not to be relied on: the published system has ten networks "
-        "of a hundred times the size at a third of the voxel's edge.",
-        "The scans held head and neck alone; the head region of a whole-body scan was not measured.",
-    ]
-
-
-def card(manifest: Manifest, measured: str, where_it_fails: Sequence[str]) -> str:
-    """CARD.md of one package."""
+def card(manifest: Manifest) -> str:
+    """CARD.md of one package, from what its manifest says."""
     parts = [
         f"# {manifest.name} {manifest.version}",
         f"{manifest.words} One network of the PET/CT system (`hyoid petct`).",
@@ -242,18 +203,61 @@ def card(manifest: Manifest, measured: str, where_it_fails: Sequence[str]) -> st
         f"{manifest.training_data.strip()}. 18 of them, on the settings of centres a to d (seed 71, voxels of 3 mm). "
         f"Licence of the weights: {manifest.licence}.",
         "## Measured",
-        f"All networks together on {manifest.metrics['patients']} virtual patients whose scanner settings (centres e "
-        "and f) were never seen in training; protocol hecktor2025-style, 95 % intervals: bootstrap over patients. The "
-        "last row is the trivial baseline: every part at or above SUV 4 below the brain, the largest one GTVp.",
-        measured,
+        f"All networks together on {manifest.metrics['patients']} {manifest.metrics['data']}; protocol "
+        "hecktor2025-style, 95 % intervals: bootstrap over patients. The last row is the trivial baseline: every part "
+        "at or above SUV 4 below the brain, the largest one GTVp.",
+        card_table(manifest.metrics["systems"]),
+        stages_in_words(manifest.metrics),
         "## Where it fails",
-        *[f"- {limit}" for limit in where_it_fails],
+        *[f"- {limit}" for limit in limits(manifest.metrics)],
         "## Made by",
         "```\nmake petct-weights\n```",
         f"which runs `hyoid train {manifest.recipe['name']} --data work/petct-train --threads 1` with seed "
         f"{manifest.recipe['seed']} and then `scripts/measure_petct.py`.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def card_table(systems: Mapping[str, Mapping[str, Sequence[float | None]]]) -> str:
+    """Rows of the card."""
+    lines = ["| system | GTVp DSC | GTVn DSCagg | GTVn F1 |", "|---|---|---|---|"]
+    for name, numbers in systems.items():
+        cells = []
+        for key in KEYS:
+            value, low, high = numbers[key]
+            spread = "" if low is None or high is None else f" ({low:.2f} to {high:.2f})"
+            cells.append("undefined" if value is None else f"{value:.3f}{spread}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def stages_in_words(metrics: Mapping[str, Any]) -> str:
+    """How well the first two stages do."""
+    words = f"Head region: mean Dice {metrics['head_dice']:.3f}, lowest {metrics['head_dice_lowest']:.3f}."
+    if not metrics["centres_found"]:
+        return f"{words} The coarse network found no target in any patient."
+    return (
+        f"{words} Centre of the fine cube: {metrics['centre_mm_median']:.1f} mm (median) from the true one, at most "
+        f"{metrics['centre_mm_most']:.1f} mm, found in {metrics['centres_found']} of {metrics['patients']}; the cube "
+        "reaches 72 mm."
+    )
+
+
+def limits(metrics: Mapping[str, Any]) -> list[str]:
+    """Where it fails, with counts."""
+    alone = ", ".join(
+        f"{'undefined' if v is None else format(v, '.3f')}" for v, *_ in metrics["systems"][WITHOUT_PET].values()
+    )
+    return [
+        "No real PET/CT was seen in training or measurement, so nothing is known of real patients.",
+        f"In {metrics['primaries_untouched']} of the {metrics['patients']} virtual patients the whole system does not "
+        "touch the primary tumour at all.",
+        f"It lives on the PET. On CT alone the three numbers are {alone}: an empty answer there says nothing.",
+        "18 virtual patients in training and one seed: few, and the intervals above are wide.",
+        "It was made small to show that the system works, not to be relied on: the published system has ten networks "
+        "of a hundred times the size at a third of the voxel's edge.",
+        "The scans held head and neck alone; the head region of a whole-body scan was not measured.",
+    ]
 
 
 if __name__ == "__main__":

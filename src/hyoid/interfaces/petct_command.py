@@ -13,7 +13,7 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.installed import OUTLINING, load_model, load_models, packages
+from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.report_command import write_dicom
 from hyoid.interfaces.results import finish, run_record, scan_record
@@ -27,8 +27,7 @@ from hyoid.pipelines.structured_report import Machine
 from hyoid.report.write import write_report
 
 HEAD, COARSE = "petct-head", "petct-coarse"
-# petct-plain is the coarse network once more, in the fine cube: it stands in where no fine network is installed.
-FINE, STAND_IN = ("petct-resenc", "petct-segresnet"), ("petct-plain",)
+FINE = ("petct-resenc", "petct-segresnet")
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,7 @@ def pet_request(
 
 def petct_models(head: str = HEAD, coarse: str = COARSE, fine: list[str] | None = None) -> PetCtModels:
     """The networks by name or folder; errors as of `load_model`."""
-    chosen = fine or [name for name in FINE if name in packages()] or STAND_IN
-    return PetCtModels(load_model(head), load_model(coarse), tuple(load_models(chosen)))
+    return PetCtModels(load_model(head), load_model(coarse), tuple(load_models(fine or FINE)))
 
 
 def run_petct(order: PetCtOrder, teller: Teller) -> PetCtReport:
