@@ -102,3 +102,15 @@ def test_a_package_of_another_task_is_refused(package):
     )
     with pytest.raises(ModelUnusableError, match="do not fit"):
         ClickNetwork(misfit)
+
+
+def test_entries_that_are_being_written_or_just_taken_away_disturb_nobody(package, scan, tmp_path, monkeypatch):
+    monkeypatch.setattr(click_network, "DISK_REGIONS", 1)
+    unfinished = tmp_path / ".unfinished-1.safetensors"
+    unfinished.symlink_to(tmp_path / "not there")
+    gone = tmp_path / "gone.safetensors"
+    gone.symlink_to(tmp_path / "not there")
+    asked(ClickNetwork(package, cache=tmp_path), scan)
+    assert unfinished.is_symlink()
+    assert not gone.is_symlink()
+    assert len(list(tmp_path.glob("[!.]*.safetensors"))) == 1

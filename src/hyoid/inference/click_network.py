@@ -213,6 +213,14 @@ class ClickNetwork:
 
     def _forget_oldest(self) -> None:
         assert self._cache is not None
-        entries = sorted(self._cache.glob("*.safetensors"), key=lambda p: p.stat().st_mtime)
-        for entry in entries[: max(0, len(entries) - DISK_REGIONS)]:
+        entries = sorted((_age(entry), entry) for entry in self._cache.glob("[!.]*.safetensors"))
+        for _, entry in entries[: max(0, len(entries) - DISK_REGIONS)]:
             entry.unlink(missing_ok=True)
+
+
+def _age(entry: Path) -> float:
+    """Time of an entry's last writing; of one that another thread has just taken away, long ago."""
+    try:
+        return entry.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
