@@ -91,7 +91,10 @@ def compare(arguments: argparse.Namespace, study: Path, folder: Path, names: lis
         stages.append(f"hyoid {precision}: {parts}; compiling once took {max(0.0, compiling - wall):.0f} s more")
     parts = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     print(f"\nPeer: {parts}.", *[f"{line}." for line in stages], sep="\n")
-    print(f"Voxels in the reference: {', '.join(f'{int((reference == k).sum())}' for k in (1, 2))}.")
+    voxels = [int((reference == k).sum()) for k in (1, 2)]
+    print(f"Voxels in the reference: {voxels[0]} GTVp, {voxels[1]} GTVn.")
+    if not all(voxels):
+        raise SystemExit("The networks outline nothing of a class: its Dice says nothing. Take another study.")
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
@@ -297,7 +300,9 @@ def fit_last_layer(network, recipe, study) -> None:
     x = seen[0][0].flatten(1).T[torch.from_numpy(chosen)].double().numpy()
     x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
     y = 10.0 * (classes.ravel()[chosen, None] == np.arange(len(recipe.labels)))
-    weights = np.linalg.solve(x.T @ x + 1e-3 * np.eye(x.shape[1]), x.T @ y)
+    # Few voxels are hot: every class weighs the same.
+    share = np.concatenate([np.full(min(len(r), 20000), 1 / max(min(len(r), 20000), 1)) for r in rows])[:, None]
+    weights = np.linalg.solve(x.T @ (share * x) + 1e-6 * np.eye(x.shape[1]), x.T @ (share * y))
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weights[:-1].T.reshape(layer.weight.shape).astype(np.float32)))
         if layer.bias is not None:
