@@ -96,7 +96,8 @@ def b_spline(pre: Volume, mid: Volume, rigid: np.ndarray) -> sitk.Transform:
     method.SetInterpolator(sitk.sitkLinear)
     method.SetMovingInitialTransform(affine)
     method.SetInitialTransformAsBSpline(spline, inPlace=True, scaleFactors=[1, 2])
-    method.SetOptimizerAsLBFGSB(numberOfIterations=50)
+    # As in SimpleITK's own example of several levels (ImageRegistrationMethodBSpline3); L-BFGS-B cannot change grids.
+    method.SetOptimizerAsGradientDescentLineSearch(5.0, 50, convergenceMinimumValue=1e-4, convergenceWindowSize=5)
     method.SetShrinkFactorsPerLevel([2, 1])
     method.SetSmoothingSigmasPerLevel([2, 1])
     method.Execute(fixed, moving)
