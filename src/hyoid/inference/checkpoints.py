@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.errors import ModelUnusableError
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.io.model_package import Manifest
 from hyoid.io.nnunet_folder import NnunetModel
 
@@ -83,8 +83,7 @@ def fold_package(model: NnunetModel, fold: str, cache: Path) -> CheckpointPackag
         content = _loaded(path)
         axes = content.get("inference_allowed_mirroring_axes")
         known = {"mirror_axes": [int(a) for a in axes or ()], "trainer": str(content.get("trainer_name", "unknown"))}
-        with atomic_write(notes) as temporary:
-            temporary.write_text(json.dumps(known), encoding="utf-8")
+        write_text(notes, json.dumps(known))
     flat = len(model.patch) == 2
     names = tuple(model.labels.names) if model.labels.regions else ("background", *model.labels.names)
     manifest = Manifest(

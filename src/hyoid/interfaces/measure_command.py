@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.io.files import read_labels
 from hyoid.metrics.lesions import measure_labels, to_json
 
@@ -25,8 +25,7 @@ def measure(
     if out is None:
         typer.echo(text)
         return
-    with atomic_write(out) as path:
-        path.write_text(text + "\n", encoding="utf-8")
+    write_text(out, text + "\n")
     table = Table("label", "lesion", "volume, mL", "longest, mm", "axial, mm", "side")
     for row in lesions:
         axial = f"{row.axial_long_mm:.1f} x {row.axial_short_mm:.1f}"

@@ -11,7 +11,7 @@ import typer
 
 from hyoid.errors import UnreadableFileError, UsageError
 from hyoid.interfaces.console import Teller
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.report.free_text.chat import ChatEngine
 from hyoid.report.free_text.structure import Engine, fill_with_rules, structure_text
 from hyoid.report.schema import Report
@@ -44,8 +44,7 @@ def structure(
     result = structure_text(text, chosen)
     teller.progress("structure", 1, 1)
     if out is not None:
-        with atomic_write(out) as path:
-            path.write_text(_written(result, out), encoding="utf-8")
+        write_text(out, _written(result, out))
     elif not as_json:
         typer.echo(_with_quotes(result))
     answered = sum(line.status != "Missing" for line in result.lines)

@@ -83,6 +83,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> Path:
+    """Write a UTF-8 text file whole or not at all; see `atomic_write`."""
+    path = Path(path)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
 def _move_all(temporary: Path, path: Path) -> None:
     """Rename the whole folder where `path` is new, else file by file."""
     if not path.exists():

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hyoid.errors import OutputError, UsageError
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import atomic_write, write_text
 from hyoid.phantom.layouts import LAYOUTS, Layout, check_layout, finish_nnunet
 from hyoid.phantom.patient import VERSION, PhantomOptions, VirtualPatient, check_spacing, virtual_patient
 from hyoid.phantom.previews import SHEET_PATIENTS, contact_sheet, preview
@@ -169,10 +169,8 @@ def _write_spread(patient: VirtualPatient, folder: Path, kind: Layout, text: str
     root, name = folder.parent, folder.name
     kind.write(patient, root, name)
     if text:
-        with atomic_write(root / "reports" / f"{name}.txt") as path:
-            path.write_text(text, encoding="utf-8")
-    with atomic_write(root / "truth" / f"{name}.json") as path:
-        path.write_text(_truth(patient), encoding="utf-8")
+        write_text(root / "reports" / f"{name}.txt", text)
+    write_text(root / "truth" / f"{name}.json", _truth(patient))
 
 
 def _truth(patient: VirtualPatient) -> str:
@@ -224,5 +222,4 @@ def _keep_settings(out: Path, spacing_mm: tuple[float, float, float], layout: st
                 "Give another folder, or the options of the first run.",
             )
         return
-    with atomic_write(path) as unfinished:
-        unfinished.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(told, indent=1) + "\n")

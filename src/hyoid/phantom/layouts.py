@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from hyoid.anatomy.structures import ORGANS, TARGETS
 from hyoid.errors import UsageError
 from hyoid.geometry.resample import resample, to_sitk
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import atomic_write, write_text
 from hyoid.io.dicom_ct import write_ct_series
 from hyoid.io.dicom_images import write_mr_series, write_pet_series
 from hyoid.io.dicom_output import synthetic_headers
@@ -135,8 +135,7 @@ def _nnunet_case(root: Path, name: str, images: Mapping[str, Volume], labels: Vo
 
 
 def _write_dataset(root: Path, described: dict[str, object]) -> None:
-    with atomic_write(root / "dataset.json") as path:
-        path.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    write_text(root / "dataset.json", json.dumps(described, indent=1) + "\n")
 
 
 def finish_nnunet(root: Path) -> None:

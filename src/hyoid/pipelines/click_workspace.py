@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from hyoid.errors import HyoidError, InputRefusedError, SeriesError, StaleRevisionError, UnreadableFileError, UsageError
 from hyoid.geometry.orientation import to_canonical
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.io.study import Study
 from hyoid.pipelines.click_session import Action, AddPrompt, ClickSession, LesionState, Overrule
 from hyoid.pipelines.lesion import Outline, Prompt, Scan, next_outline
@@ -339,8 +339,7 @@ class Workspace:
 
     def _keep(self, session: ClickSession, study_key: str) -> None:
         content = {"study_key": study_key, "session": session.model_dump(mode="json")}
-        with atomic_write(self._session_folder / f"{session.session}.json") as unfinished:
-            unfinished.write_text(json.dumps(content), encoding="utf-8")
+        write_text(self._session_folder / f"{session.session}.json", json.dumps(content))
 
 
 def first_readable(attempts: dict[str, Callable[[], Study]]) -> tuple[Study, str]:

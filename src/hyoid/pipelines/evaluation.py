@@ -17,7 +17,7 @@ import yaml
 
 from hyoid.anatomy.levels import LEVELS
 from hyoid.errors import HyoidError, InputRefusedError, UsageError
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import atomic_write, write_text
 from hyoid.io.files import read_labels
 from hyoid.metrics.case_results import CaseResult, LevelMap, case_record, lesion_records, measure_case
 from hyoid.metrics.evaluation import Evaluation
@@ -201,13 +201,6 @@ def write_evaluation(evaluation: Evaluation, overlays: Sequence[Overlay], out: P
             written.append(_write_csv(out.parent / f"evaluation_{name}.csv", document[name]))
     written.append(write_text(out.parent / "evaluation.html", evaluation_html(evaluation, overlays)))
     return tuple(written)
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all."""
-    with atomic_write(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
-    return path
 
 
 def worst_cases(results: Sequence[CaseResult], n: int = WORST) -> tuple[str, ...]:

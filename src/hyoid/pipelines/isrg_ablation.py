@@ -19,7 +19,7 @@ import numpy as np
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.inference.click_network import ClickNetwork
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.io.model_package import read_package
 from hyoid.io.study import fingerprint
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
@@ -124,8 +124,8 @@ def ablate_clicks(
         "recipe": recipe.model_dump(mode="json"),
         "runs": runs,
     }
-    _write(out / f"{table}.json", json.dumps(result, indent=1))
-    _write(out / f"{table}.md", markdown(result))
+    write_text(out / f"{table}.json", json.dumps(result, indent=1))
+    write_text(out / f"{table}.md", markdown(result))
     return result
 
 
@@ -251,10 +251,5 @@ def _run(
     lightning.seed_everything(recipe.seed, verbose=False)
     network = ClickNetwork(read_package(train_on(recipe, training, folder, device=device)))
     scores = {name: measured(cases, network, clicks=clicks) for name, cases in sets.items()}
-    _write(file, json.dumps({"recipe": recipe.model_dump(mode="json"), "scores": scores}))
+    write_text(file, json.dumps({"recipe": recipe.model_dump(mode="json"), "scores": scores}))
     return scores
-
-
-def _write(file: Path, text: str) -> None:
-    with atomic_write(file) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from hyoid.errors import UsageError
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.io.hntsmrg import HntsmrgCase
 from hyoid.io.model_package import read_package
 from hyoid.metrics.case_results import CaseResult
@@ -149,8 +149,7 @@ def ablate_gradient(
         ("table.md", markdown(result)),
         ("volume_change.svg", volume_figure(results, answers)),
     ):
-        with atomic_write(out / name) as file:
-            file.write_text(text, encoding="utf-8")
+        write_text(out / name, text)
     return result
 
 

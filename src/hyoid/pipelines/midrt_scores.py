@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.geometry.orientation import to_canonical
-from hyoid.io.atomic import atomic_write, output_folder
+from hyoid.io.atomic import output_folder, write_text
 from hyoid.io.files import read_image, read_labels, write_nifti
 from hyoid.io.hntsmrg import HntsmrgCase
 from hyoid.io.model_package import ModelPackage
@@ -285,8 +285,7 @@ def _answer(
             "outside_true": int(outside.sum()),
             "outside_found": int((outside & (labels == reference.array)).sum()),
         }
-        with atomic_write(out / "answer.json") as file:
-            file.write_text(json.dumps(facts), encoding="utf-8")
+        write_text(out / "answer.json", json.dumps(facts))
 
 
 def _reference(case: HntsmrgCase) -> Volume:

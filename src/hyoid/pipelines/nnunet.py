@@ -25,7 +25,7 @@ from hyoid.inference.memory import available_bytes
 from hyoid.inference.runtime import BF16_AGREEMENT, Device, Precision, load_runtime
 from hyoid.inference.slab_export import SLAB_BYTES, labels_by_slabs
 from hyoid.inference.sliding_window import Predict, Tiling, mirrored, nnunet_weight, predict_tiles, tile_starts
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.io.nnunet_folder import NnunetModel, Resampling, read_nnunet_folder
 from hyoid.preprocess import nnunet as prepare
 from hyoid.volume import Quantity, Volume
@@ -308,8 +308,7 @@ def _agreed_precision(package: CheckpointPackage, image: NDArray[np.float32], ca
     notes = cache / f"bf16-{package.manifest.sha256[:24]}.json"
     if not notes.is_file():
         agreement = bf16_agrees(package, image, cache)
-        with atomic_write(notes) as temporary:
-            temporary.write_text(json.dumps({"dice": agreement}), encoding="utf-8")
+        write_text(notes, json.dumps({"dice": agreement}))
     agreement = json.loads(notes.read_text(encoding="utf-8"))["dice"]
     return "bf16" if agreement is not None and agreement >= BF16_AGREEMENT else "f32"
 

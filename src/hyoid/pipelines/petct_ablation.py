@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from hyoid.errors import UsageError
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.io.files import read_labels, write_nifti
 from hyoid.io.model_package import ModelPackage, read_package
 from hyoid.io.petct import PetRequest, read_petct
@@ -155,10 +155,8 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
     on_progress("predict", len(files), len(files), "")
     table = {name: summarise(found, HECKTOR_2025_STYLE, patients=patients) for name, found in results.items()}
     document = {"table": TABLE, "seeds": setting.seeds, "patients": len(files), "steps": setting.steps, "rows": table}
-    with atomic_write(setting.out / "table.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    with atomic_write(setting.out / "table.md") as temporary:
-        temporary.write_text(markdown(table, rows, setting, len(files)), encoding="utf-8")
+    write_text(setting.out / "table.json", json.dumps(document, indent=1))
+    write_text(setting.out / "table.md", markdown(table, rows, setting, len(files)))
     return table
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hyoid.anatomy.involvement import words_of_field
 from hyoid.errors import UsageError
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
 from hyoid.pipelines.measurement import mean_ap
@@ -163,9 +163,9 @@ def ablate(
         "truth": truth.tolist(),
         "rows": {row.name: [of_seed["held_out"].tolist() for of_seed in scores[row.name]] for row in rows},
     }
-    _write(out / "held_out.json", json.dumps(by_patient))
-    _write(out / "table.json", json.dumps(result, indent=1))
-    _write(out / "table.md", markdown(result))
+    write_text(out / "held_out.json", json.dumps(by_patient))
+    write_text(out / "table.json", json.dumps(result, indent=1))
+    write_text(out / "table.md", markdown(result))
     return result
 
 
@@ -282,13 +282,8 @@ def _run(
         "held_out_scores": held_out.tolist(),
         "check_scores": check.tolist(),
     }
-    _write(file, json.dumps(content))
+    write_text(file, json.dumps(content))
     return held_out, check
-
-
-def _write(file: Path, text: str) -> None:
-    with atomic_write(file) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
-from hyoid.io.atomic import atomic_write
+from hyoid.io.atomic import write_text
 from hyoid.io.files import read_image
 from hyoid.io.model_package import ModelPackage
 from hyoid.pipelines.sgrnet_calibration import HELD_OUT, HeldOut
@@ -129,8 +129,7 @@ def train_fold(
         truth=tuple(tuple(row) for row in np.stack([case.target for case in held_out]).tolist()),
         scores=tuple(tuple(row) for row in predict_classification(module, held_out).tolist()),
     )
-    with atomic_write(out / HELD_OUT) as temporary:
-        temporary.write_text(answers.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_text(out / HELD_OUT, answers.model_dump_json(indent=1) + "\n")
     return save_classifier(recipe, learned, module, out)
 
 
