@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.nnunet, pytest.mark.filterwarnings("ignore")]
 STEPS = 250
 LOWEST_DICE = 0.999
 FEW_VOXELS = 10  # in a label of a thousand voxels five that fall the other way are already 0.998
-LOWEST_DICE_BF16 = 0.995  # its check looks at three tiles only
+LOWEST_DICE_BF16 = 0.998  # its check is against hyoid's own float32, tile by tile
 
 
 @pytest.fixture(scope="session")

@@ -195,10 +195,27 @@ def test_memory_that_does_not_suffice_is_refused_with_the_numbers(make_nnunet_fo
         predict_case(model, [scan()], F32, cache)
 
 
-def test_precision_is_checked_once_per_checkpoint(make_nnunet_folder, tmp_path):
+def test_bfloat16_is_refused_for_one_rare_label_anywhere(make_nnunet_folder, tmp_path, monkeypatch):
     model = read_nnunet_folder(make_nnunet_folder())
     package = fold_package(model, "0", tmp_path)
-    image = np.random.default_rng(0).normal(size=(1, 16, 24, 24)).astype(np.float32)
-    dice = engine.bf16_agrees(package, image, tmp_path)
-    assert dice is None or 0 <= dice <= 1
-    assert engine.bf16_agrees(package, np.zeros_like(image), tmp_path) in (None, 1.0) or dice is not None
+    edge = [2 * n for n in package.manifest.patch]
+    image = np.zeros((1, *edge), np.float32)
+    image[0, : edge[0] // 2] = 1
+    image[0, -1, -1, -6:] = 2  # six voxels of the rare label, in the last tile
+
+    def network(package, precision, device, cache):
+        def run(block):
+            told = np.eye(3, dtype=np.float32)[block[:, 0].astype(int)].transpose(0, 4, 1, 2, 3)
+            if precision == "bf16":
+                told[:, 2, :, :, -1] = -1
+            return told
+
+        return run
+
+    monkeypatch.setattr(engine, "_network", network)
+    assert engine.bf16_agrees(package, image, tmp_path) == pytest.approx(2 * 5 / 11)
+    # As regions: only the rare one has logits above zero wherever it is said, and elsewhere none changes.
+    assert engine.bf16_agrees(package, image, tmp_path, regions=True) == pytest.approx(2 * 5 / 11)
+    image[0, -1, -1, -1] = 0  # what bfloat16 gets wrong is not there any more
+    assert engine.bf16_agrees(package, image, tmp_path) == 1
+    assert engine.bf16_agrees(package, np.zeros_like(image), tmp_path) is None

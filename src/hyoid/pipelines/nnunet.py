@@ -32,7 +32,6 @@ from hyoid.volume import Quantity, Volume
 
 Progress = Callable[[str, int, int], None]
 BODY_HU = -500.0  # `fast`: tiles without a voxel above it hold no body
-CHECKED_TILES = 3  # on which bfloat16 is compared with float32, once per checkpoint and machine
 _SMALL_SLAB = 2 << 20
 
 
@@ -136,7 +135,7 @@ def predict_case(
     slab_bytes = _require_memory(model, image.shape)
     packages = [fold_package(model, fold, cache) for fold in model.checkpoints]
     precision = options.precision or ("bf16" if options.device == "cuda" else None)
-    precision = precision or _agreed_precision(packages[0], image, cache)
+    precision = precision or _agreed_precision(model, packages[0], image, cache, on_progress)
     logits = _logits(model, packages, image, body, options, precision, cache, on_progress)
     target = tuple(b - a for a, b in zip(box.start, box.stop, strict=True))
     thick = prepare.thick_axis(_network_spacing(model, spacing), spacing, separate=model.logits.separate_z)
@@ -299,50 +298,68 @@ def _mirror_axes(model: NnunetModel, package: CheckpointPackage) -> tuple[int, .
     return tuple(axis + (1 if len(model.patch) == 2 else 0) for axis in package.mirror_axes)
 
 
-def _agreed_precision(package: CheckpointPackage, image: NDArray[np.float32], cache: Path) -> Precision:
-    """bfloat16 when this checkpoint gave the same labels with it on a few tiles of its first case on this machine."""
+def _agreed_precision(
+    model: NnunetModel, package: CheckpointPackage, image: NDArray[np.float32], cache: Path, on_progress: Progress
+) -> Precision:
+    """bfloat16 when this checkpoint gave the same labels with it on its first case on this machine."""
     import openvino
 
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return "f32"
-    notes = cache / f"bf16-{package.manifest.sha256[:24]}.json"
+    notes = cache / f"bf16-case-{package.manifest.sha256[:24]}.json"
     if not notes.is_file():
-        agreement = bf16_agrees(package, image, cache)
+        agreement = bf16_agrees(package, image, cache, regions=model.labels.regions, on_progress=on_progress)
         write_text(notes, json.dumps({"dice": agreement}))
     agreement = json.loads(notes.read_text(encoding="utf-8"))["dice"]
     return "bf16" if agreement is not None and agreement >= BF16_AGREEMENT else "f32"
 
 
-def bf16_agrees(package: CheckpointPackage, image: NDArray[np.float32], cache: Path) -> float | None:
-    """Smallest Dice over the outputs between bfloat16 and float32 labels, on the tiles whose contents vary most.
+def bf16_agrees(
+    package: CheckpointPackage,
+    image: NDArray[np.float32],
+    cache: Path,
+    *,
+    regions: bool = False,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> float | None:
+    """Smallest Dice over the labels (or regions) between bfloat16 and float32, on tiles that cover the whole case once.
+
+    A few tiles would do for the common labels and say nothing of the rare ones, which suffer first.
 
     Parameters
     ----------
     package : CheckpointPackage
     image : ndarray, shape (C, d, h, w)
         Prepared case.
+    cache : Path
+    regions : bool
+        Outputs are sigmoids of overlapping regions; otherwise a softmax, background first.
 
     Returns
     -------
     float or None
-        None when no tile has any label but the first: then nothing can be said.
+        None when nothing but background is found: then nothing can be said.
     """
     tile = package.manifest.patch
     short = [(0, 0), *[(0, max(0, t - n)) for t, n in zip(tile, image.shape[1:], strict=True)]]
     padded = np.pad(image, short)
-    starts = [tile_starts(n, t, 0.5) for n, t in zip(padded.shape[1:], tile, strict=True)]
-    corners = itertools.product(*starts)
-    places = [tuple(slice(c, c + t) for c, t in zip(corner, tile, strict=True)) for corner in corners]
-    places.sort(key=lambda place: -float(padded[0][place].std()))
+    corners = list(itertools.product(*(tile_starts(n, t, 1.0) for n, t in zip(padded.shape[1:], tile, strict=True))))
     exact, short_run = (_network(package, p, "cpu", cache) for p in ("f32", "bf16"))
+
+    def masks(logits: NDArray[np.float32]) -> Iterator[NDArray[np.bool_]]:
+        best = None if regions else logits.argmax(axis=0)
+        return ((values > 0) if best is None else (best == head) for head, values in enumerate(logits))
+
     same, both = np.zeros(len(package.manifest.labels)), np.zeros(len(package.manifest.labels))
-    for where in places[:CHECKED_TILES]:
+    for number, corner in enumerate(corners):
+        on_progress("comparing bfloat16 with float32, once", number, len(corners))
+        where = tuple(slice(c, c + t) for c, t in zip(corner, tile, strict=True))
         block = np.ascontiguousarray(padded[(slice(None), *where)])[None]
-        a, b = exact(block)[0].argmax(axis=0), short_run(block)[0].argmax(axis=0)
-        for k in range(len(same)):
-            same[k] += 2 * ((a == k) & (b == k)).sum()
-            both[k] += (a == k).sum() + (b == k).sum()
-    if not both[1:].any():
+        for head, (a, b) in enumerate(zip(masks(exact(block)[0]), masks(short_run(block)[0]), strict=True)):
+            same[head] += 2 * (a & b).sum()
+            both[head] += a.sum() + b.sum()
+    on_progress("comparing bfloat16 with float32, once", len(corners), len(corners))
+    if not both[0 if regions else 1 :].any():
         return None
     return float((same[both > 0] / both[both > 0]).min())
 
