@@ -194,7 +194,7 @@ def measured(command: list[str]) -> tuple[float, float]:
     def watch() -> None:
         while process.poll() is None:
             peak[0] = max(peak[0], sum(proportional_gb(pid) for pid in tree(process.pid)))
-            time.sleep(0.2)
+            time.sleep(1.0)  # reading it costs tens of milliseconds, and stops the process for as long
 
     watcher = threading.Thread(target=watch)
     watcher.start()
