@@ -236,6 +236,15 @@ def test_side_of_the_nodes_is_relative_to_the_primary(nodes, words):
     assert line_of("side", lesions=lesions_volume([PRIMARY], nodes)).value == words
 
 
+def test_a_mass_well_on_both_sides_has_no_side_of_its_own():
+    across = ((36, 42), (16, 21), (22, 51))  # centroid 7 mm right of the midline, 3 of 29 columns 15 mm left of it
+    short = ((36, 42), (16, 21), (22, 50))
+    assert line_of("primary_location_of_the_mass", lesions=lesions_volume([across])).value.endswith(", both sides")
+    assert line_of("primary_location_of_the_mass", lesions=lesions_volume([short])).value.endswith(", right side")
+    nodes = line_of("side", lesions=lesions_volume([across], [NODE_IIA])).value
+    assert nodes == "Primary on both sides; nodes: right 1"
+
+
 def test_side_without_a_lateral_primary_names_the_sides():
     central = ((36, 42), (16, 21), (36, 45))
     assert (

@@ -9,7 +9,7 @@ import numpy as np
 from hyoid.anatomy.structures import Side
 from hyoid.geometry.boxes import crop_geometry
 from hyoid.metrics.lesions import side_of
-from hyoid.report.patches import centroid_lps_mm, extremes_lps_mm, region
+from hyoid.report.patches import centroid_lps_mm, extremes_lps_mm, on_both_sides, region
 from hyoid.report.primary import cm
 from hyoid.report.scene import Mass, Scene
 from hyoid.report.schema import Evidence, Line, Status
@@ -195,6 +195,8 @@ def _side_words(scene: Scene) -> str:
     primary = side_of(float(centroid_lps_mm(scene.primary, scene.geometry)[0]), scene.midline_x_mm)
     if len(sides) == 2:
         return f"Bi ({named})"
+    if on_both_sides(scene.primary, scene.geometry, scene.midline_x_mm):
+        return f"Primary on both sides; nodes: {named}"
     if primary is Side.MIDLINE:
         return f"Primary in the midline; nodes: {named}"
     # Midline nodes count as ipsilateral (AJCC Cancer Staging Manual, 8th edition).

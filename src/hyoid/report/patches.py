@@ -14,6 +14,8 @@ from hyoid.geometry.boxes import Box, crop_geometry
 from hyoid.report.schema import Region
 from hyoid.volume import Geometry
 
+_WELL_ASIDE_MM, _BOTH_SIDES_SHARE = 15.0, 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class Patch:
@@ -88,6 +90,15 @@ def grown(patch: Patch, shape: tuple[int, int, int]) -> Patch:
 def centroid_lps_mm(patch: Patch, geometry: Geometry) -> NDArray[np.float64]:
     """Mean of the voxel centres, (x, y, z) in LPS, mm."""
     return crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask).mean(axis=0))
+
+
+def on_both_sides(patch: Patch, geometry: Geometry, midline_x_mm: float) -> bool:
+    """Whether a tenth of the patch or more lies beyond 15 mm of the midline on each side.
+
+    Then its centroid, which may lie a few millimetres off the midline, tells no side.
+    """
+    x = crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask))[:, 0] - midline_x_mm
+    return min((x > _WELL_ASIDE_MM).mean(), (x < -_WELL_ASIDE_MM).mean()) >= _BOTH_SIDES_SHARE
 
 
 def extremes_lps_mm(patch: Patch, geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
