@@ -140,7 +140,7 @@ def organs(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
             supported,
             cache_folder(),
             cases=BF16_CASES,
-            labels_of=lambda ct, where, package=package: outline_organs(ct, [package], where)[0],  # type: ignore[misc]
+            labels_of=lambda ct, where, package=package: outline_organs(ct, [package], where).labels,  # type: ignore[misc]
         )
         found[package.manifest.name] |= {"supported": supported, "bf16_agreement": agreement}
     return found

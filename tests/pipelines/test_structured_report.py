@@ -170,10 +170,10 @@ def test_the_result_lies_on_the_scans_own_grid_whatever_its_orientation(patient,
 @pytest.mark.parametrize(("larynx_air", "expected"), [(-5.0, {"larynx"}), (1.0, {"larynx_air"})], ids=["tongue", "air"])
 def test_the_neck_network_paints_over_no_organ_but_air_over_the_larynx(patient, cache, tmp_path, larynx_air, expected):
     made = models(tmp_path, [2.0, -5.0, 3.0], [5.0], [9.0, -5.0, larynx_air, 9.0])
-    outlined, precisions = outline_organs(patient.ct, made.outlining, Machine("cpu", cache))
-    found = {name for name, structure in BY_NAME.items() if (outlined.array == structure.label).any()}
+    outlines = outline_organs(patient.ct, made.outlining, Machine("cpu", cache))
+    found = {name for name, structure in BY_NAME.items() if (outlines.labels.array == structure.label).any()}
     assert found == expected
-    assert set(precisions) == {"organs", "neck"}
+    assert set(outlines.precisions) == {"organs", "neck"}
 
 
 def test_outlining_networks_on_different_grids_are_refused(patient, cache, tmp_path):

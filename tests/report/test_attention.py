@@ -51,7 +51,10 @@ def orange(look):
 def test_a_shared_map_is_shown_where_it_is_highest_inside_the_structure():
     (look,) = looks_of(line("parotid_gland"), attention(shared=True), backdrop())
     # The cell's centre, 38 mm above the first slice, lies half way between two slices.
-    assert re.fullmatch("Parotid gland, right: attention shared by all fields, highest here in slice 1[01]", look.words)
+    assert re.fullmatch(
+        "Parotid gland, right: attention shared by all fields, highest here in slice 1[01]; orange from 0, its median, to .+",
+        look.words,
+    )
     (look,) = looks_of(line("mandible"), attention(shared=True), backdrop())
     assert "slice 22" in look.words
     columns = orange(look)[:, 1].mean()
@@ -61,7 +64,9 @@ def test_a_shared_map_is_shown_where_it_is_highest_inside_the_structure():
 
 def test_a_map_of_its_own_is_shown_where_it_is_highest():
     (look,) = looks_of(line("parotid_gland"), attention(shared=False), backdrop())
-    assert re.fullmatch("Parotid gland, right: attention for this field, slice 1[01]", look.words)
+    assert re.fullmatch(
+        "Parotid gland, right: attention for this field, slice 1[01]; orange from 0, its median, to 2", look.words
+    )
     assert orange(look)[:, 1].mean() < THUMBNAIL * 0.5
 
 

@@ -135,8 +135,8 @@ def organs_or_reason(ct: Volume, machine: Machine, teller: Teller) -> tuple[Volu
         warnings = check_head_neck_ct(ct)
     except UnsuitableScanError as refusal:
         return None, (f"Organs were not outlined: {refusal.problem}",)
-    labels, _ = outline_organs(ct, load_models(OUTLINING), machine, teller.progress)
-    return labels, warnings
+    outlines = outline_organs(ct, load_models(OUTLINING), machine, teller.progress)
+    return outlines.labels, (*warnings, *outlines.warnings)
 
 
 def write_results(

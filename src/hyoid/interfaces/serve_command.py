@@ -79,5 +79,5 @@ def organs_of(ct: Volume, machine: Machine) -> tuple[Volume | None, tuple[str, .
     except UnsuitableScanError as refusal:
         return None, (f"Organs were not outlined: {refusal.problem}",), ()
     packages = load_models(OUTLINING)
-    labels, _ = outline_organs(ct, packages, machine)
-    return labels, warnings, tuple(package.manifest for package in packages)
+    outlines = outline_organs(ct, packages, machine)
+    return outlines.labels, (*warnings, *outlines.warnings), tuple(package.manifest for package in packages)

@@ -98,7 +98,7 @@ def measure_organs(
 
     def scores(case: CaseFiles) -> OutlineScores:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        outlined = outline_organs(ct, packages, machine)[0].array
+        outlined = outline_organs(ct, packages, machine).labels.array
         masks = {name: structure_mask(outlined, name) for name in names}
         contours = {name: mask for name, mask in _contours(case).items() if name in masks}
         ml = ct.geometry.voxel_ml
@@ -156,7 +156,7 @@ def measure_involvement(
 
     def scores(case: CaseFiles) -> InvolvementScores:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        organs, _ = outline_organs(ct, models.outlining, machine)
+        organs = outline_organs(ct, models.outlining, machine).labels
         logits, _ = localise_tumour(ct, models.tumour, machine)
         target = target_mask(logits, ct, smallest)
         ranked = {}

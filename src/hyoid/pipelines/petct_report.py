@@ -76,8 +76,9 @@ def petct_report(
     organs = Volume(np.zeros(ct.geometry.shape, np.uint8), ct.geometry, Quantity.LABEL)
     precisions = dict(targets.precisions)
     if outlining:
-        organs, more = outline_organs(ct, outlining, machine, on_progress)
-        precisions |= more
+        outlines = outline_organs(ct, outlining, machine, on_progress)
+        organs, warnings = outlines.labels, [*warnings, *outlines.warnings]
+        precisions |= outlines.precisions
     on_progress("report", 0, 1)
     report = build_report(
         ReportInputs(

@@ -143,7 +143,7 @@ def _prepared(
 ) -> ReportCase:
     """Predict the priors of one case and keep them."""
     ct = to_canonical(read_image(case.ct, Quantity.HU))
-    organ_map, _ = outline_organs(ct, organs, machine)
+    organ_map = outline_organs(ct, organs, machine).labels
     logits, _ = localise_tumour(ct, tumour, machine)
     constants = recipe.model_dump()
     # Both kinds of heatmap, so that recipes that differ in nothing else share what was predicted.

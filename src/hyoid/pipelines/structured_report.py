@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,14 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, INSIDE_LARYNX, TARGET_REGION
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, INSIDE_LARYNX, TARGET_REGION
 from hyoid.errors import ModelUnusableError
 from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.inference.export import labels_from_logits
 from hyoid.inference.runtime import Device, Precision, Runtime, load_runtime
 from hyoid.inference.segment import Logits, segment
+from hyoid.inference.strays import TARGET_GAP_MM, near_organs, without_strays
 from hyoid.io.model_package import Manifest, ModelPackage
 from hyoid.io.reader_masks import NODE, PRIMARY, ReaderMasks
 from hyoid.io.study import Study
@@ -48,6 +49,7 @@ ATTENDING = ("organ_modulation", "organ_tumour_modulation", "organ_pooling")
 """Variants of SGRNet that say where they looked; as `hyoid.models.sgrnet.ATTENDING`, which would import torch."""
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
 OVERLAP, VIRTUAL = "overlap of the tumour with the structure", "virtual patients only"
+_NAMED_ML = 0.5  # what a warning names of the outlines that were left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +135,24 @@ class Classified:
     precision: Precision
 
 
+@dataclass(frozen=True, eq=False)
+class OrganOutlines:
+    """Organs of one scan.
+
+    Parameters
+    ----------
+    labels : Volume
+        On the grid of the scan.
+    precisions : mapping of str to str
+        Arithmetic that each package used.
+    warnings : tuple of str
+    """
+
+    labels: Volume
+    precisions: Mapping[str, Precision]
+    warnings: tuple[str, ...]
+
+
 class SGRNetInputs(NamedTuple):
     """What SGRNet sees: normalised CT, organ labels, heatmap 0..1, each (D, H, W), and their grid."""
 
@@ -174,7 +194,9 @@ def structured_report(
     warnings = check_head_neck_ct(ct)
     on_progress("check", 1, 1)
 
-    organs, precisions = outline_organs(ct, models.outlining, machine, on_progress)
+    outlines = outline_organs(ct, models.outlining, machine, on_progress)
+    organs, precisions = outlines.labels, dict(outlines.precisions)
+    warnings = (*warnings, *outlines.warnings)
     inputs = {
         "study": _study_facts(study),
         "organs": organs,
@@ -188,6 +210,8 @@ def structured_report(
     else:
         logits, precisions["tumour"] = localise_tumour(ct, models.tumour, machine, on_progress)
         target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"])
+        target, lost = near_organs(target, organs)
+        warnings = (*warnings, *_said_of_target(lost))
         said = classify(ct, organs, logits, models.sgrnet, machine, on_progress)
         precisions["sgrnet"] = said.precision
         if not said.answers:
@@ -213,10 +237,11 @@ def outline_organs(
     packages: Sequence[ModelPackage],
     machine: Machine,
     on_progress: Progress = lambda stage, done, total: None,
-) -> tuple[Volume, dict[str, Precision]]:
-    """Organ labels on the grid of the (canonical) scan, and the arithmetic that each package used.
+) -> OrganOutlines:
+    """Organ labels on the grid of the (canonical) scan.
 
-    Air of the larynx counts only inside the larynx, so that the larynx is the same with and without it.
+    Air of the larynx counts only inside the larynx, so that the larynx is the same with and without it. Parts that lie
+    apart from the neck are left out (`hyoid.inference.strays`), and a warning names those of half a millilitre or more.
 
     Parameters
     ----------
@@ -250,7 +275,10 @@ def outline_organs(
     labels = [BY_NAME[name].label for name in logits]
     rank_of = {BY_NAME[name].label: rank for name, rank in ranks.items()}
     exported = labels_from_logits(np.stack(list(logits.values())), body.geometry, ct.geometry, labels, ranks=rank_of)
-    return exported, precisions
+    kept, lost = without_strays(exported)
+    named = [f"{BY_LABEL[label].words} {ml:.1f} ml" for label, ml in lost.items() if ml >= _NAMED_ML]
+    warnings = (f"Outlines that lie apart from the neck were left out: {', '.join(named)}.",) if named else ()
+    return OrganOutlines(kept, precisions, warnings)
 
 
 def localise_tumour(
@@ -270,6 +298,14 @@ def target_mask(logits: Logits, ct: Volume, min_volume_ml: float) -> Volume:
     mask = labels_from_logits(logits.array, logits.geometry, ct.geometry, [1])
     smallest = int(np.ceil(min_volume_ml / ct.geometry.voxel_ml))
     return mask.with_array(cc3d.dust(mask.array, threshold=smallest, connectivity=26))
+
+
+def _said_of_target(lost_ml: Mapping[int, float]) -> tuple[str, ...]:
+    volume = sum(lost_ml.values())
+    if not volume:
+        return ()
+    far = f"{TARGET_GAP_MM / 10:.0f} cm"
+    return (f"Of the predicted target region {volume:.1f} ml lie more than {far} from every organ: left out.",)
 
 
 def sgrnet_inputs(

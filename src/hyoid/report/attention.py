@@ -107,7 +107,9 @@ def _look(name: str, words: str, attention: Attention, backdrop: Backdrop) -> Lo
     point = highest_point(volume, inside, backdrop)
     grey, coordinates = axial_pixels(backdrop, point, THUMBNAIL)
     heat = _sampled(volume, backdrop.geometry.to_lps(coordinates.reshape(-1, 3))).reshape(grey.shape)
-    alpha = (_STRONGEST * heat / max(float(volume.array.max()), 1e-12)).clip(0, _STRONGEST)[..., None]
+    # From the median up: a map that is nearly the same everywhere would colour everything.
+    low, high = float(np.median(volume.array)), float(volume.array.max())
+    alpha = (_STRONGEST * (heat - low) / max(high - low, 1e-12)).clip(0, _STRONGEST)[..., None]
     picture = (1 - alpha) * grey[..., None] + alpha * _COLOUR
     buffer = io.BytesIO()
     Image.fromarray(picture.astype(np.uint8)).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
@@ -119,6 +121,7 @@ def _look(name: str, words: str, attention: Attention, backdrop: Backdrop) -> Lo
         caption = f"{shown}: attention shared by all fields, highest here in slice {number}"
     else:
         caption = f"{shown}: not outlined; attention shared by all fields, slice {number}"
+    caption += f"; orange from {low:.2g}, its median, to {high:.2g}"
     return Look(buffer.getvalue(), caption, f"{caption}. Axial picture; orange where the network looked most.")
 
 
