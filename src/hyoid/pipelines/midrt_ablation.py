@@ -25,8 +25,8 @@ from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.scatter import Dot, Plot, scatter_svg
 from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
-from hyoid.training.midrt_recipe import MidrtRecipe, OutlineChanges
 from hyoid.training.midrt_training import train_on
+from hyoid.training.recipe import MidrtRecipe, OutlineChanges
 from hyoid.training.run import Progress, quiet
 
 

@@ -16,7 +16,7 @@ from hyoid.geometry.resample import resample
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.hntsmrg import HntsmrgCase
 from hyoid.preprocess.midrt_input import gradient_volume, scene_of
-from hyoid.training.midrt_recipe import MidrtRecipe, OutlineChanges
+from hyoid.training.recipe import MidrtRecipe, OutlineChanges
 from hyoid.volume import Quantity, Volume
 
 FOLDS = 5

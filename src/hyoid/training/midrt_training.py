@@ -21,8 +21,8 @@ from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.midrt_cases import MidrtCase, fold_of, load_midrt_cases
-from hyoid.training.midrt_recipe import MidrtRecipe
 from hyoid.training.patches import rotation
+from hyoid.training.recipe import MidrtRecipe
 from hyoid.training.run import Progress, fit, licence_text, quiet
 
 LABELS = ("background", "gtvp", "gtvn")
