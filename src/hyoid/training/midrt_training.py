@@ -26,7 +26,6 @@ from hyoid.training.recipe import MidrtRecipe
 from hyoid.training.run import Progress, fit, licence_text, quiet
 
 LABELS = ("background", "gtvp", "gtvn")
-POLY_POWER = 0.9  # of nnU-Net's schedule
 
 
 class MidrtPatches(Dataset):
@@ -153,32 +152,6 @@ class MidrtTraining(AveragedTraining):
             loss = loss + weight / sum(weights) * softmax_dice_ce(logits, small)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
-
-    def configure_optimizers(self) -> dict[str, Any]:
-        """The recipe's optimiser and schedule."""
-        recipe = self.recipe.optimiser
-        if recipe.name != "sgd":
-            return super().configure_optimizers()
-        optimiser = torch.optim.SGD(
-            self.network.parameters(),
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            nesterov=True,
-            weight_decay=recipe.weight_decay,
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: poly_rate(step, recipe.steps))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def poly_rate(step: int, steps: int) -> float:
-    """Share of the learning rate at a step of nnU-Net's polynomial decay.
-
-    Examples
-    --------
-    >>> poly_rate(0, 10), round(poly_rate(5, 10), 4), poly_rate(10, 10)
-    (1.0, 0.5359, 0.0)
-    """
-    return float((1 - min(step, steps) / steps) ** POLY_POWER)
 
 
 def network_description(recipe: MidrtRecipe) -> dict[str, Any]:

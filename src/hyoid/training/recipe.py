@@ -314,14 +314,6 @@ class OutlineChanges(_Strict):
     lost: float
 
 
-class SteppedOptimiser(OptimiserRecipe):
-    """SGD with Nesterov momentum and nnU-Net's polynomial decay, or AdamW with a cosine."""
-
-    name: Literal["adamw", "adam", "sgd"]
-    momentum: float
-    schedule: Literal["poly", "cosine"]
-
-
 class MidrtRecipe(_Strict):
     """Recipe of the mid-treatment network (gradient-map paper, section 2.3): background, GTVp and GTVn by softmax."""
 
@@ -344,7 +336,7 @@ class MidrtRecipe(_Strict):
     network: StagesRecipe
     deep_supervision: bool
     augmentation: MrAugmentation
-    optimiser: SteppedOptimiser
+    optimiser: OptimiserRecipe
     seed: int
     training_data: str
     licence: str
