@@ -16,14 +16,13 @@ from torch.utils.data import Dataset
 
 from hyoid.errors import UsageError
 from hyoid.io.hntsmrg import find_hntsmrg_cases
-from hyoid.io.model_package import write_package
 from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.midrt_cases import MidrtCase, fold_of, load_midrt_cases
 from hyoid.training.patches import rotation
 from hyoid.training.recipe import MidrtRecipe
-from hyoid.training.run import Progress, fit, licence_text, quiet
+from hyoid.training.run import Progress, fit, quiet, save_package
 
 LABELS = ("background", "gtvp", "gtvn")
 
@@ -217,35 +216,22 @@ def train_on(
     lightning.seed_everything(recipe.seed, verbose=False)
     module = MidrtTraining(recipe, cases, workers)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
-    package = out / "package"
     form = recipe.form
-    write_package(
-        package,
-        {
-            "name": recipe.name,
-            "version": recipe.version,
-            "words": recipe.words,
-            "task": "segmentation",
-            "network": network_description(recipe),
-            "labels": LABELS,
-            "supported": LABELS[1:],
-            "spacing_mm": recipe.spacing_mm,
-            "patch": recipe.patch,
-            "preprocessing": {
-                "channels": list(form.channels),
-                "gradient": form.gradient,
-                "zscore": form.zscore,
-                "zscore_map": form.zscore_map,
-            },
-            "training_data": recipe.training_data,
-            "licence": recipe.licence,
-            "recipe": recipe.model_dump(mode="json"),
+    return save_package(
+        recipe,
+        module,
+        out,
+        network=network_description(recipe),
+        labels=LABELS,
+        supported=LABELS[1:],
+        patch=recipe.patch,
+        preprocessing={
+            "channels": list(form.channels),
+            "gradient": form.gradient,
+            "zscore": form.zscore,
+            "zscore_map": form.zscore_map,
         },
-        {name: tensor.cpu().numpy() for name, tensor in module.result().items()},
-        licence=licence_text(),
-        card=f"# {recipe.name} {recipe.version}\n\n{recipe.words}\n\nNot yet measured.\n",
     )
-    return package
 
 
 def _changed_t2(values: Tensor, recipe: MidrtRecipe, rng: np.random.Generator) -> Tensor:

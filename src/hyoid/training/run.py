@@ -211,7 +211,7 @@ def save_package(
             "name": recipe.name,
             "version": recipe.version,
             "words": recipe.words,
-            "task": "segmentation" if recipe.task == "targets" else recipe.task,
+            "task": "segmentation" if recipe.task in ("targets", "midrt") else recipe.task,
             "network": network,
             "labels": labels,
             "supported": supported,
