@@ -57,13 +57,23 @@ class OptimiserRecipe(_Strict):
     poly_power: float = 0.9
 
 
-class SegmentationRecipe(_Strict):
-    """Recipe of a U-Net that outlines structures, one sigmoid each."""
+class _AnyRecipe(_Strict):
+    """What every recipe says."""
 
-    task: Literal["segmentation"]
+    task: str
     name: str
     version: str
     words: str
+    optimiser: OptimiserRecipe
+    seed: int
+    training_data: str
+    licence: str
+
+
+class SegmentationRecipe(_AnyRecipe):
+    """Recipe of a U-Net that outlines structures, one sigmoid each."""
+
+    task: Literal["segmentation"]
     labels: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
     patch: tuple[int, int, int]
@@ -76,10 +86,6 @@ class SegmentationRecipe(_Strict):
     target: Literal["planning", "primary", "cuboid"] = "planning"
     network: NetworkRecipe
     augmentation: AugmentationRecipe
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
 
 class EarlyStoppingRecipe(_Strict):
@@ -91,13 +97,10 @@ class EarlyStoppingRecipe(_Strict):
     patience: int
 
 
-class ClassificationRecipe(_Strict):
+class ClassificationRecipe(_AnyRecipe):
     """Recipe of SGRNet and its variants."""
 
     task: Literal["classification"]
-    name: str
-    version: str
-    words: str
     variant: Literal[
         "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
     ]
@@ -123,10 +126,6 @@ class ClassificationRecipe(_Strict):
     gamma_positive: float
     gamma_negative: float
     augmentation: AugmentationRecipe
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
 
 class ChannelRecipe(_Strict):
@@ -193,13 +192,10 @@ class TargetsAugmentationRecipe(_Strict):
     without_pet: float
 
 
-class TargetsRecipe(_Strict):
+class TargetsRecipe(_AnyRecipe):
     """Recipe of one network of the PET/CT system."""
 
     task: Literal["targets"]
-    name: str
-    version: str
-    words: str
     stage: Literal["head", "coarse", "fine"]
     labels: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
@@ -214,10 +210,6 @@ class TargetsRecipe(_Strict):
     oversample: float
     folds: int
     validate_every: int
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
 
 class ClickNetworkRecipe(_Strict):
@@ -240,13 +232,10 @@ class ClickNetworkRecipe(_Strict):
     fine_clicks: bool
 
 
-class ClickRecipe(_Strict):
+class ClickRecipe(_AnyRecipe):
     """Recipe of the interactive lesion report (ISRG)."""
 
     task: Literal["clicks"]
-    name: str
-    version: str
-    words: str
     # The four of the paper, and its baseline.
     variant: Literal["unet", "vanilla", "refinement", "synergy", "full"]
     network: ClickNetworkRecipe
@@ -271,10 +260,6 @@ class ClickRecipe(_Strict):
     # Shares of the patients for training, validation and test.
     split: tuple[float, float, float]
     augmentation: AugmentationRecipe
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
 
 class StagesRecipe(_Strict):
@@ -314,13 +299,10 @@ class OutlineChanges(_Strict):
     lost: float
 
 
-class MidrtRecipe(_Strict):
+class MidrtRecipe(_AnyRecipe):
     """Recipe of the mid-treatment network (gradient-map paper, section 2.3): background, GTVp and GTVn by softmax."""
 
     task: Literal["midrt"]
-    name: str
-    version: str
-    words: str
     channels: tuple[Channel, ...]
     gradient: Literal["paper", "code", "hyoid"]
     zscore: Literal["image", "body"]
@@ -336,10 +318,6 @@ class MidrtRecipe(_Strict):
     network: StagesRecipe
     deep_supervision: bool
     augmentation: MrAugmentation
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
     @property
     def form(self) -> InputForm:
