@@ -20,7 +20,7 @@ from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.midrt_cases import MidrtCase, fold_of, load_midrt_cases
-from hyoid.training.patches import rotation
+from hyoid.training.patches import patch_voxels, random_map, sampling_grid
 from hyoid.training.recipe import MidrtRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package
 
@@ -67,26 +67,21 @@ def sampled_patch(
 ) -> tuple[Tensor, Tensor]:
     """Channels and labels in a rotated, scaled and perhaps mirrored box around a voxel; zero outside the image."""
     change = recipe.augmentation
-    spacing = np.array(recipe.spacing_mm)
-    angles = np.deg2rad(rng.uniform(-1, 1, 3) * change.rotation_deg)
-    # Rotation acts on millimetres, indices are voxels.
-    matrix = np.diag(1 / spacing) @ rotation(angles) @ np.diag(spacing) / rng.uniform(*change.scale)
+    matrix = random_map(recipe.spacing_mm, change.rotation_deg, change.scale, rng)
     for axis in change.mirror:
         if rng.random() < 0.5:
             matrix[:, axis] *= -1
-    axes = [np.arange(n) - (n - 1) / 2 for n in recipe.patch]
-    index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) @ matrix.T + centre
+    voxels = patch_voxels(recipe.patch, matrix, centre)
     # Only the voxels under the patch are converted to floats.
     shape = np.array(case.t2.shape)
-    low = np.clip(np.floor(index.min(axis=(0, 1, 2))).astype(int), 0, shape - 2)
-    high = np.clip(np.ceil(index.max(axis=(0, 1, 2))).astype(int) + 1, low + 2, shape)
+    low = np.clip(np.floor(voxels.min(axis=(0, 1, 2))).astype(int), 0, shape - 2)
+    high = np.clip(np.ceil(voxels.max(axis=(0, 1, 2))).astype(int) + 1, low + 2, shape)
     part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    grid = 2 * (index - low) / (high - low - 1) - 1
-    grid_t = torch.from_numpy(grid[..., ::-1].astype(np.float32).copy())[None]
+    grid = sampling_grid(voxels - low, high - low)
 
     def sample(array: NDArray, mode: str) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array[part]).astype(np.float32))[None, None]
-        return functional.grid_sample(tensor, grid_t, mode=mode, align_corners=True)[0, 0]
+        return functional.grid_sample(tensor, grid, mode=mode, align_corners=True)[0, 0]
 
     outlines = sample(case.outlines[draw], "nearest")
     image = torch.empty((len(recipe.channels), *recipe.patch))
