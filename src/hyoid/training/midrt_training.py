@@ -19,7 +19,7 @@ from hyoid.io.hntsmrg import find_hntsmrg_cases
 from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.training.averaged import AveragedTraining
-from hyoid.training.midrt_cases import MidrtCase, fold_of, load_midrt_cases
+from hyoid.training.midrt_cases import MAP_MAX, MidrtCase, fold_of, load_midrt_cases
 from hyoid.training.patches import patch_voxels, random_map, sampling_grid
 from hyoid.training.recipe import MidrtRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package
@@ -89,13 +89,8 @@ def sampled_patch(
         if name == "t2":
             image[channel] = _changed_t2(sample(case.t2, "bilinear"), recipe, rng)
         elif name == "gradient":
-            values = sample(case.maps[draw], "bilinear").numpy() / 255
-            if recipe.zscore_map:
-                # Over the whole image, as at inference, not over the patch.
-                whole = case.maps[draw].astype(np.float32) / 255
-                image[channel] = torch.from_numpy((values - whole.mean()) / max(float(whole.std()), 1e-8))
-            else:
-                image[channel] = torch.from_numpy(map_channel(values, recipe.form))
+            values = sample(case.maps[draw], "bilinear").numpy() / MAP_MAX
+            image[channel] = torch.from_numpy(map_channel(values, recipe.form, case.map_moments[draw]))
         else:
             image[channel] = (outlines == OUTLINES[name]).float()
     return image, sample(case.target, "nearest").long()
