@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
@@ -248,7 +247,6 @@ def _run(
             scores: dict[str, Any] = kept["scores"]
             return scores
         raise UsageError(f"{folder.name} in the output folder is of another recipe.", "Choose an empty --out.")
-    lightning.seed_everything(recipe.seed, verbose=False)
     network = ClickNetwork(read_package(train_on(recipe, training, folder, device=device)))
     scores = {name: measured(cases, network, clicks=clicks) for name, cases in sets.items()}
     _write(file, json.dumps({"recipe": recipe.model_dump(mode="json"), "scores": scores}))
