@@ -1,10 +1,10 @@
-"""A scan with two balls in it, and a network that outlines balls."""
+"""A scan with two balls in it, a network that outlines balls, and a run that is finished."""
 
 import numpy as np
 import pytest
 
 from hyoid.inference.click_network import ClickAnswer
-from hyoid.io.model_package import Manifest
+from hyoid.io.model_package import Manifest, write_package
 from hyoid.io.study import Study
 from hyoid.models.prompts import PointKind
 from hyoid.preprocess.click_region import Region
@@ -72,3 +72,18 @@ class BallNetwork:
 @pytest.fixture
 def click_network():
     return BallNetwork()
+
+
+@pytest.fixture
+def leave_package():
+    """Write the package of a run as if a recipe had made it; `leave_package(folder, recipe)`."""
+    return package_of_recipe
+
+
+def package_of_recipe(folder, recipe):
+    manifest = {
+        "name": "n", "version": "1", "words": "", "task": "segmentation", "network": {}, "labels": ("larynx",),
+        "supported": ("larynx",), "spacing_mm": (1, 1, 1), "patch": (8, 8, 8), "preprocessing": {},
+        "training_data": "", "licence": "", "recipe": recipe.model_dump(mode="json"),
+    }  # fmt: skip
+    write_package(folder / "package", manifest, {"w": np.zeros(1, np.float32)}, licence="", card="")

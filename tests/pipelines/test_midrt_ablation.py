@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyoid.errors import UsageError
-from hyoid.io.hntsmrg import find_hntsmrg_cases
+from hyoid.io.hntsmrg import HntsmrgCase, find_hntsmrg_cases
 from hyoid.pipelines import midrt_ablation
 from hyoid.pipelines.midrt_ablation import ROWS, ablate_gradient, recipe_of, spearman_words
 from hyoid.pipelines.midrt_scores import Answer, LesionEvidence, cross_fitted, fitted_curve, without_vanished
@@ -66,6 +66,24 @@ def test_a_table_is_made_resumed_and_has_the_null_row(make_midrt_case, tmp_path,
         "gradient-fold0", recipe, cases, tmp_path / "out", machine, seeds=1, only=rows, device="cpu"
     )
     assert json.dumps(again) == json.dumps(first)
+
+
+def test_a_finished_run_of_another_recipe_is_refused(leave_package, tmp_path, monkeypatch):
+    recipe = load_recipe("midrt", "smoke")
+    cases = [HntsmrgCase(f"p{k}", tmp_path, tmp_path, tmp_path, None, None, None) for k in range(5)]
+    # Neither images nor answers: only whether the run is taken as it is.
+    for name, nothing in {"answers_of": (), "scored": [], "score_table": {}, "volume_figure": ""}.items():
+        monkeypatch.setattr(midrt_ablation, name, lambda *_, nothing=nothing: nothing)
+    monkeypatch.setattr(midrt_ablation, "train_on", lambda *a, **k: pytest.fail("trained again"))
+    leave_package(tmp_path / "out" / "runs" / "t2" / "seed-0-fold-0", recipe_of(ROWS[0], recipe, 0))
+
+    def run(recipe):
+        machine = Machine("cpu", tmp_path)
+        return ablate_gradient("gradient-fold0", recipe, cases, tmp_path / "out", machine, seeds=1, only=["t2"])
+
+    assert run(recipe)["n"] == 1
+    with pytest.raises(UsageError, match="another recipe"):
+        run(recipe.model_copy(update={"tumour_share": 0.9}))
 
 
 def test_unknown_tables_and_rows_and_too_few_patients_are_refused(tmp_path):

@@ -86,3 +86,19 @@ def test_a_shorter_training_keeps_the_shares_of_its_schedule():
     assert (short.steps, short.warmup_steps, short.steps_per_epoch) == (100, 5, 100)
     assert short.ema_decay == pytest.approx(0.9)
     assert petct_ablation.shortened(whole, 5).ema_decay == 0
+
+
+def test_a_finished_network_of_another_recipe_is_refused(leave_package, tmp_path, monkeypatch):
+    from hyoid.training.recipe import load_recipe
+
+    monkeypatch.setattr(petct_ablation, "train_targets", lambda *a, **k: pytest.fail("trained again"))
+    leave_package(tmp_path / "networks" / "petct-resenc-small-0", load_recipe("petct-resenc"))
+    machine = Machine("cpu", tmp_path)
+
+    def trained(steps):
+        setting = petct_ablation.Setting(tmp_path, tmp_path, tmp_path, None, None, machine, steps=steps)
+        return petct_ablation._trained(setting, petct_ablation.RESENC, 0)
+
+    assert trained(None).manifest.recipe["name"] == "petct-resenc"
+    with pytest.raises(UsageError, match="another recipe"):
+        trained(3)

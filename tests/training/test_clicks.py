@@ -11,7 +11,7 @@ from hyoid.io.model_package import read_package
 from hyoid.models.prompts import PointKind
 from hyoid.training.clicks import Clicks, ClickTraining, attribute_loss, train_clicks
 from hyoid.training.lesion_cases import UNKNOWN, load_lesions, of_part, parts_of
-from hyoid.training.lesion_samples import LesionDataset, drawn_region, rotation
+from hyoid.training.lesion_samples import LesionDataset, drawn_region
 from hyoid.training.recipe import load_recipe
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -124,12 +124,6 @@ def test_a_lesion_enlarged_fills_the_region(cohort, recipe):
     views = [drawn_region(case, of_view, np.random.default_rng(k)) for k in range(6)]
     assert all(0.1 < mask.mean() < 1 for _, mask, _ in views)
     assert all(spacing < 1 for _, _, spacing in views)
-
-
-def test_rotation_is_one():
-    matrix = rotation(np.array([0.3, -0.2, 0.5]))
-    assert np.allclose(matrix @ matrix.T, np.eye(3))
-    assert np.linalg.det(matrix) == pytest.approx(1)  # never mirrored
 
 
 def test_clicks_come_from_the_error():

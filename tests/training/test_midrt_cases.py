@@ -4,8 +4,7 @@ import pytest
 from hyoid.errors import InputRefusedError
 from hyoid.io.hntsmrg import find_hntsmrg_cases
 from hyoid.training.midrt_cases import altered_outlines, fold_of, load_midrt_cases
-from hyoid.training.midrt_recipe import OutlineChanges
-from hyoid.training.recipe import load_recipe
+from hyoid.training.recipe import OutlineChanges, load_recipe
 
 ISO = (2.0, 1.0, 1.0)
 

@@ -65,6 +65,15 @@ def test_a_patch_without_changes_is_a_piece_of_the_case(cases, smoke):
     assert np.array_equal(labels, case.target[piece])
 
 
+def test_a_map_is_z_scored_over_the_image_not_over_the_patch(cases, smoke):
+    recipe = still(smoke, zscore_map=True)
+    image, _ = sampled_patch(cases[0], 1, np.array([12.5, 20.5, 20.5]), recipe, np.random.default_rng(0))
+    whole = cases[0].maps[1] / 255
+    expected = (whole - whole.mean()) / whole.std()
+    assert np.allclose(image[1], expected[5:21, 13:29, 13:29], atol=1e-3)
+    assert abs(float(image[1].mean())) > 0.1
+
+
 def test_outline_channels_are_masks_of_the_drawn_version(cases, smoke):
     recipe = still(smoke, channels=("outline_gtvp", "outline_gtvn"))
     image, _ = sampled_patch(cases[0], 1, np.array([12.5, 20.5, 20.5]), recipe, np.random.default_rng(0))

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 import torch
 
 from hyoid.training.cases import find_cases, load_case
-from hyoid.training.patches import UNKNOWN, PatchDataset, sample_patch
+from hyoid.training.patches import UNKNOWN, PatchDataset, random_map, rotation, sample_patch
 from hyoid.training.recipe import load_recipe
 
 
@@ -59,3 +60,18 @@ def test_no_patch_swaps_left_and_right(openkbp):
                 checked += 1
                 assert left[:, 2].mean() > right[:, 2].mean()
     assert checked >= 5
+
+
+def test_rotation_is_one():
+    matrix = rotation(np.array([0.3, -0.2, 0.5]))
+    assert np.allclose(matrix @ matrix.T, np.eye(3))
+    assert np.linalg.det(matrix) == pytest.approx(1)  # never mirrored
+
+
+def test_a_random_map_turns_in_millimetres_and_enlarges():
+    spacing = np.diag([3.0, 1.5, 1.0])
+    matrix = random_map((3.0, 1.5, 1.0), 30.0, (2.0, 2.0), np.random.default_rng(0))
+    turn = 2 * spacing @ matrix @ np.linalg.inv(spacing)
+    assert np.allclose(turn @ turn.T, np.eye(3)) and np.linalg.det(turn) == pytest.approx(1)
+    assert not np.allclose(turn, np.eye(3))
+    assert np.allclose(random_map((3.0, 1.5, 1.0), 0.0, (1.0, 1.0), np.random.default_rng(0)), np.eye(3))

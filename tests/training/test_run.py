@@ -78,3 +78,8 @@ def test_the_rate_warms_up_and_ends_at_zero(recipe):
     assert rate(10, schedule) == 1
     assert rate(60, schedule) == pytest.approx(0.5)
     assert rate(110, schedule) == pytest.approx(0)
+
+
+def test_nnunets_rate_decays_by_the_power_of_what_is_left(recipe):
+    schedule = recipe.optimiser.model_copy(update={"warmup_steps": 0, "steps": 10, "schedule": "poly"})
+    assert [rate(step, schedule) for step in (0, 5, 10)] == [1, pytest.approx(0.5**0.9), 0]

@@ -25,9 +25,10 @@ def run_gradient_ablation(
     """Train and score every row on folders of the HNTS-MRG layout, or say what would be done."""
     from hyoid.pipelines import midrt_ablation
     from hyoid.pipelines.structured_report import Machine
-    from hyoid.training.recipe import load_recipe
+    from hyoid.training.recipe import MidrtRecipe, load_recipe
 
     recipe = load_recipe("midrt", preset)
+    assert isinstance(recipe, MidrtRecipe)
     cases = find_hntsmrg_cases(data)
     if dry_run:
         wanted = [row.name for row in midrt_ablation.ROWS if not rows or row.name in rows]
@@ -38,7 +39,7 @@ def run_gradient_ablation(
     with teller.bars():
         midrt_ablation.ablate_gradient(
             table,
-            recipe,  # type: ignore[arg-type]
+            recipe,
             cases,
             out,
             Machine(device_named(device), cache_folder()),

@@ -7,7 +7,7 @@ from pathlib import Path
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.places import device_named
 from hyoid.io.hntsmrg import find_hntsmrg_cases
-from hyoid.training.midrt_recipe import MidrtRecipe
+from hyoid.training.recipe import MidrtRecipe
 
 
 def train_midrt_package(

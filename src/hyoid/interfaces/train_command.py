@@ -64,7 +64,7 @@ def train(
         ) from error
     chosen = recipes.load_recipe(recipe, preset)
     teller = Teller(as_json=as_json)
-    if chosen.task == "midrt":
+    if isinstance(chosen, recipes.MidrtRecipe):
         from hyoid.interfaces.midrt_train import train_midrt_package
 
         train_midrt_package(

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
@@ -23,6 +22,7 @@ from hyoid.io.atomic import write_text
 from hyoid.io.model_package import read_package
 from hyoid.io.study import fingerprint
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
+from hyoid.pipelines.ablation import require_known, require_same_recipe
 from hyoid.pipelines.click_measurement import CLICKS, ClickCase, measured
 from hyoid.pipelines.lesion import Scan
 from hyoid.training.clicks import train_on
@@ -92,12 +92,11 @@ def ablate_clicks(
     Raises
     ------
     UsageError
-        When table or row does not exist, or no lesion is left for training or test.
+        When table or row does not exist, no lesion is left for training or test, or a finished run is of another
+        recipe.
     """
-    if table not in TABLES:
-        raise UsageError(f"There is no table {table!r}.", f"Choose one of: {', '.join(TABLES)}.")
-    if missing := set(only) - set(ROWS):
-        raise UsageError(f"There is no row {sorted(missing)[0]!r}.", f"Choose among: {', '.join(ROWS)}.")
+    require_known("table", [table], TABLES)
+    require_known("row", only, ROWS)
     lesions = load_lesions(folders, lambda done, total: on_progress("cases", done, total, ""))
     training = of_part(lesions, recipe.split, recipe.seed, "training")
     sets = {"test": click_cases(of_part(lesions, recipe.split, recipe.seed, "test"))}
@@ -244,11 +243,8 @@ def _run(
     file = folder / "scores.json"
     if file.is_file():
         kept = json.loads(file.read_text(encoding="utf-8"))
-        if kept["recipe"] == recipe.model_dump(mode="json"):
-            scores: dict[str, Any] = kept["scores"]
-            return scores
-        raise UsageError(f"{folder.name} in the output folder is of another recipe.", "Choose an empty --out.")
-    lightning.seed_everything(recipe.seed, verbose=False)
+        require_same_recipe(kept["recipe"], recipe, folder)
+        return dict(kept["scores"])
     network = ClickNetwork(read_package(train_on(recipe, training, folder, device=device)))
     scores = {name: measured(cases, network, clicks=clicks) for name, cases in sets.items()}
     write_text(file, json.dumps({"recipe": recipe.model_dump(mode="json"), "scores": scores}))

@@ -20,13 +20,14 @@ from hyoid.io.hntsmrg import HntsmrgCase
 from hyoid.io.model_package import read_package
 from hyoid.metrics.case_results import CaseResult
 from hyoid.metrics.overlap import EmptyRule, dice
+from hyoid.pipelines.ablation import finished_package, require_known
 from hyoid.pipelines.midrt_scores import NULL, Answer, answers_of, cross_fitted, score_table, scored
 from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.scatter import Dot, Plot, scatter_svg
 from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
-from hyoid.training.midrt_recipe import MidrtRecipe, OutlineChanges
 from hyoid.training.midrt_training import train_on
+from hyoid.training.recipe import MidrtRecipe, OutlineChanges
 from hyoid.training.run import Progress, quiet
 
 
@@ -90,14 +91,10 @@ def ablate_gradient(
     Raises
     ------
     UsageError
-        When table or row does not exist, or there are fewer patients than folds.
+        When table or row does not exist, there are fewer patients than folds, or a finished run is of another recipe.
     """
-    if table not in TABLES:
-        raise UsageError(f"There is no table {table!r}.", f"Choose one of: {', '.join(TABLES)}.")
-    if missing := set(only) - {row.name for row in ROWS}:
-        raise UsageError(
-            f"There is no row {sorted(missing)[0]!r}.", f"Choose among: {', '.join(r.name for r in ROWS)}."
-        )
+    require_known("table", [table], TABLES)
+    require_known("row", only, [row.name for row in ROWS])
     if len(cases) < FOLDS:
         raise UsageError(f"{len(cases)} patients cannot make {FOLDS} folds.", "Give more patients.")
     folds = fold_of([case.name for case in cases], recipe.seed)
@@ -115,13 +112,14 @@ def ablate_gradient(
             for seed in range(seeds):
                 on_progress("ablation", done, total, f"{row.name}, seed {seed}, fold {fold}")
                 run = out / "runs" / row.name / f"seed-{seed}-fold-{fold}"
-                if not (run / "package" / "manifest.yaml").is_file():
+                of_run = recipe_of(row, recipe, seed)
+                package = finished_package(run, of_run)
+                if package is None:
                     if not learned:
                         # Read once: seeds differ in first weights, patches and augmentation, not in spoilt outlines.
                         known = [case for case in cases if folds[case.name] != fold]
                         learned = load_midrt_cases(known, recipe_of(row, recipe, 0))
-                    train_on(recipe_of(row, recipe, seed), learned, run, device=device)
-                package = read_package(run / "package")
+                    package = read_package(train_on(of_run, learned, run, device=device))
                 of_seed[seed] += answers_of(unseen, [package], out / "priors", run / "answers", machine)
                 done += 1
         # Fold by fold the patients come in another order than they were given.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hyoid.errors import UsageError
 from hyoid.io.atomic import write_text
 from hyoid.io.files import read_labels, write_nifti
 from hyoid.io.model_package import ModelPackage, read_package
@@ -17,6 +16,7 @@ from hyoid.metrics.case_results import CaseResult, measure_case
 from hyoid.metrics.masks import CaseMasks
 from hyoid.metrics.protocols import HECKTOR_2025_STYLE
 from hyoid.metrics.summaries import Summary, summarise
+from hyoid.pipelines.ablation import finished_package, require_known
 from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.pipelines.structured_report import Machine
 from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
@@ -106,9 +106,7 @@ def planned(only: Sequence[str]) -> tuple[Row, ...]:
     UsageError
         When a row does not exist.
     """
-    unknown = sorted(set(only) - {row.name for row in ROWS})
-    if unknown:
-        raise UsageError(f"There is no row {unknown[0]!r}.", f"Choose from {', '.join(r.name for r in ROWS)}.")
+    require_known("row", only, [row.name for row in ROWS])
     return tuple(row for row in ROWS if not only or row.name in only)
 
 
@@ -132,7 +130,7 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
     Raises
     ------
     UsageError
-        When a row does not exist or a folder holds no cases.
+        When a row does not exist, a folder holds no cases, or a finished network is of another recipe.
     """
     rows = planned(only)
     needed = list(dict.fromkeys(network for row in rows for network in row.networks))
@@ -207,13 +205,14 @@ def _cell(summary: Summary, key: str) -> str:
 def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPackage:
     """One network by recipe, preset and seed."""
     folder = setting.out / "networks" / f"{network[0]}-{network[1]}-{seed}"
-    if not (folder / "package" / "manifest.yaml").is_file():
-        recipe = load_recipe(*network)
-        assert isinstance(recipe, TargetsRecipe)
-        optimiser = recipe.optimiser if setting.steps is None else shortened(recipe.optimiser, setting.steps)
-        changed = recipe.model_copy(update={"seed": recipe.seed + 1000 * seed, "optimiser": optimiser})
-        train_targets(changed, [setting.train], folder, device="gpu" if setting.machine.device == "cuda" else "cpu")
-    return read_package(folder / "package")
+    recipe = load_recipe(*network)
+    assert isinstance(recipe, TargetsRecipe)
+    optimiser = recipe.optimiser if setting.steps is None else shortened(recipe.optimiser, setting.steps)
+    changed = recipe.model_copy(update={"seed": recipe.seed + 1000 * seed, "optimiser": optimiser})
+    package = finished_package(folder, changed)
+    if package is None:
+        package = read_package(train_targets(changed, [setting.train], folder, device=setting.machine.device))
+    return package
 
 
 def _predictor(setting: Setting, case: TargetsFiles) -> Callable[[tuple[ModelPackage, ...]], Volume]:

@@ -22,6 +22,7 @@ from hyoid.errors import UsageError
 from hyoid.io.atomic import write_text
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
+from hyoid.pipelines.ablation import require_known, require_same_recipe
 from hyoid.pipelines.measurement import mean_ap
 from hyoid.training.classification import ReportCase, fold_of_cases, learn, predict_classification
 from hyoid.training.involvement import UNKNOWN
@@ -116,14 +117,11 @@ def ablate(
     Raises
     ------
     UsageError
-        When the table or a row does not exist.
+        When the table or a row does not exist, or a finished run is of another recipe or of other cases.
     """
-    if table not in TABLES:
-        raise UsageError(f"There is no table {table!r}.", f"Choose one of: {', '.join(TABLES)}.")
+    require_known("table", [table], TABLES)
+    require_known("row", only, [row.name for row in TABLES[table]])
     rows = tuple(row for row in TABLES[table] if not only or row.name in only)
-    if missing := set(only) - {row.name for row in rows}:
-        names = ", ".join(row.name for row in TABLES[table])
-        raise UsageError(f"Table {table!r} has no row {sorted(missing)[0]!r}.", f"Choose among: {names}.")
     folds, seeds = repeats.folds, repeats.seeds
     scores: dict[str, list[dict[str, NDArray]]] = {}
     done, total = 0, len(rows) * seeds * folds
@@ -268,11 +266,10 @@ def _run(
     names = [case.name for case, out in zip(known, left_out, strict=True) if out]
     if file.is_file():
         kept = json.loads(file.read_text(encoding="utf-8"))
-        if kept["recipe"] == recipe.model_dump(mode="json") and kept["held_out"] == names:
-            return np.array(kept["held_out_scores"]), np.array(kept["check_scores"])
-        raise UsageError(
-            f"{folder.name} in the output folder is of another recipe or other cases.", "Choose an empty --out."
-        )
+        require_same_recipe(kept["recipe"], recipe, folder)
+        if kept["held_out"] != names:
+            raise UsageError(f"{folder.name} in the output folder is of other cases.", "Choose an empty --out.")
+        return np.array(kept["held_out_scores"]), np.array(kept["check_scores"])
     module = learn(recipe, [c for c, out in zip(known, left_out, strict=True) if not out], folder, device=device)
     held_out = predict_classification(module, [c for c, out in zip(known, left_out, strict=True) if out])
     check = predict_classification(module, unseen)

@@ -135,9 +135,19 @@ def channels_of(scene: Scene, form: InputForm, gradient: Volume | None, outlines
     return result
 
 
-def map_channel(values: NDArray, form: InputForm) -> NDArray[np.float32]:
-    """Gradient map as the network sees it: 0..1, or its z-score over the image."""
+def map_channel(values: NDArray, form: InputForm, moments: tuple[float, float] | None = None) -> NDArray[np.float32]:
+    """Gradient map as the network sees it: 0..1, or its z-score over the image.
+
+    Parameters
+    ----------
+    values : ndarray
+        0..1.
+    form : InputForm
+    moments : (float, float), optional
+        Mean and standard deviation over the whole image, where `values` are a part of it.
+    """
     array = values.astype(np.float32)
     if not form.zscore_map:
         return array
-    return (array - array.mean()) / max(float(array.std()), 1e-8)
+    mean, deviation = moments or (float(array.mean()), float(array.std()))
+    return (array - mean) / max(deviation, 1e-8)

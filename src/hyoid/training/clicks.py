@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
-from hyoid.io.model_package import read_package
 from hyoid.metrics.simulated_clicks import deterministic_click, random_click
 from hyoid.models.build import build_network
 from hyoid.models.isrg import Answer
@@ -23,7 +22,7 @@ from hyoid.training.averaged import AveragedTraining
 from hyoid.training.lesion_cases import UNKNOWN, LesionCase, load_lesions, of_part
 from hyoid.training.lesion_samples import LesionDataset
 from hyoid.training.recipe import ClickRecipe
-from hyoid.training.run import Progress, fit, quiet, save_package
+from hyoid.training.run import Progress, fit, quiet, save_package, start_weights
 from hyoid.training.schedule import optimiser_and_schedule
 from hyoid.training.segmentation import load_matching
 
@@ -229,7 +228,7 @@ def train_clicks(
     cases = of_part(everything, recipe.split, recipe.seed, "training")
     if not cases:
         raise UsageError("No lesion is left for training.", "Give more patients, or another split.")
-    weights = None if start is None else {n: torch.from_numpy(a) for n, a in read_package(start).arrays().items()}
+    weights = start_weights(start)
     return train_on(recipe, cases, out, weights=weights, device=device, workers=workers, on_progress=on_progress)
 
 

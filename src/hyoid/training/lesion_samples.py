@@ -15,6 +15,7 @@ from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.metrics.simulated_clicks import deterministic_click
 from hyoid.preprocess.click_region import region_channels, spacing_in_use
 from hyoid.training.lesion_cases import UNKNOWN, LesionCase
+from hyoid.training.patches import rotation
 from hyoid.training.recipe import ClickRecipe
 from hyoid.volume import Quantity
 
@@ -83,7 +84,9 @@ def drawn_region(
         innermost = deterministic_click(lesion, np.zeros_like(lesion), geometry.spacing_mm)
         assert innermost is not None
         centre = np.array(innermost.point_ijk) + corner
-    turn = rotation(np.deg2rad(rng.uniform(-1, 1, 3) * recipe.augmentation.rotation_deg))
+    angles = np.deg2rad(rng.uniform(-1, 1, 3) * recipe.augmentation.rotation_deg)
+    # About axis 0 first, axis 2 last: the order that the published weights were trained with.
+    turn = rotation(angles * (-1, 1, -1)).T
     scale = spacing * rng.uniform(*recipe.augmentation.scale, 3)
     # Region voxel -> mm along the array's axes -> voxel of the patient.
     matrix = np.diag(1 / np.array(geometry.spacing_mm)) @ turn @ np.diag(scale)
@@ -113,18 +116,6 @@ def _reached(
     start = np.clip(np.floor(at.min(axis=0)).astype(int) - 1, 0, np.array(shape) - 1)
     stop = np.clip(np.ceil(at.max(axis=0)).astype(int) + 2, start + 1, shape)
     return tuple(slice(a, b) for a, b in zip(start, stop, strict=True)), offset - start
-
-
-def rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotation about the three axes of an array, in radians, shape (3, 3)."""
-    result = np.eye(3)
-    for axis, angle in enumerate(angles):
-        a, b = [n for n in range(3) if n != axis]
-        turn = np.eye(3)
-        turn[[a, b], [a, b]] = np.cos(angle)
-        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-        result = turn @ result
-    return result
 
 
 def changed_values(

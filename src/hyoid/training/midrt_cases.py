@@ -16,11 +16,11 @@ from hyoid.geometry.resample import resample
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.hntsmrg import HntsmrgCase
 from hyoid.preprocess.midrt_input import gradient_volume, scene_of
-from hyoid.training.midrt_recipe import MidrtRecipe, OutlineChanges
+from hyoid.training.recipe import MidrtRecipe, OutlineChanges
 from hyoid.volume import Quantity, Volume
 
 FOLDS = 5
-_BYTE = 255
+MAP_MAX = 255  # maps are kept as bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,8 @@ class MidrtCase:
         0, 1 GTVp, 2 GTVn.
     maps : ndarray, shape (draws, d, h, w), uint8
         Gradient maps, 0..255 for 0..1; no draw where the recipe has no such channel.
+    map_moments : tuple of (float, float)
+        Mean and standard deviation over each whole map, of its values 0..1.
     outlines : ndarray, shape (draws, d, h, w), uint8
         Outlines that belong to the maps.
     """
@@ -47,6 +49,7 @@ class MidrtCase:
     t2: NDArray[np.float16]
     target: NDArray[np.uint8]
     maps: NDArray[np.uint8]
+    map_moments: tuple[tuple[float, float], ...]
     outlines: NDArray[np.uint8]
 
 
@@ -156,15 +159,21 @@ def _case(
         drawn.append(resample(volume, scene.geometry).array.astype(np.uint8))
         if "gradient" in recipe.channels:
             gradient, _ = gradient_volume(image, volume, recipe.gradient, rng)
-            maps.append(np.rint(resample(gradient, scene.geometry).array * _BYTE).astype(np.uint8))
+            maps.append(np.rint(resample(gradient, scene.geometry).array * MAP_MAX).astype(np.uint8))
     return MidrtCase(
         name,
         patient,
         scene.t2.astype(np.float16),
         resample(target, scene.geometry).array.astype(np.uint8),
         np.stack(maps) if maps else np.zeros((0, *scene.t2.shape), np.uint8),
+        tuple(_moments(values) for values in maps),
         np.stack(drawn),
     )
+
+
+def _moments(values: NDArray[np.uint8]) -> tuple[float, float]:
+    unit = values.astype(np.float32) / MAP_MAX
+    return float(unit.mean()), float(unit.std())
 
 
 def _image(path: Path) -> Volume:

@@ -16,17 +16,15 @@ from torch.utils.data import Dataset
 
 from hyoid.errors import UsageError
 from hyoid.io.hntsmrg import find_hntsmrg_cases
-from hyoid.io.model_package import write_package
 from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.training.averaged import AveragedTraining
-from hyoid.training.midrt_cases import MidrtCase, fold_of, load_midrt_cases
-from hyoid.training.midrt_recipe import MidrtRecipe
-from hyoid.training.patches import rotation
-from hyoid.training.run import Progress, fit, licence_text, quiet
+from hyoid.training.midrt_cases import MAP_MAX, MidrtCase, fold_of, load_midrt_cases
+from hyoid.training.patches import patch_voxels, random_map, sampling_grid
+from hyoid.training.recipe import MidrtRecipe
+from hyoid.training.run import Progress, fit, quiet, save_package
 
 LABELS = ("background", "gtvp", "gtvn")
-POLY_POWER = 0.9  # of nnU-Net's schedule
 
 
 class MidrtPatches(Dataset):
@@ -69,26 +67,21 @@ def sampled_patch(
 ) -> tuple[Tensor, Tensor]:
     """Channels and labels in a rotated, scaled and perhaps mirrored box around a voxel; zero outside the image."""
     change = recipe.augmentation
-    spacing = np.array(recipe.spacing_mm)
-    angles = np.deg2rad(rng.uniform(-1, 1, 3) * change.rotation_deg)
-    # Rotation acts on millimetres, indices are voxels.
-    matrix = np.diag(1 / spacing) @ rotation(angles) @ np.diag(spacing) / rng.uniform(*change.scale)
+    matrix = random_map(recipe.spacing_mm, change.rotation_deg, change.scale, rng)
     for axis in change.mirror:
         if rng.random() < 0.5:
             matrix[:, axis] *= -1
-    axes = [np.arange(n) - (n - 1) / 2 for n in recipe.patch]
-    index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) @ matrix.T + centre
+    voxels = patch_voxels(recipe.patch, matrix, centre)
     # Only the voxels under the patch are converted to floats.
     shape = np.array(case.t2.shape)
-    low = np.clip(np.floor(index.min(axis=(0, 1, 2))).astype(int), 0, shape - 2)
-    high = np.clip(np.ceil(index.max(axis=(0, 1, 2))).astype(int) + 1, low + 2, shape)
+    low = np.clip(np.floor(voxels.min(axis=(0, 1, 2))).astype(int), 0, shape - 2)
+    high = np.clip(np.ceil(voxels.max(axis=(0, 1, 2))).astype(int) + 1, low + 2, shape)
     part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    grid = 2 * (index - low) / (high - low - 1) - 1
-    grid_t = torch.from_numpy(grid[..., ::-1].astype(np.float32).copy())[None]
+    grid = sampling_grid(voxels - low, high - low)
 
     def sample(array: NDArray, mode: str) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array[part]).astype(np.float32))[None, None]
-        return functional.grid_sample(tensor, grid_t, mode=mode, align_corners=True)[0, 0]
+        return functional.grid_sample(tensor, grid, mode=mode, align_corners=True)[0, 0]
 
     outlines = sample(case.outlines[draw], "nearest")
     image = torch.empty((len(recipe.channels), *recipe.patch))
@@ -96,13 +89,8 @@ def sampled_patch(
         if name == "t2":
             image[channel] = _changed_t2(sample(case.t2, "bilinear"), recipe, rng)
         elif name == "gradient":
-            values = sample(case.maps[draw], "bilinear").numpy() / 255
-            if recipe.zscore_map:
-                # Over the whole image, as at inference, not over the patch.
-                whole = case.maps[draw].astype(np.float32) / 255
-                image[channel] = torch.from_numpy((values - whole.mean()) / max(float(whole.std()), 1e-8))
-            else:
-                image[channel] = torch.from_numpy(map_channel(values, recipe.form))
+            values = sample(case.maps[draw], "bilinear").numpy() / MAP_MAX
+            image[channel] = torch.from_numpy(map_channel(values, recipe.form, case.map_moments[draw]))
         else:
             image[channel] = (outlines == OUTLINES[name]).float()
     return image, sample(case.target, "nearest").long()
@@ -153,32 +141,6 @@ class MidrtTraining(AveragedTraining):
             loss = loss + weight / sum(weights) * softmax_dice_ce(logits, small)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
-
-    def configure_optimizers(self) -> dict[str, Any]:
-        """The recipe's optimiser and schedule."""
-        recipe = self.recipe.optimiser
-        if recipe.name != "sgd":
-            return super().configure_optimizers()
-        optimiser = torch.optim.SGD(
-            self.network.parameters(),
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            nesterov=True,
-            weight_decay=recipe.weight_decay,
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: poly_rate(step, recipe.steps))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def poly_rate(step: int, steps: int) -> float:
-    """Share of the learning rate at a step of nnU-Net's polynomial decay.
-
-    Examples
-    --------
-    >>> poly_rate(0, 10), round(poly_rate(5, 10), 4), poly_rate(10, 10)
-    (1.0, 0.5359, 0.0)
-    """
-    return float((1 - min(step, steps) / steps) ** POLY_POWER)
 
 
 def network_description(recipe: MidrtRecipe) -> dict[str, Any]:
@@ -244,35 +206,22 @@ def train_on(
     lightning.seed_everything(recipe.seed, verbose=False)
     module = MidrtTraining(recipe, cases, workers)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
-    package = out / "package"
     form = recipe.form
-    write_package(
-        package,
-        {
-            "name": recipe.name,
-            "version": recipe.version,
-            "words": recipe.words,
-            "task": "segmentation",
-            "network": network_description(recipe),
-            "labels": LABELS,
-            "supported": LABELS[1:],
-            "spacing_mm": recipe.spacing_mm,
-            "patch": recipe.patch,
-            "preprocessing": {
-                "channels": list(form.channels),
-                "gradient": form.gradient,
-                "zscore": form.zscore,
-                "zscore_map": form.zscore_map,
-            },
-            "training_data": recipe.training_data,
-            "licence": recipe.licence,
-            "recipe": recipe.model_dump(mode="json"),
+    return save_package(
+        recipe,
+        module,
+        out,
+        network=network_description(recipe),
+        labels=LABELS,
+        supported=LABELS[1:],
+        patch=recipe.patch,
+        preprocessing={
+            "channels": list(form.channels),
+            "gradient": form.gradient,
+            "zscore": form.zscore,
+            "zscore_map": form.zscore_map,
         },
-        {name: tensor.cpu().numpy() for name, tensor in module.result().items()},
-        licence=licence_text(),
-        card=f"# {recipe.name} {recipe.version}\n\n{recipe.words}\n\nNot yet measured.\n",
     )
-    return package
 
 
 def _changed_t2(values: Tensor, recipe: MidrtRecipe, rng: np.random.Generator) -> Tensor:

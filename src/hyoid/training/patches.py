@@ -84,16 +84,9 @@ def sample_patch(
     recipe : SegmentationRecipe
     rng : Generator
     """
-    spacing = np.array(case.geometry.spacing_mm)
-    angles = np.deg2rad(rng.uniform(-1, 1, 3) * recipe.augmentation.rotation_deg)
-    scale = rng.uniform(*recipe.augmentation.scale)
-    # Rotation acts on millimetres, indices are voxels.
-    matrix = np.diag(1 / spacing) @ rotation(angles) @ np.diag(spacing) / scale
-    axes = [np.arange(n) - (n - 1) / 2 for n in recipe.patch]
-    offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    index = offsets @ matrix.T + centre
-    shape = np.array(case.hu.shape)
-    grid = torch.from_numpy((2 * index / (shape - 1) - 1)[..., ::-1].astype(np.float32).copy())[None]
+    change = recipe.augmentation
+    matrix = random_map(case.geometry.spacing_mm, change.rotation_deg, change.scale, rng)
+    grid = sampling_grid(patch_voxels(recipe.patch, matrix, centre), case.hu.shape)
     hu = torch.from_numpy(case.hu.astype(np.float32))[None, None] + 1024
     hu = functional.grid_sample(hu, grid, align_corners=True)[0, 0] - 1024
     labels = torch.from_numpy(case.labels).float()[None, None]
@@ -120,6 +113,63 @@ def _random_voxel(case: Case, name: str, patch: Sequence[int], rng: np.random.Ge
     voxel = np.unravel_index(voxels[rng.integers(len(voxels))], shape) if len(voxels) else np.array(shape) / 2
     moved = np.array(voxel) + rng.uniform(-0.25, 0.25, 3) * np.array(patch)
     return np.clip(moved, 0, np.array(shape) - 1)
+
+
+def random_map(
+    spacing_mm: Sequence[float], rotation_deg: float, scale: tuple[float, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Random rotation and enlargement, from offsets in a patch to offsets in a case, both in voxels; shape (3, 3).
+
+    Parameters
+    ----------
+    spacing_mm : (slice, row, column)
+        Of the case.
+    rotation_deg : float
+        Largest angle about each axis.
+    scale : (float, float)
+        Range of the enlargement.
+    rng : Generator
+    """
+    spacing = np.array(spacing_mm)
+    angles = np.deg2rad(rng.uniform(-1, 1, 3) * rotation_deg)
+    # Rotation acts on millimetres, indices are voxels.
+    return np.diag(1 / spacing) @ rotation(angles) @ np.diag(spacing) / rng.uniform(*scale)
+
+
+def patch_voxels(patch: Sequence[int], matrix: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Where the voxels of a patch lie in a case: `matrix` times their offsets from the middle, around `centre`.
+
+    Parameters
+    ----------
+    patch : (d, h, w)
+    matrix : ndarray, shape (3, 3)
+    centre : ndarray, shape (3,), voxel indices
+
+    Returns
+    -------
+    ndarray, shape (d, h, w, 3)
+        Voxel indices.
+
+    Examples
+    --------
+    >>> patch_voxels((1, 1, 2), 2 * np.eye(3), np.array([5, 5, 5])).tolist()
+    [[[[5.0, 5.0, 4.0], [5.0, 5.0, 6.0]]]]
+    """
+    axes = [np.arange(n) - (n - 1) / 2 for n in patch]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) @ matrix.T + centre
+
+
+def sampling_grid(voxels: np.ndarray, shape: Sequence[int]) -> Tensor:
+    """Voxel indices in an array as `grid_sample` wants them (corners aligned), shape (1, d, h, w, 3).
+
+    Parameters
+    ----------
+    voxels : ndarray, shape (d, h, w, 3)
+    shape : (D, H, W)
+        Of the array that is sampled.
+    """
+    unit = 2 * voxels / np.maximum(np.array(shape) - 1, 1) - 1
+    return torch.from_numpy(unit[..., ::-1].astype(np.float32).copy())[None]
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:

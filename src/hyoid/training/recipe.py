@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hyoid.errors import UsageError
+from hyoid.preprocess.midrt_input import Channel, InputForm
 
 
 class _Strict(BaseModel):
@@ -56,13 +57,23 @@ class OptimiserRecipe(_Strict):
     poly_power: float = 0.9
 
 
-class SegmentationRecipe(_Strict):
-    """Recipe of a U-Net that outlines structures, one sigmoid each."""
+class _AnyRecipe(_Strict):
+    """What every recipe says."""
 
-    task: Literal["segmentation"]
+    task: str
     name: str
     version: str
     words: str
+    optimiser: OptimiserRecipe
+    seed: int
+    training_data: str
+    licence: str
+
+
+class SegmentationRecipe(_AnyRecipe):
+    """Recipe of a U-Net that outlines structures, one sigmoid each."""
+
+    task: Literal["segmentation"]
     labels: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
     patch: tuple[int, int, int]
@@ -75,10 +86,6 @@ class SegmentationRecipe(_Strict):
     target: Literal["planning", "primary", "cuboid"] = "planning"
     network: NetworkRecipe
     augmentation: AugmentationRecipe
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
 
 class EarlyStoppingRecipe(_Strict):
@@ -90,13 +97,10 @@ class EarlyStoppingRecipe(_Strict):
     patience: int
 
 
-class ClassificationRecipe(_Strict):
+class ClassificationRecipe(_AnyRecipe):
     """Recipe of SGRNet and its variants."""
 
     task: Literal["classification"]
-    name: str
-    version: str
-    words: str
     variant: Literal[
         "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
     ]
@@ -122,10 +126,6 @@ class ClassificationRecipe(_Strict):
     gamma_positive: float
     gamma_negative: float
     augmentation: AugmentationRecipe
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
 
 class ChannelRecipe(_Strict):
@@ -192,13 +192,10 @@ class TargetsAugmentationRecipe(_Strict):
     without_pet: float
 
 
-class TargetsRecipe(_Strict):
+class TargetsRecipe(_AnyRecipe):
     """Recipe of one network of the PET/CT system."""
 
     task: Literal["targets"]
-    name: str
-    version: str
-    words: str
     stage: Literal["head", "coarse", "fine"]
     labels: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
@@ -213,10 +210,6 @@ class TargetsRecipe(_Strict):
     oversample: float
     folds: int
     validate_every: int
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
 
 class ClickNetworkRecipe(_Strict):
@@ -239,13 +232,10 @@ class ClickNetworkRecipe(_Strict):
     fine_clicks: bool
 
 
-class ClickRecipe(_Strict):
+class ClickRecipe(_AnyRecipe):
     """Recipe of the interactive lesion report (ISRG)."""
 
     task: Literal["clicks"]
-    name: str
-    version: str
-    words: str
     # The four of the paper, and its baseline.
     variant: Literal["unet", "vanilla", "refinement", "synergy", "full"]
     network: ClickNetworkRecipe
@@ -270,13 +260,72 @@ class ClickRecipe(_Strict):
     # Shares of the patients for training, validation and test.
     split: tuple[float, float, float]
     augmentation: AugmentationRecipe
-    optimiser: OptimiserRecipe
-    seed: int
-    training_data: str
-    licence: str
 
 
-Recipe = SegmentationRecipe | ClassificationRecipe | TargetsRecipe | ClickRecipe
+class StagesRecipe(_Strict):
+    """Shape of a U-Net, stage by stage, as nnU-Net's plans write it."""
+
+    encoder: Literal["plain", "residual"]
+    features: tuple[int, ...]
+    kernels: tuple[tuple[int, int, int], ...]
+    strides: tuple[tuple[int, int, int], ...]
+    encoder_blocks: tuple[int, ...]
+    decoder_convs: tuple[int, ...]
+
+
+class MrAugmentation(_Strict):
+    """Random changes per patch."""
+
+    rotation_deg: float
+    scale: tuple[float, float]
+    gamma: tuple[float, float]
+    contrast: tuple[float, float]
+    noise: float
+    blur_probability: float
+    # Axes (0 slice, 1 row, 2 column) along which patches are mirrored; no label of this task has a side.
+    mirror: tuple[int, ...]
+
+
+class OutlineChanges(_Strict):
+    """How registered outlines are spoilt in training, as registration and growth spoil them.
+
+    `draws` versions are made of every case. All but the first shift every component by up to `shift_mm`, cut it to the
+    middle of its box with probability `cut`, and lose it with probability `lost`.
+    """
+
+    draws: int
+    shift_mm: float
+    cut: float
+    lost: float
+
+
+class MidrtRecipe(_AnyRecipe):
+    """Recipe of the mid-treatment network (gradient-map paper, section 2.3): background, GTVp and GTVn by softmax."""
+
+    task: Literal["midrt"]
+    channels: tuple[Channel, ...]
+    gradient: Literal["paper", "code", "hyoid"]
+    zscore: Literal["image", "body"]
+    zscore_map: bool
+    spacing_mm: tuple[float, float, float]
+    patch: tuple[int, int, int]
+    # The pre-treatment image with its own outlines is a case of its own, in training only (section 2.2).
+    doubled: bool
+    # Share of patches centred on tumour, and on outlines where tumour was.
+    tumour_share: float
+    outline_share: float
+    outlines: OutlineChanges
+    network: StagesRecipe
+    deep_supervision: bool
+    augmentation: MrAugmentation
+
+    @property
+    def form(self) -> InputForm:
+        """What the network sees."""
+        return InputForm(self.channels, self.gradient, self.spacing_mm, self.zscore, self.zscore_map)
+
+
+Recipe = SegmentationRecipe | ClassificationRecipe | TargetsRecipe | ClickRecipe | MidrtRecipe
 
 
 def load_recipe(name: str, preset: str = "small") -> Recipe:
@@ -311,11 +360,8 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
         "classification": ClassificationRecipe,
         "targets": TargetsRecipe,
         "clicks": ClickRecipe,
+        "midrt": MidrtRecipe,
     }
-    if content.get("task") == "midrt":
-        from hyoid.training.midrt_recipe import MidrtRecipe
-
-        models["midrt"] = MidrtRecipe  # type: ignore[assignment]
     model = models.get(str(content.get("task")))
     if model is None:
         raise UsageError(f"Recipe {name!r} has no known task.", f"Write `task:` and one of {', '.join(models)}.")

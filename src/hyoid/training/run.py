@@ -15,6 +15,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
+from torch import Tensor
 
 from hyoid.errors import UsageError
 from hyoid.io.model_package import read_package, write_package
@@ -99,8 +100,7 @@ def train_segmentation(
     cases = tuple(case for index, case in enumerate(cases) if (divided and case.virtual) or keep(index))
     require_lessons(cases, recipe)
     lightning.seed_everything(recipe.seed, verbose=False)
-    weights = None if start is None else {n: torch.from_numpy(a) for n, a in read_package(start).arrays().items()}
-    module = SegmentationTraining(recipe, cases, weights, workers)
+    module = SegmentationTraining(recipe, cases, start_weights(start), workers)
     fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
     return save_package(
         recipe,
@@ -192,6 +192,17 @@ def train_targets(
     )
 
 
+def start_weights(package: Path | None) -> dict[str, Tensor] | None:
+    """Weights of the package that a training begins with; None without one.
+
+    Raises
+    ------
+    ModelUnusableError
+        When the package is damaged.
+    """
+    return None if package is None else {n: torch.from_numpy(a) for n, a in read_package(package).arrays().items()}
+
+
 def save_package(
     recipe: Recipe,
     module: AveragedTraining,
@@ -211,7 +222,7 @@ def save_package(
             "name": recipe.name,
             "version": recipe.version,
             "words": recipe.words,
-            "task": "segmentation" if recipe.task == "targets" else recipe.task,
+            "task": "segmentation" if recipe.task in ("targets", "midrt") else recipe.task,
             "network": network,
             "labels": labels,
             "supported": supported,

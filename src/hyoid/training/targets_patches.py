@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from hyoid.training.patches import rotation
+from hyoid.training.patches import patch_voxels, random_map, sampling_grid
 from hyoid.training.recipe import TargetsAugmentationRecipe, TargetsRecipe
 from hyoid.training.targets_cases import TargetsCase
 
@@ -48,9 +48,7 @@ class TargetsPatches(Dataset):
         centre = _centre(case, self.recipe.patch, rng, self.recipe.oversample, move=True)
         matrix = np.eye(3)
         if rng.random() < recipe.spatial_probability:
-            angles = np.deg2rad(rng.uniform(-1, 1, 3) * recipe.rotation_deg)
-            spacing = np.array(self.recipe.spacing_mm)
-            matrix = np.diag(1 / spacing) @ rotation(angles) @ np.diag(spacing) / rng.uniform(*recipe.scale)
+            matrix = random_map(self.recipe.spacing_mm, recipe.rotation_deg, recipe.scale, rng)
         image, labels = cut(case, centre, matrix, self.recipe.patch)
         for axis in recipe.mirror_axes:
             if rng.random() < 0.5:
@@ -71,10 +69,7 @@ def cut(case: TargetsCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequen
     matrix : ndarray, shape (3, 3)
     patch : (d, h, w)
     """
-    axes = [np.arange(n) - (n - 1) / 2 for n in patch]
-    index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) @ matrix.T + centre
-    size = np.array(case.labels.shape)
-    grid = torch.from_numpy((2 * index / np.maximum(size - 1, 1) - 1)[..., ::-1].astype(np.float32).copy())[None]
+    grid = sampling_grid(patch_voxels(patch, matrix, centre), case.labels.shape)
     image = torch.from_numpy(np.asarray(case.image, np.float32))[None]
     image = functional.grid_sample(image, grid, align_corners=True, padding_mode="border")[0]
     labels = torch.from_numpy(np.asarray(case.labels, np.float32))[None, None]

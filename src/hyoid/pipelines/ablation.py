@@ -1,0 +1,73 @@
+"""What every ablation asks of the tables and rows that are wanted, and of the runs that it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from hyoid.errors import UsageError
+from hyoid.io.model_package import MANIFEST, ModelPackage, read_package
+from hyoid.training.recipe import Recipe
+
+
+def require_known(kind: str, wanted: Iterable[str], known: Collection[str]) -> None:
+    """Refuse names that do not exist.
+
+    Parameters
+    ----------
+    kind : {"table", "row"}
+    wanted : iterable of str
+    known : collection of str
+        In the order in which they are told.
+
+    Raises
+    ------
+    UsageError
+        When one of `wanted` is not among `known`.
+    """
+    if missing := sorted(set(wanted) - set(known)):
+        raise UsageError(f"There is no {kind} {missing[0]!r}.", f"Choose among: {', '.join(known)}.")
+
+
+def require_same_recipe(kept: dict[str, Any], recipe: Recipe, folder: Path) -> None:
+    """Refuse a finished run that another recipe made: its numbers would stand in the wrong row.
+
+    Parameters
+    ----------
+    kept : dict
+        Recipe of the run, as its files hold it.
+    recipe : Recipe
+        What the row asks for.
+    folder : Path
+        Of the run.
+
+    Raises
+    ------
+    UsageError
+        When they differ.
+    """
+    if kept != recipe.model_dump(mode="json"):
+        raise UsageError(f"{folder.name} in the output folder is of another recipe.", "Choose an empty --out.")
+
+
+def finished_package(folder: Path, recipe: Recipe) -> ModelPackage | None:
+    """Package of a run that was finished before; None where there is none yet.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    recipe : Recipe
+        What the row asks for.
+
+    Raises
+    ------
+    UsageError
+        When another recipe made it.
+    """
+    if not (folder / "package" / MANIFEST).is_file():
+        return None
+    package = read_package(folder / "package")
+    require_same_recipe(package.manifest.recipe, recipe, folder)
+    return package
