@@ -95,8 +95,7 @@ def ablate_clicks(
         When table or row does not exist, no lesion is left for training or test, or a finished run is of another
         recipe.
     """
-    require_known("table", [table], TABLES)
-    require_known("row", only, ROWS)
+    rows = planned(table, only)
     lesions = load_lesions(folders, lambda done, total: on_progress("cases", done, total, ""))
     training = of_part(lesions, recipe.split, recipe.seed, "training")
     sets = {"test": click_cases(of_part(lesions, recipe.split, recipe.seed, "test"))}
@@ -104,7 +103,6 @@ def ablate_clicks(
         sets["zero-shot"] = click_cases([c for c in load_lesions(zero_shot) if c.zero_shot])
     if not training or not all(sets.values()):
         raise UsageError("No lesion is left for training or for test.", "Give larger cohorts.")
-    rows = [row for row in ROWS if not only or row in only]
     runs: dict[str, list[dict[str, Any]]] = {row: [] for row in rows}
     done, total = 0, len(rows) * budget.seeds
     # Seed by seed, so that a run that is stopped has compared all rows.
@@ -126,6 +124,19 @@ def ablate_clicks(
     _write(out / f"{table}.json", json.dumps(result, indent=1))
     _write(out / f"{table}.md", markdown(result))
     return result
+
+
+def planned(table: str, only: Sequence[str]) -> tuple[str, ...]:
+    """Rows of a table, or those asked for.
+
+    Raises
+    ------
+    UsageError
+        When the table or a row does not exist.
+    """
+    require_known("table", [table], TABLES)
+    require_known("row", only, ROWS)
+    return tuple(row for row in ROWS if not only or row in only)
 
 
 def click_cases(lesions: Sequence[LesionCase]) -> list[ClickCase]:

@@ -93,12 +93,10 @@ def ablate_gradient(
     UsageError
         When table or row does not exist, there are fewer patients than folds, or a finished run is of another recipe.
     """
-    require_known("table", [table], TABLES)
-    require_known("row", only, [row.name for row in ROWS])
+    rows = planned(table, only)
     if len(cases) < FOLDS:
         raise UsageError(f"{len(cases)} patients cannot make {FOLDS} folds.", "Give more patients.")
     folds = fold_of([case.name for case in cases], recipe.seed)
-    rows = [row for row in ROWS if not only or row.name in only]
     left_out = [case for case in cases if folds[case.name] in TABLES[table]]
     total, done = len(rows) * seeds * len(TABLES[table]), 0
     nothing = answers_of(left_out, None, out / "priors", out / "answers" / NULL, machine)
@@ -150,6 +148,19 @@ def ablate_gradient(
         with atomic_write(out / name) as file:
             file.write_text(text, encoding="utf-8")
     return result
+
+
+def planned(table: str, only: Sequence[str]) -> tuple[Row, ...]:
+    """Rows of a table, or those asked for.
+
+    Raises
+    ------
+    UsageError
+        When the table or a row does not exist.
+    """
+    require_known("table", [table], TABLES)
+    require_known("row", only, [row.name for row in ROWS])
+    return tuple(row for row in ROWS if not only or row.name in only)
 
 
 def recipe_of(row: Row, recipe: MidrtRecipe, seed: int) -> MidrtRecipe:

@@ -119,9 +119,7 @@ def ablate(
     UsageError
         When the table or a row does not exist, or a finished run is of another recipe or of other cases.
     """
-    require_known("table", [table], TABLES)
-    require_known("row", only, [row.name for row in TABLES[table]])
-    rows = tuple(row for row in TABLES[table] if not only or row.name in only)
+    rows = planned(table, only)
     folds, seeds = repeats.folds, repeats.seeds
     scores: dict[str, list[dict[str, NDArray]]] = {}
     done, total = 0, len(rows) * seeds * folds
@@ -165,6 +163,19 @@ def ablate(
     _write(out / "table.json", json.dumps(result, indent=1))
     _write(out / "table.md", markdown(result))
     return result
+
+
+def planned(table: str, only: Sequence[str]) -> tuple[Row, ...]:
+    """Rows of a table, or those asked for.
+
+    Raises
+    ------
+    UsageError
+        When the table or a row does not exist.
+    """
+    require_known("table", [table], TABLES)
+    require_known("row", only, [row.name for row in TABLES[table]])
+    return tuple(row for row in TABLES[table] if not only or row.name in only)
 
 
 def compared(
