@@ -54,20 +54,17 @@ def ablate(
         from hyoid.interfaces.ablate_sgrnet import ablate_sgrnet
         from hyoid.pipelines import isrg_ablation, midrt_ablation, petct_ablation, sgrnet_ablation
         from hyoid.pipelines.ablation import require_known
+    systems = (sgrnet_ablation, midrt_ablation, petct_ablation, isrg_ablation)
+    require_known("table", [table], [name for system in systems for name in system.TABLES])
     order = AblationOrder(table, data, validation, out, preset, seeds, row or (), device, dry_run)
     teller = Teller(as_json=as_json)
     if table in midrt_ablation.TABLES:
         ablate_midrt(order, teller)
-    elif table == petct_ablation.TABLE:
+    elif table in petct_ablation.TABLES:
         ablate_petct(order, teller, steps=steps, head=head, coarse=coarse)
     elif table in isrg_ablation.TABLES:
         ablate_isrg(order, teller)
     else:
-        require_known(
-            "table",
-            [table],
-            (*sgrnet_ablation.TABLES, *midrt_ablation.TABLES, petct_ablation.TABLE, *isrg_ablation.TABLES),
-        )
         ablate_sgrnet(
             order,
             teller,

@@ -6,7 +6,8 @@ from hyoid.interfaces.ablation_order import AblationOrder, tell_table
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.io.hntsmrg import find_hntsmrg_cases
-from hyoid.pipelines.midrt_ablation import TABLES, ablate_gradient, planned
+from hyoid.pipelines.ablation import chosen_rows
+from hyoid.pipelines.midrt_ablation import LEFT_OUT, TABLES, ablate_gradient
 from hyoid.pipelines.structured_report import Machine
 from hyoid.training.recipe import MidrtRecipe, load_recipe
 
@@ -17,8 +18,8 @@ def ablate_midrt(order: AblationOrder, teller: Teller) -> None:
     assert isinstance(recipe, MidrtRecipe)
     cases = find_hntsmrg_cases(order.data)
     if order.dry_run:
-        rows = [row.name for row in planned(order.table, order.rows)]
-        runs, steps = len(rows) * order.seeds * len(TABLES[order.table]), recipe.optimiser.steps
+        rows = [row.name for row in chosen_rows(order.table, TABLES, order.rows)]
+        runs, steps = len(rows) * order.seeds * len(LEFT_OUT[order.table]), recipe.optimiser.steps
         teller.event("plan", table=order.table, rows=rows, runs=runs, steps=steps, patients=len(cases))
         teller.say(f"{order.table}: {len(cases)} patients, {runs} trainings of {steps} steps.")
         return

@@ -8,6 +8,7 @@ from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import load_model
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.pipelines import petct_ablation
+from hyoid.pipelines.ablation import chosen_rows
 from hyoid.pipelines.structured_report import Machine
 
 
@@ -30,7 +31,7 @@ def ablate_petct(order: AblationOrder, teller: Teller, *, steps: int | None, hea
     """
     if order.validation is None:
         raise UsageError("Table 5 is scored on patients of other centres.", "Give their folder as --validation.")
-    rows = petct_ablation.planned(order.rows)
+    rows = chosen_rows(order.table, petct_ablation.TABLES, order.rows)
     if order.dry_run:
         networks = dict.fromkeys(network for row in rows for network in row.networks)
         names = [f"{recipe} {preset}" for recipe, preset in networks]

@@ -11,7 +11,8 @@ from hyoid.interfaces.ablation_order import AblationOrder, tell_table
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
-from hyoid.pipelines.sgrnet_ablation import Repeats, ablate, planned
+from hyoid.pipelines.ablation import chosen_rows
+from hyoid.pipelines.sgrnet_ablation import TABLES, Repeats, ablate
 from hyoid.pipelines.sgrnet_training import prepared_cases
 from hyoid.training.recipe import ClassificationRecipe, load_recipe
 
@@ -53,7 +54,7 @@ def ablate_sgrnet(
     recipe = load_recipe("sgrnet", order.preset)
     assert isinstance(recipe, ClassificationRecipe)
     if order.dry_run:
-        rows, optimiser = [row.name for row in planned(order.table, order.rows)], recipe.optimiser
+        rows, optimiser = [row.name for row in chosen_rows(order.table, TABLES, order.rows)], recipe.optimiser
         runs = len(rows) * folds * order.seeds
         teller.event("plan", table=order.table, rows=rows, runs=runs, steps=optimiser.steps)
         teller.say(f"{order.table}: {len(rows)} rows x {folds} folds x {order.seeds} seeds = {runs} trainings of")

@@ -22,7 +22,7 @@ from hyoid.errors import UsageError
 from hyoid.io.atomic import atomic_write
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
-from hyoid.pipelines.ablation import require_known, require_same_recipe
+from hyoid.pipelines.ablation import chosen_rows, require_same_recipe
 from hyoid.pipelines.measurement import mean_ap
 from hyoid.training.classification import ReportCase, fold_of_cases, learn, predict_classification
 from hyoid.training.involvement import UNKNOWN
@@ -119,7 +119,7 @@ def ablate(
     UsageError
         When the table or a row does not exist, or a finished run is of another recipe or of other cases.
     """
-    rows = planned(table, only)
+    rows = chosen_rows(table, TABLES, only)
     folds, seeds = repeats.folds, repeats.seeds
     scores: dict[str, list[dict[str, NDArray]]] = {}
     done, total = 0, len(rows) * seeds * folds
@@ -163,19 +163,6 @@ def ablate(
     _write(out / "table.json", json.dumps(result, indent=1))
     _write(out / "table.md", markdown(result))
     return result
-
-
-def planned(table: str, only: Sequence[str]) -> tuple[Row, ...]:
-    """Rows of a table, or those asked for.
-
-    Raises
-    ------
-    UsageError
-        When the table or a row does not exist.
-    """
-    require_known("table", [table], TABLES)
-    require_known("row", only, [row.name for row in TABLES[table]])
-    return tuple(row for row in TABLES[table] if not only or row.name in only)
 
 
 def compared(
