@@ -23,6 +23,7 @@ from hyoid.metrics.overlap import EmptyRule, dice
 from hyoid.pipelines.ablation import chosen_rows, finished_package
 from hyoid.pipelines.midrt_scores import NULL, Answer, answers_of, cross_fitted, score_table, scored
 from hyoid.pipelines.structured_report import Machine
+from hyoid.pipelines.table_cells import number, with_limits
 from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.scatter import Dot, Plot, scatter_svg
 from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
@@ -223,13 +224,6 @@ def spearman_words(x: Sequence[float], y: Sequence[float]) -> str:
     return f"Spearman {spearmanr(x, y).statistic:+.2f}, n = {len(x)}"
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number, or a dash."""
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
 def interval(row: dict[str, Any], key: str) -> str:
     """A number with its limits."""
-    low, high = row.get(f"{key}.ci95_low"), row.get(f"{key}.ci95_high")
-    limits = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
-    return f"{number(row.get(key))}{limits}"
+    return with_limits(row.get(key), row.get(f"{key}.ci95_low"), row.get(f"{key}.ci95_high"))

@@ -19,6 +19,7 @@ from hyoid.metrics.summaries import Summary, summarise
 from hyoid.pipelines.ablation import chosen_rows, finished_package
 from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.pipelines.structured_report import Machine
+from hyoid.pipelines.table_cells import with_limits
 from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
 from hyoid.training.run import quiet, train_targets
 from hyoid.training.targets_cases import TargetsFiles, find_targets_cases
@@ -190,9 +191,7 @@ def shortened(optimiser: OptimiserRecipe, steps: int) -> OptimiserRecipe:
 
 def _cell(summary: Summary, key: str) -> str:
     value, low, high = (summary.get(name) for name in (key, f"{key}.ci95_low", f"{key}.ci95_high"))
-    if value is None:
-        return "undefined"
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return "undefined" if value is None else with_limits(value, low, high)
 
 
 def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPackage:

@@ -24,6 +24,7 @@ from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
 from hyoid.pipelines.ablation import chosen_rows, require_same_recipe
 from hyoid.pipelines.measurement import mean_ap
+from hyoid.pipelines.table_cells import number, with_limits
 from hyoid.training.classification import ReportCase, fold_of_cases, learn, predict_classification
 from hyoid.training.involvement import UNKNOWN
 from hyoid.training.recipe import ClassificationRecipe
@@ -242,10 +243,11 @@ def markdown(result: dict[str, Any]) -> str:
             f"| prevalence | {' | '.join(prevalence)} | | |",
         ]
         for name, row in body["rows"].items():
-            cells = ["-" if ap is None else f"{ap:.3f}" for ap in row["ap"]]
-            cells.append(_number(row["mean_ap"], row, sign=""))
+            cells = [number(ap) for ap in row["ap"]]
+            cells.append(with_limits(row["mean_ap"], row["low"], row["high"]))
             for key in ("against_ct", "against_overlap"):
-                cells.append(_number(row[key]["difference"], row[key], sign="+") if key in row else "")
+                gain = row.get(key)
+                cells.append(with_limits(gain["difference"], gain["low"], gain["high"], sign="+") if gain else "")
             lines.append(f"| {result['words'][name]} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
@@ -294,11 +296,3 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _limits(interval: Interval | None) -> dict[str, float | None]:
     return {"low": None, "high": None} if interval is None else {"low": interval.low, "high": interval.high}
-
-
-def _number(value: float | None, limits: Mapping[str, float | None], *, sign: str) -> str:
-    if value is None:
-        return "-"
-    if limits["low"] is None:
-        return f"{value:{sign}.3f}"
-    return f"{value:{sign}.3f} ({limits['low']:{sign}.3f} to {limits['high']:{sign}.3f})"
