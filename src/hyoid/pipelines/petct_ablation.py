@@ -21,13 +21,12 @@ from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_
 from hyoid.pipelines.structured_report import Machine
 from hyoid.pipelines.table_cells import with_limits
 from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
-from hyoid.training.run import quiet, train_targets
+from hyoid.training.run import Progress, quiet, train_targets
 from hyoid.training.targets_cases import TargetsFiles, find_targets_cases
 from hyoid.volume import Volume
 
 TABLE = "hecktor-table5"
 HEADLINE = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
-Progress = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)
