@@ -19,7 +19,7 @@ from hyoid.interfaces.places import cache_folder
 from hyoid.io.hntsmrg import find_hntsmrg_cases
 from hyoid.io.model_package import CARD, read_manifest, read_package, write_manifest
 from hyoid.metrics.response import change_of
-from hyoid.pipelines.midrt_ablation import interval, number, outside_recall
+from hyoid.pipelines.midrt_ablation import interval, outside_recall
 from hyoid.pipelines.midrt_scores import (
     NULL,
     Answer,
@@ -31,6 +31,7 @@ from hyoid.pipelines.midrt_scores import (
     without_vanished,
 )
 from hyoid.pipelines.structured_report import Machine
+from hyoid.pipelines.table_cells import number
 
 NEW_AT_LEAST = 0.9  # a lesion without earlier outline is believed only when the network is sure
 BF16_CASES = 3

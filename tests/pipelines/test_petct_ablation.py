@@ -63,9 +63,10 @@ def test_rows_share_networks_and_numbers_have_intervals(cohort, monkeypatch):
     assert "0.7217, 0.7820, 0.5975" in text and "1.000 (1.000 to 1.000)" in text
 
 
-def test_an_unknown_row_is_refused():
+def test_an_unknown_row_is_refused(tmp_path):
+    setting = petct_ablation.Setting(tmp_path, tmp_path, tmp_path, None, None, Machine("cpu", tmp_path))
     with pytest.raises(UsageError, match="no row"):
-        petct_ablation.planned(["best"])
+        petct_ablation.ablate(setting, ["best"])
 
 
 def test_every_row_names_recipes_that_exist():

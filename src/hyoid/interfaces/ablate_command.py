@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hyoid.errors import UsageError
+from hyoid.interfaces.ablation_order import AblationOrder
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.installed import OUTLINING, load_model, load_models
+from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.petct_command import COARSE, HEAD
-from hyoid.interfaces.places import cache_folder, device_named
-
-GRADIENT_TABLES = ("gradient-fold0", "gradient-5fold")
-HECKTOR = "hecktor-table5"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a user asked for, for Table 5 of the PET/CT paper."""
-
-    train: Path
-    test: Path
-    out: Path
-    seeds: int
-    steps: int | None
-    head: str
-    coarse: str
-    device: str
 
 
 def ablate(
@@ -68,140 +47,30 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Re-run a table; OUT/table.md and OUT/table.json hold it."""
-    if table in GRADIENT_TABLES:
-        from hyoid.interfaces.midrt_ablate import run_gradient_ablation
-
-        teller = Teller(as_json=as_json)
-        run_gradient_ablation(
-            table, data, out, preset=preset, seeds=seeds, rows=row or (), device=device, dry_run=dry_run, teller=teller
-        )
-        return
-    if table == HECKTOR:
-        if validation is None:
-            raise UsageError("Table 5 is scored on patients of other centres.", "Give their folder as --validation.")
-        _hecktor(Setting(data, validation, out, seeds, steps, head, coarse, device), row or (), dry_run, as_json)
-        return
-    if table.startswith("isrg-"):
-        teller = Teller(as_json=as_json)
-        _clicks(table, preset, data, validation, out, seeds, row or (), device, teller, dry_run=dry_run)
-        return
-    if validation is None or not tumour:
-        raise UsageError("SGRNet's tables need --validation, and --tumour once per fold.", "Give both.")
-    try:
-        from hyoid.pipelines import sgrnet_ablation
-        from hyoid.pipelines.sgrnet_training import prepared_cases
-        from hyoid.training.recipe import ClassificationRecipe, load_recipe
-    except ImportError as error:
-        raise UsageError(
-            f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
-        ) from error
+    with needs_extra("train", "Training"):
+        from hyoid.interfaces.ablate_isrg import ablate_isrg
+        from hyoid.interfaces.ablate_midrt import ablate_midrt
+        from hyoid.interfaces.ablate_petct import ablate_petct
+        from hyoid.interfaces.ablate_sgrnet import ablate_sgrnet
+        from hyoid.pipelines import isrg_ablation, midrt_ablation, petct_ablation, sgrnet_ablation
+        from hyoid.pipelines.ablation import require_known
+    systems = (sgrnet_ablation, midrt_ablation, petct_ablation, isrg_ablation)
+    require_known("table", [table], [name for system in systems for name in system.TABLES])
+    order = AblationOrder(table, data, validation, out, preset, seeds, row or (), device, dry_run)
     teller = Teller(as_json=as_json)
-    recipe = load_recipe("sgrnet", preset)
-    assert isinstance(recipe, ClassificationRecipe)
-    if dry_run:
-        rows = [r.name for r in sgrnet_ablation.TABLES.get(table, ()) if not row or r.name in row]
-        runs = len(rows) * folds * seeds
-        teller.event("plan", table=table, rows=rows, runs=runs, steps=recipe.optimiser.steps)
-        teller.say(f"{table}: {len(rows)} rows x {folds} folds x {seeds} seeds = {runs} trainings of")
-        teller.say(f"{recipe.optimiser.steps} steps of batch {recipe.optimiser.batch}. Rows: {', '.join(rows)}.")
-        return
-    with teller.bars():
-        prepared = partial(
-            prepared_cases,
-            priors=priors or out / "priors",
-            organs=load_models(organs or OUTLINING),
-            cache=cache_folder(),
-            on_progress=teller.progress,
+    if table in midrt_ablation.TABLES:
+        ablate_midrt(order, teller)
+    elif table in petct_ablation.TABLES:
+        ablate_petct(order, teller, steps=steps, head=head, coarse=coarse)
+    elif table in isrg_ablation.TABLES:
+        ablate_isrg(order, teller)
+    else:
+        ablate_sgrnet(
+            order,
+            teller,
+            folds=folds,
+            organs=organs or (),
+            tumour=tumour or (),
+            tumour_of_all=tumour_of_all,
+            priors=priors,
         )
-        in_turn = load_models(tumour)
-        of_all = [load_model(tumour_of_all)]
-        sgrnet_ablation.ablate(
-            table,
-            recipe,
-            lambda r: prepared(r, [data], tumours=in_turn),
-            lambda r: prepared(r, [validation], tumours=of_all),
-            out,
-            repeats=sgrnet_ablation.Repeats(folds, seeds),
-            only=row or (),
-            device="gpu" if device_named(device) == "cuda" else "cpu",
-            on_progress=teller.progress,
-        )
-    teller.event("done", table=str(out / "table.json"))
-    teller.say(f"Table: {out / 'table.md'}")
-
-
-def _hecktor(setting: Setting, only: Sequence[str], dry_run: bool, as_json: bool) -> None:
-    """Table 5 of the PET/CT paper."""
-    try:
-        from hyoid.pipelines import petct_ablation
-        from hyoid.pipelines.structured_report import Machine
-    except ImportError as error:
-        raise UsageError(
-            f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
-        ) from error
-    teller = Teller(as_json=as_json)
-    rows = petct_ablation.planned(only)
-    networks = list(dict.fromkeys(network for row in rows for network in row.networks))
-    if dry_run:
-        names = [f"{recipe} {preset}" for recipe, preset in networks]
-        teller.event("plan", table=HECKTOR, rows=[r.name for r in rows], networks=names, seeds=setting.seeds)
-        teller.say(f"{HECKTOR}: {len(rows)} rows from {len(networks)} networks x {setting.seeds} seeds: {names}.")
-        return
-    with teller.bars():
-        petct_ablation.ablate(
-            petct_ablation.Setting(
-                train=setting.train,
-                test=setting.test,
-                out=setting.out,
-                head=load_model(setting.head),
-                coarse=load_model(setting.coarse),
-                machine=Machine(device_named(setting.device), cache_folder()),
-                seeds=setting.seeds,
-                steps=setting.steps,
-            ),
-            only,
-            on_progress=teller.progress,
-        )
-    teller.event("done", table=str(setting.out / "table.json"))
-    teller.say(f"Table: {setting.out / 'table.md'}")
-
-
-def _clicks(
-    table: str,
-    preset: str,
-    data: Path,
-    validation: Path | None,
-    out: Path,
-    seeds: int,
-    rows: Sequence[str],
-    device: str,
-    teller: Teller,
-    *,
-    dry_run: bool,
-) -> None:
-    """Tables of the interactive lesion report."""
-    from hyoid.pipelines.isrg_ablation import ROWS, ClickBudget, ablate_clicks
-    from hyoid.training.recipe import ClickRecipe, load_recipe
-
-    recipe = load_recipe("isrg", preset)
-    assert isinstance(recipe, ClickRecipe)
-    if dry_run:
-        names = [name for name in ROWS if not rows or name in rows]
-        teller.event("plan", table=table, rows=names, runs=len(names) * seeds, steps=recipe.optimiser.steps)
-        teller.say(f"{table}: {len(names)} rows x {seeds} seeds = {len(names) * seeds} trainings of")
-        teller.say(f"{recipe.optimiser.steps} steps of batch {recipe.optimiser.batch}. Rows: {', '.join(names)}.")
-        return
-    with teller.bars():
-        ablate_clicks(
-            table,
-            recipe,
-            [data],
-            out,
-            zero_shot=[validation] if validation else (),
-            budget=ClickBudget(seeds),
-            only=rows,
-            device="gpu" if device_named(device) == "cuda" else "cpu",
-            on_progress=teller.progress,
-        )
-    teller.event("done", table=str(out / f"{table}.json"))
-    teller.say(f"Table: {out / f'{table}.md'}")

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from hyoid.errors import UnsuitableScanError, UsageError
+from hyoid.errors import UnsuitableScanError
 from hyoid.interfaces.console import Teller
+from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named, work_folder
 from hyoid.interfaces.studies import Studies
@@ -44,14 +45,10 @@ def serve(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Open the web workspace: viewer, clicks, live report. Research use only."""
-    try:
+    with needs_extra("serve", "The workspace"):
         import uvicorn
 
         from hyoid.interfaces.web import Door, make_app
-    except ImportError as error:
-        raise UsageError(
-            f"The workspace needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[serve]'"
-        ) from error
     from hyoid.inference.click_network import ClickNetwork
 
     teller = Teller(as_json=False)

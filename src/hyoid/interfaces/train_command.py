@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sized
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +12,10 @@ import typer
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.console import Teller
+from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models, package_folder, pulled_folder
 from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.io.hntsmrg import find_hntsmrg_cases
 
 HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
 FOLDS = 5  # of all systems but the localisers
@@ -52,32 +55,20 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Train one network; its package is in OUT/package."""
-    try:
+    with needs_extra("train", "Training"):
         import torch
 
         from hyoid.pipelines import sgrnet_training
-        from hyoid.training import classification, clicks, run
+        from hyoid.training import classification, clicks, midrt_training, run
         from hyoid.training import recipe as recipes
-    except ImportError as error:
-        raise UsageError(
-            f"Training needs a package that is not installed ({error.name}).", "Run: pip install 'hyoid[train]'"
-        ) from error
     chosen = recipes.load_recipe(recipe, preset)
     teller = Teller(as_json=as_json)
-    if isinstance(chosen, recipes.MidrtRecipe):
-        from hyoid.interfaces.midrt_train import train_midrt_package
-
-        train_midrt_package(
-            chosen, data, out, fold=fold, device=device, threads=threads, teller=teller, dry_run=dry_run
-        )
-        return
-    tumours = tumour or ["tumour"]
     if dry_run:
-        _say_plan(teller, chosen, data, out)
+        _say_plan(teller, chosen, data, out, fold)
         return
     if threads:
         torch.set_num_threads(threads)
-    accelerator = "gpu" if device_named(device) == "cuda" else "cpu"
+    where = device_named(device)
     with teller.bars():
         if isinstance(chosen, recipes.TargetsRecipe):
             package = run.train_targets(
@@ -86,7 +77,7 @@ def train(
                 out,
                 fold=fold,
                 find_head=_head_finder(head),
-                device=accelerator,
+                device=where,
                 processes=run.Processes(  # torchrun's words
                     int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("GROUP_WORLD_SIZE", "1"))
                 ),
@@ -100,7 +91,7 @@ def train(
                 out,
                 start=None if start is None else package_folder(start),
                 keep=lambda index: fold is None or index % HALVES != fold,
-                device=accelerator,
+                device=where,
                 workers=1,
                 on_progress=teller.progress,
             )
@@ -110,8 +101,12 @@ def train(
                 data,
                 out,
                 start=None if start is None else package_folder(start),
-                device=accelerator,
+                device=where,
                 on_progress=teller.progress,
+            )
+        elif isinstance(chosen, recipes.MidrtRecipe):
+            package = midrt_training.train_midrt(
+                chosen, data, out, fold=fold, device=where, on_progress=teller.progress
             )
         else:
             cases = sgrnet_training.prepared_cases(
@@ -119,7 +114,7 @@ def train(
                 data,
                 priors or out / "priors",
                 organs=load_models(organs or OUTLINING),
-                tumours=load_models(tumours),
+                tumours=load_models(tumour or ["tumour"]),
                 cache=cache_folder(),
                 on_progress=teller.progress,
             )
@@ -131,7 +126,7 @@ def train(
                 cases,
                 out,
                 start=None if start is None else encoder_weights(start),
-                device=accelerator,
+                device=where,
                 on_progress=teller.progress,
             )
     teller.event("done", package=str(package))
@@ -166,16 +161,20 @@ def _head_finder(package: str | None) -> Any:
     return lambda ct: head_mask(ct, model, machine)[0]
 
 
-def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path) -> None:
+def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path, fold: int | None) -> None:
     """What a run would read, do and write."""
     from hyoid.training.cases import find_cases
     from hyoid.training.targets_cases import find_targets_cases
 
-    find: Any = find_targets_cases if recipe.task == "targets" else find_cases
+    finders: dict[str, Callable[[Path], Sized]] = {"targets": find_targets_cases, "midrt": find_hntsmrg_cases}
+    find = finders.get(recipe.task, find_cases)
     counts = {folder.name: len(find(folder)) for folder in data}
     optimiser = recipe.optimiser
     teller.event("plan", recipe=recipe.name, cases=counts, steps=optimiser.steps, batch=optimiser.batch, out=str(out))
     cases = ", ".join(f"{n} cases in {name}" for name, n in counts.items())
-    teller.say(f"{recipe.name}: {optimiser.steps} steps of batch {optimiser.batch} on {cases} -> {out}/package.")
+    left_out = "" if fold is None else f", fold {fold} left out"
+    teller.say(
+        f"{recipe.name}: {optimiser.steps} steps of batch {optimiser.batch} on {cases}{left_out} -> {out}/package."
+    )
     resumed = (out / "checkpoints" / "last.ckpt").is_file()
     teller.say("A stopped run is there and would go on." if resumed else "A new run would begin.")

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from hyoid.errors import UsageError
 from hyoid.io.model_package import MANIFEST, ModelPackage, read_package
 from hyoid.training.recipe import Recipe
+
+
+class NamedRow(Protocol):
+    """Row of a table."""
+
+    @property
+    def name(self) -> str:
+        """By which it is asked for."""
+
+
+R = TypeVar("R", bound=NamedRow)
+
+
+def chosen_rows(table: str, tables: Mapping[str, Sequence[R]], only: Sequence[str]) -> tuple[R, ...]:
+    """Rows of a table, or those asked for, in the order of the table.
+
+    Parameters
+    ----------
+    table : str
+    tables : mapping of str to sequence of row
+    only : sequence of str
+        Names of rows; all when empty.
+
+    Raises
+    ------
+    UsageError
+        When the table or a row does not exist.
+    """
+    require_known("table", [table], tables)
+    require_known("row", only, [row.name for row in tables[table]])
+    return tuple(row for row in tables[table] if not only or row.name in only)
 
 
 def require_known(kind: str, wanted: Iterable[str], known: Collection[str]) -> None:

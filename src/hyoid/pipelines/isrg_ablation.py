@@ -25,6 +25,7 @@ from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.pipelines.ablation import require_known, require_same_recipe
 from hyoid.pipelines.click_measurement import CLICKS, ClickCase, measured
 from hyoid.pipelines.lesion import Scan
+from hyoid.pipelines.table_cells import with_limits
 from hyoid.training.clicks import train_on
 from hyoid.training.lesion_cases import LesionCase, load_lesions, of_part
 from hyoid.training.recipe import ClickRecipe
@@ -95,8 +96,7 @@ def ablate_clicks(
         When table or row does not exist, no lesion is left for training or test, or a finished run is of another
         recipe.
     """
-    require_known("table", [table], TABLES)
-    require_known("row", only, ROWS)
+    rows = planned(table, only)
     lesions = load_lesions(folders, lambda done, total: on_progress("cases", done, total, ""))
     training = of_part(lesions, recipe.split, recipe.seed, "training")
     sets = {"test": click_cases(of_part(lesions, recipe.split, recipe.seed, "test"))}
@@ -104,7 +104,6 @@ def ablate_clicks(
         sets["zero-shot"] = click_cases([c for c in load_lesions(zero_shot) if c.zero_shot])
     if not training or not all(sets.values()):
         raise UsageError("No lesion is left for training or for test.", "Give larger cohorts.")
-    rows = [row for row in ROWS if not only or row in only]
     runs: dict[str, list[dict[str, Any]]] = {row: [] for row in rows}
     done, total = 0, len(rows) * budget.seeds
     # Seed by seed, so that a run that is stopped has compared all rows.
@@ -126,6 +125,19 @@ def ablate_clicks(
     write_text(out / f"{table}.json", json.dumps(result, indent=1))
     write_text(out / f"{table}.md", markdown(result))
     return result
+
+
+def planned(table: str, only: Sequence[str]) -> tuple[str, ...]:
+    """Rows of a table, or those asked for.
+
+    Raises
+    ------
+    UsageError
+        When the table or a row does not exist.
+    """
+    require_known("table", [table], TABLES)
+    require_known("row", only, ROWS)
+    return tuple(row for row in ROWS if not only or row in only)
 
 
 def click_cases(lesions: Sequence[LesionCase]) -> list[ClickCase]:
@@ -163,8 +175,8 @@ def markdown(result: dict[str, Any]) -> str:
 def _table2(result: dict[str, Any], name: str) -> list[str]:
     lines = ["| | DSC | DSC, seeds | less vanilla | HD95 mm | missed | clicks to 0.8 |", "|---" * 7 + "|"]
     ball = next(iter(result["runs"].values()))[0][name]["ball"]
-    interval = f" ({ball['low']:.3f} to {ball['high']:.3f})" if ball["low"] is not None else ""
-    lines.append(f"| Ball of the median volume, no network | {ball['mean']:.3f}{interval} | | | | | |")
+    cell = with_limits(ball["mean"], ball["low"], ball["high"])
+    lines.append(f"| Ball of the median volume, no network | {cell} | | | | | |")
     vanilla = _case_means(result["runs"]["vanilla"], name) if "vanilla" in result["runs"] else {}
     for row, seeds in result["runs"].items():
         of = [run[name]["users"]["deterministic"] for run in seeds]
@@ -191,8 +203,8 @@ def _interval(values: dict[str, float]) -> str:
     """Mean over lesions with its 95 % interval over patients."""
     patients = [case.rsplit("-", 1)[0] for case in values]
     found = bootstrap_interval([Ratio.mean_of(list(values.values()))], np.random.default_rng(0), patients=patients)
-    limits = "" if found is None else f" ({found.low:.3f} to {found.high:.3f})"
-    return f"{np.mean(list(values.values())):.3f}{limits}"
+    low, high = (None, None) if found is None else (found.low, found.high)
+    return with_limits(float(np.mean(list(values.values()))), low, high)
 
 
 def _table3(result: dict[str, Any], name: str) -> list[str]:

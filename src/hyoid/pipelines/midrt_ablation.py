@@ -20,9 +20,10 @@ from hyoid.io.hntsmrg import HntsmrgCase
 from hyoid.io.model_package import read_package
 from hyoid.metrics.case_results import CaseResult
 from hyoid.metrics.overlap import EmptyRule, dice
-from hyoid.pipelines.ablation import finished_package, require_known
+from hyoid.pipelines.ablation import chosen_rows, finished_package
 from hyoid.pipelines.midrt_scores import NULL, Answer, answers_of, cross_fitted, score_table, scored
 from hyoid.pipelines.structured_report import Machine
+from hyoid.pipelines.table_cells import number, with_limits
 from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.scatter import Dot, Plot, scatter_svg
 from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
@@ -56,7 +57,8 @@ WORDS = {row.name: row.words for row in ROWS} | {
     PRESENCE: "T2w + gradient map, hyoid, vanished lesions removed",
     NULL: "Registered outlines, no network",
 }
-TABLES: dict[str, tuple[int, ...]] = {"gradient-fold0": (0,), "gradient-5fold": tuple(range(FOLDS))}
+TABLES = {"gradient-fold0": ROWS, "gradient-5fold": ROWS}
+LEFT_OUT: dict[str, tuple[int, ...]] = {"gradient-fold0": (0,), "gradient-5fold": tuple(range(FOLDS))}
 _UNSPOILT = OutlineChanges(draws=3, shift_mm=0.0, cut=0.0, lost=0.0)
 
 
@@ -93,20 +95,18 @@ def ablate_gradient(
     UsageError
         When table or row does not exist, there are fewer patients than folds, or a finished run is of another recipe.
     """
-    require_known("table", [table], TABLES)
-    require_known("row", only, [row.name for row in ROWS])
+    rows = chosen_rows(table, TABLES, only)
     if len(cases) < FOLDS:
         raise UsageError(f"{len(cases)} patients cannot make {FOLDS} folds.", "Give more patients.")
     folds = fold_of([case.name for case in cases], recipe.seed)
-    rows = [row for row in ROWS if not only or row.name in only]
-    left_out = [case for case in cases if folds[case.name] in TABLES[table]]
-    total, done = len(rows) * seeds * len(TABLES[table]), 0
+    left_out = [case for case in cases if folds[case.name] in LEFT_OUT[table]]
+    total, done = len(rows) * seeds * len(LEFT_OUT[table]), 0
     nothing = answers_of(left_out, None, out / "priors", out / "answers" / NULL, machine)
     results = {NULL: [*scored(left_out, {a.case: a.labels for a in nothing})] * seeds}
     answers: dict[str, list[Answer]] = {NULL: list(nothing)}
     for row in rows:
         of_seed: list[list[Answer]] = [[] for _ in range(seeds)]
-        for fold in TABLES[table]:
+        for fold in LEFT_OUT[table]:
             unseen = [case for case in cases if folds[case.name] == fold]
             learned: tuple[MidrtCase, ...] = ()
             for seed in range(seeds):
@@ -223,13 +223,6 @@ def spearman_words(x: Sequence[float], y: Sequence[float]) -> str:
     return f"Spearman {spearmanr(x, y).statistic:+.2f}, n = {len(x)}"
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number, or a dash."""
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
 def interval(row: dict[str, Any], key: str) -> str:
     """A number with its limits."""
-    low, high = row.get(f"{key}.ci95_low"), row.get(f"{key}.ci95_high")
-    limits = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
-    return f"{number(row.get(key))}{limits}"
+    return with_limits(row.get(key), row.get(f"{key}.ci95_low"), row.get(f"{key}.ci95_high"))

@@ -16,17 +16,17 @@ from hyoid.metrics.case_results import CaseResult, measure_case
 from hyoid.metrics.masks import CaseMasks
 from hyoid.metrics.protocols import HECKTOR_2025_STYLE
 from hyoid.metrics.summaries import Summary, summarise
-from hyoid.pipelines.ablation import finished_package, require_known
+from hyoid.pipelines.ablation import chosen_rows, finished_package
 from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.pipelines.structured_report import Machine
+from hyoid.pipelines.table_cells import with_limits
 from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
-from hyoid.training.run import quiet, train_targets
+from hyoid.training.run import Progress, quiet, train_targets
 from hyoid.training.targets_cases import TargetsFiles, find_targets_cases
 from hyoid.volume import Volume
 
 TABLE = "hecktor-table5"
 HEADLINE = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
-Progress = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ ROWS = (
 )
 
 
+TABLES = {TABLE: ROWS}
+
+
 @dataclass(frozen=True, eq=False)
 class Setting:
     """What all rows share.
@@ -98,18 +101,6 @@ class Setting:
     steps: int | None = None
 
 
-def planned(only: Sequence[str]) -> tuple[Row, ...]:
-    """Rows of the table, or those asked for.
-
-    Raises
-    ------
-    UsageError
-        When a row does not exist.
-    """
-    require_known("row", only, [row.name for row in ROWS])
-    return tuple(row for row in ROWS if not only or row.name in only)
-
-
 def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = quiet) -> dict[str, Summary]:
     """Train what the rows need, predict the test patients, and write `table.json` and `table.md`.
 
@@ -132,7 +123,7 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
     UsageError
         When a row does not exist, a folder holds no cases, or a finished network is of another recipe.
     """
-    rows = planned(only)
+    rows = chosen_rows(TABLE, TABLES, only)
     needed = list(dict.fromkeys(network for row in rows for network in row.networks))
     jobs = [(network, seed) for seed in range(setting.seeds) for network in needed]
     packages = {}
@@ -197,9 +188,7 @@ def shortened(optimiser: OptimiserRecipe, steps: int) -> OptimiserRecipe:
 
 def _cell(summary: Summary, key: str) -> str:
     value, low, high = (summary.get(name) for name in (key, f"{key}.ci95_low", f"{key}.ci95_high"))
-    if value is None:
-        return "undefined"
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return "undefined" if value is None else with_limits(value, low, high)
 
 
 def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPackage:

@@ -22,8 +22,9 @@ from hyoid.errors import UsageError
 from hyoid.io.atomic import write_text
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
-from hyoid.pipelines.ablation import require_known, require_same_recipe
+from hyoid.pipelines.ablation import chosen_rows, require_same_recipe
 from hyoid.pipelines.measurement import mean_ap
+from hyoid.pipelines.table_cells import number, with_limits
 from hyoid.training.classification import ReportCase, fold_of_cases, learn, predict_classification
 from hyoid.training.involvement import UNKNOWN
 from hyoid.training.recipe import ClassificationRecipe
@@ -119,9 +120,7 @@ def ablate(
     UsageError
         When the table or a row does not exist, or a finished run is of another recipe or of other cases.
     """
-    require_known("table", [table], TABLES)
-    require_known("row", only, [row.name for row in TABLES[table]])
-    rows = tuple(row for row in TABLES[table] if not only or row.name in only)
+    rows = chosen_rows(table, TABLES, only)
     folds, seeds = repeats.folds, repeats.seeds
     scores: dict[str, list[dict[str, NDArray]]] = {}
     done, total = 0, len(rows) * seeds * folds
@@ -244,10 +243,11 @@ def markdown(result: dict[str, Any]) -> str:
             f"| prevalence | {' | '.join(prevalence)} | | |",
         ]
         for name, row in body["rows"].items():
-            cells = ["-" if ap is None else f"{ap:.3f}" for ap in row["ap"]]
-            cells.append(_number(row["mean_ap"], row, sign=""))
+            cells = [number(ap) for ap in row["ap"]]
+            cells.append(with_limits(row["mean_ap"], row["low"], row["high"]))
             for key in ("against_ct", "against_overlap"):
-                cells.append(_number(row[key]["difference"], row[key], sign="+") if key in row else "")
+                gain = row.get(key)
+                cells.append(with_limits(gain["difference"], gain["low"], gain["high"], sign="+") if gain else "")
             lines.append(f"| {result['words'][name]} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
@@ -291,11 +291,3 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _limits(interval: Interval | None) -> dict[str, float | None]:
     return {"low": None, "high": None} if interval is None else {"low": interval.low, "high": interval.high}
-
-
-def _number(value: float | None, limits: Mapping[str, float | None], *, sign: str) -> str:
-    if value is None:
-        return "-"
-    if limits["low"] is None:
-        return f"{value:{sign}.3f}"
-    return f"{value:{sign}.3f} ({limits['low']:{sign}.3f} to {limits['high']:{sign}.3f})"

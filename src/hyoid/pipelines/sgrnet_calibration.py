@@ -28,6 +28,7 @@ from hyoid.metrics.calibration import (
     scaled,
 )
 from hyoid.metrics.comparison import bootstrap_statistic
+from hyoid.pipelines.table_cells import with_limits
 from hyoid.training.involvement import UNKNOWN
 
 HELD_OUT = "held_out.json"
@@ -254,9 +255,7 @@ def calibration_rows(manifest: Manifest, table: Mapping[str, Mapping[str, Any]],
             cells = [words_of_field(name), str(row["n"]), f"{manifest.temperatures[name]:.2f}"]
             cells += [f"{manifest.thresholds[name]:.2f}", "-" if band is None else f"{band[0]:.2f}-{band[1]:.2f}"]
         for key in ("ece_before", "ece_after", "brier_before", "brier_after"):
-            interval = row[f"{key}_interval"]
-            tail = "" if interval is None else f" ({interval[0]:.3f} to {interval[1]:.3f})"
-            cells.append(f"{row[key]:.3f}{tail}")
+            cells.append(with_limits(row[key], *(row[f"{key}_interval"] or (None, None))))
         cells.append(f"{row['brier_of_prevalence']:.3f}")
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

@@ -23,6 +23,7 @@ from hyoid.training.midrt_cases import MAP_MAX, MidrtCase, fold_of, load_midrt_c
 from hyoid.training.patches import patch_voxels, random_map, sampling_grid
 from hyoid.training.recipe import MidrtRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package
+from hyoid.training.targets_losses import depth_weights
 
 LABELS = ("background", "gtvp", "gtvn")
 
@@ -132,13 +133,12 @@ class MidrtTraining(AveragedTraining):
         image, labels = batch
         image = image.to(memory_format=torch.channels_last_3d)
         outputs = self.network.deep(image) if self.recipe.deep_supervision else [self.network(image)]
-        # nnU-Net leaves the coarsest output out.
-        used = outputs[:-1] if len(outputs) > 1 else outputs
-        weights = [0.5**k for k in range(len(used))]
         loss = torch.zeros((), device=image.device)
-        for weight, logits in zip(weights, used, strict=True):
-            small = functional.interpolate(labels[:, None].float(), logits.shape[2:], mode="nearest")[:, 0].long()
-            loss = loss + weight / sum(weights) * softmax_dice_ce(logits, small)
+        # nnU-Net leaves the coarsest output out.
+        for weight, logits in zip(depth_weights(len(outputs), drop_coarsest=True), outputs, strict=True):
+            if weight:
+                small = functional.interpolate(labels[:, None].float(), logits.shape[2:], mode="nearest")[:, 0].long()
+                loss = loss + weight * softmax_dice_ce(logits, small)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
 

@@ -1,0 +1,20 @@
+"""`hyoid train --dry-run`: what a run would read, do and write."""
+
+import json
+
+from typer.testing import CliRunner
+
+from hyoid.interfaces import cli
+
+
+def test_a_dry_run_counts_the_patients_of_before_and_during_treatment(make_midrt_case, tmp_path):
+    for k in range(2):
+        make_midrt_case(tmp_path / "cohort", f"p{k}", shape=(8, 16, 16), spacing=(12.0, 12.0, 12.0))
+    out = tmp_path / "out"
+    arguments = ["train", "midrt", "--preset", "smoke", "--data", str(tmp_path / "cohort"), "--out", str(out)]
+    result = CliRunner().invoke(cli.app, [*arguments, "--dry-run", "--json"])
+    told = json.loads(result.output)
+    assert (told["recipe"], told["cases"], told["steps"]) == ("midrt", {"cohort": 2}, 4)
+    words = " ".join(CliRunner().invoke(cli.app, [*arguments, "--dry-run", "--fold", "1"]).output.split())
+    assert "2 cases in cohort, fold 1 left out" in words and "A new run would begin." in words
+    assert not out.exists()
