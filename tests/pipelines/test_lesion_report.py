@@ -1,26 +1,27 @@
 import numpy as np
 import pytest
 
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.geometry.boxes import bounding_box
 from hyoid.inference.click_network import ClickAnswer
 from hyoid.metrics.lesions import find_components, measure_component
-from hyoid.pipelines.click_session import LesionState
+from hyoid.pipelines.click_session import LesionState, State
 from hyoid.pipelines.lesion import Outline
-from hyoid.pipelines.lesion_report import Measurements, anatomy_of, target_labels
+from hyoid.pipelines.lesion_report import Measurements, anatomy_of, lesion_report, target_labels
 from hyoid.preprocess.click_region import Region
 from hyoid.report.scene import GTVN_LABEL, GTVP_LABEL
 
 SHAPE = (28, 60, 70)
 
 
-def outline(*boxes):
+def outline(*boxes, attributes=None):
     """Boxes of voxels, given as (start, stop)."""
     mask = np.zeros(SHAPE, bool)
     for start, stop in boxes:
         mask[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = True
     box = bounding_box(mask)
-    answer = ClickAnswer(np.zeros((2, 2, 2), np.float32), 0.5, {})
+    answer = ClickAnswer(np.zeros((2, 2, 2), np.float32), 0.5, attributes or {})
     return Outline(mask[box.slices], box, Region((0.0, 0.0, 0.0), 2.5, (4, 4, 4)), answer)
 
 
@@ -88,3 +89,17 @@ def test_what_did_not_change_is_not_measured_again_and_what_is_gone_is_forgotten
 
 def test_nothing_outlined_is_no_mass(scene):
     assert Measurements().masses([], scene) == ()
+
+
+def test_attributes_name_their_model_and_who_taught_it(ball_study, click_network):
+    anatomy = anatomy_of(ball_study, "CT")
+    chances = {"density": {"hypodense": 0.1, "isodense": 0.2, "hyperdense": 0.7}}
+    rows = lesions(("GTVp", outline(((2, 3, 4), (6, 9, 9)), attributes=chances)))
+    report = lesion_report(anatomy, rows, State(), click_network.manifest)
+    lines = {line.key: line for line in report.lines}
+    told = lines["lesion_1_density"]
+    assert (told.value, told.status, told.probability) == ("Hyperdense", "model", 0.7)
+    assert told.evidence[0].source == "balls 1"
+    assert told.evidence[0].note == "Hypodense 0.10, Isodense 0.20, Hyperdense 0.70; taught by virtual patients only"
+    # What the model was not found to know, it does not say.
+    assert [lines[f"lesion_1_{name}"].value for name in ATTRIBUTES if name != "density"] == ["Missing"] * 4

@@ -17,7 +17,7 @@ from hyoid.io.study import Study
 from hyoid.metrics.lesions import Component, find_components
 from hyoid.pipelines.click_session import LesionState, State
 from hyoid.pipelines.lesion import Outline
-from hyoid.pipelines.structured_report import model_use
+from hyoid.pipelines.structured_report import VIRTUAL, model_use
 from hyoid.report import schema
 from hyoid.report.build import ReportInputs, build_report
 from hyoid.report.patches import Patch, region
@@ -244,7 +244,7 @@ def _attribute_lines(
             lines.append(schema.Line(key=key, words=title, section=OUTSIDE))
             continue
         best = max(chances, key=lambda k: chances[k])
-        note = ", ".join(f"{words[k]} {p:.2f}" for k, p in chances.items())
+        note = ", ".join(f"{words[k]} {p:.2f}" for k, p in chances.items()) + f"; taught by {VIRTUAL}"
         evidence = schema.Evidence(
             status="model", source=use.words, probability=round(chances[best], 4), region=look, note=note
         )
