@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import torch
-import uvicorn
+from fastapi import FastAPI
 
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.installed import load_model
@@ -34,6 +31,7 @@ from hyoid.io.files import write_nifti
 from hyoid.models.build import build_network
 from hyoid.pipelines.click_workspace import Workspace
 from hyoid.volume import Geometry, Quantity, Volume
+from served import served
 
 SAM_MED3D = {
     "kind": "isrg", "variant": "vanilla", "heads": 8,
@@ -60,23 +58,11 @@ def balls(shape: tuple[int, int, int], places: np.ndarray) -> Volume:
     return Volume(np.round(hu).astype(np.int16), Geometry.axial(shape, SPACING_MM), Quantity.HU)
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Address of a server for the studies of a folder."""
+def app_of(folder: Path) -> FastAPI:
+    """The workspace on the studies of a folder."""
     network = ClickNetwork(load_model("isrg"), cache=folder / "regions")
     studies = Studies(folder / "studies", folder / "uploads", 10**10)
-    app = make_app(Workspace(folder, network, studies.read), studies)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    return make_app(Workspace(folder, network, studies.read), studies)
 
 
 class Reader:
@@ -184,7 +170,7 @@ def main() -> None:
         folder = Path(root)
         (folder / "studies").mkdir()
         write_nifti(balls((d, h, w), places), folder / "studies" / "ct.nii.gz")
-        with served(folder) as address:
+        with served(app_of(folder)) as address:
             reader = Reader(address)
             result["open_s"] = round(reader.opened_s, 2)
             for number, place in enumerate(places, start=1):

@@ -10,9 +10,7 @@ import argparse
 import base64
 import json
 import resource
-import socket
 import tempfile
-import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +20,6 @@ from typing import Any
 import httpx
 import numpy as np
 import torch
-import uvicorn
 
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.installed import load_model
@@ -31,6 +28,7 @@ from hyoid.interfaces.web import make_app
 from hyoid.io.study import Study, fingerprint
 from hyoid.pipelines.click_workspace import Workspace
 from hyoid.volume import Geometry, Quantity, Volume
+from served import served
 
 SHAPE, SPACING = (60, 120, 120), (3.0, 2.0, 2.0)
 AT = (30, 60, 60)
@@ -85,21 +83,6 @@ def reader(client: httpx.Client, number: int, clicks: int) -> dict[str, Any]:
     return {"session": view["session"], "mask": final["lesions"][0]["mask"], "times": times, "refused": refused}
 
 
-def serving(folder: Path, network: ClickNetwork) -> tuple[uvicorn.Server, threading.Thread, str, Workspace]:
-    """A server over real connections."""
-    workspace = Workspace(folder, network, lambda key: (study(int(key)), "CT"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    app = make_app(workspace, Studies(None, folder / "uploads", 10**9))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    return server, thread, f"http://127.0.0.1:{port}", workspace
-
-
 def megabytes() -> float:
     """Largest resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -117,18 +100,18 @@ def main() -> None:
     package = load_model("isrg")
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
-        server, thread, address, workspace = serving(folder, ClickNetwork(package, cache=folder / "regions"))
-        before, began = megabytes(), time.perf_counter()
-        with httpx.Client(base_url=address, timeout=600) as client, ThreadPoolExecutor(chosen.sessions) as pool:
-            rows = list(pool.map(lambda n: reader(client, n, chosen.clicks), range(chosen.sessions)))
-        seconds, after = time.perf_counter() - began, megabytes()
+        network = ClickNetwork(package, cache=folder / "regions")
+        workspace = Workspace(folder, network, lambda key: (study(int(key)), "CT"))
+        with served(make_app(workspace, Studies(None, folder / "uploads", 10**9))) as address:
+            before, began = megabytes(), time.perf_counter()
+            with httpx.Client(base_url=address, timeout=600) as client, ThreadPoolExecutor(chosen.sessions) as pool:
+                rows = list(pool.map(lambda n: reader(client, n, chosen.clicks), range(chosen.sessions)))
+            seconds, after = time.perf_counter() - began, megabytes()
         held = {
             "scans": len(workspace._studies), "sessions": len(workspace._live),
             "outlines": sum(len(live.outlines) for live in workspace._live.values()),
             "regions": len(workspace.network._kept),
         }  # fmt: skip
-        server.should_exit = True
-        thread.join()
         alone = Workspace(folder, ClickNetwork(package), lambda key: (study(int(key)), "CT"))
         for row in rows[: chosen.again]:
             ((_, outline),) = alone.view(row["session"]).lesions

@@ -4,8 +4,8 @@
 
 Virtual cohorts are of layout `plain`. Of the cohorts trained on, give all: the test part of the recipe's split over all
 of them is measured (patients that the starting weights alone were trained on may lie in it: leave those out). Of
-`--virtual`, which no training saw, every patient. Real lesions are read for checking only. An attribute that is told no
-better than by always saying the most frequent class leaves the package's `supported`: reports then call it missing.
+`--virtual`, which no training saw, every patient. Real lesions are read for checking only. Which attributes a report
+may tell is chosen by `scripts/measure_descriptions.py`, whose figures stay as they are.
 """
 
 from __future__ import annotations
@@ -60,12 +60,6 @@ def number(value: dict[str, float | None]) -> str:
     if value["low"] is None:
         return f"{value['mean']:.3f}"
     return f"{value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
-
-
-def learned(attribute: str, results: dict[str, Any]) -> bool:
-    """Whether an attribute is told better than by the most frequent class wherever it was measured."""
-    scores = [of["users"]["deterministic"]["attributes"].get(attribute) for of in results.values()]
-    return any(scores) and all(score["accuracy"] > score["majority"] for score in scores if score)
 
 
 def card(manifest: Any, results: dict[str, Any], command: str) -> str:
@@ -149,8 +143,8 @@ def main() -> None:
                "users": {u: {k: v for k, v in of.items() if k != "cases"} for u, of in r["users"].items()}}
         for name, r in results.items()
     }  # fmt: skip
-    supported = tuple(name for name in manifest.supported if name not in ATTRIBUTES or learned(name, results))
-    write_manifest(chosen.package, manifest.model_copy(update={"metrics": short, "supported": supported}))
+    kept = {name: of for name, of in manifest.metrics.items() if name == "attributes"}
+    write_manifest(chosen.package, manifest.model_copy(update={"metrics": short | kept}))
     (chosen.package / CARD).write_text(card(manifest, results, chosen.made_by), encoding="utf-8")
     if chosen.out:
         chosen.out.write_text(json.dumps(results, indent=1), encoding="utf-8")

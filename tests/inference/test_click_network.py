@@ -85,6 +85,52 @@ def test_memory_and_disk_are_bounded(package, scan, tmp_path, monkeypatch):
     assert len(list(tmp_path.glob("*.safetensors"))) == 3
 
 
+@pytest.fixture(scope="module")
+def describing(tmp_path_factory):
+    torch.manual_seed(1)
+    folder = tmp_path_factory.mktemp("describing")
+    description = NETWORK | {"lesion_head": True}
+    arrays = {name: tensor.numpy() for name, tensor in build_network(description).state_dict().items()}
+    manifest = {
+        "name": "tiny", "version": "2", "words": "", "task": "clicks", "network": description,
+        "labels": ("lesion", *ATTRIBUTES), "supported": ("lesion", "density"), "spacing_mm": (3.0, 3.0, 3.0),
+        "patch": (16, 16, 16), "preprocessing": {"windows_hu": [[-160, 240], [-1000, 1500]], "spacings_mm": [3.0, 1.5]},
+        "training_data": "", "licence": "",
+    }  # fmt: skip
+    write_package(folder, manifest, arrays, licence="", card="")
+    return read_package(folder)
+
+
+def test_attributes_follow_from_the_mask_whoever_drew_it(describing, scan, tmp_path):
+    network = ClickNetwork(describing, cache=tmp_path)
+    answer = asked(network, scan)
+    encoded = network.encode(scan, "scan", network.region(np.array([20.0, 20.0, 20.0]), 3.0))
+    own = network.describe(encoded, answer.logits)
+    assert own == answer.attributes
+    assert list(own) == ["density"]
+    # The same mask at the resolution of the region.
+    fine = network.describe(encoded, answer.logits.repeat(2, 0).repeat(2, 1).repeat(2, 2))
+    assert fine == own
+    other = np.full((8, 8, 8), -1.0, np.float32)
+    other[2:5, 2:5, 2:5] = 1.0
+    assert network.describe(encoded, other) != own
+    # After a restart, from disk.
+    assert asked(ClickNetwork(describing, cache=tmp_path), scan).attributes == own
+
+
+def test_attributes_are_told_of_ct_alone(describing, scan):
+    network = ClickNetwork(describing)
+    assert asked(network, Volume(scan.array, scan.geometry, Quantity.MR)).attributes == {}
+
+
+def test_a_network_without_a_lesion_head_describes_its_own_masks_only(package, scan):
+    network = ClickNetwork(package)
+    assert not network.describes_masks
+    encoded = network.encode(scan, "scan", network.region(np.array([20.0, 20.0, 20.0]), 3.0))
+    with pytest.raises(ModelUnusableError, match="describes only what it outlined itself"):
+        network.describe(encoded, np.zeros((8, 8, 8), np.float32))
+
+
 def test_the_previous_mask_counts(package, scan):
     network = ClickNetwork(package)
     first = asked(network, scan)

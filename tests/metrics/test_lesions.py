@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from scipy.ndimage import binary_erosion, label
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 from hyoid.anatomy.structures import Side
 from hyoid.errors import WrongQuantityError
 from hyoid.geometry.resample import from_sitk
-from hyoid.metrics.lesions import find_components, measure_labels, side_of, to_json
+from hyoid.metrics.lesions import _widest_slices, find_components, measure_labels, side_of, to_json
 from hyoid.volume import Geometry, Quantity, Volume
 
 
@@ -263,3 +263,16 @@ def test_real_masks_agree_with_brute_force(shared_data):
             assert row.centroid_lps_mm == pytest.approx(labels.geometry.to_lps(voxels.mean(axis=0)))
             checked += 1
     assert checked >= 10
+
+
+def test_slices_that_cannot_be_the_widest_are_left_out_and_the_widest_never():
+    rng = np.random.default_rng(0)
+    for trial in range(8):
+        mask = rng.random((5, 7, 6)) > 0.7
+        mask[trial % 5] = False
+        steps = np.array([[0.0, 1.0], [2.0, 0.5], [0.0, 0.0]])  # rows and columns need not be at right angles
+        widest = _widest_slices(mask, steps)
+        diameters = {k: pdist(np.argwhere(plane) @ steps.T).max() for k, plane in enumerate(mask) if plane.sum() > 1}
+        best = max(diameters.values())
+        assert {k for k, d in diameters.items() if d >= best * (1 - 1e-9)} <= set(widest.tolist())
+        assert all(diameters[k] > 0.99 * best for k in widest.tolist())

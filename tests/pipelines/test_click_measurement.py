@@ -36,6 +36,7 @@ def test_everything_a_card_says(case, click_network):
     assert result["n"] == 1
     user = result["users"]["deterministic"]
     assert len(user["dice"]) == 2
-    assert user["attributes"] == {"shape": {"accuracy": 1.0, "majority": 1.0, "balanced": 1.0, "n": 1}}
+    scores = {"accuracy": 1.0, "low": None, "high": None, "majority": 1.0, "balanced": 1.0, "n": 1}
+    assert user["attributes"] == {"shape": scores}
     assert set(result["users"]) == {"deterministic", "noisy"}
     assert user["dice"][0]["low"] is None  # one patient gives no interval

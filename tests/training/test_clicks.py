@@ -8,11 +8,15 @@ from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.io.files import write_nifti
 from hyoid.io.model_package import read_package
+from hyoid.models.build import build_network
+from hyoid.models.lesion_head import feature_count
 from hyoid.models.prompts import PointKind
-from hyoid.training.clicks import Clicks, ClickTraining, attribute_loss, train_clicks
+from hyoid.training.click_rounds import Clicks, attribute_loss
+from hyoid.training.clicks import ClickTraining, network_description, train_clicks
 from hyoid.training.lesion_cases import UNKNOWN, load_lesions, of_part, parts_of
+from hyoid.training.lesion_head import fit_head, looked_at
 from hyoid.training.lesion_samples import LesionDataset, drawn_region
-from hyoid.training.recipe import load_recipe
+from hyoid.training.recipe import HeadRecipe, load_recipe
 from hyoid.volume import Geometry, Quantity, Volume
 
 SHAPE = (30, 40, 40)
@@ -84,10 +88,11 @@ def test_the_same_view_every_time_and_the_lesion_in_it(cohort, recipe):
     cases = of_part(load_lesions([cohort]), recipe.split, recipe.seed, "training")
     first, again = (LesionDataset(cases, recipe, 0)[1] for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    image, mask, attributes = first
+    image, mask, attributes, spacing_mm = first
     assert image.shape == (2, 32, 32, 32)
     assert mask.any()
     assert attributes.shape == (5,)
+    assert spacing_mm.shape == ()
     assert float(image.abs().max()) <= 1.0
 
 
@@ -175,3 +180,41 @@ def test_training_makes_a_package(cohort, recipe, tmp_path):
     assert package.manifest.supported == ("lesion", *ATTRIBUTES)
     assert package.manifest.spacing_mm == (2.5, 2.5, 2.5)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_lesion_head_learns_alone_and_nothing_else_moves(cohort, recipe, tmp_path):
+    start = train_clicks(recipe, [cohort], tmp_path / "start", device="cpu")
+    head = HeadRecipe(views=1, steps=20, batch=8, learning_rate=1e-2, weight_decay=0.0)
+    of_head = recipe.model_copy(update={"head": head})
+    package = read_package(train_clicks(of_head, [cohort], tmp_path / "head", start=start, device="cpu"))
+    before, after = read_package(start).arrays(), package.arrays()
+    moved = {name.split(".")[0] for name, array in after.items() if not np.array_equal(array, before[name])}
+    assert moved == {"lesion_head"}
+    assert package.manifest.supported == ("lesion", *ATTRIBUTES)
+    again = read_package(train_clicks(of_head, [cohort], tmp_path / "again", start=start, device="cpu"))
+    assert all(np.array_equal(array, again.arrays()[name]) for name, array in after.items())
+    with pytest.raises(UsageError, match="Only the lesion head is to learn"):
+        train_clicks(of_head, [cohort], tmp_path / "nothing", device="cpu")
+
+
+def test_the_lesion_head_fits_what_can_be_told_apart():
+    torch.manual_seed(0)
+    description = network_description(load_recipe("isrg", "smoke"))
+    network = build_network(description)
+    features = torch.randn(64, feature_count(2))
+    classes = torch.full((64, 5), UNKNOWN)
+    classes[:, 2] = (features[:, 0] > 0).long() + (features[:, 1] > 0).long()
+    recipe = HeadRecipe(views=1, steps=200, batch=32, learning_rate=1e-2, weight_decay=0.0)
+    assert fit_head(network, features, classes, recipe, 0) < 0.2
+    told = network.lesion_head.words(features)[:, 6:9].argmax(dim=1)
+    assert float((told == classes[:, 2]).float().mean()) > 0.95
+
+
+def test_a_view_gives_its_true_mask_and_one_mask_a_round(cohort, recipe):
+    network = build_network(network_description(recipe)).eval()
+    cases = load_lesions([cohort])[:2]
+    features, classes = looked_at(network, recipe, cases, [0], lambda *_: None)
+    assert features.shape == (2 * (recipe.rounds + 1), feature_count(2))
+    assert classes.shape == (2 * (recipe.rounds + 1), 5)
+    assert bool(features[0].any())  # the true mask is never empty

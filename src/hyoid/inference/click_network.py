@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import ModelUnusableError
@@ -30,7 +31,7 @@ from hyoid.models.click_unet import ClickUNet
 from hyoid.models.isrg import ISRG
 from hyoid.models.prompts import PointKind
 from hyoid.preprocess.click_region import Region, region_channels, region_values
-from hyoid.volume import Volume
+from hyoid.volume import Quantity, Volume
 
 # About 1 MB per region of the default network.
 MEMORY_REGIONS = 64
@@ -39,18 +40,21 @@ DISK_REGIONS = 2000
 
 @dataclass(frozen=True, eq=False)
 class EncodedRegion:
-    """Features of one region; nothing of the patient's image can be read from them by eye, and all of it by a model.
+    """Features of one region, at half its resolution and less: as confidential as the scan itself.
 
     Parameters
     ----------
     region : Region
     features : Tensor
     finer : tuple of Tensor
+    in_hu : bool
+        The scan is a CT.
     """
 
     region: Region
     features: Tensor
     finer: tuple[Tensor, ...]
+    in_hu: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +68,7 @@ class ClickAnswer:
     iou : float
         Expected by the network.
     attributes : dict of str to (dict of str to float)
-        Attribute -> class -> probability.
+        Attribute -> class -> probability; none where the scan is no CT, in which alone they were taught.
     """
 
     logits: NDArray[np.float32]
@@ -117,6 +121,11 @@ class ClickNetwork:
         """Spacings that a region may take, finest first."""
         return tuple(sorted(self.manifest.preprocessing["spacings_mm"]))
 
+    @property
+    def describes_masks(self) -> bool:
+        """Whether attributes follow from a mask, whoever drew it."""
+        return isinstance(self._network, ISRG) and self._network.shape.lesion_head
+
     def region(self, centre_lps_mm: NDArray[np.floating], spacing_mm: float) -> Region:
         """Region of the network's size around a point."""
         x, y, z = (round(float(v), 3) for v in centre_lps_mm)
@@ -140,7 +149,10 @@ class ClickNetwork:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        encoded = self._from_disk(key, region) or self._computed(key, volume, region)
+        in_hu = volume.quantity is Quantity.HU
+        tensors = self._from_disk(key) or self._computed(key, volume, region)
+        finer = tuple(tensors[f"finer{k}"] for k in range(len(tensors) - 1))
+        encoded = EncodedRegion(region, tensors["features"], finer, in_hu)
         with self._lock:
             self._kept[key] = encoded
             while len(self._kept) > MEMORY_REGIONS:
@@ -177,39 +189,72 @@ class ClickNetwork:
             answer = self._network.decode(
                 encoded.features, encoded.finer, places.to(self.device), what.to(self.device), before
             )
-        groups = answer.attributes[0].float().cpu().split([len(words) for words in ATTRIBUTES.values()])
-        probabilities = {
+        attributes = self._words(encoded, answer.mask, answer.attributes)
+        return ClickAnswer(answer.mask[0, 0].float().cpu().numpy(), float(answer.iou[0, 0]), attributes)
+
+    def describe(self, encoded: EncodedRegion, logits: NDArray[np.float32]) -> dict[str, dict[str, float]]:
+        """Attributes of any mask in a region, for instance a reader's own: attribute -> class -> probability.
+
+        Parameters
+        ----------
+        encoded : EncodedRegion
+        logits : ndarray, shape (d, h, w)
+            Over the region, positive inside; brought to the grid of `ClickAnswer.logits`.
+
+        Raises
+        ------
+        ModelUnusableError
+            When the network describes only what it outlined itself.
+        """
+        if not self.describes_masks:
+            raise ModelUnusableError(
+                f"Model {self.manifest.name!r} describes only what it outlined itself.",
+                "Choose one trained with a lesion head.",
+            )
+        mask = torch.from_numpy(np.ascontiguousarray(logits, np.float32))[None, None].to(self.device)
+        mask = functional.adaptive_avg_pool3d(mask, encoded.finer[0].shape[2:])
+        return self._words(encoded, mask, None)
+
+    def _words(self, encoded: EncodedRegion, mask: Tensor, own: Tensor | None) -> dict[str, dict[str, float]]:
+        """Probabilities of the attributes that the package supports; `own`: from the tokens."""
+        if not encoded.in_hu:
+            return {}
+        if self.describes_masks:
+            spacing = torch.tensor([encoded.region.spacing_mm], device=mask.device)
+            with torch.inference_mode():
+                own = self._network.describe(encoded.finer, mask, spacing)  # type: ignore[operator]
+        assert own is not None
+        groups = own[0].float().cpu().split([len(words) for words in ATTRIBUTES.values()])
+        return {
             name: dict(zip(words, group.softmax(0).tolist(), strict=True))
             for (name, words), group in zip(ATTRIBUTES.items(), groups, strict=True)
             if name in self.manifest.supported
         }
-        return ClickAnswer(answer.mask[0, 0].float().cpu().numpy(), float(answer.iou[0, 0]), probabilities)
 
-    def _computed(self, key: str, volume: Volume, region: Region) -> EncodedRegion:
+    def _computed(self, key: str, volume: Volume, region: Region) -> dict[str, Tensor]:
         values = region_values(volume, region)
         image = region_channels(values.array, values.quantity, self.manifest.preprocessing["windows_hu"])
         with torch.inference_mode():
             features, finer = self._network.encode(torch.from_numpy(image)[None].to(self.device))
+        tensors = {"features": features} | {f"finer{k}": f for k, f in enumerate(finer)}
         if self._cache is not None:
             self._cache.mkdir(parents=True, exist_ok=True)
-            tensors = {"features": features} | {f"finer{k}": f for k, f in enumerate(finer)}
             with atomic_write(self._cache / f"{key}.safetensors") as unfinished:
                 save_file({name: t.half().cpu().contiguous() for name, t in tensors.items()}, unfinished)
             self._forget_oldest()
         # Through half precision also here, so that a session answers alike before and after a restart.
-        return EncodedRegion(region, features.half().float(), tuple(f.half().float() for f in finer))
+        return {name: t.half().float() for name, t in tensors.items()}
 
-    def _from_disk(self, key: str, region: Region) -> EncodedRegion | None:
+    def _from_disk(self, key: str) -> dict[str, Tensor] | None:
         file = None if self._cache is None else self._cache / f"{key}.safetensors"
         if file is None or not file.is_file():
             return None
         try:
-            tensors = {name: t.float().to(self.device) for name, t in load_file(file).items()}
+            return {name: t.float().to(self.device) for name, t in load_file(file).items()}
         except (OSError, SafetensorError):
             # A damaged entry is made again; nothing is lost with it.
             file.unlink(missing_ok=True)
             return None
-        return EncodedRegion(region, tensors["features"], tuple(tensors[f"finer{k}"] for k in range(len(tensors) - 1)))
 
     def _forget_oldest(self) -> None:
         assert self._cache is not None

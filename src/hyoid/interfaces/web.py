@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 import io
-import json
 import tempfile
 import zipfile
 import zlib
@@ -165,11 +164,11 @@ def make_app(workspace: Workspace, studies: Studies, door: Door = Door()) -> Fas
         return [row | {"name": names.get(str(row["study"]), "")} for row in workspace.sessions()]
 
     @app.post("/api/sessions")
-    def begin(asked: Begin) -> dict[str, Any]:
+    def begin(asked: Begin) -> Response:
         return shown(workspace.begin(asked.study), whole=True)
 
     @app.get("/api/sessions/{name}")
-    def look(name: str) -> dict[str, Any]:
+    def look(name: str) -> Response:
         return shown(workspace.view(name), whole=True)
 
     @app.get("/api/sessions/{name}/image")
@@ -186,7 +185,7 @@ def make_app(workspace: Workspace, studies: Studies, door: Door = Door()) -> Fas
         )
 
     @app.post("/api/sessions/{name}/actions")
-    def act(name: str, asked: Ask) -> dict[str, Any]:
+    def act(name: str, asked: Ask) -> Response:
         try:
             action = ACTION.validate_python(asked.action)
         except ValidationError as error:
@@ -196,11 +195,11 @@ def make_app(workspace: Workspace, studies: Studies, door: Door = Door()) -> Fas
         return shown(workspace.act(name, asked.revision, action))
 
     @app.post("/api/sessions/{name}/undo")
-    def undo(name: str, asked: Ask) -> dict[str, Any]:
+    def undo(name: str, asked: Ask) -> Response:
         return shown(workspace.undo(name, asked.revision))
 
     @app.post("/api/sessions/{name}/redo")
-    def redo(name: str, asked: Ask) -> dict[str, Any]:
+    def redo(name: str, asked: Ask) -> Response:
         return shown(workspace.redo(name, asked.revision))
 
     @app.get("/api/sessions/{name}/export.zip")
@@ -209,11 +208,12 @@ def make_app(workspace: Workspace, studies: Studies, door: Door = Door()) -> Fas
         headers = {"Content-Disposition": 'attachment; filename="hyoid-export.zip"'}
         return Response(content, media_type="application/zip", headers=headers)
 
-    def shown(view: View, *, whole: bool = False) -> dict[str, Any]:
+    def shown(view: View, *, whole: bool = False) -> Response:
         # One scan after the other: two would only slow each other down.
         if view.study.organ_state == "waiting":
             Thread(target=_organs_in_turn, args=(workspace, view.study_key, organ_work), daemon=True).start()
-        return as_json(view, whole=whole)
+        # A response of its own: FastAPI would walk through every value once more to make it fit for JSON, which it is.
+        return JSONResponse(as_json(view, whole=whole))
 
     app.include_router(nninteractive_routes(workspace.network, studies.largest_bytes))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
@@ -380,7 +380,7 @@ def _range(opened: OpenStudy) -> tuple[float, float]:
 
 
 def _refused(problem: str, cure: str, status: int) -> Response:
-    return JSONResponse(json.loads(json.dumps({"problem": problem, "cure": cure})), status_code=status)
+    return JSONResponse({"problem": problem, "cure": cure}, status_code=status)
 
 
 def _status_of(error: HyoidError) -> int:

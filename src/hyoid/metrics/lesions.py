@@ -21,6 +21,7 @@ from hyoid.volume import Geometry, Quantity, Volume
 
 MIDLINE_MARGIN_MM = 5.0
 _TIE = 1e-9  # relative: lengths closer than this are the same length
+_DIRECTIONS = 16  # in which slices are compared before any is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,19 +318,38 @@ def _axial_diameters(mask: NDArray[np.bool_], matrix: NDArray[np.float64]) -> tu
     normal = np.cross(steps[:, 0], steps[:, 1])
     normal /= np.linalg.norm(normal)
     best = (-1.0, 0.0, 0.0)  # centre distance, long, short
-    for plane in mask:
-        if not plane.any():
-            continue
+    for plane in mask[_widest_slices(mask, steps)]:
         points = _outermost(plane)
-        # No two points are farther apart than the sum of their extents along both axes.
-        if float(np.ptp(points, axis=0) @ np.linalg.norm(steps, axis=0)) < best[0] * (1 - _TIE):
-            continue
         distance, directions = _farthest(points, matrix, axes=(1, 2))
         across = np.cross(normal, directions)
         short = np.ptp((points @ steps.T) @ across.T, axis=0) + _voxel_chords(across, matrix)
         for long_mm, short_mm in zip(distance + _voxel_chords(directions, matrix), short, strict=True):
             best = _longer(best, (distance, float(long_mm), float(short_mm)))
     return best[1], best[2]
+
+
+def _widest_slices(mask: NDArray[np.bool_], steps: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Slices whose points may be as far apart as those of any slice.
+
+    The width of a slice in any direction is at most its diameter; the greatest of n directions, evenly spread over half
+    a turn, is at least the diameter times cos(pi / 2n).
+    """
+    lines = np.argwhere(mask.any(axis=-1))
+    rows = mask[tuple(lines.T)]
+    first, last = rows.argmax(axis=1), rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
+    along = steps[:, 0] / np.linalg.norm(steps[:, 0])
+    across = steps[:, 1] - along * (steps[:, 1] @ along)
+    across /= np.linalg.norm(across)
+    angles = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
+    directions = np.outer(along, np.cos(angles)) + np.outer(across, np.sin(angles))
+    # A line's two ends, projected; lines are in order of slice.
+    ends = [np.column_stack([lines[:, 1], column]) @ (steps.T @ directions) for column in (first, last)]
+    slices, starts = np.unique(lines[:, 0], return_index=True)
+    highest = np.maximum.reduceat(np.maximum(*ends), starts)
+    lowest = np.minimum.reduceat(np.minimum(*ends), starts)
+    widths = (highest - lowest).max(axis=1)
+    most = widths / np.cos(np.pi / (2 * _DIRECTIONS)) * (1 + 1e-6)
+    return slices[most >= widths.max()]
 
 
 def _longer(old: tuple[float, float, float], new: tuple[float, float, float]) -> tuple[float, float, float]:

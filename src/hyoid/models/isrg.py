@@ -9,7 +9,8 @@
     previous mask --> added to I                                            |                         synergy
                                                                             +--> attribute head -> A --+
 
-One builder makes the four variants of the paper's Tables 2 and 3 and both sizes.
+One builder makes the four variants of the paper's Tables 2 and 3 and both sizes. What the paper does not have is an
+option: attributes described from the mask (`describe`) in place of those from the tokens.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyoid.models.lesion_head import LesionHead, lesion_maps
 from hyoid.models.prompts import PromptEncoder, click_maps, refine_points
 from hyoid.models.vision import Attention, ChannelNorm, Size, VisionEncoder, VisionShape, mlp
 
@@ -48,6 +50,8 @@ class ISRGShape:
         Answers per attribute; the paper's Table 1 has 4, 2, 3, 2, 2.
     fine_clicks : bool
         Give the mask head maps of the clicks and of the previous mask at its own resolution.
+    lesion_head : bool
+        Describe attributes from the mask, see `hyoid.models.lesion_head`; masks stay as they are without it.
     """
 
     variant: Variant
@@ -59,6 +63,7 @@ class ISRGShape:
     refinement_clusters: int = 3
     groups: Sequence[int] = (4, 2, 3, 2, 2)
     fine_clicks: bool = False
+    lesion_head: bool = False
 
     def __post_init__(self) -> None:
         if self.variant not in ("vanilla", "refinement", "synergy", "full"):
@@ -116,10 +121,15 @@ class ISRG(nn.Module):
         self.upsampling = Upsampling(c, stem, fine_clicks=shape.fine_clicks)
         self.iou_head = mlp(c, c, 1)
         self.classifiers = nn.ModuleList(nn.Linear(c, n) for n in shape.groups)
+        if shape.lesion_head:
+            self.lesion_head = LesionHead(vision.in_channels, shape.groups)
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Features of the image, the slow part; see `VisionEncoder`."""
-        return self.vision(image)
+        """Features of the image, the slow part, see `VisionEncoder`; before its finer maps those of the lesion head."""
+        features, finer = self.vision(image)
+        if self.shape.lesion_head:
+            finer = [lesion_maps(image, [4 * n for n in self.tokens]), *finer]
+        return features, finer
 
     def decode(
         self, features: Tensor, finer: Sequence[Tensor], points: Tensor, kinds: Tensor, previous: Tensor | None
@@ -158,6 +168,20 @@ class ISRG(nn.Module):
         logits = self.upsampling(image.transpose(1, 2).unflatten(2, self.tokens), mask[:, 0], finer, maps)
         words = [classify(attributes[:, k]) for k, classify in enumerate(self.classifiers)]
         return Answer(logits, self.iou_head(iou).sigmoid(), torch.cat(words, dim=1))
+
+    def describe(self, finer: Sequence[Tensor], mask: Tensor, spacing_mm: Tensor) -> Tensor:
+        """Attributes of a mask, the reader's or the network's own: logits (B, sum of groups).
+
+        Parameters
+        ----------
+        finer
+            From `encode`.
+        mask : Tensor, shape (B, 1, 4 d, 4 h, 4 w)
+            Logits.
+        spacing_mm : Tensor, shape (B,)
+            Of the image's voxels.
+        """
+        return self.lesion_head(finer[0], mask, spacing_mm * self.image[0] / mask.shape[2])
 
     def forward(self, image: Tensor, points: Tensor, kinds: Tensor) -> Answer:
         """Answer to clicks on an image without a previous mask."""

@@ -16,7 +16,7 @@ from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.metrics.ranking import accuracy, balanced_accuracy, majority_accuracy
 from hyoid.metrics.simulated_clicks import USERS, deterministic_click
 from hyoid.metrics.surface_medpy import border_distances
-from hyoid.pipelines.lesion import Prompt, Scan, next_outline
+from hyoid.pipelines.lesion import Prompt, Scan, attributes_of, next_outline
 
 CLICKS = 10
 DICE_TARGET = 0.8
@@ -99,8 +99,7 @@ def simulate(case: ClickCase, network: ClickNetwork, user: str, *, clicks: int =
             outline = next_outline(case.scan, prompts, network, outline, checked=False)
             prediction = outline.painted(geometry.shape)
         curve.append(dice(case.reference, prediction))
-        chances = {} if outline is None else outline.answer.attributes
-        words.append({name: max(of, key=lambda k: of[k]) for name, of in chances.items()})
+        words.append({} if outline is None else words_of(outline.answer.attributes))
     return ClickRun(case.name, case.patient, curve, hd95_mm(case.reference, prediction, geometry.spacing_mm), words)
 
 
@@ -174,22 +173,44 @@ def measured(
             "noc": {"target": DICE_TARGET, "mean": needed.mean, "failures": needed.failures},
             "area": float(np.mean([normalised_click_area(run.dice) for run in runs])) if clicks > 1 else None,
             "hd95_mm": {"mean": float(np.mean(finite)) if finite else None, "missed": len(runs) - len(finite)},
-            "attributes": attribute_scores(cases, runs),
+            "attributes": attribute_scores(cases, [run.attributes[-1] for run in runs]),
             "cases": {run.name: [round(d, 4) for d in run.dice] for run in runs},
         }
     return result
 
 
-def attribute_scores(cases: Sequence[ClickCase], runs: Sequence[ClickRun]) -> dict[str, dict[str, float | int | None]]:
-    """Accuracy, majority class and balanced accuracy per attribute after the last click, where the truth is known."""
+def words_of(chances: dict[str, dict[str, float]]) -> dict[str, str]:
+    """The likeliest class of every attribute."""
+    return {name: max(of, key=lambda k: of[k]) for name, of in chances.items()}
+
+
+def words_of_masks(cases: Sequence[ClickCase], network: ClickNetwork) -> list[dict[str, str]]:
+    """What a network that describes masks says of the references themselves: attribute -> class, case by case."""
+    return [words_of(attributes_of(case.scan, case.reference, network)) for case in cases]
+
+
+def attribute_scores(
+    cases: Sequence[ClickCase], words: Sequence[dict[str, str]]
+) -> dict[str, dict[str, float | int | None]]:
+    """Accuracy with its 95 % interval over patients, majority class and balanced accuracy, where the truth is known.
+
+    Parameters
+    ----------
+    cases : sequence of ClickCase
+    words : sequence of dict
+        Attribute -> class, case by case; what is not said is wrong.
+    """
     scores: dict[str, dict[str, float | int | None]] = {}
-    for k, (name, words) in enumerate(ATTRIBUTES.items()):
-        known = [(words[c.attributes[k]], run.attributes[-1].get(name, "")) for c, run in zip(cases, runs, strict=True)
+    for k, (name, classes) in enumerate(ATTRIBUTES.items()):
+        known = [(classes[c.attributes[k]], said.get(name, ""), c.patient) for c, said in zip(cases, words, strict=True)
                  if c.attributes[k] >= 0]  # fmt: skip
-        if known and any(answer for _, answer in known):
-            truth, answers = [t for t, _ in known], [a for _, a in known]
+        if known and any(answer for _, answer, _ in known):
+            truth, answers = [t for t, _, _ in known], [a for _, a, _ in known]
+            right = _mean([float(t == a) for t, a, _ in known], [patient for _, _, patient in known])
             scores[name] = {
                 "accuracy": accuracy(truth, answers),
+                "low": right["low"],
+                "high": right["high"],
                 "majority": majority_accuracy(truth),
                 "balanced": balanced_accuracy(truth, answers),
                 "n": len(known),

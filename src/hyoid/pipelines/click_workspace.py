@@ -25,7 +25,14 @@ from hyoid.io.atomic import write_text
 from hyoid.io.study import Study
 from hyoid.pipelines.click_session import Action, AddPrompt, ClickSession, LesionState, Overrule
 from hyoid.pipelines.lesion import Outline, Prompt, Scan, next_outline
-from hyoid.pipelines.lesion_report import Anatomy, anatomy_of, changed_lines, check_overrule, lesion_report
+from hyoid.pipelines.lesion_report import (
+    Anatomy,
+    Measurements,
+    anatomy_of,
+    changed_lines,
+    check_overrule,
+    lesion_report,
+)
 from hyoid.report.schema import Report
 from hyoid.volume import Volume
 
@@ -81,6 +88,7 @@ class _Live:
     session: ClickSession | None = None
     study_key: str = ""
     report: Report | None = None
+    measurements: Measurements = field(default_factory=Measurements)
     outlines: OrderedDict[tuple[Prompt, ...], Outline] = field(default_factory=OrderedDict)
 
 
@@ -294,7 +302,7 @@ class Workspace:
         state = session.state
         lesions = tuple((lesion, self._outline(live, lesion) if lesion.prompts else None) for lesion in state.lesions)
         outlined = [(lesion, outline) for lesion, outline in lesions if outline is not None]
-        report = lesion_report(opened.anatomy, outlined, state, self.network.manifest)
+        report = lesion_report(opened.anatomy, outlined, state, self.network.manifest, live.measurements)
         changed = changed_lines(live.report, report) if live.report is not None else ()
         live.report = report
         return View(session, live.study_key, opened, lesions, report, changed)

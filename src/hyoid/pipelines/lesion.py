@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.resample import resample
-from hyoid.preprocess.click_region import SMALL_SHARE, Region, box_on
+from hyoid.preprocess.click_region import SMALL_SHARE, Region, box_on, spacing_in_use
 from hyoid.volume import Geometry, Quantity, Volume
 
 if TYPE_CHECKING:  # torch takes two seconds to import, which only those commands pay that click
@@ -197,6 +197,37 @@ def next_outline(
         previous = _moved(outline.answer.logits, region, better, scan.volume.geometry) if before is not None else None
         outline = _asked(scan, prompts, network, better, previous)
     return outline
+
+
+def attributes_of(scan: Scan, mask: NDArray[np.bool_], network: ClickNetwork) -> dict[str, dict[str, float]]:
+    """Attributes of a mask that a reader drew: attribute -> class -> probability.
+
+    Parameters
+    ----------
+    scan : Scan
+    mask : ndarray of bool
+        On the canonical scan's grid, at least one voxel.
+    network : ClickNetwork
+
+    Raises
+    ------
+    UsageError
+        When the mask is empty.
+    ModelUnusableError
+        When the network describes only what it outlined itself.
+    """
+    box = bounding_box(mask)
+    if box is None:
+        raise UsageError("The mask is empty; attributes belong to a lesion.", "Give the mask of a lesion.")
+    geometry = scan.volume.geometry
+    extent_mm = float((np.array(box.shape) * geometry.spacing_mm).max())
+    usual, edge = float(network.manifest.spacing_mm[0]), min(network.manifest.patch)
+    middle = (np.array(box.start) + np.array(box.stop) - 1) / 2
+    spacing_mm = spacing_in_use(extent_mm, usual, network.spacings_mm, edge)
+    region = network.region(geometry.to_lps(middle), spacing_mm)
+    part = Volume(mask[box.slices].astype(np.float32), crop_geometry(geometry, box), Quantity.PROBABILITY)
+    inside = resample(part, region.geometry(geometry)).array
+    return network.describe(network.encode(scan.volume, scan.fingerprint, region), inside - np.float32(0.5))
 
 
 def _asked(

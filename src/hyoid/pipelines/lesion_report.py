@@ -17,11 +17,11 @@ from hyoid.io.study import Study
 from hyoid.metrics.lesions import Component, find_components
 from hyoid.pipelines.click_session import LesionState, State
 from hyoid.pipelines.lesion import Outline
-from hyoid.pipelines.structured_report import model_use
+from hyoid.pipelines.structured_report import VIRTUAL, model_use
 from hyoid.report import schema
 from hyoid.report.build import ReportInputs, build_report
 from hyoid.report.patches import Patch, region
-from hyoid.report.scene import GTVN_LABEL, GTVP_LABEL, Scene, make_scene, with_lesions
+from hyoid.report.scene import GTVN_LABEL, GTVP_LABEL, Mass, Scene, make_scene, measured_masses, with_masses
 from hyoid.report.template import OUTSIDE
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -81,7 +81,11 @@ def anatomy_of(
 
 
 def lesion_report(
-    anatomy: Anatomy, lesions: Sequence[tuple[LesionState, Outline]], state: State, manifest: Manifest
+    anatomy: Anatomy,
+    lesions: Sequence[tuple[LesionState, Outline]],
+    state: State,
+    manifest: Manifest,
+    measurements: Measurements | None = None,
 ) -> schema.Report:
     """The whole template, and five attributes per lesion under it.
 
@@ -94,9 +98,11 @@ def lesion_report(
         Overruled lines, and whether the reader accepted.
     manifest : Manifest
         Of the interactive network.
+    measurements : Measurements, optional
+        Of earlier reports on the same scan.
     """
     geometry = anatomy.scene.geometry
-    scene = with_lesions(anatomy.scene, _components(lesions, geometry))
+    scene = with_masses(anatomy.scene, (measurements or Measurements()).masses(lesions, anatomy.scene))
     use = model_use(manifest)
     # The map itself is not read again: its components are in the scene.
     inputs = replace(anatomy.inputs, lesions=anatomy.inputs.organs, lesions_status="model", lesions_source=use)
@@ -149,11 +155,62 @@ def canonical_study(study: Study) -> Study:
     return replace(study, volume=to_canonical(study.volume))
 
 
-def _components(lesions: Sequence[tuple[LesionState, Outline]], geometry: Geometry) -> tuple[Component, ...]:
-    """Connected parts of all outlines, found in the part of the grid that holds them."""
-    there = [(lesion, outline.box, outline.mask) for lesion, outline in lesions if outline.box is not None]
-    if not there:
-        return ()
+class Measurements:
+    """Masses that were found and measured in outlines before; of the latest report only.
+
+    A click changes one outline, and a report measures all: those that are as they were are not measured again.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], tuple[Mass, ...]] = {}
+
+    def masses(self, lesions: Sequence[tuple[LesionState, Outline]], scene: Scene) -> tuple[Mass, ...]:
+        """Connected parts of all outlines, largest first and numbered per label, with their measurements."""
+        there = [(lesion, outline) for lesion, outline in lesions if outline.box is not None]
+        found: dict[tuple[object, ...], tuple[Mass, ...]] = {}
+        for group in _touching(there):
+            # Outlines are values that are replaced, never changed: the same one has the same masses.
+            key = (scene.midline_x_mm, *((lesion.target, outline) for lesion, outline in group))
+            masses = self._kept.get(key)
+            if masses is None:
+                masses = tuple(measured_masses(_components(group, scene.geometry), scene.midline_x_mm))
+            found[key] = masses
+        self._kept = found
+        ordered = sorted(
+            (mass for masses in found.values() for mass in masses),
+            key=lambda mass: (-mass.row.voxels, mass.row.label, mass.patch.box.start),
+        )
+        seen: dict[int, int] = {}
+        numbered = []
+        for mass in ordered:
+            seen[mass.row.label] = seen.get(mass.row.label, 0) + 1
+            numbered.append(replace(mass, row=replace(mass.row, lesion=seen[mass.row.label])))
+        return tuple(numbered)
+
+
+def _touching(lesions: Sequence[tuple[LesionState, Outline]]) -> list[list[tuple[LesionState, Outline]]]:
+    """Outlines in groups whose boxes meet, directly or through others; no part of a lesion lies in two groups."""
+    groups: list[list[tuple[LesionState, Outline]]] = []
+    for one in lesions:
+        meeting = [group for group in groups if any(_meet(one[1], other[1]) for other in group)]
+        groups = [group for group in groups if group not in meeting]
+        joined = [row for group in meeting for row in group] + [one]
+        groups.append(sorted(joined, key=lambda row: row[0].number))
+    return groups
+
+
+def _meet(first: Outline, second: Outline) -> bool:
+    """Whether two boxes overlap or touch, over a face, an edge or a corner."""
+    assert first.box is not None and second.box is not None
+    return all(
+        a <= d and c <= b
+        for a, b, c, d in zip(first.box.start, first.box.stop, second.box.start, second.box.stop, strict=True)
+    )
+
+
+def _components(group: Sequence[tuple[LesionState, Outline]], geometry: Geometry) -> tuple[Component, ...]:
+    """Connected parts of outlines, found in the part of the grid that holds them."""
+    there = [(lesion, outline.box, outline.mask) for lesion, outline in group if outline.box is not None]
     start = np.min([box.start for _, box, _ in there], axis=0)
     stop = np.max([box.stop for _, box, _ in there], axis=0)
     part = Box(tuple(start.tolist()), tuple(stop.tolist()))
@@ -187,7 +244,7 @@ def _attribute_lines(
             lines.append(schema.Line(key=key, words=title, section=OUTSIDE))
             continue
         best = max(chances, key=lambda k: chances[k])
-        note = ", ".join(f"{words[k]} {p:.2f}" for k, p in chances.items())
+        note = ", ".join(f"{words[k]} {p:.2f}" for k, p in chances.items()) + f"; taught by {VIRTUAL}"
         evidence = schema.Evidence(
             status="model", source=use.words, probability=round(chances[best], 4), region=look, note=note
         )

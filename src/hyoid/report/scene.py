@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -181,14 +181,14 @@ def make_scene(inputs: ReportInputs) -> Scene:
     midline = inputs.midline_x_mm if inputs.midline_x_mm is not None else body_midline_x_mm(organs, geometry)
     primary, nodes = [], []
     if inputs.lesions is not None:
-        masses = _masses(find_components(inputs.lesions), midline)
+        masses = measured_masses(find_components(inputs.lesions), midline)
         primary = [m for m in masses if m.row.label == GTVP_LABEL]
         nodes = [m for m in masses if m.row.label == GTVN_LABEL]
     target: list[Mass] = []
     if inputs.target_region is not None and inputs.lesions is None:
         region = inputs.target_region
         mask = region.with_array((region.array > 0).astype(np.uint8), Quantity.LABEL)
-        target = _masses(find_components(mask), midline, BY_NAME["target_region"].words)
+        target = measured_masses(find_components(mask), midline, BY_NAME["target_region"].words)
     return Scene(
         geometry=geometry,
         midline_x_mm=midline,
@@ -201,16 +201,15 @@ def make_scene(inputs: ReportInputs) -> Scene:
     )
 
 
-def with_lesions(scene: Scene, components: tuple[Component, ...]) -> Scene:
+def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
     """The same organs with other lesions.
 
     Parameters
     ----------
     scene : Scene
-    components : tuple of Component
-        Of labels 1 and 2, their boxes on the scene's grid.
+    masses : sequence of Mass
+        Of labels 1 and 2, on the scene's grid, largest first.
     """
-    masses = _masses(components, scene.midline_x_mm)
     primary = tuple(m for m in masses if m.row.label == GTVP_LABEL)
     nodes = tuple(m for m in masses if m.row.label == GTVN_LABEL)
     return replace(
@@ -243,7 +242,17 @@ def body_midline_x_mm(organs: Mapping[str, Patch], geometry: Geometry) -> float:
     return float(geometry.to_lps((np.array(geometry.shape) - 1) / 2)[0])
 
 
-def _masses(components: tuple[Component, ...], midline_x_mm: float, words: str = "") -> list[Mass]:
+def measured_masses(components: Sequence[Component], midline_x_mm: float, words: str = "") -> list[Mass]:
+    """Components with their measurements.
+
+    Parameters
+    ----------
+    components : sequence of Component
+        Of labels 1 and 2, their boxes on the whole grid.
+    midline_x_mm : float
+    words : str
+        What they are, where it does not follow from the label.
+    """
     names = {GTVP_LABEL: BY_NAME["gtvp"].words, GTVN_LABEL: BY_NAME["gtvn"].words}
     return [Mass(measure_component(c, midline_x_mm), Patch(words or names[c.label], c.mask, c.box)) for c in components]
 

@@ -14,12 +14,12 @@ from torch.nn import functional
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
-from hyoid.metrics.simulated_clicks import deterministic_click, random_click
 from hyoid.models.build import build_network
 from hyoid.models.isrg import Answer
-from hyoid.models.prompts import PointKind
 from hyoid.training.averaged import AveragedTraining
+from hyoid.training.click_rounds import GROUPS, Clicks, attribute_loss
 from hyoid.training.lesion_cases import UNKNOWN, LesionCase, load_lesions, of_part
+from hyoid.training.lesion_head import HeadTraining
 from hyoid.training.lesion_samples import LesionDataset
 from hyoid.training.recipe import ClickRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package, start_weights
@@ -28,7 +28,6 @@ from hyoid.training.segmentation import load_matching
 
 # Of the baseline, above its deepest level, where the recipe's network has no convolutions.
 _UNET_CHANNELS = (32, 64, 128)
-GROUPS = tuple(len(words) for words in ATTRIBUTES.values())
 
 
 def network_description(recipe: ClickRecipe) -> dict[str, Any]:
@@ -42,7 +41,10 @@ def network_description(recipe: ClickRecipe) -> dict[str, Any]:
             "channels": (*(n.stem_channels or _UNET_CHANNELS), n.dim),
             "groups": GROUPS,
         }
-    own = ("heads", "hybrid_layers", "mask_layers", "refinement_window", "refinement_clusters", "fine_clicks")
+    own = (
+        "heads", "hybrid_layers", "mask_layers", "refinement_window", "refinement_clusters", "fine_clicks",
+        "lesion_head",
+    )  # fmt: skip
     vision = ("patch", "dim", "depth", "window", "global_layers", "channels", "stem", "stem_channels")
     return {
         "kind": "isrg",
@@ -77,6 +79,8 @@ class ClickTraining(AveragedTraining):
             load_matching(network, start)
         super().__init__(network, recipe.optimiser, workers=workers)
         self.recipe, self.cases = recipe, cases
+        # The baseline has tokens of its own only.
+        self.has_lesion_head = recipe.network.lesion_head and recipe.variant != "unet"
         # Logarithms of the two variances of Kendall et al. 2018 (CVPR): lambda = exp(first - second).
         self.log_variances = nn.Parameter(torch.zeros(2))
 
@@ -88,9 +92,9 @@ class ClickTraining(AveragedTraining):
         """The recipe's optimiser and schedule, for the network and the weights of the losses."""
         return optimiser_and_schedule([*self.network.parameters(), self.log_variances], self.optimiser)
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], index: int) -> Tensor:
         """Loss of one batch, over all rounds of clicks."""
-        image, mask, attributes = batch
+        image, mask, attributes, spacing_mm = batch
         rng = np.random.default_rng((self.recipe.seed, self.global_step, index))
         features, finer = self.network.encode(image.to(memory_format=torch.channels_last_3d))
         clicks = Clicks.empty(mask, self.recipe.box_share, rng)
@@ -102,6 +106,9 @@ class ClickTraining(AveragedTraining):
             logits = functional.interpolate(answer.mask.float(), size=mask.shape[2:], mode="trilinear")
             segmentation = segmentation + self.segmentation_loss(answer, logits, mask) / self.recipe.rounds
             description = description + attribute_loss(answer.attributes.float(), attributes) / self.recipe.rounds
+            if self.has_lesion_head:
+                words = self.network.describe(finer, answer.mask, spacing_mm).float()
+                description = description + attribute_loss(words, attributes) / self.recipe.rounds
             previous, wrong = answer.mask.detach().float(), (logits.detach() > 0) != (mask > 0)
         with torch.no_grad():
             shared = 2 * ((logits > 0) & (mask > 0)).sum((1, 2, 3, 4))
@@ -131,67 +138,6 @@ class ClickTraining(AveragedTraining):
             return segmentation + self.recipe.attribute_weight * description
         a, b = self.log_variances
         return (-a).exp() * segmentation + a + (-b).exp() * description + b
-
-
-def attribute_loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """Categorical cross-entropy per attribute (equation 6), mean over what is known; 0 where nothing is.
-
-    Parameters
-    ----------
-    logits : Tensor, shape (B, sum of groups)
-    classes : Tensor of int, shape (B, groups)
-        `UNKNOWN` does not count.
-    """
-    losses = [
-        functional.cross_entropy(part, classes[:, k], ignore_index=UNKNOWN, reduction="sum")
-        for k, part in enumerate(logits.split(GROUPS, dim=1))
-    ]
-    return torch.stack(losses).sum() / (classes != UNKNOWN).sum().clamp(min=1)
-
-
-class Clicks:
-    """Prompts of a batch: two places for the corners of a box, then one place per round."""
-
-    def __init__(self, points: Tensor, kinds: Tensor) -> None:
-        self.points, self.kinds = points, kinds
-
-    @classmethod
-    def empty(cls, mask: Tensor, box_share: float, rng: np.random.Generator) -> Clicks:
-        """No click yet; a share of the samples has a box around its lesion, not quite tight."""
-        points = mask.new_zeros(len(mask), 2, 3)
-        kinds = torch.full((len(mask), 2), int(PointKind.NOTHING), device=mask.device)
-        for row, of_row in enumerate(mask[:, 0]):
-            if rng.random() < box_share:
-                inside = of_row.nonzero()
-                slack = torch.from_numpy(rng.uniform(0, 3, (2, 3))).to(points)
-                points[row, 0] = inside.amin(dim=0) - slack[0]
-                points[row, 1] = inside.amax(dim=0) + slack[1]
-                kinds[row, 0], kinds[row, 1] = int(PointKind.BOX_LOW), int(PointKind.BOX_HIGH)
-        return cls(points, kinds)
-
-    def with_next(self, mask: Tensor, wrong: Tensor, rng: np.random.Generator) -> Clicks:
-        """One click more per sample, by halves anywhere in its error and innermost in the largest; none without error.
-
-        Parameters
-        ----------
-        mask : Tensor, shape (B, 1, D, H, W)
-        wrong : Tensor of bool, shape (B, 1, D, H, W)
-            Before the first click every voxel of the lesion is an error, and no other.
-        """
-        first = self.kinds.shape[1] == 2
-        points, kinds = self.points.new_zeros(len(mask), 1, 3), self.kinds.new_full((len(mask), 1), PointKind.NOTHING)
-        for row in range(len(mask)):
-            reference = mask[row, 0].cpu().numpy() > 0
-            prediction = np.zeros_like(reference) if first else reference != wrong[row, 0].cpu().numpy()
-            # Gu et al. draw from the whole error; readers, and the users that measure here, aim at its middle.
-            user = random_click if rng.random() < 0.5 else deterministic_click
-            click = user(reference, prediction, (1.0, 1.0, 1.0), rng)
-            # A box is the whole first prompt.
-            boxed = first and int(self.kinds[row, 0]) == PointKind.BOX_LOW
-            if click is not None and not boxed:
-                points[row, 0] = points.new_tensor(click.point_ijk)
-                kinds[row, 0] = int(PointKind.ADD if click.adds else PointKind.REMOVE)
-        return Clicks(torch.cat([self.points, points], dim=1), torch.cat([self.kinds, kinds], dim=1))
 
 
 def train_clicks(
@@ -244,8 +190,13 @@ def train_on(
 ) -> Path:
     """Train on these lesions; the package. Parameters as of `train_clicks`."""
     lightning.seed_everything(recipe.seed, verbose=False)
-    module = ClickTraining(recipe, cases, weights, workers)
-    fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+    module: ClickTraining | HeadTraining
+    if recipe.head is not None:
+        module = HeadTraining(recipe, network_description(recipe), weights)
+        module.learn(cases, on_progress)
+    else:
+        module = ClickTraining(recipe, cases, weights, workers)
+        fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
     taught = [name for k, name in enumerate(ATTRIBUTES) if len({case.attributes[k] for case in cases} - {UNKNOWN}) > 1]
     return save_package(
         recipe,

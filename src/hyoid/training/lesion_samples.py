@@ -28,10 +28,24 @@ _FINEST_SHARE = 0.3
 
 
 class LesionDataset(Dataset):
-    """Random views of one epoch; view k of epoch e is drawn with the generator (seed, e, k)."""
+    """Random views of one epoch; view k of epoch e is drawn with the generator (seed, e, k).
 
-    def __init__(self, cases: Sequence[LesionCase], recipe: ClickRecipe, epoch: int) -> None:
+    Parameters
+    ----------
+    cases : sequence of LesionCase
+    recipe : ClickRecipe
+    epoch : int
+    order : ndarray of int, optional
+        Which lesions are seen one after the other; drawn at random when not given.
+    """
+
+    def __init__(
+        self, cases: Sequence[LesionCase], recipe: ClickRecipe, epoch: int, order: NDArray[np.integer] | None = None
+    ) -> None:
         self.cases, self.recipe, self.epoch = cases, recipe, epoch
+        if order is not None:
+            self.order = order
+            return
         # Rare types come more often than their number, common ones less: by the square root.
         kinds = [case.kind for case in cases]
         weight = np.array([1 / np.sqrt(kinds.count(kind)) for kind in kinds])
@@ -43,8 +57,8 @@ class LesionDataset(Dataset):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Image (C, D, H, W), mask (1, D, H, W), attributes (5,)."""
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Image (C, D, H, W), mask (1, D, H, W), attributes (5,), spacing in mm ()."""
         case = self.cases[int(self.order[index])]
         rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
         values, mask, spacing_mm = drawn_region(case, self.recipe, rng)
@@ -56,7 +70,10 @@ class LesionDataset(Dataset):
         if not 0.8 < enlarged < 1.2:
             left &= set(_WITHOUT_SIZE)
         classes = [c if name in left else UNKNOWN for name, c in zip(ATTRIBUTES, case.attributes, strict=True)]
-        return torch.from_numpy(image), torch.from_numpy(mask[None].astype(np.float32)), torch.tensor(classes)
+        return (
+            torch.from_numpy(image), torch.from_numpy(mask[None].astype(np.float32)), torch.tensor(classes),
+            torch.tensor(spacing_mm, dtype=torch.float32),
+        )  # fmt: skip
 
 
 def drawn_region(

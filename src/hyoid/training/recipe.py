@@ -230,6 +230,19 @@ class ClickNetworkRecipe(_Strict):
     refinement_window: int
     refinement_clusters: int
     fine_clicks: bool
+    # Attributes from the mask; not in the paper.
+    lesion_head: bool = False
+
+
+class HeadRecipe(_Strict):
+    """Training of the lesion head on a network that stays as it is."""
+
+    # Views of every lesion; each gives its true mask and the mask after every round of clicks.
+    views: int
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
 
 
 class ClickRecipe(_AnyRecipe):
@@ -257,6 +270,8 @@ class ClickRecipe(_AnyRecipe):
     iou_weight: float
     # "uncertainty" learns both weights; a number is lambda itself.
     attribute_weight: Literal["uncertainty"] | float
+    # When given, the lesion head alone learns; masks stay as they are.
+    head: HeadRecipe | None = None
     # Shares of the patients for training, validation and test.
     split: tuple[float, float, float]
     augmentation: AugmentationRecipe

@@ -1,0 +1,76 @@
+"""What a round of training clicks on, and what an answer to it costs: shared by the network and by its lesion head."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
+from hyoid.metrics.simulated_clicks import deterministic_click, random_click
+from hyoid.models.prompts import PointKind
+from hyoid.training.lesion_cases import UNKNOWN
+
+GROUPS = tuple(len(words) for words in ATTRIBUTES.values())
+
+
+def attribute_loss(logits: Tensor, classes: Tensor) -> Tensor:
+    """Categorical cross-entropy per attribute (equation 6), mean over what is known; 0 where nothing is.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, sum of groups)
+    classes : Tensor of int, shape (B, groups)
+        `UNKNOWN` does not count.
+    """
+    losses = [
+        functional.cross_entropy(part, classes[:, k], ignore_index=UNKNOWN, reduction="sum")
+        for k, part in enumerate(logits.split(GROUPS, dim=1))
+    ]
+    return torch.stack(losses).sum() / (classes != UNKNOWN).sum().clamp(min=1)
+
+
+class Clicks:
+    """Prompts of a batch: two places for the corners of a box, then one place per round."""
+
+    def __init__(self, points: Tensor, kinds: Tensor) -> None:
+        self.points, self.kinds = points, kinds
+
+    @classmethod
+    def empty(cls, mask: Tensor, box_share: float, rng: np.random.Generator) -> Clicks:
+        """No click yet; a share of the samples has a box around its lesion, not quite tight."""
+        points = mask.new_zeros(len(mask), 2, 3)
+        kinds = torch.full((len(mask), 2), int(PointKind.NOTHING), device=mask.device)
+        for row, of_row in enumerate(mask[:, 0]):
+            if rng.random() < box_share:
+                inside = of_row.nonzero()
+                slack = torch.from_numpy(rng.uniform(0, 3, (2, 3))).to(points)
+                points[row, 0] = inside.amin(dim=0) - slack[0]
+                points[row, 1] = inside.amax(dim=0) + slack[1]
+                kinds[row, 0], kinds[row, 1] = int(PointKind.BOX_LOW), int(PointKind.BOX_HIGH)
+        return cls(points, kinds)
+
+    def with_next(self, mask: Tensor, wrong: Tensor, rng: np.random.Generator) -> Clicks:
+        """One click more per sample, by halves anywhere in its error and innermost in the largest; none without error.
+
+        Parameters
+        ----------
+        mask : Tensor, shape (B, 1, D, H, W)
+        wrong : Tensor of bool, shape (B, 1, D, H, W)
+            Before the first click every voxel of the lesion is an error, and no other.
+        """
+        first = self.kinds.shape[1] == 2
+        points, kinds = self.points.new_zeros(len(mask), 1, 3), self.kinds.new_full((len(mask), 1), PointKind.NOTHING)
+        for row in range(len(mask)):
+            reference = mask[row, 0].cpu().numpy() > 0
+            prediction = np.zeros_like(reference) if first else reference != wrong[row, 0].cpu().numpy()
+            # Gu et al. draw from the whole error; readers, and the users that measure here, aim at its middle.
+            user = random_click if rng.random() < 0.5 else deterministic_click
+            click = user(reference, prediction, (1.0, 1.0, 1.0), rng)
+            # A box is the whole first prompt.
+            boxed = first and int(self.kinds[row, 0]) == PointKind.BOX_LOW
+            if click is not None and not boxed:
+                points[row, 0] = points.new_tensor(click.point_ijk)
+                kinds[row, 0] = int(PointKind.ADD if click.adds else PointKind.REMOVE)
+        return Clicks(torch.cat([self.points, points], dim=1), torch.cat([self.kinds, kinds], dim=1))

@@ -1,0 +1,123 @@
+"""Training of the lesion head on a network that stays as it is.
+
+The masks of a frozen network do not change while its head learns, so every view is looked at once: what the head is
+given of it is kept, and learning from that takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hyoid.errors import UsageError
+from hyoid.models.build import build_network
+from hyoid.models.isrg import ISRG
+from hyoid.models.lesion_head import lesion_features
+from hyoid.training.click_rounds import Clicks, attribute_loss
+from hyoid.training.lesion_cases import LesionCase
+from hyoid.training.lesion_samples import LesionDataset
+from hyoid.training.recipe import ClickRecipe, HeadRecipe
+from hyoid.training.segmentation import load_matching
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with (stage, done, total, words)."""
+
+
+class HeadTraining:
+    """The network of a recipe with the weights of another; its lesion head alone learns.
+
+    Parameters
+    ----------
+    recipe : ClickRecipe
+        With `head`.
+    description : mapping
+        For `build_network`.
+    start : mapping of str to Tensor, optional
+        Weights of the network; the head's may lack.
+
+    Raises
+    ------
+    UsageError
+        When there is no lesion head, or no network that it could be added to.
+    """
+
+    def __init__(self, recipe: ClickRecipe, description: dict[str, Any], start: dict[str, Tensor] | None) -> None:
+        if start is None or not description.get("lesion_head"):
+            raise UsageError(
+                "Only the lesion head is to learn, and there is none, or no network that it could be added to.",
+                "Give --start, a variant of ISRG and network.lesion_head: true.",
+            )
+        network = build_network(description)
+        load_matching(network, start)
+        assert isinstance(network, ISRG)
+        self.recipe, self.network = recipe, network.eval()
+
+    def learn(self, cases: Sequence[LesionCase], on_progress: Progress) -> None:
+        """Look at the views of all lesions, then learn from them."""
+        assert self.recipe.head is not None
+        views = range(self.recipe.head.views)
+        features, classes = looked_at(self.network, self.recipe, cases, views, on_progress)
+        fit_head(self.network, features, classes, self.recipe.head, self.recipe.seed)
+
+    def result(self) -> dict[str, Tensor]:
+        """All weights, those of the start among them untouched."""
+        return dict(self.network.state_dict())
+
+
+@torch.no_grad()
+def looked_at(
+    network: ISRG, recipe: ClickRecipe, cases: Sequence[LesionCase], views: Sequence[int], on_progress: Progress
+) -> tuple[Tensor, Tensor]:
+    """What the head is given of these views of every lesion: of the true mask and of that after every round of clicks.
+
+    Returns
+    -------
+    features : Tensor, shape (views * (rounds + 1), `feature_count`)
+    classes : Tensor of int, shape (views * (rounds + 1), attributes)
+        `UNKNOWN` where a view does not show it.
+    """
+    rows, classes = [], []
+    for count, view in enumerate(views):
+        drawn = LesionDataset(cases, recipe, view, np.arange(len(cases)))
+        for number in range(len(cases)):
+            image, mask, known, spacing_mm = (part[None] for part in drawn[number])
+            features, finer = network.encode(image)
+            rng = np.random.default_rng((recipe.seed, view, number, 1))
+            clicks, previous = Clicks.empty(mask, recipe.box_share, rng), None
+            wrong = torch.ones_like(mask, dtype=torch.bool)
+            masks = [functional.adaptive_avg_pool3d(mask, finer[0].shape[2:]) - 0.5]
+            for _ in range(recipe.rounds):
+                clicks = clicks.with_next(mask, wrong, rng)
+                previous = network.decode(features, finer, clicks.points, clicks.kinds, previous).mask
+                logits = functional.interpolate(previous, size=mask.shape[2:], mode="trilinear")
+                wrong = (logits > 0) != (mask > 0)
+                masks.append(previous)
+            cell_mm = (spacing_mm * mask.shape[2] / masks[0].shape[2]).expand(len(masks))
+            rows.append(lesion_features(finer[0].expand(len(masks), -1, -1, -1, -1), torch.cat(masks), cell_mm))
+            classes.append(known.expand(len(masks), -1))
+            on_progress("views", count * len(cases) + number + 1, len(views) * len(cases), "")
+    return torch.cat(rows), torch.cat(classes)
+
+
+def fit_head(network: ISRG, features: Tensor, classes: Tensor, recipe: HeadRecipe, seed: int) -> float:
+    """Learn from what was looked at; the loss of the last tenth of the steps."""
+    head, generator = network.lesion_head.train(), torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
+    losses = []
+    for _ in range(recipe.steps):
+        rows = torch.randint(len(features), (recipe.batch,), generator=generator)
+        loss = attribute_loss(head.words(features[rows]), classes[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+    head.eval()
+    return float(np.mean(losses[-max(1, recipe.steps // 10) :]))
