@@ -4,8 +4,8 @@ Run from the project folder::
 
     python scripts/measure_attributes.py --n 8 --spacing 1.5,1,1
 
-Makes n patients with three lesions for each of the 15 types and prints agreement per attribute and type, and Cohen's
-kappa per attribute.
+Makes n patients with three lesions for each of the 15 types and prints agreement per attribute and type, and per
+attribute agreement with its 95 % interval over patients, and Cohen's kappa.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
+from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.phantom.lesion_types import LESION_TYPES
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
 
@@ -33,6 +34,7 @@ def main() -> None:
     pairs: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in ATTRIBUTES}
     by_type: dict[str, list[list[bool]]] = defaultdict(list)
     refused = 0
+    agreed_in: dict[str, list[tuple[int, int]]] = {name: [] for name in ATTRIBUTES}
     for row, kind in enumerate(LESION_TYPES):
         for k in range(arguments.n):
             rng = np.random.default_rng([arguments.seed, row, k])
@@ -42,8 +44,10 @@ def main() -> None:
             except UsageError:
                 refused += 1
                 continue
-            for lesion in patient.truth.lesions:
-                drawn, measured = asdict(lesion.attributes), asdict(lesion.measured)
+            found = [(asdict(lesion.attributes), asdict(lesion.measured)) for lesion in patient.truth.lesions]
+            for name in ATTRIBUTES:
+                agreed_in[name].append((sum(a[name] == b[name] for a, b in found), len(found)))
+            for drawn, measured in found:
                 by_type[kind].append([drawn[name] == measured[name] for name in ATTRIBUTES])
                 for name in ATTRIBUTES:
                     pairs[name][drawn[name], measured[name]] += 1
@@ -64,7 +68,11 @@ def main() -> None:
             / n**2
         )
         kappa = (agreed - chance) / (1 - chance) if chance < 1 else float("nan")
-        print(f"{name:14s} agreement {agreed:.3f} kappa {kappa:.2f}", dict(counts))
+        ratio = Ratio(*np.array(agreed_in[name], float).T)
+        limits = bootstrap_interval([ratio], np.random.default_rng(arguments.seed))
+        assert limits is not None
+        interval = f"({limits.low:.3f} to {limits.high:.3f})"
+        print(f"{name:14s} agreement {agreed:.3f} {interval} kappa {kappa:.2f}", dict(counts))
 
 
 if __name__ == "__main__":

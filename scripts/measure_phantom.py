@@ -7,7 +7,8 @@ and draws no random numbers::
 
 Prints two tables in Markdown. Organs: median and 10th to 90th percentile of the experts' contours (`anatomy`, 24
 patients) and of the virtual patients; positions are relative to the centre of the mandible (mm to the head, to the
-back, to the side), the half axis is the longest of the ellipsoid with the same second moments. Attenuation: quantiles
+back, to the side), the half axis is the longest of the ellipsoid with the same second moments. Organs that touch the
+border of their image are left out: the scan field cuts them. Attenuation: quantiles
 over patients' medians, for `openkbp/train` and the virtual patients, by one rule: parotid and mandible by their
 contours; inside the body eroded by 8 mm, fat is what lies between -180 and -30 HU, muscle between 10 and 110, airway
 below -700, bone above 250.
@@ -36,13 +37,15 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def organs(labels: np.ndarray, spacing_mm: np.ndarray, numbers: dict[str, int]) -> Row:
-    """Volume, position and longest half axis of each organ."""
+    """Volume, position and longest half axis of each organ that the scan field does not cut."""
     out: Row = {}
     boxes = ndi.find_objects(labels.astype(np.uint8), max_label=max(numbers.values()))
     centres = {}
     for name, number in numbers.items():
         box = boxes[number - 1]
         if box is None:
+            continue
+        if any(s.start == 0 or s.stop == n for s, n in zip(box, labels.shape, strict=True)):
             continue
         points = (np.argwhere(labels[box] == number) + [s.start for s in box]) * spacing_mm
         centres[name] = points.mean(0)
@@ -78,19 +81,21 @@ def attenuation(hu: np.ndarray, labels: np.ndarray, numbers: dict[str, int], spa
     return out
 
 
-def quantiles(rows: list[Row], name: str) -> np.ndarray:
-    """10th, 50th and 90th percentile over patients."""
-    return np.quantile([row[name] for row in rows if name in row], (0.1, 0.5, 0.9))
+def quantiles(rows: list[Row], name: str) -> tuple[np.ndarray, int]:
+    """10th, 50th and 90th percentile over patients, and how many they are."""
+    values = [row[name] for row in rows if name in row]
+    return np.quantile(values, (0.1, 0.5, 0.9)), len(values)
 
 
 def table(title: str, real: list[Row], virtual: list[Row]) -> None:
     """Print one table."""
-    print(f"\n{title}\n\n| | real median (10-90 %) | virtual median (10-90 %) | median within |\n|---|---|---|---|")
-    names = [name for name in real[0] if any(name in row for row in virtual)]
+    print(f"\n{title}\n\n| | real, n: median (10-90 %) | virtual, n: median (10-90 %) | within |\n|---|---|---|---|")
+    names = dict.fromkeys(name for row in real for name in row if any(name in other for other in virtual))
     for name in names:
-        a, b = quantiles(real, name), quantiles(virtual, name)
+        (a, n), (b, m) = quantiles(real, name), quantiles(virtual, name)
         inside = "yes" if a[0] <= b[1] <= a[2] else "no"
-        print(f"| {name} | {a[1]:.1f} ({a[0]:.1f}-{a[2]:.1f}) | {b[1]:.1f} ({b[0]:.1f}-{b[2]:.1f}) | {inside} |")
+        cells = [f"{k}: {q[1]:.1f} ({q[0]:.1f} to {q[2]:.1f})" for q, k in ((a, n), (b, m))]
+        print(f"| {name} | {cells[0]} | {cells[1]} | {inside} |")
 
 
 def main(virtual: Path, shared: Path) -> None:

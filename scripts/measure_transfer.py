@@ -8,7 +8,8 @@ Makes a cohort of virtual CTs in WORK/virtual, trains the preset `transfer` of r
 (seven organs and the high-dose target) on `train`, on the cohort, and on both by halves, with the same seed and number
 of steps, and scores each on `validation`, on the scans' own grid. What is done already is not done again. Prints a
 table in Markdown.
-The target of a virtual patient is its tumour and nodes with a planning target's margin (see `hyoid.training.cases`).
+The target of a virtual patient is its tumour and nodes with a planning target's margin (see `hyoid.training.cases`), or
+with `--margin-mm`; networks with a margin of their own lie beside the others.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from hyoid.phantom.cohort import write_cohort
 from hyoid.phantom.patient import PhantomOptions
 from hyoid.pipelines.measurement import dice
 from hyoid.preprocess.network_grid import body_on_grid
-from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
+from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, VIRTUAL_TARGET_MARGIN_MM, CaseFiles, find_cases
 from hyoid.training.recipe import SegmentationRecipe, load_recipe
 from hyoid.training.run import train_segmentation
 from hyoid.volume import Quantity
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=60, help="virtual patients")
     parser.add_argument("--cohort", type=Path, help="virtual patients to learn from as they are, instead of new ones")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
+    parser.add_argument("--margin-mm", type=float, default=VIRTUAL_TARGET_MARGIN_MM, help="around virtual lesions")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -67,17 +69,19 @@ def main() -> None:
     folders = {"real": [arguments.data / "train"], "virtual": [cohort], "both": [arguments.data / "train", cohort]}
     found = {}
     for arm in arguments.arms:
-        out = arguments.work / f"network-{arm}"
+        own = arm != "real" and arguments.margin_mm != VIRTUAL_TARGET_MARGIN_MM
+        out = arguments.work / f"network-{arm}{f'-{arguments.margin_mm:g}mm' if own else ''}"
         if not (out / "package").is_dir():
-            train_segmentation(arm_recipe(arm), folders[arm], out, device="cpu")
+            train_segmentation(arm_recipe(arm, arguments.margin_mm), folders[arm], out, device="cpu")
         found[arm] = scored(read_package(out / "package"), arguments.data / "validation", out / "scores.json")
     print(table(found))
 
 
-def arm_recipe(arm: str) -> SegmentationRecipe:
+def arm_recipe(arm: str, margin_mm: float) -> SegmentationRecipe:
     """The recipe of one arm; with both kinds, virtual patients teach every structure, in half of the patches."""
     recipe = load_recipe("organs", "transfer")
     assert isinstance(recipe, SegmentationRecipe)
+    recipe = recipe.model_copy(update={"virtual_target_margin_mm": margin_mm})
     if arm != "both":
         return recipe
     return recipe.model_copy(update={"virtual_share": 0.5, "virtual_only": recipe.labels})

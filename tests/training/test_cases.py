@@ -63,6 +63,8 @@ def test_a_virtual_tumour_becomes_a_target_with_the_margins_of_planning(tmp_path
     case = load_case(find_cases(tmp_path)[0], SPACING)
     # Voxels of 3 x 4 x 4 mm whose centre lies within 8 mm of the lesion's: dz = 0, +-3, +-6 mm in turn.
     assert case.mask("target_region").sum() == 13 + 2 * 9 + 2 * 5
+    # With 5 mm: 5 of the same slice, 5 of each slice beside it (3 mm off, 4 mm aside).
+    assert load_case(find_cases(tmp_path)[0], SPACING, margin_mm=5.0).mask("target_region").sum() == 5 + 2 * 5
     assert case.mask("larynx").sum() == 3 * 10 * 4
     assert case.mask("larynx_air").sum() == 10 * 4
 

@@ -146,7 +146,12 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
     return tuple(real + petct + virtual)
 
 
-def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float], target_kind: TargetKind = "planning") -> Case:
+def load_case(
+    files: CaseFiles,
+    spacing_mm: tuple[float, float, float],
+    target_kind: TargetKind = "planning",
+    margin_mm: float = VIRTUAL_TARGET_MARGIN_MM,
+) -> Case:
     """Read one case and put it onto the network's grid, cut to the body.
 
     Parameters
@@ -154,6 +159,8 @@ def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float], target_k
     files : CaseFiles
     spacing_mm : (slice, row, column)
     target_kind : {"planning", "primary", "cuboid"}
+    margin_mm : float
+        Around lesions, for a planning target.
     """
     hu = body_on_grid(to_canonical(read_image(files.ct, Quantity.HU)), spacing_mm)
     labels = np.zeros(hu.array.shape, np.uint8)
@@ -161,7 +168,7 @@ def load_case(files: CaseFiles, spacing_mm: tuple[float, float, float], target_k
     if files.organs is not None:
         labels, known = _organ_labels(files, hu.geometry)
     target = None
-    if (source := _target(files, target_kind)) is not None:
+    if (source := _target(files, target_kind, margin_mm)) is not None:
         target = resample(source, hu.geometry).array > 0
         known.add(BY_LABEL[TARGET_REGION].name)
     clipped = np.clip(np.round(hu.array), -1024, 3071).astype(np.int16)
@@ -173,21 +180,22 @@ def load_cases(
     spacing_mm: tuple[float, float, float],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     target_kind: TargetKind = "planning",
+    margin_mm: float = VIRTUAL_TARGET_MARGIN_MM,
 ) -> tuple[Case, ...]:
     """Every case of every folder, in memory (about 4 MB each at 3 x 4 x 4 mm)."""
     files = [f for folder in folders for f in find_cases(folder)]
     cases = []
     with ThreadPoolExecutor(2) as pool:
-        for case in pool.map(lambda f: load_case(f, spacing_mm, target_kind), files):
+        for case in pool.map(lambda f: load_case(f, spacing_mm, target_kind, margin_mm), files):
             cases.append(case)
             on_progress(len(cases), len(files))
     return tuple(cases)
 
 
-def _target(files: CaseFiles, kind: TargetKind) -> Volume | None:
+def _target(files: CaseFiles, kind: TargetKind, margin_mm: float) -> Volume | None:
     """The target on its own grid, as label 1; None where the case has none of this kind."""
     if kind == "planning":
-        return None if files.target is None else to_canonical(planning_target(files))
+        return None if files.target is None else to_canonical(planning_target(files, margin_mm))
     if kind == "cuboid" and files.cuboids is not None:
         boxes = to_canonical(read_labels(files.cuboids))
         return boxes.with_array((boxes.array == _PRIMARY).astype(np.uint8))
@@ -207,14 +215,14 @@ def _boxed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return boxed
 
 
-def planning_target(files: CaseFiles) -> Volume:
+def planning_target(files: CaseFiles, margin_mm: float = VIRTUAL_TARGET_MARGIN_MM) -> Volume:
     """High-dose target on the file's own grid, as label 1: PTV70, or lesions with the margins of a planning target."""
     assert files.target is not None
     source = read_labels(files.target)
     if not files.lesions:
         return source.with_array((source.array == OPENKBP_PTV70).astype(np.uint8))
     away_mm = ndimage.distance_transform_edt(source.array == 0, sampling=source.geometry.spacing_mm)
-    near = (away_mm <= VIRTUAL_TARGET_MARGIN_MM) & (source.array > 0).any()
+    near = (away_mm <= margin_mm) & (source.array > 0).any()
     return source.with_array(near.astype(np.uint8))
 
 

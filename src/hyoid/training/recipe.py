@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hyoid.errors import UsageError
 from hyoid.preprocess.midrt_input import Channel, InputForm
+from hyoid.training.cases import VIRTUAL_TARGET_MARGIN_MM
 
 
 class _Strict(BaseModel):
@@ -84,6 +85,8 @@ class SegmentationRecipe(_AnyRecipe):
     rare_weight: float
     # What "target_region" is, see `hyoid.training.cases.TargetKind`.
     target: Literal["planning", "primary", "cuboid"] = "planning"
+    # Of a planning target around virtual lesions.
+    virtual_target_margin_mm: float = VIRTUAL_TARGET_MARGIN_MM
     network: NetworkRecipe
     augmentation: AugmentationRecipe
 

@@ -93,7 +93,11 @@ def train_segmentation(
         When the folders hold no case that teaches any of the recipe's structures.
     """
     cases = load_cases(
-        folders, recipe.spacing_mm, lambda done, total: on_progress("cases", done, total, ""), recipe.target
+        folders,
+        recipe.spacing_mm,
+        lambda done, total: on_progress("cases", done, total, ""),
+        recipe.target,
+        recipe.virtual_target_margin_mm,
     )
     # Where real patients are divided, every virtual one helps; among virtual ones alone they are divided.
     divided = not all(case.virtual for case in cases)
