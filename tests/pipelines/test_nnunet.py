@@ -213,9 +213,27 @@ def test_bfloat16_is_refused_for_one_rare_label_anywhere(make_nnunet_folder, tmp
         return run
 
     monkeypatch.setattr(engine, "_network", network)
-    assert engine.bf16_agrees(package, image, tmp_path) == pytest.approx(2 * 5 / 11)
-    # As regions: only the rare one has logits above zero wherever it is said, and elsewhere none changes.
-    assert engine.bf16_agrees(package, image, tmp_path, regions=True) == pytest.approx(2 * 5 / 11)
+    assert engine.bf16_agrees(model, package, image, tmp_path) == pytest.approx(2 * 5 / 11)
     image[0, -1, -1, -1] = 0  # what bfloat16 gets wrong is not there any more
-    assert engine.bf16_agrees(package, image, tmp_path) == 1
-    assert engine.bf16_agrees(package, np.zeros_like(image), tmp_path) is None
+    assert engine.bf16_agrees(model, package, image, tmp_path) == 1
+    assert engine.bf16_agrees(model, package, np.zeros_like(image), tmp_path) is None
+
+
+def test_bfloat16_is_refused_for_what_one_region_has_over_another(make_nnunet_folder, tmp_path, monkeypatch):
+    labels = {"background": 0, "whole": [1, 2], "core": [2]}
+    model = read_nnunet_folder(make_nnunet_folder(labels=labels, regions_class_order=[1, 2]))
+    package = fold_package(model, "0", tmp_path)
+    image = np.full((1, *package.manifest.patch), 2, np.float32)
+    image[0, 0, 0, :6] = 1  # all that the whole has over the core
+
+    def network(package, precision, device, cache):
+        def run(block):
+            told = np.stack([block[:, 0] - 0.5, block[:, 0] - 1.5], axis=1)
+            if precision == "bf16":
+                told[:, :, 0, 0, 0] = 1
+            return told
+
+        return run
+
+    monkeypatch.setattr(engine, "_network", network)
+    assert engine.bf16_agrees(model, package, image, tmp_path) == pytest.approx(2 * 5 / 11)

@@ -47,7 +47,6 @@ def labels_by_slabs(
     depth, height, width = (m.shape[0] for m in matrices)
     out = np.zeros((depth, height, width), np.uint8 if max(heads) < 256 else np.uint16)
     rows = max(1, min(depth, slab_bytes // (4 * len(heads) * height * width)))
-    table = np.array(heads, out.dtype)
     for start in range(0, depth, rows):
         place = slice(start, min(depth, start + rows))
         part = matrices[0][place]
@@ -60,14 +59,37 @@ def labels_by_slabs(
                 slab = along(matrix, slab, axis)
         if on_probabilities is not None:
             on_probabilities(place, _probabilities(slab, regions=regions))
-        if regions:
-            for head, channel in zip(heads, slab, strict=True):
-                out[place][channel > 0] = head
-        else:
-            for row, logits_of_row in zip(out[place], np.moveaxis(slab, 1, 0), strict=True):
-                row[...] = table[_largest(logits_of_row)]
+        decide(slab, heads, out[place], regions=regions)
         on_progress(place.stop, depth)
     return out
+
+
+def decide(
+    logits: NDArray[np.float32],
+    heads: Sequence[int],
+    out: NDArray[np.uint8] | NDArray[np.uint16],
+    *,
+    regions: bool,
+) -> None:
+    """Write the label of every voxel.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (K, d, h, w)
+    heads : sequence of int
+        Label of each channel.
+    out : ndarray, shape (d, h, w)
+        Of zeros where `regions`.
+    regions : bool
+        As `labels_by_slabs`.
+    """
+    if regions:
+        for head, channel in zip(heads, logits, strict=True):
+            out[channel > 0] = head
+        return
+    table = np.array(heads, out.dtype)
+    for row, logits_of_row in zip(out, np.moveaxis(logits, 1, 0), strict=True):
+        row[...] = table[_largest(logits_of_row)]
 
 
 def _largest(logits: NDArray[np.float32]) -> NDArray[np.uint16]:

@@ -23,13 +23,14 @@ from hyoid.geometry.orientation import from_canonical, to_canonical
 from hyoid.inference.checkpoints import CheckpointPackage, fold_package
 from hyoid.inference.memory import available_bytes
 from hyoid.inference.runtime import BF16_AGREEMENT, Device, Precision, load_runtime
-from hyoid.inference.slab_export import SLAB_BYTES, labels_by_slabs
+from hyoid.inference.slab_export import SLAB_BYTES, decide, labels_by_slabs
 from hyoid.inference.sliding_window import Predict, Tiling, mirrored, nnunet_weight, predict_tiles, tile_starts
 from hyoid.io.atomic import write_text
 from hyoid.io.nnunet_folder import NnunetModel, Resampling, read_nnunet_folder
 from hyoid.preprocess import nnunet as prepare
 from hyoid.volume import Quantity, Volume
 
+COMPARING = "comparing bfloat16 with float32, once"
 Progress = Callable[[str, int, int], None]
 BODY_HU = -500.0  # `fast`: tiles without a voxel above it hold no body
 _SMALL_SLAB = 2 << 20
@@ -306,34 +307,33 @@ def _agreed_precision(
 
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return "f32"
-    notes = cache / f"bf16-case-{package.manifest.sha256[:24]}.json"
+    notes = cache / f"bf16-labels-{package.manifest.sha256[:24]}.json"
     if not notes.is_file():
-        agreement = bf16_agrees(package, image, cache, regions=model.labels.regions, on_progress=on_progress)
+        agreement = bf16_agrees(model, package, image, cache, on_progress)
         write_text(notes, json.dumps({"dice": agreement}))
     agreement = json.loads(notes.read_text(encoding="utf-8"))["dice"]
     return "bf16" if agreement is not None and agreement >= BF16_AGREEMENT else "f32"
 
 
 def bf16_agrees(
+    model: NnunetModel,
     package: CheckpointPackage,
     image: NDArray[np.float32],
     cache: Path,
-    *,
-    regions: bool = False,
     on_progress: Progress = lambda stage, done, total: None,
 ) -> float | None:
-    """Smallest Dice over the labels (or regions) between bfloat16 and float32, on tiles that cover the whole case once.
+    """Smallest Dice over the labels between bfloat16 and float32, on tiles that cover the whole case once.
 
-    A few tiles would do for the common labels and say nothing of the rare ones, which suffer first.
+    A few tiles would do for the common labels and say nothing of the rare ones, which suffer first, as does what one
+    region has over another.
 
     Parameters
     ----------
+    model : NnunetModel
     package : CheckpointPackage
     image : ndarray, shape (C, d, h, w)
         Prepared case.
     cache : Path
-    regions : bool
-        Outputs are sigmoids of overlapping regions; otherwise a softmax, background first.
 
     Returns
     -------
@@ -346,20 +346,22 @@ def bf16_agrees(
     corners = list(itertools.product(*(tile_starts(n, t, 1.0) for n, t in zip(padded.shape[1:], tile, strict=True))))
     exact, short_run = (_network(package, p, "cpu", cache) for p in ("f32", "bf16"))
 
-    def masks(logits: NDArray[np.float32]) -> Iterator[NDArray[np.bool_]]:
-        best = None if regions else logits.argmax(axis=0)
-        return ((values > 0) if best is None else (best == head) for head, values in enumerate(logits))
+    def labelled(network: Predict, block: NDArray[np.float32]) -> NDArray[np.uint16]:
+        out = np.zeros(tile, np.uint16)
+        decide(network(block)[0], model.labels.heads, out, regions=model.labels.regions)
+        return out
 
-    same, both = np.zeros(len(package.manifest.labels)), np.zeros(len(package.manifest.labels))
+    size = max(model.labels.heads) + 1
+    same, both = np.zeros(size), np.zeros(size)
     for number, corner in enumerate(corners):
-        on_progress("comparing bfloat16 with float32, once", number, len(corners))
+        on_progress(COMPARING, number, len(corners))
         where = tuple(slice(c, c + t) for c, t in zip(corner, tile, strict=True))
         block = np.ascontiguousarray(padded[(slice(None), *where)])[None]
-        for head, (a, b) in enumerate(zip(masks(exact(block)[0]), masks(short_run(block)[0]), strict=True)):
-            same[head] += 2 * (a & b).sum()
-            both[head] += a.sum() + b.sum()
-    on_progress("comparing bfloat16 with float32, once", len(corners), len(corners))
-    if not both[0 if regions else 1 :].any():
+        a, b = labelled(exact, block), labelled(short_run, block)
+        same += 2 * np.bincount(a[a == b], minlength=size)
+        both += np.bincount(a.ravel(), minlength=size) + np.bincount(b.ravel(), minlength=size)
+    on_progress(COMPARING, len(corners), len(corners))
+    if not both[1:].any():
         return None
     return float((same[both > 0] / both[both > 0]).min())
 
