@@ -19,7 +19,7 @@ from hyoid.interfaces.places import cache_folder
 from hyoid.io.hntsmrg import find_hntsmrg_cases
 from hyoid.io.model_package import CARD, read_manifest, read_package, write_manifest
 from hyoid.metrics.response import change_of
-from hyoid.pipelines.midrt_ablation import interval, outside_recall
+from hyoid.pipelines.midrt_ablation import outside_recall
 from hyoid.pipelines.midrt_scores import (
     NULL,
     Answer,
@@ -31,7 +31,7 @@ from hyoid.pipelines.midrt_scores import (
     without_vanished,
 )
 from hyoid.pipelines.structured_report import Machine
-from hyoid.pipelines.table_cells import number
+from hyoid.pipelines.table_cells import number, summary_cell
 
 NEW_AT_LEAST = 0.9  # a lesion without earlier outline is believed only when the network is sure
 BF16_CASES = 3
@@ -175,7 +175,7 @@ def page(package: Path, numbers: dict, made_by: list[str]) -> str:
     words = {NULL: "registered outlines, no network", "package": "this package, nothing removed",
              VANISHED: "this package as shipped: vanished lesions removed (curve of the other patients)"}  # fmt: skip
     for name, row in numbers["systems"].items():
-        cells = [interval(row, f"{kind}.dsc_{what}") for what in ("mean", "agg") for kind in ("GTVp", "GTVn")]
+        cells = [summary_cell(row, f"{kind}.dsc_{what}") for what in ("mean", "agg") for kind in ("GTVp", "GTVn")]
         cells += [number(row.get(f"{kind}.hd95_medpy_mm"), 1) for kind in ("GTVp", "GTVn")]
         cells.append(f"{row.get('GTVp.dsc_mean.n_missed')}, {row.get('GTVp.dsc_mean.n_false_positive')}")
         lines.append(f"| {words.get(name, name)} | {' | '.join(cells)} |")

@@ -23,7 +23,7 @@ from hyoid.metrics.overlap import EmptyRule, dice
 from hyoid.pipelines.ablation import chosen_rows, finished_package
 from hyoid.pipelines.midrt_scores import NULL, Answer, answers_of, cross_fitted, score_table, scored
 from hyoid.pipelines.structured_report import Machine
-from hyoid.pipelines.table_cells import number, with_limits
+from hyoid.pipelines.table_cells import number, summary_cell
 from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.scatter import Dot, Plot, scatter_svg
 from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
@@ -187,8 +187,8 @@ def markdown(result: dict[str, Any]) -> str:
         outside = result["outside"].get(name) or {}
         cells = [result["words"].get(name, name)]
         for kind in ("GTVp", "GTVn"):
-            cells += [interval(row, f"{kind}.dsc_mean"), number(row.get(f"against.{kind}.dsc_mean.p_wilcoxon"))]
-        cells += [interval(row, f"{kind}.dsc_agg") for kind in ("GTVp", "GTVn", "mean")]
+            cells += [summary_cell(row, f"{kind}.dsc_mean"), number(row.get(f"against.{kind}.dsc_mean.p_wilcoxon"))]
+        cells += [summary_cell(row, f"{kind}.dsc_agg") for kind in ("GTVp", "GTVn", "mean")]
         for kind in ("GTVp", "GTVn"):
             pair = [number(row.get(f"{kind}.{m}_medpy_mm"), 1) for m in ("hd95", "assd")]
             cells.append(f"{pair[0]}, {pair[1]}")
@@ -221,8 +221,3 @@ def spearman_words(x: Sequence[float], y: Sequence[float]) -> str:
     if len(x) < 5 or len(set(x)) == 1 or len(set(y)) == 1:
         return f"n = {len(x)}"
     return f"Spearman {spearmanr(x, y).statistic:+.2f}, n = {len(x)}"
-
-
-def interval(row: dict[str, Any], key: str) -> str:
-    """A number with its limits."""
-    return with_limits(row.get(key), row.get(f"{key}.ci95_low"), row.get(f"{key}.ci95_high"))

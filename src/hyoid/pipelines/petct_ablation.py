@@ -19,7 +19,7 @@ from hyoid.metrics.summaries import Summary, summarise
 from hyoid.pipelines.ablation import chosen_rows, finished_package
 from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.pipelines.structured_report import Machine
-from hyoid.pipelines.table_cells import with_limits
+from hyoid.pipelines.table_cells import summary_cell
 from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
 from hyoid.training.run import Progress, quiet, train_targets
 from hyoid.training.targets_cases import TargetsFiles, find_targets_cases
@@ -161,7 +161,7 @@ def markdown(table: dict[str, Summary], rows: Sequence[Row], setting: Setting, p
         "|---|---|---|---|---|",
     ]
     for row in rows:
-        cells = [_cell(table[row.name], key) for key in HEADLINE]
+        cells = [summary_cell(table[row.name], key) for key in HEADLINE]
         paper = ", ".join(f"{v:.4f}" for v in row.paper) or "none"
         lines.append(f"| {row.words} | {' | '.join(cells)} | {paper} |")
     return "\n".join(lines) + "\n"
@@ -184,11 +184,6 @@ def shortened(optimiser: OptimiserRecipe, steps: int) -> OptimiserRecipe:
             "ema_decay": max(0.0, 1 - (1 - optimiser.ema_decay) / share) if optimiser.ema_decay else 0.0,
         }
     )
-
-
-def _cell(summary: Summary, key: str) -> str:
-    value, low, high = (summary.get(name) for name in (key, f"{key}.ci95_low", f"{key}.ci95_high"))
-    return "undefined" if value is None else with_limits(value, low, high)
 
 
 def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPackage:

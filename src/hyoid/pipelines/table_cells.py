@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number, or a dash where it is not defined.
@@ -34,3 +37,20 @@ def with_limits(value: float | None, low: float | None, high: float | None, *, s
         return "-"
     limits = "" if low is None or high is None else f" ({low:{sign}.3f} to {high:{sign}.3f})"
     return f"{value:{sign}.3f}{limits}"
+
+
+def summary_cell(summary: Mapping[str, Any], key: str) -> str:
+    """A number of a summary with the limits that stand beside it.
+
+    Parameters
+    ----------
+    summary : mapping
+        As of `hyoid.metrics.summaries.summarise`.
+    key : str
+
+    Examples
+    --------
+    >>> summary_cell({"dsc": 0.5, "dsc.ci95_low": 0.25, "dsc.ci95_high": 0.75}, "dsc")
+    '0.500 (0.250 to 0.750)'
+    """
+    return with_limits(summary.get(key), summary.get(f"{key}.ci95_low"), summary.get(f"{key}.ci95_high"))
