@@ -14,6 +14,7 @@ from hyoid.phantom.attributes import (
     signed_depth,
     solidity,
 )
+from hyoid.phantom.described import muscle_statistics
 
 MM = (1.0, 1.0, 1.0)
 
@@ -60,6 +61,19 @@ def test_heterogeneity_is_beyond_noise():
     assert measured(np.where(mask, 60, -100) + noise, mask).heterogeneity == "homogeneous"
     halves = np.where(np.arange(41)[:, None, None] < 20, 20, 100)
     assert measured(np.where(mask, halves, -100) + noise, mask).heterogeneity == "heterogeneous"
+
+
+def test_noise_is_what_calm_muscle_shows():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 10, (30, 30, 30))
+    muscle = np.zeros(noise.shape, bool)
+    muscle[:, 2:28, 2:28] = True
+    fibres = np.where(np.arange(30) < 12, 0, 30 * np.cos(np.arange(30) / 2))
+    _, even = muscle_statistics((60 + noise).astype(np.int16), muscle, MM)
+    _, mixed = muscle_statistics((60 + noise + fibres).astype(np.int16), muscle, MM)
+    # A Gaussian of one voxel leaves (4 pi)^-0.75 of white noise.
+    assert 0.4 < even / (10 * (4 * np.pi) ** -0.75) < 1.0
+    assert mixed < 2 * even < 0.2 * (60 + fibres[muscle.any((0, 1))]).std()
 
 
 def test_borders_sharp_and_gradual():

@@ -86,6 +86,25 @@ def test_tissues_have_their_attenuation(patients):
         assert -1024 <= patient.ct.array.min() < -900
 
 
+def test_vertebrae_are_spongy_within_a_dense_shell(patients):
+    shares = []
+    for patient in patients:
+        cord = np.argwhere(patient.organs.array == 26)
+        rows, columns = np.mgrid[: cord.max(0)[1] + 20, : patient.ct.array.shape[2]]
+        around = []
+        for level in np.unique(cord[:, 0]):
+            middle = cord[cord[:, 0] == level].mean(0)
+            away_mm = 4 * np.hypot(rows - middle[1], columns - middle[2])
+            slab = patient.ct.array[level, : rows.shape[0]]
+            around.append(slab[((away_mm > 12) & (away_mm < 20))[: slab.shape[0]]])
+        values = np.concatenate(around)
+        shares.append([(values > hu).mean() for hu in (150, 400)])
+    # 24 real scans, whose slices are thinner: 0.56, 0.23.
+    some, dense = np.mean(shares, axis=0)
+    assert 0.4 < some < 0.75
+    assert 0.12 < dense < 0.4
+
+
 def test_lesions_are_counted_exactly(patients):
     for patient in patients:
         assert count_lesions(patient.lesions.array, GTVP) == 1

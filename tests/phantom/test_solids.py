@@ -66,3 +66,14 @@ def test_organ_on_the_right_is_mirrored():
     assert at(left, 0, 0, 12) == pytest.approx(5)
     assert at(right, 0, 0, -12) == pytest.approx(5)
     assert at(right, 0, 0, -8) == pytest.approx(-5)
+
+
+def test_a_stretched_organ_is_longer_from_feet_to_head_alone():
+    distance = np.full((5, 5, 5), -5, np.float32)
+    distance[1:4, 1:4, 1:4] = 5
+    plain, longer = (from_organ(Organ(distance, 2.0, np.zeros(3), 1, stretch)) for stretch in (1.0, 1.5))
+    assert at(plain, 4, 0, 0) == pytest.approx(-5)
+    assert at(longer, 3, 0, 0) == pytest.approx(5)
+    assert at(longer, 6, 0, 0) == pytest.approx(-5)
+    assert at(longer, 0, 3, 0) == pytest.approx(at(plain, 0, 3, 0)) == pytest.approx(0)
+    assert (longer.low, longer.high) == ((-6, -4, -4), (6, 4, 4))

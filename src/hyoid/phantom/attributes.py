@@ -24,7 +24,7 @@ _FLAT = 0.38
 _ROUND = 0.85
 # Difference from muscle within which a lesion is isodense, HU.
 ISODENSE_HU = 15.0
-# Standard deviation inside over that of noise (in quadrature), HU.
+# Spread inside (from the quartiles, which edges and vessels do not move) over that of noise (in quadrature), HU.
 _HETEROGENEOUS_HU = 13.0
 # Share of the step at the border that is taken within 2 mm either side of it.
 _BORDER_MM, _SHARP = 2.0, 0.62
@@ -86,8 +86,7 @@ def measure_attributes(
     structures : ndarray of bool
         Bone, cartilage, vessels, glands, organs: what a lesion may be in close relationship with.
     muscle_hu, noise_hu : float
-        Median of muscle in this image, and standard deviation within it after smoothing as here (see
-        `smoothed`).
+        Median of muscle in this image, and standard deviation of noise after smoothing as here (see `smoothed`).
     spacing_mm : (slice, row, column)
 
     Raises
@@ -105,7 +104,7 @@ def measure_attributes(
     difference = float(np.median(values)) - muscle_hu
     density = "isodense" if abs(difference) <= ISODENSE_HU else "hypodense" if difference < 0 else "hyperdense"
     deep = depth > min(2.5, 0.6 * float(depth.max()))
-    spread = float(smoothed(image, spacing_mm)[deep].std()) if deep.sum() > 3 else 0.0
+    spread = quartile_spread(smoothed(image, spacing_mm)[deep]) if deep.sum() > 3 else 0.0
     uneven = np.sqrt(max(spread**2 - noise_hu**2, 0.0)) > _HETEROGENEOUS_HU
     return Attributes(
         shape=shape_of(mask, spacing_mm),
@@ -136,6 +135,12 @@ def signed_depth(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
     inside = ndi.distance_transform_edt(padded, sampling=spacing_mm)[1:-1, 1:-1, 1:-1] - half
     outside = ndi.distance_transform_edt(~mask, sampling=spacing_mm) - half
     return np.where(mask, inside, -outside).astype(np.float32)
+
+
+def quartile_spread(values: NDArray[Any]) -> float:
+    """Standard deviation of a normal distribution with the quartiles of the values."""
+    low, high = np.quantile(values, (0.25, 0.75))
+    return float(high - low) / 1.349
 
 
 def smoothed(image: NDArray[Any], spacing_mm: tuple[float, float, float]) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ def paint_background(
     body = np.maximum(body, _THROAT.depth(z, y, x) + np.float32(max(fat, 0)))
     bone = canvas.map_field(model, "bone") + 0.7 * smooth_noise(z.shape, 8 / COARSE_MM, rng)
     bone -= np.float32(rng.normal(0, 0.25))
-    bone -= base * (np.float32(2.0) + np.float32(1.8) * smooth_noise(z.shape, 5 / COARSE_MM, rng))
+    bone -= base * (np.float32(3.2) + np.float32(1.8) * smooth_noise(z.shape, 5 / COARSE_MM, rng))
     bone -= 6 * spine.gaps
     bone[(z > 75) & (y > 25)] = -10
     bone[(z < _JAW_TOP_MM) & (y < _JAW_BACK_MM) & (z > -95)] = -10
@@ -92,7 +92,7 @@ def paint_background(
     canvas.paint(sinus, Tissue.AIR, only=(Tissue.BONE, Tissue.MUSCLE, Tissue.FAT))
     _shoulders(canvas, rng)
     # Bodies of vertebrae and what holds air are a thin shell around spongy bone, which the mean of patients hides.
-    shell = np.clip(1.8 - bone, -0.6, rng.uniform(1.0, 2.6))
+    shell = np.clip(3 * (1.8 - bone), -1.1, rng.uniform(3.5, 7.5)) + 0.6 * smooth_noise(z.shape, 4 / COARSE_MM, rng)
     spongy = np.maximum(spine.column, 0.7 * base)
     return ((1 - spongy) * np.clip(bone, 0, 4) + spongy * shell).astype(np.float32)
 
@@ -123,10 +123,11 @@ def _shoulders(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _vault(canvas: Canvas, in_brain: Array, rng: np.random.Generator) -> Array:
-    """Depth in the skull from the eyes up, mm: a shell, as the mean of so thin a bone over patients is none at all."""
+    """Depth in the skull from the eyes up and around the cerebellum, mm: a shell, which the mean of patients loses."""
     z, y, _ = canvas.coarse
     half = rng.uniform(1.7, 3.2) + 0.4 * smooth_noise(z.shape, 16 / COARSE_MM, rng)
-    thick = canvas.refine(np.where((z > 40) & ((y > 20) | (z > 100)), half, -10).astype(np.float32))
+    covered = ((z > 40) & ((y > 20) | (z > 100))) | ((z > 16) & (y > 84))  # the latter: the squama behind the foramen
+    thick = canvas.refine(np.where(covered, half, -10).astype(np.float32))
     shell = canvas.refine(in_brain) + np.float32(2.5) + thick
     return thick - np.abs(shell, out=shell)
 

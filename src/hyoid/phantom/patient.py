@@ -39,7 +39,7 @@ from hyoid.phantom.truth import Truth, measure_truth
 from hyoid.volume import Geometry, Quantity, Volume
 
 # Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
-VERSION = 2
+VERSION = 3
 LARYNX_PARTS = (1, 2, 3, 28)
 GTVP, GTVN = 1, 2
 MODALITIES = ("ct", "pet", "mr")

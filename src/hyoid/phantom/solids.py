@@ -161,10 +161,11 @@ def from_organ(organ: Organ) -> Solid:
     """Solid of a learned organ."""
     half = (np.array(organ.distance_mm.shape) - 1) / 2
     centre = organ.centre_mm
-    reach = half * organ.grid_mm
+    steps_mm = organ.grid_mm * np.array([organ.stretch, 1.0, 1.0])
+    reach = half * steps_mm
 
     def depth(z: Array, y: Array, x: Array) -> Array:
-        index = [(z - centre[0]) / organ.grid_mm + half[0], (y - centre[1]) / organ.grid_mm + half[1]]
+        index = [(z - centre[0]) / float(steps_mm[0]) + half[0], (y - centre[1]) / organ.grid_mm + half[1]]
         index.append((x - centre[2]) * organ.side / organ.grid_mm + half[2])
         at = np.array(np.broadcast_arrays(*index), np.float32)
         return ndi.map_coordinates(organ.distance_mm, at, order=1, mode="constant", cval=-40.0)
