@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning
 import torch
@@ -18,7 +18,6 @@ from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
 
 from hyoid.errors import UsageError
 from hyoid.io.model_package import read_package, write_package
-from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case, load_cases
 from hyoid.training.recipe import Recipe, SegmentationRecipe, TargetsRecipe
 from hyoid.training.segmentation import SegmentationTraining, network_description
@@ -27,6 +26,13 @@ from hyoid.training.targets_cases import FindHead, load_targets_cases
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, words)."""
+
+
+class Trained(Protocol):
+    """Whatever learned something."""
+
+    def result(self) -> dict[str, torch.Tensor]:
+        """Weights under the network's own names."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ def train_targets(
 
 def save_package(
     recipe: Recipe,
-    module: AveragedTraining,
+    module: Trained,
     out: Path,
     *,
     network: dict[str, Any],
