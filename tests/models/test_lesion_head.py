@@ -111,15 +111,35 @@ def test_an_empty_mask_has_no_features():
 
 def test_no_gradient_reaches_the_mask_and_rows_do_not_mix():
     torch.manual_seed(0)
-    head = LesionHead(2, (4, 2)).eval()
+    head = LesionHead(2, (4, 2, 3)).eval()
     maps = lesion_maps(torch.randn(2, 2, 24, 24, 24), SIZE)
     mask = logits(torch.cat([ball(3), ball(5)])).requires_grad_()
     both = head(maps, mask, torch.tensor([2.5, 5.0]))
-    assert both.shape == (2, 6)
+    assert both.shape == (2, 9)
     alone = head(maps[1:], mask[1:], torch.tensor([5.0]))
     assert torch.allclose(both[1:], alone, atol=1e-5)
     both.sum().backward()
     assert mask.grad is None
+
+
+def test_density_rests_on_the_grey_values_inside_over_muscle_alone():
+    torch.manual_seed(0)
+    head = LesionHead(2, (4, 2, 3)).eval()
+    mask = ball(3)
+    big = mask.repeat_interleave(2, 2).repeat_interleave(2, 3).repeat_interleave(2, 4).float()
+    image = torch.full((1, 2, 24, 24, 24), 0.1)
+
+    def words(image, mask=mask):
+        return head(lesion_maps(image, SIZE), logits(mask), torch.tensor([2.5]))[0].split((4, 2, 3))
+
+    bright, dark = words(image + 0.3 * big), words(image - 0.3 * big)
+    assert not torch.allclose(bright[2], dark[2], atol=1e-3)
+    # Brighter by as much everywhere, and with another tissue at some distance.
+    shifted = image + 0.05
+    shifted[..., :3] = -0.9
+    elsewhere = words(shifted + 0.3 * big)
+    assert torch.allclose(elsewhere[2], bright[2], atol=1e-3)
+    assert not torch.allclose(elsewhere[0], bright[0], atol=1e-3)
 
 
 def test_masks_are_those_of_the_network_without_the_head():

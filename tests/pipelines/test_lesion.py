@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 
 from hyoid.errors import InputRefusedError, UsageError
+from hyoid.inference.click_network import ClickNetwork
+from hyoid.interfaces.installed import load_model
 from hyoid.metrics.simulated_clicks import deterministic_click
-from hyoid.pipelines.lesion import Prompt, Scan, check_prompt, next_outline, outlined
+from hyoid.pipelines.lesion import Prompt, Scan, attributes_of, check_prompt, next_outline, outlined
+from hyoid.volume import Geometry, Quantity, Volume
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +97,20 @@ def test_clicks_too_far_apart_are_refused(click_network):
     long = Volume(np.full((200, 8, 8), 40, np.float32), Geometry.axial((200, 8, 8), (5, 5, 5)), Quantity.HU)
     with pytest.raises(InputRefusedError, match="cm apart"):
         outlined(Scan(long, "long"), [Prompt("add", (10, 4, 4)), Prompt("add", (190, 4, 4))], click_network)
+
+
+@pytest.mark.parametrize(("step_hu", "word"), [(-45, "hypodense"), (45, "hyperdense")])
+def test_the_shipped_network_tells_a_bright_ball_from_a_dark_one(step_hu, word):
+    shape, spacing = (30, 60, 60), (3.0, 1.5, 1.5)
+    index = np.indices(shape).transpose(1, 2, 3, 0)
+    mask = np.linalg.norm((index - np.array((15, 30, 30))) * spacing, axis=-1) < 10
+    hu = np.full(shape, 60.0) + np.random.default_rng(0).normal(0, 8, shape)
+    hu[:, :, :12] = -90
+    hu[mask] += step_hu
+    scan = Scan(Volume(hu.astype(np.float32), Geometry.axial(shape, spacing), Quantity.HU), f"ball {step_hu}")
+    network = ClickNetwork(load_model("isrg"))
+    said = attributes_of(scan, mask, network)
+    assert list(said) == ["density"]
+    assert max(said["density"], key=said["density"].get) == word
+    with pytest.raises(UsageError, match="mask is empty"):
+        attributes_of(scan, np.zeros(shape, bool), network)

@@ -222,7 +222,7 @@ class ClickNetwork:
         if self.describes_masks:
             spacing = torch.tensor([encoded.region.spacing_mm], device=mask.device)
             with torch.inference_mode():
-                own = self._network.describe(encoded.finer, mask, spacing)  # type: ignore[operator]
+                own = self._network.describe(encoded.finer, mask, spacing)
         assert own is not None
         groups = own[0].float().cpu().split([len(words) for words in ATTRIBUTES.values()])
         return {

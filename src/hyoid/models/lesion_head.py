@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
+
 # Of the first window (soft tissue), in its own range -1..1.
 _BINS = 13
 _BIN_WIDTH = 0.12
@@ -25,6 +27,7 @@ _DEEP_SHARE = 0.5
 _ENDS_MM = (3.0, 3.0, 8.0, 14.0)
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _FORM, _MUSCLE_NOISE = 10, 3
+_DENSITY = list(ATTRIBUTES).index("density")
 # Brings grey values, which differ by tenths of their range, to the size of the numbers that tell the form.
 _SCALE = 4.0
 MAPS = 2
@@ -101,18 +104,28 @@ def lesion_features(maps: Tensor, mask: Tensor, cell_mm: Tensor) -> Tensor:
 class LesionHead(nn.Module):
     """From `lesion_features` to logits of the attributes.
 
+    Density is told from the grey values inside over muscle alone: given all features, it was learned from what usually
+    goes with a density too, and a plain bright ball in muscle was called hypodense.
+
     Parameters
     ----------
     channels : int
         Of the image.
     groups : sequence of int
-        Answers per attribute.
+        Answers per attribute, in the order of `hyoid.anatomy.lesion_attributes.ATTRIBUTES`.
     hidden : int
     dropout : float
     """
 
     def __init__(self, channels: int, groups: Sequence[int], hidden: int = 64, dropout: float = 0.3) -> None:
         super().__init__()
+        self.groups = tuple(groups)
+        # The quantiles lie before the numbers of muscle and the spreads, which end the row.
+        end = feature_count(channels) - _MUSCLE_NOISE - len(BANDS)
+        self.of_density = slice(end - 2 * len(_QUANTILES), end)
+        self.density = nn.Sequential(
+            nn.Linear(2 * len(_QUANTILES), hidden // 2), nn.GELU(), nn.Linear(hidden // 2, self.groups[_DENSITY])
+        )
         self.body = nn.Sequential(
             nn.Linear(feature_count(channels), hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout),
         )  # fmt: skip
@@ -124,7 +137,9 @@ class LesionHead(nn.Module):
 
     def words(self, features: Tensor) -> Tensor:
         """Logits (B, sum of groups) of `lesion_features`."""
-        return self.classify(self.body(features))
+        words = list(self.classify(self.body(features)).split(self.groups, dim=1))
+        words[_DENSITY] = self.density(features[:, self.of_density])
+        return torch.cat(words, dim=1)
 
 
 def signed_depth(inside: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning
 import torch
@@ -19,7 +19,6 @@ from torch import Tensor
 
 from hyoid.errors import UsageError
 from hyoid.io.model_package import read_package, write_package
-from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case, load_cases
 from hyoid.training.recipe import Recipe, SegmentationRecipe, TargetsRecipe
 from hyoid.training.segmentation import SegmentationTraining, network_description
@@ -28,6 +27,13 @@ from hyoid.training.targets_cases import FindHead, load_targets_cases
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, words)."""
+
+
+class Trained(Protocol):
+    """Whatever learned something."""
+
+    def result(self) -> dict[str, torch.Tensor]:
+        """Weights under the network's own names."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,7 @@ def start_weights(package: Path | None) -> dict[str, Tensor] | None:
 
 def save_package(
     recipe: Recipe,
-    module: AveragedTraining,
+    module: Trained,
     out: Path,
     *,
     network: dict[str, Any],
