@@ -75,7 +75,8 @@ def near_organs(target: Volume, organs: Volume, *, gap_mm: float = TARGET_GAP_MM
     parts, beside = _parts(target), _parts(organs)
     if not len(beside.label):
         return target, {}
-    return _kept(target, parts, (_gaps(parts, beside) <= gap_mm).any(axis=1))
+    near: NDArray[np.bool_] = np.any(_gaps(parts, beside) <= gap_mm, axis=1)
+    return _kept(target, parts, near)
 
 
 def _parts(labels: Volume) -> _Parts:
