@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from hyoid.errors import UsageError
+from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.model_package import read_package
 from hyoid.models.build import build_network
 from hyoid.training.recipe import load_recipe
-from hyoid.training.run import train_segmentation
+from hyoid.training.run import computed_in, train_segmentation
 from hyoid.training.schedule import rate
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
@@ -63,6 +63,21 @@ def test_a_run_can_begin_with_the_weights_of_a_package(openkbp, tmp_path, recipe
     second = train_segmentation(frozen, [openkbp], tmp_path / "second", device="cpu", start=first)
     a, b = read_package(first).arrays(), read_package(second).arrays()
     assert all(np.allclose(a[name], b[name], atol=1e-3) for name in a)
+
+
+def test_a_training_whose_loss_is_no_number_stops_and_leaves_no_package(openkbp, tmp_path, recipe):
+    wild = recipe.optimiser.model_copy(update={"learning_rate": 1e30, "warmup_steps": 0, "gradient_clip": 0.0})
+    with pytest.raises(ModelUnusableError, match=r"no longer a number at step \d"):
+        train_segmentation(recipe.model_copy(update={"optimiser": wild}), [openkbp], tmp_path, device="cpu")
+    assert not (tmp_path / "package").exists()
+
+
+@pytest.mark.parametrize(("amx", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_a_cpu_trains_in_bfloat16_only_with_amx(monkeypatch, amx, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx, "avx512_bf16": True}, raising=False)
+    assert computed_in("bf16-mixed", "cpu") == precision
+    assert computed_in("bf16-mixed", "cuda") == "bf16-mixed"
+    assert computed_in("16-mixed", "cpu") == "16-mixed"
 
 
 def test_folders_that_teach_nothing_are_refused(openkbp, tmp_path, recipe):
