@@ -305,7 +305,7 @@ def computed_in(precision: str, device: str) -> str:
     """
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
     # torch older than 2.13 does not tell what the CPU can do.
-    can = getattr(torch.cpu, "get_capabilities", dict)()
+    can: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "32-true" if precision == "bf16-mixed" and on_cpu and not can.get("amx_bf16") else precision
 
 
