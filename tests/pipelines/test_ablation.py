@@ -26,7 +26,7 @@ def test_a_recipe_is_the_same_after_a_package_was_written_and_read(tmp_path, lea
 def test_a_run_of_another_recipe_is_refused(tmp_path, leave_package, recipe):
     leave_package(tmp_path / "seed-0", recipe)
     other = recipe.model_copy(update={"seed": recipe.seed + 1})
-    with pytest.raises(UsageError, match="seed-0 in the output folder is of another recipe"):
+    with pytest.raises(UsageError, match="run in seed-0 is of another recipe"):
         finished_package(tmp_path / "seed-0", other)
 
 

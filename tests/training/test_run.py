@@ -46,12 +46,13 @@ def test_a_stopped_run_ends_with_the_same_weights(openkbp, tmp_path, recipe):
 
     with pytest.raises(StoppedError):
         train_segmentation(recipe, [openkbp], tmp_path / "parts", device="cpu", on_progress=stop)
+    other = recipe.model_copy(update={"seed": 5})
+    with pytest.raises(UsageError, match="run in parts is of another recipe"):
+        train_segmentation(other, [openkbp], tmp_path / "parts", device="cpu")
     parts = read_package(train_segmentation(recipe, [openkbp], tmp_path / "parts", device="cpu")).arrays()
     assert whole.keys() == parts.keys()
     assert all(np.allclose(whole[name], parts[name], atol=1e-3) for name in whole)
-    fresh = read_package(
-        train_segmentation(recipe.model_copy(update={"seed": 5}), [openkbp], tmp_path / "other", device="cpu")
-    ).arrays()
+    fresh = read_package(train_segmentation(other, [openkbp], tmp_path / "other", device="cpu")).arrays()
     assert any(not np.allclose(whole[name], fresh[name], atol=1e-3) for name in whole)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from hyoid.errors import UsageError
 from hyoid.io.model_package import MANIFEST, ModelPackage, read_package
-from hyoid.training.recipe import Recipe
+from hyoid.training.recipe import Recipe, require_same_recipe
 
 
 class NamedRow(Protocol):
@@ -59,27 +59,6 @@ def require_known(kind: str, wanted: Iterable[str], known: Collection[str]) -> N
     """
     if missing := sorted(set(wanted) - set(known)):
         raise UsageError(f"There is no {kind} {missing[0]!r}.", f"Choose among: {', '.join(known)}.")
-
-
-def require_same_recipe(kept: dict[str, Any], recipe: Recipe, folder: Path) -> None:
-    """Refuse a finished run that another recipe made: its numbers would stand in the wrong row.
-
-    Parameters
-    ----------
-    kept : dict
-        Recipe of the run, as its files hold it.
-    recipe : Recipe
-        What the row asks for.
-    folder : Path
-        Of the run.
-
-    Raises
-    ------
-    UsageError
-        When they differ.
-    """
-    if kept != recipe.model_dump(mode="json"):
-        raise UsageError(f"{folder.name} in the output folder is of another recipe.", "Choose an empty --out.")
 
 
 def finished_package(folder: Path, recipe: Recipe) -> ModelPackage | None:

@@ -22,13 +22,13 @@ from hyoid.io.atomic import write_text
 from hyoid.io.model_package import read_package
 from hyoid.io.study import fingerprint
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
-from hyoid.pipelines.ablation import require_known, require_same_recipe
+from hyoid.pipelines.ablation import require_known
 from hyoid.pipelines.click_measurement import CLICKS, ClickCase, measured
 from hyoid.pipelines.lesion import Scan
 from hyoid.pipelines.table_cells import with_limits
 from hyoid.training.clicks import train_on
 from hyoid.training.lesion_cases import LesionCase, load_lesions, of_part
-from hyoid.training.recipe import ClickRecipe
+from hyoid.training.recipe import ClickRecipe, require_same_recipe
 from hyoid.training.run import Progress, quiet
 
 ROWS = {

@@ -212,7 +212,7 @@ def learn(
     rule = recipe.early_stopping
     if rule is None:
         module = ClassificationTraining(recipe, cases, start)
-        fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+        fit(module, recipe, out, device=device, on_progress=on_progress)
         return module
     aside = fold_of_cases(cases, rule.folds, recipe.seed) == 0
     truth = np.stack([case.target for case in cases])[aside]
@@ -232,7 +232,7 @@ def learn(
     )
     out.mkdir(parents=True, exist_ok=True)
     stop = StopOnScore(score, every=rule.every_epochs, patience=rule.patience, journal=out / "validation.jsonl")
-    fit(module, recipe.optimiser, out, device=device, on_progress=on_progress, callbacks=[stop])
+    fit(module, recipe, out, device=device, on_progress=on_progress, callbacks=[stop])
     stop.restore(module)
     return module
 

@@ -196,7 +196,7 @@ def train_on(
         module.learn(cases, on_progress)
     else:
         module = ClickTraining(recipe, cases, weights, workers)
-        fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+        fit(module, recipe, out, device=device, on_progress=on_progress)
     taught = [name for k, name in enumerate(ATTRIBUTES) if len({case.attributes[k] for case in cases} - {UNKNOWN}) > 1]
     return save_package(
         recipe,

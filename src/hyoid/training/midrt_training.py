@@ -205,7 +205,7 @@ def train_on(
     """Train on cases in memory; see `train_midrt`."""
     lightning.seed_everything(recipe.seed, verbose=False)
     module = MidrtTraining(recipe, cases, workers)
-    fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+    fit(module, recipe, out, device=device, on_progress=on_progress)
     form = recipe.form
     return save_package(
         recipe,

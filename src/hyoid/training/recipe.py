@@ -346,6 +346,27 @@ class MidrtRecipe(_AnyRecipe):
 Recipe = SegmentationRecipe | ClassificationRecipe | TargetsRecipe | ClickRecipe | MidrtRecipe
 
 
+def require_same_recipe(kept: dict[str, Any], recipe: Recipe, folder: Path) -> None:
+    """Refuse a run that another recipe made: what it left would be taken for this one's.
+
+    Parameters
+    ----------
+    kept : dict
+        Recipe of the run, as its files hold it.
+    recipe : Recipe
+        What is asked for.
+    folder : Path
+        Of the run.
+
+    Raises
+    ------
+    UsageError
+        When they differ.
+    """
+    if kept != recipe.model_dump(mode="json"):
+        raise UsageError(f"The run in {folder.name} is of another recipe.", "Choose an empty --out.")
+
+
 def load_recipe(name: str, preset: str = "small") -> Recipe:
     """Read a recipe and apply a preset.
 

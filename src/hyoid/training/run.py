@@ -18,9 +18,10 @@ from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
 from torch import Tensor
 
 from hyoid.errors import ModelUnusableError, UsageError
+from hyoid.io.atomic import write_text
 from hyoid.io.model_package import read_package, write_package
 from hyoid.training.cases import Case, load_cases
-from hyoid.training.recipe import Recipe, SegmentationRecipe, TargetsRecipe
+from hyoid.training.recipe import Recipe, SegmentationRecipe, TargetsRecipe, require_same_recipe
 from hyoid.training.segmentation import SegmentationTraining, network_description
 from hyoid.training.targets import TargetsTraining, ValidationPictures, targets_network
 from hyoid.training.targets_cases import FindHead, load_targets_cases
@@ -111,7 +112,7 @@ def train_segmentation(
     require_lessons(cases, recipe)
     lightning.seed_everything(recipe.seed, verbose=False)
     module = SegmentationTraining(recipe, cases, start_weights(start), workers)
-    fit(module, recipe.optimiser, out, device=device, on_progress=on_progress)
+    fit(module, recipe, out, device=device, on_progress=on_progress)
     return save_package(
         recipe,
         module,
@@ -175,7 +176,7 @@ def train_targets(
     module = TargetsTraining(recipe, learned, held_out)
     fit(
         module,
-        recipe.optimiser,
+        recipe,
         out,
         device=device,
         on_progress=on_progress,
@@ -252,7 +253,7 @@ def save_package(
 
 def fit(
     module: lightning.LightningModule,
-    optimiser: Any,
+    recipe: Recipe,
     out: Path,
     *,
     device: str,
@@ -266,10 +267,13 @@ def fit(
 
     Raises
     ------
+    UsageError
+        When the checkpoint is of another recipe.
     ModelUnusableError
         When the loss is no longer a number: what came after it would be worth nothing.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    last = take_up(out, recipe)
+    optimiser = recipe.optimiser
     epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)
     checkpoints = ModelCheckpoint(
         out / "checkpoints", filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
@@ -293,8 +297,23 @@ def fit(
         enable_model_summary=False,
         deterministic="warn",
     )
-    last = out / "checkpoints" / "last.ckpt"
-    trainer.fit(module, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    trainer.fit(module, ckpt_path=last, weights_only=True)
+
+
+def take_up(out: Path, recipe: Recipe) -> Path | None:
+    """Checkpoint of a run that was stopped; None where a new one begins, whose recipe is then kept beside it.
+
+    Raises
+    ------
+    UsageError
+        When the checkpoint is of another recipe: both would be in the weights, and the package would name one.
+    """
+    last, kept = out / "checkpoints" / "last.ckpt", out / "recipe.json"
+    if last.is_file():
+        require_same_recipe(json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}, recipe, out)
+        return last
+    write_text(kept, json.dumps(recipe.model_dump(mode="json"), indent=1))
+    return None
 
 
 def computed_in(precision: str, device: str) -> str:
