@@ -23,10 +23,9 @@ from torch.nn import functional
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import ModelUnusableError
-from hyoid.inference.runtime import Device
+from hyoid.inference.runtime import Device, torch_network
 from hyoid.io.atomic import atomic_write
 from hyoid.io.model_package import Manifest, ModelPackage
-from hyoid.models.build import build_network
 from hyoid.models.click_unet import ClickUNet
 from hyoid.models.isrg import ISRG
 from hyoid.models.prompts import PointKind
@@ -100,18 +99,11 @@ class ClickNetwork:
                 f"Model {manifest.name!r} does {manifest.task}, not clicks.",
                 "Choose one trained by `hyoid train isrg`.",
             )
-        try:
-            network = build_network(manifest.network)
-            network.load_state_dict({name: torch.from_numpy(a) for name, a in package.arrays().items()})
-        except (ValueError, RuntimeError) as error:
-            raise ModelUnusableError(
-                f"The weights of model {manifest.name!r} do not fit its network.",
-                "Install hyoid again, or make the package again with `hyoid train`.",
-            ) from error
+        network = torch_network(package)
         assert isinstance(network, ISRG | ClickUNet)
         self.manifest: Manifest = manifest
         self.device = device
-        self._network = network.eval().to(device)
+        self._network = network.to(device)
         self._cache = cache
         self._kept: OrderedDict[str, EncodedRegion] = OrderedDict()
         self._lock = Lock()

@@ -137,7 +137,7 @@ def _trace(package: Compilable, input_shapes: Sequence[tuple[int, ...]], graph: 
     """Write the OpenVINO graph; other processes see it whole or not at all."""
     import torch
 
-    network = _torch_network(package)
+    network = torch_network(package)
     example = tuple(torch.zeros(shape) for shape in input_shapes)
     with warnings.catch_warnings():
         # OpenVINO traces with TorchScript, of which torch warns. The graph of torch.export takes each normalisation to
@@ -150,8 +150,14 @@ def _trace(package: Compilable, input_shapes: Sequence[tuple[int, ...]], graph: 
         (Path(folder) / "graph.xml").replace(graph)
 
 
-def _torch_network(package: Compilable) -> Any:
-    """Network of a package with its weights, ready for evaluation."""
+def torch_network(package: Compilable) -> Any:
+    """Network of a package with its weights, ready for evaluation.
+
+    Raises
+    ------
+    ModelUnusableError
+        When the weights do not fit.
+    """
     import torch
 
     from hyoid.models.build import build_network
@@ -170,7 +176,7 @@ def _torch_network(package: Compilable) -> Any:
 def _torch_runtime(package: Compilable) -> Runtime:
     import torch
 
-    network = _torch_network(package).cuda()
+    network = torch_network(package).cuda()
 
     def run_all(*arrays: NDArray) -> tuple[NDArray[np.float32], ...]:
         with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
