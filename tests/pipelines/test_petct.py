@@ -26,7 +26,7 @@ REGION = {
 
 def package(name, stage, *, spacing=(4.0, 4.0, 4.0), patch=(36, 36, 36), labels=("background", "gtvp", "gtvn"), **more):
     manifest = Manifest(
-        name=name, version="1", words="", task="segmentation", network={"rule": name}, labels=labels,
+        name=name, version="1", words="", task="segmentation", network={"kind": "rule", "rule": name}, labels=labels,
         supported=labels[1:], spacing_mm=spacing, patch=patch, training_data="rules", licence="none", sha256=name,
         preprocessing={"stage": stage, "input": INPUT | more.pop("input", {}), "region": REGION | more},
     )  # fmt: skip

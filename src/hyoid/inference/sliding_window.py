@@ -33,14 +33,18 @@ def tile_starts(size: int, tile: int, step: float) -> list[int]:
     return [round(i * (size - tile) / (count - 1)) for i in range(count)]
 
 
-def gaussian_weight(tile: tuple[int, int, int], sigma_share: float = 0.125) -> NDArray[np.float32]:
+MONAI_LEAST = 1e-3
+
+
+def gaussian_weight(tile: tuple[int, int, int], sigma_share: float = 0.125, least: float = 1e-4) -> NDArray[np.float32]:
     """Weight of a tile's voxels: Gaussian around its centre, sigma an eighth of each edge, largest value 1.
 
-    Values that would underflow are raised to the smallest positive one, so that every voxel counts.
+    Smaller values are raised to `least`, so that every voxel counts; with `MONAI_LEAST` it is the window of MONAI's
+    `sliding_window_inference`.
     """
     profiles = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n * sigma_share)) ** 2) for n in tile]
     weight = profiles[0][:, None, None] * profiles[1][None, :, None] * profiles[2][None, None, :]
-    return np.maximum(weight / weight.max(), 1e-4).astype(np.float32)
+    return np.maximum(weight / weight.max(), least).astype(np.float32)
 
 
 def nnunet_weight(tile: tuple[int, ...], sigma_share: float = 0.125) -> NDArray[np.float32]:

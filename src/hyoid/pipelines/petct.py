@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import cc3d
 import numpy as np
@@ -27,7 +27,7 @@ from hyoid.geometry.orientation import from_canonical, to_canonical
 from hyoid.geometry.regions import grid_around, grid_from_top, grid_over
 from hyoid.geometry.resample import resample
 from hyoid.inference.runtime import Precision, load_runtime
-from hyoid.inference.sliding_window import Tiling, mirrored, predict_tiles
+from hyoid.inference.sliding_window import MONAI_LEAST, Tiling, gaussian_weight, mirrored, nnunet_weight, predict_tiles
 from hyoid.io.model_package import ModelPackage
 from hyoid.pipelines.petct_decision import decided, outside_fine, said_of_outside, without_small_parts
 from hyoid.pipelines.structured_report import Machine
@@ -257,6 +257,13 @@ def head_mask(
     return Volume(largest.astype(np.uint8), grid, Quantity.LABEL), precision
 
 
+def tile_weight(package: ModelPackage) -> NDArray[np.float32]:
+    """Weight of a tile's voxels as in the framework that the authors run such a network in: nnU-Net, or MONAI."""
+    patch = package.manifest.patch
+    of_monai = package.manifest.network["kind"] == "segresnet_ds"
+    return gaussian_weight(patch, least=MONAI_LEAST) if of_monai else nnunet_weight(patch)
+
+
 def stage_probabilities(
     packages: Sequence[ModelPackage],
     ct: Volume,
@@ -287,7 +294,7 @@ def stage_probabilities(
         suv = on_ct(pet, grid, interpolation=how).array
     image = network_channels(hu, suv, rule)
     # nnU-Net fills a region shorter than the patch with zeros, which after z-scores are the mean.
-    tiling = Tiling(first.patch, float(region["step"]), padding="constant" if rule.zscore else "edge")
+    padding: Literal["constant", "edge"] = "constant" if rule.zscore else "edge"
     mean = np.zeros((len(first.labels), *grid.shape), np.float32)
     precision: Precision = "f32"
     for number, package in enumerate(packages):
@@ -300,6 +307,7 @@ def stage_probabilities(
         def tell(done: int, total: int, before: int = number) -> None:
             on_progress(before * total + done, len(packages) * total)
 
+        tiling = Tiling(first.patch, float(region["step"]), tile_weight(package), padding)
         logits = predict_tiles(image, [run], tiling, outputs=len(first.labels), on_progress=tell)
         mean += softmax(logits) / len(packages)
         precision = runtime.precision
