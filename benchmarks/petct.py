@@ -9,9 +9,9 @@ regions and channels that hyoid prepares, without mirror images.
 
 Networks have the paper's shapes and random weights, on which time does not depend; the last layer alone is fitted to
 bands of SUV by least squares, so that there are outlines to compare. Such networks magnify every rounding: with
-`--trained`, hyoid's four default networks take their place, and the Dice means something. Whole processes are timed, start of Python
-included, after one run that compiles hyoid's graphs; hyoid's also writes report, SEG and RTSTRUCT. Memory is that of a
-process and its children. Ten compiled networks take about 8 GB of disk in the scratch folder.
+`--trained`, hyoid's four default networks take their place, and the Dice means something. Whole processes are timed,
+start of Python included, after one run that compiles hyoid's graphs; hyoid's also writes report, SEG and RTSTRUCT.
+Memory is that of a process and its children. Ten compiled networks take about 8 GB of disk in the scratch folder.
 """
 
 from __future__ import annotations

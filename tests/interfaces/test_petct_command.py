@@ -29,7 +29,8 @@ def package(name, stage):
     labels = ("background", "head") if head else ("background", "gtvp", "gtvn")
     rule = INPUT | {"channels": ["ct"] if head else ["ct", "pet"], "zscore": False}
     manifest = Manifest(
-        name=name, version="1", words="", task="segmentation", network={"kind": "rule"}, labels=labels, supported=labels[1:],
+        name=name, version="1", words="", task="segmentation", network={"kind": "rule"}, labels=labels,
+        supported=labels[1:],
         spacing_mm=(8.0, 8.0, 8.0) if head else (4.0, 4.0, 4.0), patch=(48, 48, 48) if head else (36, 36, 36),
         training_data="rules", licence="none", sha256=name,
         preprocessing={"stage": stage, "input": rule,
