@@ -139,11 +139,13 @@ def _trace(package: Compilable, input_shapes: Sequence[tuple[int, ...]], graph: 
 
     network = torch_network(package)
     example = tuple(torch.zeros(shape) for shape in input_shapes)
-    with warnings.catch_warnings():
-        # OpenVINO traces with TorchScript, of which torch warns. The graph of torch.export takes each normalisation to
-        # pieces, which costs a third to three quarters more time (docs/decisions/0001).
+    with warnings.catch_warnings(), torch.inference_mode():
+        # OpenVINO reads TorchScript, of which torch warns. The graph of torch.export takes each normalisation to
+        # pieces, which costs a third to three quarters more time (docs/decisions/0001). OpenVINO's own call of the
+        # tracer runs the network several times more, to see whether it traces alike.
         warnings.simplefilter("ignore")
-        model = openvino.convert_model(network, example_input=example, input=[list(s) for s in input_shapes])
+        traced = torch.jit.trace(network, example, check_trace=False, strict=False)
+        model = openvino.convert_model(traced, example_input=example, input=[list(s) for s in input_shapes])
     with tempfile.TemporaryDirectory(dir=graph.parent) as folder:
         openvino.save_model(model, Path(folder) / "graph.xml", compress_to_fp16=False)
         (Path(folder) / "graph.bin").replace(graph.with_suffix(".bin"))
