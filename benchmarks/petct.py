@@ -169,21 +169,12 @@ def channels(package, ct, pet, grid) -> np.ndarray:
     return petct.network_channels(hu, suv, rule)
 
 
-def torch_network(package):
-    """The network with its weights."""
-    import torch
-
-    from hyoid.models.build import build_network
-
-    network = build_network(package.manifest.network).eval()
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in package.arrays().items()})
-    return network
-
-
 def in_monai(package, image: np.ndarray) -> np.ndarray:
     """Logits by MONAI's sliding window."""
     import torch
     from monai.inferers import sliding_window_inference
+
+    from hyoid.inference.runtime import torch_network
 
     network = torch_network(package)
     with torch.inference_mode():
@@ -197,6 +188,7 @@ def in_torch(package, image: np.ndarray) -> np.ndarray:
     """Logits by plain torch over hyoid's tiles."""
     import torch
 
+    from hyoid.inference.runtime import torch_network
     from hyoid.inference.sliding_window import Tiling, predict_tiles
     from hyoid.pipelines.petct import tile_weight
 

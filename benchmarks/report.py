@@ -27,16 +27,14 @@ TORCH_PEER = """
 import json, sys
 from pathlib import Path
 import torch
-from hyoid.inference.runtime import Runtime
+from hyoid.inference.runtime import Runtime, torch_network
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import report_models
 from hyoid.io.study import read_study
-from hyoid.models.build import build_network
 from hyoid.pipelines import structured_report
 
 def load_runtime(package, shapes, **_):
-    network = build_network(package.manifest.network).eval()
-    network.load_state_dict({n: torch.from_numpy(a) for n, a in package.arrays().items()})
+    network = torch_network(package)
     def run(*arrays):
         with torch.inference_mode():
             return network(*map(torch.from_numpy, arrays)).numpy()

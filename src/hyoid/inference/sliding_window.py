@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+MONAI_LEAST = 1e-3
+"""Smallest weight of a voxel in MONAI's window."""
 
 
 def tile_starts(size: int, tile: int, step: float) -> list[int]:
@@ -31,9 +33,6 @@ def tile_starts(size: int, tile: int, step: float) -> list[int]:
     if count == 1:
         return [0]
     return [round(i * (size - tile) / (count - 1)) for i in range(count)]
-
-
-MONAI_LEAST = 1e-3
 
 
 def gaussian_weight(tile: tuple[int, int, int], sigma_share: float = 0.125, least: float = 1e-4) -> NDArray[np.float32]:
