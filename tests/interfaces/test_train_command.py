@@ -18,3 +18,9 @@ def test_a_dry_run_counts_the_patients_of_before_and_during_treatment(make_midrt
     words = " ".join(CliRunner().invoke(cli.app, [*arguments, "--dry-run", "--fold", "1"]).output.split())
     assert "2 cases in cohort, fold 1 left out" in words and "A new run would begin." in words
     assert not out.exists()
+    # What a run of another recipe left is refused before anything is read.
+    (out / "checkpoints").mkdir(parents=True)
+    (out / "checkpoints" / "last.ckpt").touch()
+    (out / "recipe.json").write_text("{}")
+    refused = CliRunner().invoke(cli.app, [*arguments, "--dry-run"])
+    assert "The run in out is of another recipe." in " ".join((refused.output + str(refused.exception)).split())

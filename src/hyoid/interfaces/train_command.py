@@ -164,6 +164,7 @@ def _head_finder(package: str | None) -> Any:
 def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path, fold: int | None) -> None:
     """What a run would read, do and write."""
     from hyoid.training.cases import find_cases
+    from hyoid.training.run import stopped_run
     from hyoid.training.targets_cases import find_targets_cases
 
     finders: dict[str, Callable[[Path], Sized]] = {"targets": find_targets_cases, "midrt": find_hntsmrg_cases}
@@ -176,5 +177,5 @@ def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path, fold: in
     teller.say(
         f"{recipe.name}: {optimiser.steps} steps of batch {optimiser.batch} on {cases}{left_out} -> {out}/package."
     )
-    resumed = (out / "checkpoints" / "last.ckpt").is_file()
+    resumed = stopped_run(out, recipe) is not None
     teller.say("A stopped run is there and would go on." if resumed else "A new run would begin.")

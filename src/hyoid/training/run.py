@@ -26,6 +26,7 @@ from hyoid.training.segmentation import SegmentationTraining, network_descriptio
 from hyoid.training.targets import TargetsTraining, ValidationPictures, targets_network
 from hyoid.training.targets_cases import FindHead, load_targets_cases
 
+KEPT_RECIPE = "recipe.json"
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, words)."""
 
@@ -272,7 +273,9 @@ def fit(
     ModelUnusableError
         When the loss is no longer a number: what came after it would be worth nothing.
     """
-    last = take_up(out, recipe)
+    last = stopped_run(out, recipe)
+    if last is None:
+        write_text(out / KEPT_RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     optimiser = recipe.optimiser
     epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)
     checkpoints = ModelCheckpoint(
@@ -300,20 +303,19 @@ def fit(
     trainer.fit(module, ckpt_path=last, weights_only=True)
 
 
-def take_up(out: Path, recipe: Recipe) -> Path | None:
-    """Checkpoint of a run that was stopped; None where a new one begins, whose recipe is then kept beside it.
+def stopped_run(out: Path, recipe: Recipe) -> Path | None:
+    """Checkpoint of a run that was stopped and goes on; None where a new one begins.
 
     Raises
     ------
     UsageError
-        When the checkpoint is of another recipe: both would be in the weights, and the package would name one.
+        When it is of another recipe: both would be in the weights, and the package would name one.
     """
-    last, kept = out / "checkpoints" / "last.ckpt", out / "recipe.json"
-    if last.is_file():
-        require_same_recipe(json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}, recipe, out)
-        return last
-    write_text(kept, json.dumps(recipe.model_dump(mode="json"), indent=1))
-    return None
+    last, kept = out / "checkpoints" / "last.ckpt", out / KEPT_RECIPE
+    if not last.is_file():
+        return None
+    require_same_recipe(json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}, recipe, out)
+    return last
 
 
 def computed_in(precision: str, device: str) -> str:
