@@ -55,6 +55,13 @@ def test_swapping_turns_the_sign_and_order_of_cases_does_not_matter():
     assert forth["GTVp.dsc_agg.p_bootstrap"] == back["GTVp.dsc_agg.p_bootstrap"]
 
 
+def test_a_patient_seen_twice_is_no_second_patient():
+    a, b = system(10, 6, 5, 8), system(9, 7, 3, 2)
+    once, twice = (compare_systems(a * n, b * n, HNTSMRG_2024).summary for n in (1, 2))
+    for key in ("difference", "difference.ci95_low", "difference.ci95_high", "p_bootstrap", "p_wilcoxon", "n_pairs"):
+        assert twice[f"GTVp.dsc_mean.{key}"] == pytest.approx(once[f"GTVp.dsc_mean.{key}"]), key
+
+
 def test_different_cases_are_refused():
     with pytest.raises(InputRefusedError, match="different cases"):
         compare_systems(system(10, 5), system(10), HNTSMRG_2024)

@@ -61,7 +61,7 @@ def test_rows_share_networks_and_numbers_have_intervals(cohort, monkeypatch):
     assert document["patients"] == 3 and document["seeds"] == 2
     text = (cohort / "out" / "table.md").read_text()
     assert "0.7217, 0.7820, 0.5975" in text and "1.000 (1.000 to 1.000)" in text
-    assert document["less_full"]["no_enhancement"]["GTVn.dsc_agg"]["difference"] == -1
+    assert document["less_full"]["no_enhancement"]["GTVn.dsc_agg.difference"] == -1
     assert "| nL-RU + SRN, CT as it is | +0.000 (+0.000 to +0.000) | -1.000 (-1.000 to -1.000) |" in text
 
 

@@ -28,7 +28,8 @@ def compare_systems(
     Parameters
     ----------
     a, b : sequence of CaseResult
-        The same cases.
+        The same cases. Cases of one name are one patient seen several times (by several trainings, say) and are drawn
+        together; the n-th of A is compared with the n-th of B.
     protocol : Protocol
     seed : int
         Of the bootstrap.
@@ -43,12 +44,13 @@ def compare_systems(
         raise InputRefusedError("The two systems were scored on different cases.", "Score both on one reference.")
     summary: Summary = {"n_cases": len(a)}
     ratios_a, ratios_b = ratios(a, protocol), ratios(b, protocol)
+    patients = [result.case for result in a]
     for key in ratios_a:
         # A length that leaves missed structures out is over other cases in A than in B.
         if key.rpartition(".")[2] in DISTANCES or not ratios_a[key]:
             continue
         rng = np.random.default_rng([seed, zlib.crc32(key.encode())])
-        paired = paired_difference(ratios_a[key], ratios_b[key], rng)
+        paired = paired_difference(ratios_a[key], ratios_b[key], rng, patients=patients)
         if paired is None:
             continue
         summary |= {
@@ -99,13 +101,14 @@ def _beside(summary: Summary) -> Table:
 
 
 def _dice_pairs(a: Sequence[CaseResult], b: Sequence[CaseResult], index: int) -> list[tuple[float, float]]:
-    pairs = []
+    """Dice of a class in A and B, patient by patient: a signed-rank test takes each of its pairs for a patient."""
+    pairs: dict[str, list[tuple[float, float]]] = {}
     for first, second in zip(a, b, strict=True):
         overlaps = first.classes[index].overlap, second.classes[index].overlap
         if not (overlaps[0].both_empty and overlaps[1].both_empty):
             values = [dice(overlap, EmptyRule.BOTH_EMPTY_IS_ONE) for overlap in overlaps]
-            pairs.append((float(values[0] or 0.0), float(values[1] or 0.0)))
-    return pairs
+            pairs.setdefault(first.case, []).append((float(values[0] or 0.0), float(values[1] or 0.0)))
+    return [(float(np.mean([x for x, _ in seen])), float(np.mean([y for _, y in seen]))) for seen in pairs.values()]
 
 
 def _case_rows(a: CaseResult, b: CaseResult) -> list[dict[str, Any]]:

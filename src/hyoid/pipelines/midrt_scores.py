@@ -219,9 +219,7 @@ def score_table(
             if any(f".{kept}" in key for kept in _KEPT) and not key.endswith(("prevalence", "excluded"))
         }
         if name != baseline and baseline in results and len(rows) == len(results[baseline]):
-            # Seeds are compared pairwise, so a case of the second seed needs a name of its own.
-            pairs = [_renamed(r) for r in (rows, results[baseline])]
-            compared = compare_systems(pairs[0], pairs[1], AARHUS_2024, seed=seed).summary
+            compared = compare_systems(rows, results[baseline], AARHUS_2024, seed=seed).summary
             table[name] |= {
                 f"against.{key}": value
                 for key, value in compared.items()
@@ -231,15 +229,6 @@ def score_table(
 
 
 _KEPT = ("dsc_agg", "dsc_mean", "hd95_medpy_mm", "assd_medpy_mm")
-
-
-def _renamed(results: Sequence[CaseResult]) -> list[CaseResult]:
-    seen: dict[str, int] = {}
-    renamed = []
-    for result in results:
-        seen[result.case] = seen.get(result.case, 0) + 1
-        renamed.append(CaseResult(f"{result.case}/{seen[result.case]}", result.classes, result.geometry))
-    return renamed
 
 
 def _answer(

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from hyoid.io.atomic import write_text
 from hyoid.io.files import read_labels, write_nifti
 from hyoid.io.model_package import ModelPackage, read_package
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.metrics.case_results import CaseResult, measure_case
-from hyoid.metrics.comparison import PairedDifference, paired_difference
 from hyoid.metrics.masks import CaseMasks
 from hyoid.metrics.protocols import HECKTOR_2025_STYLE
-from hyoid.metrics.summaries import Summary, ratios, summarise
+from hyoid.metrics.summaries import Summary, summarise
+from hyoid.metrics.system_comparison import compare_systems
 from hyoid.pipelines.ablation import chosen_rows, finished_package
 from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.pipelines.structured_report import Machine
-from hyoid.pipelines.table_cells import summary_cell, with_limits
+from hyoid.pipelines.table_cells import summary_cell
 from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
 from hyoid.training.run import Progress, quiet, train_targets
 from hyoid.training.targets_cases import TargetsFiles, find_targets_cases
 from hyoid.volume import Volume
 
 TABLE, FULL = "hecktor-table5", "full"
-BOOTSTRAP_SEED = 0
 HEADLINE = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
 
 
@@ -137,7 +134,6 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
     on_progress("ablation", len(jobs), len(jobs), "")
     files = [f for f in find_targets_cases(setting.test) if f.targets is not None]
     results: dict[str, list[CaseResult]] = {row.name: [] for row in rows}
-    patients = [case.name for case in files for _ in range(setting.seeds)]
     for number, case in enumerate(files):
         on_progress("predict", number, len(files), "")
         predict = _predictor(setting, case)
@@ -146,33 +142,23 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
                 fine = tuple(packages[network, seed] for network in row.networks)
                 results[row.name].append(_measured(setting, row, seed, case, partial(predict, fine)))
     on_progress("predict", len(files), len(files), "")
-    table = {name: summarise(found, HECKTOR_2025_STYLE, patients=patients) for name, found in results.items()}
-    less = {name: less_full(found, results[FULL], patients) for name, found in results.items() if FULL in results}
+    table = {
+        name: summarise(found, HECKTOR_2025_STYLE, patients=[result.case for result in found])
+        for name, found in results.items()
+    }
+    less = {
+        name: compare_systems(found, results[FULL], HECKTOR_2025_STYLE).summary
+        for name, found in results.items()
+        if FULL in results and name != FULL
+    }
     document = {"table": TABLE, "seeds": setting.seeds, "patients": len(files), "steps": setting.steps, "rows": table}
-    paired = {name: {key: asdict(value) for key, value in of.items()} for name, of in less.items()}
-    write_text(setting.out / "table.json", json.dumps(document | {"less_full": paired}, indent=1))
+    write_text(setting.out / "table.json", json.dumps(document | {"less_full": less}, indent=1))
     write_text(setting.out / "table.md", markdown(table, less, rows, setting, len(files)))
     return table
 
 
-def less_full(
-    row: Sequence[CaseResult], full: Sequence[CaseResult], patients: Sequence[str]
-) -> dict[str, PairedDifference]:
-    """What a row gains over the full system on the same patients and seeds, by bootstrap over patients."""
-    ours, theirs = ratios(row, HECKTOR_2025_STYLE), ratios(full, HECKTOR_2025_STYLE)
-    found = {
-        key: paired_difference(ours[key], theirs[key], np.random.default_rng(BOOTSTRAP_SEED), patients=patients)
-        for key in HEADLINE
-    }
-    return {key: difference for key, difference in found.items() if difference is not None}
-
-
 def markdown(
-    table: dict[str, Summary],
-    less: dict[str, dict[str, PairedDifference]],
-    rows: Sequence[Row],
-    setting: Setting,
-    patients: int,
+    table: dict[str, Summary], less: dict[str, Summary], rows: Sequence[Row], setting: Setting, patients: int
 ) -> str:
     """The table for people, the paper's numbers beside, and the differences from the full system."""
     steps = "the recipes' steps" if setting.steps is None else f"{setting.steps} steps"
@@ -190,20 +176,11 @@ def markdown(
         lines.append(f"| {row.words} | {' | '.join(cells)} | {paper} |")
     if less:
         lines += ["", "| less full | GTVp DSC | GTVn DSCagg | GTVn F1 |", "|---|---|---|---|"]
-    for row in rows if less else ():
-        if row.name != FULL:
-            cells = [difference_cell(less[row.name].get(key)) for key in HEADLINE]
+    for row in rows:
+        if row.name in less:
+            cells = [summary_cell(less[row.name], f"{key}.difference", sign="+") for key in HEADLINE]
             lines.append(f"| {row.words} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def difference_cell(difference: PairedDifference | None) -> str:
-    """A difference with its sign and limits; a dash where it is not defined."""
-    if difference is None:
-        return "-"
-    limits = difference.interval
-    low, high = (None, None) if limits is None else (limits.low, limits.high)
-    return with_limits(difference.difference, low, high, sign="+")
 
 
 def shortened(optimiser: OptimiserRecipe, steps: int) -> OptimiserRecipe:
@@ -260,7 +237,7 @@ def _measured(setting: Setting, row: Row, seed: int, case: TargetsFiles, predict
         write_nifti(predict(), file)
     assert case.targets is not None
     reference, prediction = (_masks(path) for path in (case.targets, file))
-    return measure_case(f"{case.name}/{seed}", reference, prediction, HECKTOR_2025_STYLE)
+    return measure_case(case.name, reference, prediction, HECKTOR_2025_STYLE)
 
 
 def _masks(path: Path) -> CaseMasks:

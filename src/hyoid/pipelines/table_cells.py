@@ -39,18 +39,21 @@ def with_limits(value: float | None, low: float | None, high: float | None, *, s
     return f"{value:{sign}.3f}{limits}"
 
 
-def summary_cell(summary: Mapping[str, Any], key: str) -> str:
+def summary_cell(summary: Mapping[str, Any], key: str, *, sign: str = "") -> str:
     """A number of a summary with the limits that stand beside it.
 
     Parameters
     ----------
     summary : mapping
-        As of `hyoid.metrics.summaries.summarise`.
+        As of `hyoid.metrics.summaries.summarise`, or `hyoid.metrics.system_comparison.compare_systems`.
     key : str
+    sign : {"", "+"}
+        As of `with_limits`.
 
     Examples
     --------
     >>> summary_cell({"dsc": 0.5, "dsc.ci95_low": 0.25, "dsc.ci95_high": 0.75}, "dsc")
     '0.500 (0.250 to 0.750)'
     """
-    return with_limits(summary.get(key), summary.get(f"{key}.ci95_low"), summary.get(f"{key}.ci95_high"))
+    limits = summary.get(f"{key}.ci95_low"), summary.get(f"{key}.ci95_high")
+    return with_limits(summary.get(key), *limits, sign=sign)
