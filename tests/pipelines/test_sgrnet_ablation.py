@@ -47,12 +47,13 @@ def test_a_table_is_trained_once_and_read_afterwards(tmp_path):
     first = run()
     assert set(first["held_out"]["rows"]) == {*rows, OVERLAP}
     assert [event[1] for event in seen] == list(range(9))
-    checkpoints = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("last.ckpt")}
-    assert len(checkpoints) == 2 * 2 * 2
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("scores.json")}
+    assert len(kept) == 2 * 2 * 2
+    assert not list(tmp_path.rglob("*.ckpt"))
     assert run() == first
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("last.ckpt")} == checkpoints
-    assert json.loads((tmp_path / "table.json").read_text()) == first
-    text = (tmp_path / "table.md").read_text()
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("scores.json")} == kept
+    assert json.loads((tmp_path / "sgrnet-table1.json").read_text()) == first
+    text = (tmp_path / "sgrnet-table1.md").read_text()
     assert "2-fold cross-validation, 2 seeds, 2 steps each" in text
     assert "EfficientNet-B0, Org+Tum-Modul" in text
     # The overlap of these cases ranks the first label without a fault.

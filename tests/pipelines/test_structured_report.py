@@ -183,8 +183,8 @@ def test_outlining_networks_on_different_grids_are_refused(patient, cache, tmp_p
         outline_organs(patient.ct, (made.organs, other), Machine("cpu", cache))
 
 
-@pytest.mark.parametrize("heatmap", ["gaussian", "probability"])
-def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap):
+@pytest.mark.parametrize(("heatmap", "spacing"), [("gaussian", 4.0), ("probability", 4.0), ("gaussian", 6.0)])
+def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap, spacing):
     from hyoid.inference.segment import Logits
     from hyoid.preprocess.network_grid import body_on_grid
 
@@ -196,8 +196,9 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap):
     constants = {"window_hu": (-250, 150), "heatmap": heatmap, "threshold": 0.5, "min_volume_ml": 1.0}
     constants |= {"sigma_per_extent": 0.25, "values": "normalised"}
     target = Logits(logits, body.geometry, ("target_region",))
-    ct, organs, heat, grid = sgrnet_inputs(patient.ct, patient.organs, target, (64, 64, 64), constants)
+    ct, organs, heat, grid = sgrnet_inputs(patient.ct, patient.organs, target, (spacing,) * 3, (64, 64, 64), constants)
     peak = np.unravel_index(int(heat.argmax()), heat.shape)
+    assert grid.spacing_mm == pytest.approx((spacing,) * 3)
     assert organs[peak] == BY_NAME["tongue"].label
     # Normalised over the whole volume, tongue is brighter than the air around the head.
     assert ct[peak] > ct[0, 0, 0]

@@ -46,7 +46,7 @@ def ablate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
-    """Re-run a table; OUT/table.md and OUT/table.json hold it."""
+    """Re-run a table; its last words say which .md in OUT holds it, a .json of the same name stands beside it."""
     with needs_extra("train", "Training"):
         from hyoid.interfaces.ablate_isrg import ablate_isrg
         from hyoid.interfaces.ablate_midrt import ablate_midrt

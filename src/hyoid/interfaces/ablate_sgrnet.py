@@ -81,4 +81,4 @@ def ablate_sgrnet(
             device=device_named(order.device),
             on_progress=teller.progress,
         )
-    tell_table(teller, order.out)
+    tell_table(teller, order.out, order.table)

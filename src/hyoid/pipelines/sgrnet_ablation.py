@@ -8,6 +8,7 @@ classifier (overlap of the predicted target with the predicted organ) and hyoid'
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -105,7 +106,8 @@ def ablate(
     training, checking : callable
         Cases for cross-validation, and cases that no row is trained on, prepared for a recipe.
     out : Path
-        Gets `runs/`, `table.json`, `table.md`, and every held-out probability in `held_out.json`.
+        Gets `runs/`, which both tables share, and of a table `TABLE.json`, `TABLE.md`, and every held-out probability
+        in `TABLE-held-out.json`.
     repeats : Repeats
     only : sequence of str
         Names of rows, when not all are wanted.
@@ -113,7 +115,7 @@ def ablate(
     Returns
     -------
     dict
-        What `table.json` holds.
+        What `TABLE.json` holds.
 
     Raises
     ------
@@ -160,9 +162,9 @@ def ablate(
         "truth": truth.tolist(),
         "rows": {row.name: [of_seed["held_out"].tolist() for of_seed in scores[row.name]] for row in rows},
     }
-    write_text(out / "held_out.json", json.dumps(by_patient))
-    write_text(out / "table.json", json.dumps(result, indent=1))
-    write_text(out / "table.md", markdown(result))
+    write_text(out / f"{table}-held-out.json", json.dumps(by_patient))
+    write_text(out / f"{table}.json", json.dumps(result, indent=1))
+    write_text(out / f"{table}.md", markdown(result))
     return result
 
 
@@ -280,6 +282,8 @@ def _run(
         "check_scores": check.tolist(),
     }
     write_text(file, json.dumps(content))
+    # 180 MB that nobody asks for again; a table has up to 150 runs.
+    shutil.rmtree(folder / "checkpoints")
     return held_out, check
 
 

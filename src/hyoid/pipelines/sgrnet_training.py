@@ -74,7 +74,7 @@ def prepared_cases(
     # Labels at 4 mm for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
     machine = Machine("cpu", cache, "bf16")
     outlining = [(package.manifest.sha256, package.manifest.supported) for package in organs]
-    made_from = f"{outlining}{recipe.grid}{recipe.window_hu}{recipe.values}{recipe.sigma_per_extent}"
+    made_from = f"{outlining}{recipe.spacing_mm}{recipe.grid}{recipe.window_hu}{recipe.values}{recipe.sigma_per_extent}"
     if recipe.organ_rule != "target" or set(recipe.fields) - set(OPENKBP_ORGANS.values()):
         made_from += f"{recipe.fields}{recipe.organ_rule}"
     cases = []
@@ -148,7 +148,8 @@ def _prepared(
     constants = recipe.model_dump()
     # Both kinds of heatmap, so that recipes that differ in nothing else share what was predicted.
     gaussian, probability = (
-        sgrnet_inputs(ct, organ_map, logits, recipe.grid, constants | {"heatmap": kind}) for kind in HEATMAPS
+        sgrnet_inputs(ct, organ_map, logits, recipe.spacing_mm, recipe.grid, constants | {"heatmap": kind})
+        for kind in HEATMAPS
     )
     if gaussian is None or probability is None:
         raise UsageError(

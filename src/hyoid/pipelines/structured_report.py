@@ -309,7 +309,12 @@ def _said_of_target(lost_ml: Mapping[int, float]) -> tuple[str, ...]:
 
 
 def sgrnet_inputs(
-    ct: Volume, organs: Volume, target: Logits, manifest_patch: tuple[int, int, int], constants: dict
+    ct: Volume,
+    organs: Volume,
+    target: Logits,
+    spacing_mm: tuple[float, float, float],
+    shape: tuple[int, int, int],
+    constants: dict,
 ) -> SGRNetInputs | None:
     """CT, organ map and heatmap as SGRNet sees them; None without an organ.
 
@@ -318,30 +323,32 @@ def sgrnet_inputs(
     ct, organs : Volume
         Canonical scan and organ labels on the same grid.
     target : Logits
-        Of the tumour network; SGRNet works on its grid.
-    manifest_patch : (D, H, W)
+        Of the tumour network, on its own grid.
+    spacing_mm : (slice, row, column)
+        Of SGRNet's grid.
+    shape : (D, H, W)
+        Voxels of SGRNet's grid.
     constants : dict
         `window_hu`, `values`, `heatmap`, `threshold`, `min_volume_ml`, `sigma_per_extent`.
     """
-    grid = target.geometry
-    coarse_organs = resample(organs, grid)
+    body = body_on_grid(ct, spacing_mm)
+    coarse_organs = resample(organs, body.geometry)
     voxels = np.argwhere(coarse_organs.array)
     if not len(voxels):
         return None
     heat = target.probability("target_region")
     if constants["heatmap"] == "gaussian":
         limits = {name: constants[name] for name in ("threshold", "min_volume_ml")}
-        boxes = cuboids(heat, grid.spacing_mm, **limits)
-        heat = gaussian_heatmap(grid.shape, boxes, sigma_per_extent=constants["sigma_per_extent"])
-    centre = grid.to_lps(voxels.mean(axis=0))
-    body = body_on_grid(ct, grid.spacing_mm)
+        boxes = cuboids(heat, target.geometry.spacing_mm, **limits)
+        heat = gaussian_heatmap(heat.shape, boxes, sigma_per_extent=constants["sigma_per_extent"])
+    heatmap = resample(Volume(heat, target.geometry, Quantity.PROBABILITY), body.geometry)
+    centre = body.geometry.to_lps(voxels.mean(axis=0))
     scaled = unit_window if constants["values"] == "unit" else normalised_window
-    coarse_ct = centred(body, centre, manifest_patch, outside=AIR_HU)
-    heatmap = Volume(heat, grid, Quantity.PROBABILITY)
+    coarse_ct = centred(body, centre, shape, outside=AIR_HU)
     return SGRNetInputs(
         scaled(coarse_ct.array, tuple(constants["window_hu"])),
-        centred(coarse_organs, centre, manifest_patch, outside=0).array.astype(np.uint8),
-        centred(heatmap, centre, manifest_patch, outside=0).array,
+        centred(coarse_organs, centre, shape, outside=0).array.astype(np.uint8),
+        centred(heatmap, centre, shape, outside=0).array,
         coarse_ct.geometry,
     )
 
@@ -357,7 +364,7 @@ def classify(
     """Involvement of every field the package was trained for, and where it looked; nothing without an organ."""
     manifest = package.manifest
     on_progress("involvement", 0, 1)
-    arrays = sgrnet_inputs(ct, organs, target, manifest.patch, manifest.preprocessing)
+    arrays = sgrnet_inputs(ct, organs, target, manifest.spacing_mm, manifest.patch, manifest.preprocessing)
     if arrays is None:
         on_progress("involvement", 1, 1)
         return Classified({}, None, "f32")

@@ -23,17 +23,25 @@ class AveragedTraining(lightning.LightningModule):
     optimiser : OptimiserRecipe
     average_buffers : bool
         Also average the running means of batch normalisation.
+    layout : torch.memory_format
+        Of weights in memory.
     workers : int
         Processes that draw samples; 0 draws them in this one. They are forked, which is not safe in a process that
         has run OpenVINO.
     """
 
     def __init__(
-        self, network: nn.Module, optimiser: OptimiserRecipe, *, average_buffers: bool = False, workers: int = 0
+        self,
+        network: nn.Module,
+        optimiser: OptimiserRecipe,
+        *,
+        average_buffers: bool = False,
+        layout: torch.memory_format = torch.channels_last_3d,
+        workers: int = 0,
     ) -> None:
         super().__init__()
         self.optimiser, self.workers = optimiser, workers
-        self.network = network.to(memory_format=torch.channels_last_3d)
+        self.network = network.to(memory_format=layout)
         average = get_ema_multi_avg_fn(optimiser.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=average_buffers)
 
