@@ -63,12 +63,16 @@ def train(
         from hyoid.training import recipe as recipes
     chosen = recipes.load_recipe(recipe, preset)
     teller = Teller(as_json=as_json)
+    # Names, not paths: a run may go on elsewhere.
+    order = {"data": [folder.resolve().name for folder in data], "fold": fold, "start": start}
+    run.require_same_order(out, order)
     if dry_run:
         _say_plan(teller, chosen, data, out, fold)
         return
     if threads:
         torch.set_num_threads(threads)
     where = device_named(device)
+    run.keep_order(out, order)
     with teller.bars():
         if isinstance(chosen, recipes.TargetsRecipe):
             package = run.train_targets(

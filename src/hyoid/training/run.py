@@ -27,6 +27,7 @@ from hyoid.training.targets import TargetsTraining, ValidationPictures, targets_
 from hyoid.training.targets_cases import FindHead, load_targets_cases
 
 KEPT_RECIPE = "recipe.json"
+KEPT_ORDER = "order.json"
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, words)."""
 
@@ -316,6 +317,36 @@ def stopped_run(out: Path, recipe: Recipe) -> Path | None:
         return None
     require_same_recipe(json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}, recipe, out)
     return last
+
+
+def require_same_order(out: Path, order: dict[str, Any]) -> None:
+    """Refuse to go on with a stopped run for other cases: those held out now would be among those it learned from.
+
+    Parameters
+    ----------
+    out : Path
+        Of the run; without a checkpoint a new one begins, whatever else lies there.
+    order : dict
+        Options that a recipe does not hold, by name.
+
+    Raises
+    ------
+    UsageError
+        When one differs from what `keep_order` wrote.
+    """
+    kept = out / KEPT_ORDER
+    if not (out / "checkpoints" / "last.ckpt").is_file() or not kept.is_file():
+        return
+    before = json.loads(kept.read_text(encoding="utf-8"))
+    for name, value in order.items():
+        if before.get(name) != value:
+            raise UsageError(f"The run in {out.name} was begun with another --{name}.", "Choose an empty --out.")
+
+
+def keep_order(out: Path, order: dict[str, Any]) -> None:
+    """Write down what a run was asked for, beside its recipe."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / KEPT_ORDER, json.dumps(order, indent=1))
 
 
 def computed_in(precision: str, device: str) -> str:
