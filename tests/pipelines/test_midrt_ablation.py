@@ -60,6 +60,8 @@ def test_a_table_is_made_resumed_and_has_the_null_row(make_midrt_case, tmp_path,
     assert first["n"] == 1 and "against.GTVp.dsc_mean.p_wilcoxon" in first["rows"]["gradient-hyoid"]
     page = (tmp_path / "out" / "table.md").read_text()
     assert "Registered outlines, no network" in page and "T2w only" in page
+    gain = first["rows"]["gradient-hyoid"]["against.mean.dsc_mean.difference"]
+    assert (f"| {gain:+.3f}" if gain is not None else "| -") in page
     assert (tmp_path / "out" / "volume_change.svg").read_text().count("<g ") == 2
     monkeypatch.setattr(midrt_ablation, "train_on", lambda *a, **k: pytest.fail("trained again"))
     again = ablate_gradient(
