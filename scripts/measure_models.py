@@ -108,7 +108,7 @@ def main() -> None:
         folder = package_of(arguments.work, name)
         manifest = read_manifest(folder).model_copy(update=found)
         write_manifest(folder, manifest)
-        (folder / CARD).write_text(card(manifest), encoding="utf-8")
+        (folder / CARD).write_text(card(name, manifest), encoding="utf-8")
     print(json.dumps(measured, indent=1))
 
 
@@ -223,8 +223,8 @@ def data_words(rows: Any) -> str:
     return f"{len(rows)} patients of OpenKBP's validation split; no training used them"
 
 
-def card(manifest: Manifest) -> str:
-    """Card of a model: what it does, what it was measured to do, on whom, and where it fails."""
+def card(name: str, manifest: Manifest) -> str:
+    """Card of the model in folder `name`: what it does, what it was measured to do, on whom, and where it fails."""
     parts = [
         f"# {manifest.name} {manifest.version}",
         manifest.words.strip(),
@@ -253,19 +253,19 @@ def card(manifest: Manifest) -> str:
             f"bfloat16 against float32 on {BF16_CASES} scans: lowest Dice {manifest.bf16_agreement[lowest]:.4f} "
             f"({lowest}); bfloat16 is used where every structure reaches 0.999."
         )
-    parts += ["## Where it fails", *[f"- {limit}" for limit in LIMITS[manifest.name]]]
+    parts += ["## Where it fails", *[f"- {limit}" for limit in LIMITS[name]]]
     parts += [
         "## Made by",
-        f"```\n{commands(manifest)}\n```",
+        f"```\n{commands(name, manifest)}\n```",
         "Same seed, same patches; the sums of a CPU differ in",
     ]
     parts[-1] += " the last digits with the number of threads, so weights agree closely, not to the bit."
     return "\n\n".join(parts) + "\n"
 
 
-def commands(manifest: Manifest) -> str:
+def commands(name: str, manifest: Manifest) -> str:
     """How the package was made, as commands."""
-    words = COMMANDS[manifest.name]
+    words = COMMANDS[name]
     if manifest.temperatures:
         words += "\n" + COMMANDS["calibrated"]
     pools = manifest.network.get("variant") == "organ_pooling"
@@ -304,7 +304,7 @@ def transfer_rows(metrics: dict[str, Any]) -> str:
 
 def ranking_rows(table: dict[str, dict[str, Any]], gain: dict[str, Any]) -> str:
     """Markdown rows of average precision."""
-    rows = ["| label | n | prevalence | SGRNet | CT only | plain overlap |", "|---|---|---|---|---|---|"]
+    rows = ["| label | n | prevalence | this network | CT only | plain overlap |", "|---|---|---|---|---|---|"]
     for name, row in table.items():
         words = "**mean**" if name == "mean" else words_of_field(name)
         values = []
@@ -314,7 +314,7 @@ def ranking_rows(table: dict[str, dict[str, Any]], gain: dict[str, Any]) -> str:
             values.append(("-" if row[scorer] is None else f"{row[scorer]:.3f}") + tail)
         rows.append(f"| {words} | {row['n']} | {row['prevalence']:.2f} | {' | '.join(values)} |")
     if gain:
-        words = {"ct_only": "CT only", "overlap": "plain overlap"}
+        words = {"ct_only": "CT only", "before": "the default network before this one", "overlap": "plain overlap"}
         told = [
             f"{words[name]} {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
             for name, row in gain.items()
@@ -330,7 +330,7 @@ def ranking_rows(table: dict[str, dict[str, Any]], gain: dict[str, Any]) -> str:
 
 def virtual_parts(metrics: dict[str, Any]) -> list[str]:
     """Markdown: fields that virtual patients alone teach, measured on virtual patients."""
-    rows = ["| label | n | prevalence | SGRNet | plain overlap |", "|---|---|---|---|---|"]
+    rows = ["| label | n | prevalence | this network | plain overlap |", "|---|---|---|---|---|"]
     for name, row in metrics["average_precision_virtual"].items():
         values = ["undefined" if row[key] is None else f"{row[key]:.3f}" for key in ("sgrnet", "overlap")]
         rows.append(f"| {words_of_field(name)} | {row['n']} | {row['prevalence']:.2f} | {' | '.join(values)} |")

@@ -144,7 +144,7 @@ def test_target_region_is_never_called_a_tumour():
     mask = lesions_volume([PRIMARY])
     report = build_report(inputs(target_region=mask, target_source=TUMOUR_MODEL))
     location, size = report.line("primary_location_of_the_mass"), report.line("size_of_the_mass")
-    assert location.value == "Predicted high-dose target region, largest share in: oropharynx, right side"
+    assert location.value == "Predicted high-dose target region, largest share in: oropharynx (78 %), right side"
     assert size.value == (
         "about 1.0 x 1.8 x 1.8 cm (predicted high-dose target region; includes margins, not a tumour measurement)"
     )

@@ -45,7 +45,7 @@ def location_line(scene: Scene, tumour: tuple[Status, str], target_source: Model
     mass = scene.primary or scene.target
     if mass is None:
         return line
-    where, note = _place(scene, mass)
+    where, share, note = _place(scene, mass)
     side = side_of(float(centroid_lps_mm(mass, scene.geometry)[0]), scene.midline_x_mm)
     sided = "midline" if side is Side.MIDLINE else f"{side.value} side"
     if on_both_sides(mass, scene.geometry, scene.midline_x_mm):
@@ -56,7 +56,7 @@ def location_line(scene: Scene, tumour: tuple[Status, str], target_source: Model
         evidence = Evidence(status=tumour[0], source=tumour[1], region=look, note=note)
         return line.model_copy(update={"value": value, "status": "measured", "evidence": (evidence,)})
     source = target_source.words if target_source else "target region"
-    found = _found_words(where)
+    found = _found_words(where, share)
     value = f"Predicted high-dose target region, {found}, {sided}"
     evidence = Evidence(status="model", source=source, region=look, note=note)
     flags = ("A treatment target with margins, often around nodes as well; not a tumour outline",)
@@ -124,21 +124,22 @@ def axes_cm(box_mm: tuple[float, float, float]) -> str:
     return f"{cm(box_mm[1])} x {cm(box_mm[0])} x {cm(box_mm[2])}"
 
 
-def _found_words(where: str) -> str:
+def _found_words(where: str, share: float | None) -> str:
     if not where:
         return "site not determined"
-    return where.lower() if where.startswith("Next to") else f"largest share in: {where.lower()}"
+    # 6 % in the mandible is not a mandibular site: the reader sees how much it is.
+    return where.lower() if share is None else f"largest share in: {where.lower()} ({100 * share:.0f} %)"
 
 
-def _place(scene: Scene, mass: Patch) -> tuple[str, str]:
-    """Words for the site of the mass, and why; empty words when nothing outlined is near."""
+def _place(scene: Scene, mass: Patch) -> tuple[str, float | None, str]:
+    """Words for the site of the mass, the share of it there, and why; empty words when nothing outlined is near."""
     for shares in (_subsite_shares(scene, mass), _organ_shares(scene, mass)):
         if shares and shares[0][1] >= _LEAST_SHARE:
             listed = ", ".join(f"{words} {100 * share:.0f} %" for words, share in shares if share >= _LEAST_SHARE)
-            return shares[0][0], f"Share of the mass: {listed}"
+            return *shares[0], f"Share of the mass: {listed}"
         if shares:
             words = shares[0][0]
-            return f"Next to: {words.lower()}", f"No structure holds 5 % of the mass; the most is held by {words}"
+            return f"Next to: {words.lower()}", None, f"No structure holds 5 % of the mass; the most is held by {words}"
     nearest = sorted(
         (distance_mm(mass, scene.organs[name], scene.geometry), words)
         for words, names in _SITES.items()
@@ -147,8 +148,8 @@ def _place(scene: Scene, mass: Patch) -> tuple[str, str]:
     )
     if nearest and nearest[0][0] <= _NEAR_MM:
         gap, words = nearest[0]
-        return f"Next to: {words.lower()}", f"No structure holds 5 % of the mass; nearest {words}, {gap:.0f} mm"
-    return "", "No structure holds 5 % of the mass, and none that could be its site is within 20 mm"
+        return f"Next to: {words.lower()}", None, f"No structure holds 5 % of the mass; nearest {words}, {gap:.0f} mm"
+    return "", None, "No structure holds 5 % of the mass, and none that could be its site is within 20 mm"
 
 
 def _subsite_shares(scene: Scene, mass: Patch) -> list[tuple[str, float]]:
