@@ -23,7 +23,7 @@ from hyoid.metrics.overlap import EmptyRule, dice
 from hyoid.pipelines.ablation import chosen_rows, finished_package
 from hyoid.pipelines.midrt_scores import NULL, Answer, answers_of, cross_fitted, score_table, scored
 from hyoid.pipelines.structured_report import Machine
-from hyoid.pipelines.table_cells import number, summary_cell
+from hyoid.pipelines.table_cells import number, p_value, summary_cell
 from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.scatter import Dot, Plot, scatter_svg
 from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
@@ -187,7 +187,7 @@ def markdown(result: dict[str, Any]) -> str:
         outside = result["outside"].get(name) or {}
         cells = [result["words"].get(name, name)]
         for kind in ("GTVp", "GTVn"):
-            cells += [summary_cell(row, f"{kind}.dsc_mean"), number(row.get(f"against.{kind}.dsc_mean.p_wilcoxon"))]
+            cells += [summary_cell(row, f"{kind}.dsc_mean"), p_value(row.get(f"against.{kind}.dsc_mean.p_wilcoxon"))]
         cells.append(summary_cell(row, "against.mean.dsc_mean.difference", sign="+"))
         cells += [summary_cell(row, f"{kind}.dsc_agg") for kind in ("GTVp", "GTVn", "mean")]
         for kind in ("GTVp", "GTVn"):

@@ -17,6 +17,17 @@ def number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def p_value(p: float | None) -> str:
+    """A p value, never rounded to nothing.
+
+    Examples
+    --------
+    >>> p_value(0.0213), p_value(0.00002), p_value(None)
+    ('0.021', '< 0.001', '-')
+    """
+    return "< 0.001" if p is not None and p < 0.001 else number(p)
+
+
 def with_limits(value: float | None, low: float | None, high: float | None, *, sign: str = "") -> str:
     """A number with the limits of its interval, where there are any; a dash where it is not defined.
 
