@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -66,15 +68,18 @@ def pooling(field_labels=((1,), (2, 3))):
     return build_sgrnet(shape).eval()
 
 
-def test_organ_pooling_starts_from_the_covered_share():
+def test_organ_pooling_starts_at_its_rule():
     net = pooling().organ_pooling
-    with torch.no_grad():
-        net.field_weight.zero_()
+    net.begin_at(2.0, torch.tensor([0.5, -1.0]))
     organs, heat = torch.zeros(1, 1, 8, 8, 8), torch.zeros(1, 1, 8, 8, 8)
-    organs[..., :2, :2], organs[..., 4:6, 0], organs[..., 4:6, 1] = 1, 2, 3
-    heat[..., :2, 0], heat[..., 4, 0] = 1, 1
-    # Half of organ 1; of the organ with labels 2 and 3, one row of four.
-    assert net(torch.rand(1, 8, 2, 2, 2), organs, heat)[0].tolist() == pytest.approx([0.5, 0.25])
+    organs[..., :2, :5], organs[..., 4:6, 0], organs[..., 4:6, 1] = 1, 2, 3
+    # 80 voxels of organ 1, 5 of them (more than a twentieth) at 0.8; of the other organ 1 of 32, less than a twentieth.
+    heat[0, 0, :5, 0, 0] = 0.8
+    heat[0, 0, 0, 4, 0] = 0.9
+    reached = net.reached(net.masks(organs), heat)
+    assert reached[0].tolist() == pytest.approx([0.8, 0.0])
+    expected = [0.5 + 2 * math.log(0.8 / 0.2), -1 + 2 * math.log(0.01 / 0.99)]
+    assert net(torch.rand(1, 8, 2, 2, 2), organs, heat)[0].tolist() == pytest.approx(expected, abs=1e-4)
 
 
 def test_organ_pooling_looks_at_its_organ_and_its_surroundings_only():

@@ -184,11 +184,12 @@ class ExplainedSGRNet(SGRNet):
 
 
 class OrganPooling(nn.Module):
-    """One logit per organ, from features in and around it and from how much of it the heatmap covers.
+    """One logit per organ: a rule read off organ map and heatmap, and what features in and around the organ add to it.
 
-    Global pooling has to learn from a few hundred patients where each organ is; the organ map says so already. Features
-    are averaged with an attention that is limited to the organ and its surroundings (everywhere, when the organ was not
-    outlined), and the covered share and the heatmap's peak inside the organ are given as numbers.
+    Global pooling has to learn from a few hundred patients where each organ is; the organ map says so already. The rule
+    is a logistic regression on the heatmap's value that `SHARE` of the organ exceeds. Features are averaged with an
+    attention that is limited to the organ and its surroundings (everywhere, when the organ was not outlined); they
+    begin with no weight, so that training starts at the rule.
 
     Parameters
     ----------
@@ -198,6 +199,8 @@ class OrganPooling(nn.Module):
     """
 
     OUTSIDE = -12.0  # added to the attention's logits away from the organ
+    SHARE = 0.05  # an organ is involved when more of it than this is covered
+    SURE = 0.01  # a probability nearer to 0 or 1 counts as this
 
     def __init__(self, channels: int, field_labels: Sequence[Sequence[int]]) -> None:
         super().__init__()
@@ -207,9 +210,7 @@ class OrganPooling(nn.Module):
         self.shared = nn.Sequential(nn.Linear(channels + 2, channels), nn.ReLU(), nn.Dropout(0.2))
         self.field_weight = nn.Parameter(torch.zeros(outputs, channels))
         self.field_bias = nn.Parameter(torch.zeros(outputs))
-        # The covered share alone ranks patients well: start from it.
-        self.covered_weight = nn.Parameter(torch.ones(outputs))
-        nn.init.normal_(self.field_weight, std=0.02)
+        self.rule_weight = nn.Parameter(torch.ones(outputs))
 
     def forward(self, features: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
         """(B, N) from features (B, C, d, h, w), organs and heatmap (B, 1, D, H, W)."""
@@ -217,20 +218,44 @@ class OrganPooling(nn.Module):
 
     def explained(self, features: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N), and the attention (B, N, d, h, w) by which features were averaged."""
-        masks = torch.cat([self.mask(organs, labels) for labels in self.field_labels], dim=1)
+        masks = self.masks(organs)
         inside = masks.flatten(2)
-        heat = heatmap.flatten(2)
-        covered = (inside * heat).sum(dim=2) / inside.sum(dim=2).clamp(min=1)
-        peak = (inside * heat).amax(dim=2)
+        covered = (inside * heatmap.flatten(2)).sum(dim=2) / inside.sum(dim=2).clamp(min=1)
+        reached = self.reached(masks, heatmap)
         size = [int(n) for n in features.shape[2:]]
         near = functional.max_pool3d(functional.adaptive_max_pool3d(masks, size), 3, stride=1, padding=1)
         absent = (near.amax(dim=(2, 3, 4), keepdim=True) == 0).float()
         logits = self.score(features) + self.OUTSIDE * (1 - near) * (1 - absent)
         attention = torch.softmax(logits.flatten(2), dim=2)
         pooled = torch.bmm(attention, features.flatten(2).transpose(1, 2))
-        shared = self.shared(torch.cat([pooled, covered[..., None], peak[..., None]], dim=2))
-        answers = (shared * self.field_weight).sum(dim=2) + self.covered_weight * covered + self.field_bias
-        return answers, attention.unflatten(2, size)
+        shared = self.shared(torch.cat([pooled, covered[..., None], reached[..., None]], dim=2))
+        rule = self.rule_weight * self.log_odds(reached) + self.field_bias
+        return rule + (shared * self.field_weight).sum(dim=2), attention.unflatten(2, size)
+
+    def begin_at(self, slope: float, intercepts: Tensor) -> None:
+        """Set the rule: one slope for all organs, an intercept (N,) for each."""
+        with torch.no_grad():
+            self.rule_weight.fill_(slope)
+            self.field_bias.copy_(intercepts)
+
+    def masks(self, organs: Tensor) -> Tensor:
+        """Every output's organ, (B, N, D, H, W) of 0 and 1."""
+        return torch.cat([self.mask(organs, labels) for labels in self.field_labels], dim=1)
+
+    @classmethod
+    def reached(cls, masks: Tensor, heatmap: Tensor) -> Tensor:
+        """Value of the heatmap that `SHARE` of each organ exceeds, (B, N); 0 without the organ."""
+        inside = masks.flatten(2)
+        # Inside 1 to 2, outside 0: the organ's values come first.
+        ordered = torch.sort(inside * (heatmap.flatten(2) + 1), dim=2, descending=True).values
+        rank = (cls.SHARE * inside.sum(dim=2, keepdim=True)).long()
+        return (ordered.gather(2, rank)[..., 0] - 1).clamp(min=0)
+
+    @classmethod
+    def log_odds(cls, probability: Tensor) -> Tensor:
+        """ln(p / (1 - p)), finite for 0 and 1."""
+        p = probability.clamp(cls.SURE, 1 - cls.SURE)
+        return torch.log(p / (1 - p))
 
     @staticmethod
     def mask(organs: Tensor, labels: Sequence[int]) -> Tensor:

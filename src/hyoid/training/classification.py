@@ -21,6 +21,7 @@ from hyoid.errors import UsageError
 from hyoid.metrics.ranking import mean_average_precision
 from hyoid.models.build import build_network
 from hyoid.models.ct_fm import CTFMClassifier, load_encoder
+from hyoid.models.sgrnet import OrganPooling
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.early_stopping import StopOnScore
 from hyoid.training.folds import stratified_folds
@@ -111,6 +112,8 @@ class ClassificationTraining(AveragedTraining):
     ) -> None:
         network = build_network(network_description(recipe))
         _begin_with(network, start)
+        if recipe.variant == "organ_pooling":
+            begin_at_rule(network.organ_pooling, cases)
         # Channels last, EfficientNet's depthwise convolutions take five times as long on a CPU; DenseNet gains nothing.
         super().__init__(network, recipe.optimiser, average_buffers=True, layout=torch.contiguous_format)
         self.recipe, self.cases = recipe, cases
@@ -159,6 +162,34 @@ def _begin_with(network: nn.Module, start: Mapping[str, Tensor] | None) -> None:
         load_encoder(network, start)
     except ValueError as error:
         raise UsageError(f"These are not the weights of CT-FM's encoder: {error}", "Pull them again.") from error
+
+
+def begin_at_rule(pooling: OrganPooling, cases: Sequence[ReportCase]) -> None:
+    """Fit the rule of organ pooling to the labels of the training cases, before anything is learned from images.
+
+    Logistic regression, one slope and an intercept per field; a field that no case tells keeps the intercept 0.
+    """
+    with torch.no_grad():
+        masks = (pooling.masks(torch.from_numpy(case.organs.astype(np.float32))[None, None]) for case in cases)
+        heat = (torch.from_numpy(case.heatmap.astype(np.float32))[None, None] for case in cases)
+        read = torch.cat([pooling.log_odds(pooling.reached(m, h)) for m, h in zip(masks, heat, strict=True)]).double()
+    truth = torch.from_numpy(np.stack([case.target for case in cases])).double()
+    known = truth != UNKNOWN
+    slope = torch.ones(1, dtype=torch.double, requires_grad=True)
+    intercepts = torch.zeros(truth.shape[1], dtype=torch.double, requires_grad=True)
+    optimiser = torch.optim.LBFGS([slope, intercepts], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        optimiser.zero_grad()
+        logits = slope * read + intercepts
+        misfit = functional.binary_cross_entropy_with_logits(logits[known], truth[known], reduction="sum")
+        # A weak pull to the middle: a field of one outcome only would run away.
+        total = misfit + 0.05 * (intercepts**2).sum()
+        total.backward()
+        return total.item()
+
+    optimiser.step(loss)
+    pooling.begin_at(slope.item(), intercepts.detach())
 
 
 def train_classification(
