@@ -58,9 +58,9 @@ weights: $(VENV)/.installed-test
 	for fold in 0 1; do $(BIN)/hyoid train tumour --preset half --fold $$fold --data $(DATA)/train --start $(WORK)/organs/package --out $(WORK)/tumour-$$fold || exit 1; done
 	$(BIN)/hyoid train tumour --data $(DATA)/train --start $(WORK)/organs/package --out $(WORK)/tumour
 	$(MEASURE) tumour $(WORK) $(VALIDATION)
-	$(BIN)/hyoid train sgrnet --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
+	$(BIN)/hyoid train sgrnet --preset organ_pooling --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
 	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
-	for fold in 0 1 2 3 4; do $(BIN)/hyoid train sgrnet --fold $$fold --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-fold-$$fold || exit 1; done
+	for fold in 0 1 2 3 4; do $(BIN)/hyoid train sgrnet --preset organ_pooling --fold $$fold --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-fold-$$fold || exit 1; done
 	$(BIN)/hyoid calibrate $(WORK)/sgrnet/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-fold-$(k)/held_out.json) --out $(WORK)/calibration
 	$(MEASURE) sgrnet $(WORK) $(VALIDATION) --figure docs/sgrnet-reliability.svg
 	$(BIN)/hyoid train isrg --data $(WORK)/virtual --out $(WORK)/isrg
