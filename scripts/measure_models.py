@@ -49,6 +49,7 @@ BAR = {
     "oesophagus": 0.0,
     "target_region": 0.514,
 }
+NOT_OUTLINED = "Not learned well enough, so never outlined"
 LIMITS = {
     "organs": (
         "Trained at 3 x 4 x 4 mm on scans of about 4 mm: outlines are coarse, and thin structures suffer most.",
@@ -247,7 +248,8 @@ def card(name: str, manifest: Manifest) -> str:
         parts.append(transfer_rows(manifest.metrics))
     unlearned = [n for n in manifest.labels if n not in manifest.supported]
     if unlearned:
-        parts.append(f"Not learned well enough, so never outlined: {', '.join(words_of_field(n) for n in unlearned)}.")
+        why = "Too few examples, so never answered" if manifest.task == "classification" else NOT_OUTLINED
+        parts.append(f"{why}: {', '.join(words_of_field(n) for n in unlearned)}.")
     if manifest.bf16_agreement:
         lowest = min(manifest.bf16_agreement, key=lambda n: manifest.bf16_agreement[n])
         parts.append(

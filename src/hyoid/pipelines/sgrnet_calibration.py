@@ -33,7 +33,7 @@ from hyoid.training.involvement import UNKNOWN
 
 HELD_OUT = "held_out.json"
 DOUBTFUL_SHARE = 0.2  # of held-out patients, those nearest to the threshold, whose answer is "equivocal"
-LEAST_EXAMPLES = 10  # a field with fewer positives or negatives takes the temperature of all fields together
+LEAST_EXAMPLES = 10  # with fewer positives or negatives a field takes the temperature of all and the threshold 0.5
 BINS = 5
 EVERY_FIELD = "all"
 _DRAWS = 500
@@ -143,8 +143,8 @@ def calibration(fields: Sequence[str], truth: NDArray, scores: NDArray) -> dict[
     -------
     dict
         `temperatures`, `thresholds` and `equivocal`, as a manifest holds them; thresholds and bands are on the scale of
-        the probabilities after the temperature. A field of which no positive or no negative is known keeps threshold
-        0.5 and has no band.
+        the probabilities after the temperature. A field of which fewer than `LEAST_EXAMPLES` positives or negatives are
+        known keeps threshold 0.5 and has no band: the best F1 of a handful of patients is an accident.
     """
     found: dict[str, dict[str, Any]] = {"temperatures": {}, "thresholds": {}, "equivocal": {}}
     known = truth != UNKNOWN
@@ -154,9 +154,10 @@ def calibration(fields: Sequence[str], truth: NDArray, scores: NDArray) -> dict[
     for k, name in enumerate(fields):
         outcome, promised = truth[known[:, k], k], scores[known[:, k], k]
         fewest = min(int((outcome == 1).sum()), int((outcome == 0).sum()))
-        temperature = fit_temperature(outcome, promised) if fewest >= LEAST_EXAMPLES else together
+        told = fewest >= LEAST_EXAMPLES
+        temperature = fit_temperature(outcome, promised) if told else together
         found["temperatures"][name] = round(temperature, 3)
-        if not fewest:
+        if not told:
             found["thresholds"][name] = 0.5
             continue
         probability = scaled(promised, temperature)
