@@ -49,7 +49,6 @@ BAR = {
     "oesophagus": 0.0,
     "target_region": 0.514,
 }
-NOT_OUTLINED = "Not learned well enough, so never outlined"
 LIMITS = {
     "organs": (
         "Trained at 3 x 4 x 4 mm on scans of about 4 mm: outlines are coarse, and thin structures suffer most.",
@@ -110,7 +109,7 @@ def main() -> None:
         folder = package_of(arguments.work, name)
         manifest = read_manifest(folder).model_copy(update=found)
         write_manifest(folder, manifest)
-        (folder / CARD).write_text(card(name, manifest), encoding="utf-8")
+        (folder / CARD).write_text(card(manifest), encoding="utf-8")
     print(json.dumps(measured, indent=1))
 
 
@@ -225,8 +224,8 @@ def data_words(rows: Any) -> str:
     return f"{len(rows)} patients of OpenKBP's validation split; no training used them"
 
 
-def card(name: str, manifest: Manifest) -> str:
-    """Card of the model in folder `name`: what it does, what it was measured to do, on whom, and where it fails."""
+def card(manifest: Manifest) -> str:
+    """Card of a model: what it does, what it was measured to do, on whom, and where it fails."""
     parts = [
         f"# {manifest.name} {manifest.version}",
         manifest.words.strip(),
@@ -248,7 +247,8 @@ def card(name: str, manifest: Manifest) -> str:
         parts.append(transfer_rows(manifest.metrics))
     unlearned = [n for n in manifest.labels if n not in manifest.supported]
     if unlearned:
-        why = "Too few examples, so never answered" if manifest.task == "classification" else NOT_OUTLINED
+        answers = manifest.task == "classification"
+        why = "Too few examples, so never answered" if answers else "Not learned well enough, so never outlined"
         parts.append(f"{why}: {', '.join(words_of_field(n) for n in unlearned)}.")
     if manifest.bf16_agreement:
         lowest = min(manifest.bf16_agreement, key=lambda n: manifest.bf16_agreement[n])
@@ -256,19 +256,19 @@ def card(name: str, manifest: Manifest) -> str:
             f"bfloat16 against float32 on {BF16_CASES} scans: lowest Dice {manifest.bf16_agreement[lowest]:.4f} "
             f"({lowest}); bfloat16 is used where every structure reaches 0.999."
         )
-    parts += ["## Where it fails", *[f"- {limit}" for limit in LIMITS[name]]]
+    parts += ["## Where it fails", *[f"- {limit}" for limit in LIMITS[manifest.name]]]
     parts += [
         "## Made by",
-        f"```\n{commands(name, manifest)}\n```",
+        f"```\n{commands(manifest)}\n```",
         "Same seed, same patches; the sums of a CPU differ in",
     ]
     parts[-1] += " the last digits with the number of threads, so weights agree closely, not to the bit."
     return "\n\n".join(parts) + "\n"
 
 
-def commands(name: str, manifest: Manifest) -> str:
+def commands(manifest: Manifest) -> str:
     """How the package was made, as commands."""
-    words = COMMANDS[name]
+    words = COMMANDS[manifest.name]
     if manifest.temperatures:
         words += "\n" + COMMANDS["calibrated"]
     pools = manifest.network.get("variant") == "organ_pooling"
