@@ -29,7 +29,7 @@ from hyoid.pipelines.table_cells import number, with_limits
 from hyoid.training.classification import ReportCase, fold_of_cases, learn, predict_classification
 from hyoid.training.involvement import UNKNOWN
 from hyoid.training.recipe import ClassificationRecipe, require_same_recipe
-from hyoid.training.run import Progress, quiet
+from hyoid.training.run import CHECKPOINTS, Progress, quiet
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,7 @@ def _run(
     }
     write_text(file, json.dumps(content))
     # 180 MB that nobody asks for again; a table has up to 150 runs.
-    shutil.rmtree(folder / "checkpoints")
+    shutil.rmtree(folder / CHECKPOINTS)
     return held_out, check
 
 

@@ -71,7 +71,7 @@ def prepared_cases(
     """
     known_fields(recipe.fields)
     files = [f for folder in folders for f in find_cases(folder)]
-    # Labels at 4 mm for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
+    # Coarse labels for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
     machine = Machine("cpu", cache, "bf16")
     outlining = [(package.manifest.sha256, package.manifest.supported) for package in organs]
     made_from = f"{outlining}{recipe.spacing_mm}{recipe.grid}{recipe.window_hu}{recipe.values}{recipe.sigma_per_extent}"

@@ -11,6 +11,7 @@ import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -170,26 +171,24 @@ def begin_at_rule(pooling: OrganPooling, cases: Sequence[ReportCase]) -> None:
     Logistic regression, one slope and an intercept per field; a field that no case tells keeps the intercept 0.
     """
     with torch.no_grad():
-        masks = (pooling.masks(torch.from_numpy(case.organs.astype(np.float32))[None, None]) for case in cases)
-        heat = (torch.from_numpy(case.heatmap.astype(np.float32))[None, None] for case in cases)
-        read = torch.cat([pooling.log_odds(pooling.reached(m, h)) for m, h in zip(masks, heat, strict=True)]).double()
-    truth = torch.from_numpy(np.stack([case.target for case in cases])).double()
+        seen = [(_batch_of_one(case.organs), _batch_of_one(case.heatmap)) for case in cases]
+        read = torch.cat([pooling.log_odds(pooling.reached(pooling.masks(o), h)) for o, h in seen]).double().numpy()
+    truth = np.stack([case.target for case in cases])
     known = truth != UNKNOWN
-    slope = torch.ones(1, dtype=torch.double, requires_grad=True)
-    intercepts = torch.zeros(truth.shape[1], dtype=torch.double, requires_grad=True)
-    optimiser = torch.optim.LBFGS([slope, intercepts], max_iter=100, line_search_fn="strong_wolfe")
 
-    def loss() -> float:
-        optimiser.zero_grad()
-        logits = slope * read + intercepts
-        misfit = functional.binary_cross_entropy_with_logits(logits[known], truth[known], reduction="sum")
+    def misfit(parameters: NDArray) -> float:
+        slope, intercepts = parameters[0], parameters[1:]
+        z = slope * read + intercepts
         # A weak pull to the middle: a field of one outcome only would run away.
-        total = misfit + 0.05 * (intercepts**2).sum()
-        total.backward()
-        return total.item()
+        return float((np.logaddexp(0, z) - truth * z)[known].sum() + 0.05 * (intercepts**2).sum())
 
-    optimiser.step(loss)
-    pooling.begin_at(slope.item(), intercepts.detach())
+    slope, *intercepts = minimize(misfit, np.array([1.0] + [0.0] * truth.shape[1]), method="BFGS").x
+    pooling.begin_at(float(slope), torch.tensor(intercepts))
+
+
+def _batch_of_one(array: NDArray) -> Tensor:
+    """(D, H, W) as a network takes it, (1, 1, D, H, W)."""
+    return torch.from_numpy(array.astype(np.float32))[None, None]
 
 
 def train_classification(
@@ -306,7 +305,6 @@ def predict_classification(module: ClassificationTraining, cases: Sequence[Repor
     rows = []
     with torch.inference_mode():
         for case in cases:
-            arrays = (case.ct, case.organs, case.heatmap)
-            views = [torch.from_numpy(a.astype(np.float32))[None, None].to(place) for a in arrays]
+            views = [_batch_of_one(a).to(place) for a in (case.ct, case.organs, case.heatmap)]
             rows.append(torch.sigmoid(network(*views))[0].double().cpu().numpy())
     return np.stack(rows)

@@ -26,6 +26,7 @@ from hyoid.training.segmentation import SegmentationTraining, network_descriptio
 from hyoid.training.targets import TargetsTraining, ValidationPictures, targets_network
 from hyoid.training.targets_cases import FindHead, load_targets_cases
 
+CHECKPOINTS = "checkpoints"
 KEPT_RECIPE = "recipe.json"
 KEPT_ORDER = "order.json"
 Progress = Callable[[str, int, int, str], None]
@@ -280,7 +281,7 @@ def fit(
     optimiser = recipe.optimiser
     epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)
     checkpoints = ModelCheckpoint(
-        out / "checkpoints", filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
+        out / CHECKPOINTS, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
     )
     trainer = lightning.Trainer(
         accelerator=device,
@@ -312,8 +313,8 @@ def stopped_run(out: Path, recipe: Recipe) -> Path | None:
     UsageError
         When it is of another recipe: both would be in the weights, and the package would name one.
     """
-    last, kept = out / "checkpoints" / "last.ckpt", out / KEPT_RECIPE
-    if not last.is_file():
+    last, kept = _last_checkpoint(out), out / KEPT_RECIPE
+    if last is None:
         return None
     require_same_recipe(json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}, recipe, out)
     return last
@@ -335,12 +336,18 @@ def require_same_order(out: Path, order: dict[str, Any]) -> None:
         When one differs from what `keep_order` wrote.
     """
     kept = out / KEPT_ORDER
-    if not (out / "checkpoints" / "last.ckpt").is_file() or not kept.is_file():
+    if _last_checkpoint(out) is None or not kept.is_file():
         return
     before = json.loads(kept.read_text(encoding="utf-8"))
     for name, value in order.items():
         if before.get(name) != value:
             raise UsageError(f"The run in {out.name} was begun with another --{name}.", "Choose an empty --out.")
+
+
+def _last_checkpoint(out: Path) -> Path | None:
+    """What a run left when it stopped, or ended."""
+    file = out / CHECKPOINTS / "last.ckpt"
+    return file if file.is_file() else None
 
 
 def keep_order(out: Path, order: dict[str, Any]) -> None:
