@@ -1,13 +1,21 @@
-"""Where the training of organ pooling starts."""
+"""Where the training of SGRNet starts, and what its normalisation knows at the end."""
 
 import numpy as np
 import pytest
 import torch
 
 from hyoid.anatomy.involvement import labels_of_field
+from hyoid.models.build import build_network
 from hyoid.models.sgrnet import OrganPooling
-from hyoid.training.classification import ReportCase, begin_at_rule
+from hyoid.training.classification import (
+    ReportCase,
+    begin_at_rule,
+    begin_standardised,
+    network_description,
+    settle_normalisation,
+)
 from hyoid.training.involvement import UNKNOWN
+from hyoid.training.recipe import load_recipe
 
 FIELDS = ("larynx", "mandible")
 
@@ -41,3 +49,65 @@ def test_organ_pooling_begins_at_the_regression_of_the_labels_on_what_it_reads_o
     assert promised[:, 0].mean() == pytest.approx(truth[:, 0].mean(), abs=0.01)
     assert promised[:10, 1].mean() == pytest.approx(0.1, abs=0.03)
     assert promised[truth[:, 0] == 1, 0].mean() > promised[truth[:, 0] == 0, 0].mean() + 0.1
+
+
+def network_and_patients():
+    recipe = load_recipe("sgrnet", "smoke")
+    rng = np.random.default_rng(1)
+    patients = []
+    for k in range(5):
+        shape = (32, 32, 32)
+        organs, heat = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+        organs[8:16, 8:16, 8:16] = 22
+        heat[8 : 10 + 2 * k, 8:16, 8:16] = 1
+        ct = (rng.normal(size=shape) + 3 * k).astype(np.float32)
+        patients.append(ReportCase(f"c{k}", ct, organs, heat, np.zeros(5, np.float32), np.zeros(5, np.float32)))
+    torch.manual_seed(0)
+    return build_network(network_description(recipe)), patients
+
+
+def inputs_of(patient):
+    return [torch.from_numpy(a.astype(np.float32))[None, None] for a in (patient.ct, patient.organs, patient.heatmap)]
+
+
+def test_a_classifier_starts_on_features_of_one_scale_and_says_the_same_of_everybody():
+    network, patients = network_and_patients()
+    first = network.classifier[0]
+    weight, bias = first.weight.clone(), first.bias.clone()
+    begin_standardised(network, patients, 2)
+    assert network.training
+    network.eval()
+    seen = []
+    network.classifier.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        logits = torch.cat([network(*inputs_of(p)) for p in patients])
+        features = torch.cat(seen)
+        hidden = first(features)
+    assert logits.abs().max() == 0
+    deviation = features.std(dim=0, correction=0)
+    standardised = (features - features.mean(dim=0)) / deviation.clamp(min=0.1 * float(deviation.median()))
+    assert torch.allclose(hidden, standardised @ weight.T + bias, atol=1e-3)
+    assert standardised.abs().max() > 1
+
+
+def test_normalisation_is_measured_on_the_patients_with_the_weights_as_they_are():
+    network, patients = network_and_patients()
+    norm = next(m for m in network.modules() if isinstance(m, torch.nn.BatchNorm3d))
+    seen = []
+    norm.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    settle_normalisation(network, patients, 2)
+    assert not network.training
+    assert len(seen) == 2  # the fifth patient alone makes no batch
+    means = torch.stack([x.mean(dim=(0, 2, 3, 4)) for x in seen])
+    assert torch.allclose(norm.running_mean, means.mean(dim=0), atol=1e-5)
+    assert norm.momentum is not None
+
+
+def test_a_frozen_encoder_keeps_its_normalisation():
+    recipe = load_recipe("sgrnet", "ct_fm")
+    network = build_network(network_description(recipe))
+    before = {name: t.clone() for name, t in network.encoder.named_buffers()}
+    _, patients = network_and_patients()
+    settle_normalisation(network, patients, 2)
+    assert before
+    assert all(torch.equal(t, before[name]) for name, t in network.encoder.named_buffers())

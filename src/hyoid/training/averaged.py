@@ -21,8 +21,6 @@ class AveragedTraining(lightning.LightningModule):
     ----------
     network : Module
     optimiser : OptimiserRecipe
-    average_buffers : bool
-        Also average the running means of batch normalisation.
     layout : torch.memory_format
         Of weights in memory.
     workers : int
@@ -35,7 +33,6 @@ class AveragedTraining(lightning.LightningModule):
         network: nn.Module,
         optimiser: OptimiserRecipe,
         *,
-        average_buffers: bool = False,
         layout: torch.memory_format = torch.channels_last_3d,
         workers: int = 0,
     ) -> None:
@@ -43,7 +40,7 @@ class AveragedTraining(lightning.LightningModule):
         self.optimiser, self.workers = optimiser, workers
         self.network = network.to(memory_format=layout)
         average = get_ema_multi_avg_fn(optimiser.ema_decay)
-        self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=average_buffers)
+        self.average = AveragedModel(self.network, multi_avg_fn=average)
 
     def epoch_data(self, epoch: int) -> Dataset:
         """Samples of one epoch; a subclass says which."""

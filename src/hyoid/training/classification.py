@@ -115,8 +115,10 @@ class ClassificationTraining(AveragedTraining):
         _begin_with(network, start)
         if recipe.variant == "organ_pooling":
             begin_at_rule(network.organ_pooling, cases)
+        if hasattr(network, "classifier"):
+            begin_standardised(network, cases, recipe.optimiser.batch)
         # Channels last, EfficientNet's depthwise convolutions take five times as long on a CPU; DenseNet gains nothing.
-        super().__init__(network, recipe.optimiser, average_buffers=True, layout=torch.contiguous_format)
+        super().__init__(network, recipe.optimiser, layout=torch.contiguous_format)
         self.recipe, self.cases = recipe, cases
 
     def epoch_data(self, epoch: int) -> ReportDataset:
@@ -171,8 +173,8 @@ def begin_at_rule(pooling: OrganPooling, cases: Sequence[ReportCase]) -> None:
     Logistic regression, one slope and an intercept per field; a field that no case tells keeps the intercept 0.
     """
     with torch.no_grad():
-        seen = [(_batch_of_one(case.organs), _batch_of_one(case.heatmap)) for case in cases]
-        read = torch.cat([pooling.log_odds(pooling.reached(pooling.masks(o), h)) for o, h in seen]).double().numpy()
+        seen = [_views([case]) for case in cases]
+        read = torch.cat([pooling.log_odds(pooling.reached(pooling.masks(o), h)) for _, o, h in seen]).double().numpy()
     truth = np.stack([case.target for case in cases])
     known = truth != UNKNOWN
 
@@ -186,9 +188,66 @@ def begin_at_rule(pooling: OrganPooling, cases: Sequence[ReportCase]) -> None:
     pooling.begin_at(float(slope), torch.tensor(intercepts))
 
 
-def _batch_of_one(array: NDArray) -> Tensor:
-    """(D, H, W) as a network takes it, (1, 1, D, H, W)."""
-    return torch.from_numpy(array.astype(np.float32))[None, None]
+def begin_standardised(network: nn.Module, cases: Sequence[ReportCase], batch: int) -> None:
+    """Start the classifier on features of mean 0 and standard deviation 1 over the training cases, its last layer at 0.
+
+    Features averaged over a whole volume differ between patients by about a hundredth of their mean: without this a
+    training spends hundreds of steps on finding their scale. The network stays the same; only its first weights are
+    chosen by the data (Salimans and Kingma 2016, section 3).
+    """
+    settle_normalisation(network, cases, batch)
+    pooled: list[Tensor] = []
+    watch = network.classifier.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
+    with torch.no_grad():
+        for case in cases:
+            network(*_views([case]))
+        watch.remove()
+        features = torch.cat(pooled)
+        deviation = features.std(dim=0, correction=0)
+        # A feature that is the same for everybody must not become noise.
+        deviation = deviation.clamp(min=max(0.1 * float(deviation.median()), 1e-6))
+        first, last = network.classifier[0], network.classifier[-1]
+        first.weight.div_(deviation)
+        first.bias.sub_(first.weight @ features.mean(dim=0))
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+    network.train()
+
+
+def settle_normalisation(network: nn.Module, cases: Sequence[ReportCase], batch: int) -> None:
+    """Measure means and variances of batch normalisation on the cases, with the weights as they are now.
+
+    Running ones lag behind: EfficientNet moves them by a hundredth per step, and averaged weights are none of those
+    that the steps were taken with. Frozen layers keep theirs. The network is left in evaluation mode.
+    """
+    network.train()
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm3d) and module.training]
+    network.eval()
+    # As many as a step has: coarse levels are a voxel wide, and one patient alone has no variance there.
+    batches = [cases[k : k + batch] for k in range(0, len(cases) - batch + 1, batch)]
+    if not norms or not batches:
+        return
+    place = next(network.parameters()).device
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a mean over all batches
+        norm.train()
+    with torch.no_grad():
+        for chosen in batches:
+            network(*(view.to(place) for view in _views(chosen)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+def _views(cases: Sequence[ReportCase]) -> tuple[Tensor, Tensor, Tensor]:
+    """CT, organs and heatmap of cases as a network takes them, each (B, 1, D, H, W)."""
+    ct, organs, heatmap = (
+        torch.from_numpy(np.stack(arrays).astype(np.float32))[:, None]
+        for arrays in zip(*((case.ct, case.organs, case.heatmap) for case in cases), strict=True)
+    )
+    return ct, organs, heatmap
 
 
 def train_classification(
@@ -243,23 +302,24 @@ def learn(
     if rule is None:
         module = ClassificationTraining(recipe, cases, start)
         fit(module, recipe, out, device=device, on_progress=on_progress)
+        settle_normalisation(module.average.module, cases, recipe.optimiser.batch)
         return module
     aside = fold_of_cases(cases, rule.folds, recipe.seed) == 0
     truth = np.stack([case.target for case in cases])[aside]
     watched = [case for case, is_aside in zip(cases, aside, strict=True) if is_aside]
+    learned = [case for case, is_aside in zip(cases, aside, strict=True) if not is_aside]
     if mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), np.zeros(truth.shape)).mean is None:
         raise UsageError("No patient set aside for early stopping has a positive label.", "Give more cases.")
 
     def score(module: AveragedTraining) -> float:
         assert isinstance(module, ClassificationTraining)
+        settle_normalisation(module.average.module, learned, recipe.optimiser.batch)
         scores = predict_classification(module, watched)
         mean = mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), scores).mean
         assert mean is not None
         return mean
 
-    module = ClassificationTraining(
-        recipe, [c for c, is_aside in zip(cases, aside, strict=True) if not is_aside], start
-    )
+    module = ClassificationTraining(recipe, learned, start)
     out.mkdir(parents=True, exist_ok=True)
     stop = StopOnScore(score, every=rule.every_epochs, patience=rule.patience, journal=out / "validation.jsonl")
     fit(module, recipe, out, device=device, on_progress=on_progress, callbacks=[stop])
@@ -305,6 +365,6 @@ def predict_classification(module: ClassificationTraining, cases: Sequence[Repor
     rows = []
     with torch.inference_mode():
         for case in cases:
-            views = [_batch_of_one(a).to(place) for a in (case.ct, case.organs, case.heatmap)]
+            views = (view.to(place) for view in _views([case]))
             rows.append(torch.sigmoid(network(*views))[0].double().cpu().numpy())
     return np.stack(rows)
