@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -137,7 +138,16 @@ def test_the_whole_template_learns_from_both_kinds_of_patients(tmp_path):
 def test_fields_with_too_few_examples_are_not_delivered():
     recipe = load_recipe("sgrnet", "smoke").model_copy(update={"least_examples": 2})
     assert taught_fields(recipe, list(report_cases(4))) == ("larynx",)
-    assert taught_fields(recipe.model_copy(update={"least_examples": 3}), list(report_cases(4))) == ()
+    none = recipe.model_copy(update={"least_examples": 3})
+    assert taught_fields(none, list(report_cases(4))) == ()
+
+
+@pytest.mark.parametrize("start", [train_classification, partial(train_fold, fold=0)])
+def test_a_training_that_could_answer_nothing_is_refused_at_once(start, tmp_path):
+    recipe = load_recipe("sgrnet", "smoke").model_copy(update={"least_examples": 30})
+    with pytest.raises(UsageError, match="30 patients for and 30 against"):
+        start(recipe, list(report_cases(10)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -27,6 +27,7 @@ from hyoid.training.classification import (
     learn,
     network_description,
     predict_classification,
+    require_taught,
     save_classifier,
 )
 from hyoid.training.involvement import UNKNOWN, involvement_targets, known_fields, overlap_shares
@@ -119,6 +120,7 @@ def train_fold(
     held_out = [case for case, is_out in zip(cases, left_out, strict=True) if is_out]
     if not learned or not held_out:
         raise UsageError(f"{len(cases)} cases cannot be divided into {FOLDS} folds.", "Give more cases.")
+    require_taught(recipe, learned)
     module = learn(recipe, learned, out, start=start, device=device, on_progress=on_progress)
     answers = HeldOut(
         fields=recipe.fields,

@@ -191,9 +191,9 @@ def begin_at_rule(pooling: OrganPooling, cases: Sequence[ReportCase]) -> None:
 def begin_standardised(network: nn.Module, cases: Sequence[ReportCase], batch: int) -> None:
     """Start the classifier on features of mean 0 and standard deviation 1 over the training cases, its last layer at 0.
 
-    Features averaged over a whole volume differ between patients by about a hundredth of their mean: without this a
-    training spends hundreds of steps on finding their scale. The network stays the same; only its first weights are
-    chosen by the data (Salimans and Kingma 2016, section 3).
+    Features averaged over a whole volume differ between patients by 0.004 at first: without this a training spends
+    hundreds of steps on finding their scale. The network stays the same; only its first weights are chosen by the data
+    (Salimans and Kingma 2016, section 3).
     """
     settle_normalisation(network, cases, batch)
     pooled: list[Tensor] = []
@@ -278,8 +278,9 @@ def train_classification(
     Raises
     ------
     UsageError
-        When the backbone needs published weights and there are none, or they are not its.
+        When the backbone needs published weights and there are none, or they are not its; when the cases teach nothing.
     """
+    require_taught(recipe, cases)
     module = learn(recipe, cases, out, start=start, device=device, on_progress=on_progress)
     return save_classifier(recipe, cases, module, out)
 
@@ -355,6 +356,22 @@ def taught_fields(recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> 
     truth = np.stack([case.target for case in cases])
     fewest = np.minimum((truth == 1).sum(axis=0), (truth == 0).sum(axis=0))
     return tuple(name for name, n in zip(recipe.fields, fewest, strict=True) if n >= recipe.least_examples)
+
+
+def require_taught(recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> None:
+    """Refuse a training whose package could not answer anything.
+
+    Raises
+    ------
+    UsageError
+        When no field has enough positives and negatives.
+    """
+    if not taught_fields(recipe, cases):
+        raise UsageError(
+            f"No field has {recipe.least_examples} patients for and {recipe.least_examples} against it among "
+            f"{len(cases)}: the network could answer nothing.",
+            "Give more cases, or lower least_examples in the recipe.",
+        )
 
 
 def predict_classification(module: ClassificationTraining, cases: Sequence[ReportCase]) -> NDArray[np.float64]:
