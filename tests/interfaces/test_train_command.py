@@ -38,7 +38,8 @@ def test_a_stopped_run_does_not_go_on_for_other_patients(make_midrt_case, tmp_pa
         result = CliRunner().invoke(cli.app, [*arguments, *more, "--dry-run"])
         return " ".join((result.output + str(result.exception)).split())
 
-    keep_order(out, {"data": ["cohort"], "fold": 1, "start": None})
+    # A run begun before an option was kept goes on: `organs` and `head` are not told here.
+    keep_order(out, {"data": ["cohort"], "fold": 1, "start": None, "tumour": None})
     assert "A new run would begin." in run("--fold", "0")
     (out / "checkpoints").mkdir()
     (out / "checkpoints" / "last.ckpt").touch()
@@ -46,3 +47,4 @@ def test_a_stopped_run_does_not_go_on_for_other_patients(make_midrt_case, tmp_pa
     assert "A stopped run is there and would go on." in run("--fold", "1")
     assert "begun with another --fold." in run("--fold", "0")
     assert "begun with another --data." in run("--fold", "1", cohort="another")
+    assert "begun with another --tumour." in run("--fold", "1", "--tumour", "other")

@@ -63,8 +63,9 @@ def train(
         from hyoid.training import recipe as recipes
     chosen = recipes.load_recipe(recipe, preset)
     teller = Teller(as_json=as_json)
-    # Names, not paths: a run may go on elsewhere.
+    # Names of data, not paths: a run may go on elsewhere.
     order = {"data": [folder.resolve().name for folder in data], "fold": fold, "start": start}
+    order |= {"organs": organs, "tumour": tumour, "head": head}
     run.require_same_order(out, order)
     if dry_run:
         _say_plan(teller, chosen, data, out, fold)

@@ -340,7 +340,7 @@ def require_same_order(out: Path, order: dict[str, Any]) -> None:
         return
     before = json.loads(kept.read_text(encoding="utf-8"))
     for name, value in order.items():
-        if before.get(name) != value:
+        if name in before and before[name] != value:
             raise UsageError(f"The run in {out.name} was begun with another --{name}.", "Choose an empty --out.")
 
 
