@@ -26,7 +26,10 @@ def ablate(
     ] = None,
     tumour: Annotated[
         list[str] | None,
-        typer.Option(help="sgrnet: tumour packages, one per fold of `hyoid train tumour --fold`, in order."),
+        typer.Option(
+            help="sgrnet: tumour packages, one per fold in order of `train --fold`; or, for virtual patients, "
+            "simulated."
+        ),
     ] = None,
     organs: Annotated[
         list[str] | None, typer.Option(help="Packages that outline organs, by default organs and neck.")

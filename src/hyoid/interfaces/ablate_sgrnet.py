@@ -11,10 +11,14 @@ from hyoid.interfaces.ablation_order import AblationOrder, tell_table
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.io.model_package import ModelPackage
 from hyoid.pipelines.ablation import chosen_rows
 from hyoid.pipelines.sgrnet_ablation import TABLES, Repeats, ablate
 from hyoid.pipelines.sgrnet_training import prepared_cases
+from hyoid.pipelines.simulated_localiser import SimulatedLocaliser
 from hyoid.training.recipe import ClassificationRecipe, load_recipe
+
+SIMULATED = "simulated"
 
 
 def ablate_sgrnet(
@@ -37,9 +41,9 @@ def ablate_sgrnet(
     organs : sequence of str
         Packages that outline organs; the usual ones when empty.
     tumour : sequence of str
-        Tumour packages, one per fold, each for the cases it never saw.
+        Tumour packages, one per fold, each for the cases it never saw; or "simulated", for virtual patients.
     tumour_of_all : str
-        For the validation cases.
+        For the validation cases; a package, or "simulated".
     priors : Path, optional
         Folder of prepared cases; `out/priors` without one.
 
@@ -68,8 +72,8 @@ def ablate_sgrnet(
             cache=cache_folder(),
             on_progress=teller.progress,
         )
-        in_turn = load_models(tumour)
-        of_all = [load_model(tumour_of_all)]
+        in_turn = [_localiser(name) for name in tumour]
+        of_all = [_localiser(tumour_of_all)]
         ablate(
             order.table,
             recipe,
@@ -82,3 +86,8 @@ def ablate_sgrnet(
             on_progress=teller.progress,
         )
     tell_table(teller, order.out, order.table)
+
+
+def _localiser(name: str) -> ModelPackage | SimulatedLocaliser:
+    """A package by its name, or the simulated localiser."""
+    return SimulatedLocaliser() if name == SIMULATED else load_model(name)

@@ -19,6 +19,7 @@ from hyoid.io.atomic import write_text
 from hyoid.io.files import read_image
 from hyoid.io.model_package import ModelPackage
 from hyoid.pipelines.sgrnet_calibration import HELD_OUT, HeldOut
+from hyoid.pipelines.simulated_localiser import SimulatedLocaliser
 from hyoid.pipelines.structured_report import Machine, localise_tumour, outline_organs, sgrnet_inputs, target_mask
 from hyoid.training.cases import OPENKBP_ORGANS, CaseFiles, find_cases
 from hyoid.training.classification import (
@@ -45,7 +46,7 @@ def prepared_cases(
     priors: Path,
     *,
     organs: Sequence[ModelPackage],
-    tumours: Sequence[ModelPackage],
+    tumours: Sequence[ModelPackage | SimulatedLocaliser],
     cache: Path,
     on_progress: Progress = quiet,
 ) -> tuple[ReportCase, ...]:
@@ -60,7 +61,7 @@ def prepared_cases(
         Prepared cases are kept here, so that another run does not predict them again.
     organs : sequence of ModelPackage
         As `ReportModels.outlining`.
-    tumours : sequence of ModelPackage
+    tumours : sequence of ModelPackage or SimulatedLocaliser
         Case number i gets its heatmap from number i modulo their count: give those trained without these cases.
     cache : Path
         Compiled graphs.
@@ -81,7 +82,8 @@ def prepared_cases(
     cases = []
     for number, case in enumerate(files):
         tumour = tumours[number % len(tumours)]
-        key = hashlib.sha256(f"{made_from}{tumour.manifest.sha256}".encode()).hexdigest()[:12]
+        localiser = tumour.identity if isinstance(tumour, SimulatedLocaliser) else tumour.manifest.sha256
+        key = hashlib.sha256(f"{made_from}{localiser}".encode()).hexdigest()[:12]
         kept = priors / f"{case.name}-{key}.npz"
         cases.append(_from_disk(case, recipe, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
         on_progress("priors", number + 1, len(files), "")
@@ -139,14 +141,17 @@ def _prepared(
     case: CaseFiles,
     recipe: ClassificationRecipe,
     organs: Sequence[ModelPackage],
-    tumour: ModelPackage,
+    tumour: ModelPackage | SimulatedLocaliser,
     machine: Machine,
     kept: Path,
 ) -> ReportCase:
     """Predict the priors of one case and keep them."""
     ct = to_canonical(read_image(case.ct, Quantity.HU))
     organ_map = outline_organs(ct, organs, machine).labels
-    logits, _ = localise_tumour(ct, tumour, machine)
+    if isinstance(tumour, SimulatedLocaliser):
+        logits = tumour.logits(case, ct)
+    else:
+        logits, _ = localise_tumour(ct, tumour, machine)
     constants = recipe.model_dump()
     # Both kinds of heatmap, so that recipes that differ in nothing else share what was predicted.
     gaussian, probability = (

@@ -203,10 +203,10 @@ def _target(files: CaseFiles, kind: TargetKind, margin_mm: float) -> Volume | No
         return None
     source = to_canonical(read_labels(files.target))
     primary = (source.array == _PRIMARY).astype(np.uint8)
-    return source.with_array(primary if kind == "primary" else _boxed(primary))
+    return source.with_array(primary if kind == "primary" else boxed(primary))
 
 
-def _boxed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def boxed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Axis-aligned box around every component."""
     boxed = np.zeros_like(mask)
     components, _ = ndimage.label(mask, np.ones((3, 3, 3)))
