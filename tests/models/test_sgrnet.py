@@ -139,3 +139,12 @@ def test_a_description_with_a_wrong_key_is_refused():
         build_network({"kind": "sgrnet", "colour": "red"})
     with pytest.raises(ValueError, match="no network kind 'transformer'"):
         build_network({"kind": "transformer"})
+
+
+@pytest.mark.parametrize("backbone", ["densenet121", "efficientnet-b0"])
+def test_ct_alone_begins_near_even_odds(backbone):
+    torch.manual_seed(0)
+    network = build_sgrnet(SGRNetShape("ct_only", backbone, 5, 28)).train()
+    with torch.no_grad():
+        logits = network(torch.randn(2, 1, 40, 32, 32), torch.zeros(2), torch.zeros(2))
+    assert logits.abs().max() < 3

@@ -97,6 +97,8 @@ class CTOnly(nn.Module):
             self.backbone = EfficientNetBN(
                 "efficientnet-b0", pretrained=False, spatial_dims=3, in_channels=1, num_classes=shape.outputs
             )
+            # MONAI draws this layer from +-1/sqrt(outputs): logits begin at +-7, and a short training never comes back.
+            self.backbone._fc.reset_parameters()
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
         """Logits (B, N) of (B, 1, D, H, W)."""
