@@ -325,8 +325,8 @@ def ranking_rows(table: dict[str, dict[str, Any]], gain: dict[str, Any]) -> str:
         ]
         rows.append(f"\nDifference of the mean, paired by patient: against {', against '.join(told)}.")
     rows.append(
-        "\nAverage precision. CT only: DenseNet121 without priors, on the same patients for as many steps. Plain "
-        "overlap: share of the predicted organ that the predicted target covers, no classifier."
+        "\nAverage precision. CT only: DenseNet121 without priors, on the same patients for at least as many steps. "
+        "Plain overlap: share of the predicted organ that the predicted target covers, no classifier."
     )
     return "\n".join(rows)
 
