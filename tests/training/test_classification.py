@@ -35,14 +35,17 @@ def cases(n=40, shape=(8, 8, 8)):
     return made
 
 
+def inputs_of(patient):
+    return [torch.from_numpy(a.astype(np.float32))[None, None] for a in (patient.ct, patient.organs, patient.heatmap)]
+
+
 def test_organ_pooling_begins_at_the_regression_of_the_labels_on_what_it_reads_off():
     pooling = OrganPooling(4, [labels_of_field(name) for name in FIELDS]).eval()
     chosen = cases()
     begin_at_rule(pooling, chosen)
     features = torch.rand(1, 4, 2, 2, 2)
     with torch.no_grad():
-        views = [[torch.from_numpy(a.astype(np.float32))[None, None] for a in (c.organs, c.heatmap)] for c in chosen]
-        promised = torch.cat([pooling(features, *view) for view in views]).sigmoid().numpy()
+        promised = torch.cat([pooling(features, *inputs_of(c)[1:]) for c in chosen]).sigmoid().numpy()
     truth = np.stack([c.target for c in chosen])
     assert pooling.rule_weight.min() > 0.3
     # A regression with an intercept promises as many as there are; the weak pull to the middle moves that a little.
@@ -64,10 +67,6 @@ def network_and_patients():
         patients.append(ReportCase(f"c{k}", ct, organs, heat, np.zeros(5, np.float32), np.zeros(5, np.float32)))
     torch.manual_seed(0)
     return build_network(network_description(recipe)), patients
-
-
-def inputs_of(patient):
-    return [torch.from_numpy(a.astype(np.float32))[None, None] for a in (patient.ct, patient.organs, patient.heatmap)]
 
 
 def test_a_classifier_starts_on_features_of_one_scale_and_says_the_same_of_everybody():

@@ -82,7 +82,7 @@ def prepared_cases(
     cases = []
     for number, case in enumerate(files):
         tumour = tumours[number % len(tumours)]
-        localiser = tumour.identity if isinstance(tumour, SimulatedLocaliser) else tumour.manifest.sha256
+        localiser = repr(tumour) if isinstance(tumour, SimulatedLocaliser) else tumour.manifest.sha256
         key = hashlib.sha256(f"{made_from}{localiser}".encode()).hexdigest()[:12]
         kept = priors / f"{case.name}-{key}.npz"
         cases.append(_from_disk(case, recipe, kept) or _prepared(case, recipe, organs, tumour, machine, kept))

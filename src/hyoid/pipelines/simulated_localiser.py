@@ -39,11 +39,6 @@ class SimulatedLocaliser:
 
     LOGIT = 4.0  # inside; outside as much below zero: probabilities of 0.98 and 0.02
 
-    @property
-    def identity(self) -> str:
-        """Differs where the maps differ."""
-        return repr(self)
-
     def logits(self, case: CaseFiles, ct: Volume) -> Logits:
         """Map of a virtual patient, the same at every call.
 

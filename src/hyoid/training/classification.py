@@ -200,7 +200,7 @@ def begin_standardised(network: nn.Module, cases: Sequence[ReportCase], batch: i
     watch = network.classifier.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
     with torch.no_grad():
         for case in cases:
-            network(*_views([case]))
+            _logits(network, [case])
         watch.remove()
         features = torch.cat(pooled)
         deviation = features.std(dim=0, correction=0)
@@ -227,7 +227,6 @@ def settle_normalisation(network: nn.Module, cases: Sequence[ReportCase], batch:
     batches = [cases[k : k + batch] for k in range(0, len(cases) - batch + 1, batch)]
     if not norms or not batches:
         return
-    place = next(network.parameters()).device
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -235,10 +234,16 @@ def settle_normalisation(network: nn.Module, cases: Sequence[ReportCase], batch:
         norm.train()
     with torch.no_grad():
         for chosen in batches:
-            network(*(view.to(place) for view in _views(chosen)))
+            _logits(network, chosen)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()
+
+
+def _logits(network: nn.Module, cases: Sequence[ReportCase]) -> Tensor:
+    """What a network answers of cases together, (B, N), on the device where it is."""
+    place = next(network.parameters()).device
+    return network(*(view.to(place) for view in _views(cases)))
 
 
 def _views(cases: Sequence[ReportCase]) -> tuple[Tensor, Tensor, Tensor]:
@@ -325,6 +330,7 @@ def learn(
     stop = StopOnScore(score, every=rule.every_epochs, patience=rule.patience, journal=out / "validation.jsonl")
     fit(module, recipe, out, device=device, on_progress=on_progress, callbacks=[stop])
     stop.restore(module)
+    settle_normalisation(module.average.module, learned, recipe.optimiser.batch)
     return module
 
 
@@ -378,10 +384,6 @@ def predict_classification(module: ClassificationTraining, cases: Sequence[Repor
     """Probabilities of cases, shape (n, N), by the averaged weights of a training."""
     network = module.average.module
     network.eval()
-    place = next(network.parameters()).device
-    rows = []
     with torch.inference_mode():
-        for case in cases:
-            views = (view.to(place) for view in _views([case]))
-            rows.append(torch.sigmoid(network(*views))[0].double().cpu().numpy())
+        rows = [torch.sigmoid(_logits(network, [case]))[0].double().cpu().numpy() for case in cases]
     return np.stack(rows)
