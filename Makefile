@@ -47,7 +47,8 @@ WORK ?= work
 
 VALIDATION = $(DATA)/validation
 MEASURE = $(BIN)/python scripts/measure_models.py
-PRIORS = --priors $(WORK)/priors --organs $(WORK)/organs/package --organs $(WORK)/neck/package --tumour $(WORK)/tumour-0/package --tumour $(WORK)/tumour-1/package
+OUTLINES = --priors $(WORK)/priors --organs $(WORK)/organs/package --organs $(WORK)/neck/package
+PRIORS = $(OUTLINES) --tumour $(WORK)/tumour-0/package --tumour $(WORK)/tumour-1/package
 
 weights: $(VENV)/.installed-test
 	$(BIN)/hyoid train organs --data $(DATA)/train --out $(WORK)/organs
@@ -63,9 +64,15 @@ weights: $(VENV)/.installed-test
 	for fold in 0 1 2 3 4; do $(BIN)/hyoid train sgrnet --preset organ_pooling --fold $$fold --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-fold-$$fold || exit 1; done
 	$(BIN)/hyoid calibrate $(WORK)/sgrnet/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-fold-$(k)/held_out.json) --out $(WORK)/calibration
 	$(MEASURE) sgrnet $(WORK) $(VALIDATION) --figure docs/sgrnet-reliability.svg
+	$(BIN)/hyoid phantom --n 300 --seed 11 --spacing 3,4,4 --out $(WORK)/virtual-template
+	$(BIN)/hyoid phantom --n 60 --seed 12 --spacing 3,4,4 --out $(WORK)/virtual-template-held-out
+	$(BIN)/hyoid train sgrnet --preset template --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template
+	for fold in 0 1 2 3 4; do $(BIN)/hyoid train sgrnet --preset template --fold $$fold --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template-$$fold || exit 1; done
+	$(BIN)/hyoid calibrate $(WORK)/sgrnet-template/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --out $(WORK)/calibration-template
+	$(MEASURE) template $(WORK) $(VALIDATION) --figure docs/sgrnet-template-reliability.svg
 	$(BIN)/hyoid train isrg --data $(WORK)/virtual --out $(WORK)/isrg
 	$(BIN)/python scripts/measure_clicks.py $(WORK)/isrg/package --virtual $(WORK)/virtual-held-out --real $(DATA)/../lesions
-	for name in organs neck tumour sgrnet isrg; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
+	for name in organs neck tumour sgrnet sgrnet-template isrg; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
 
 # The PET/CT system's default networks, from virtual patients of centres a-d, measured on centres e and f.
 petct-weights: $(VENV)/.installed-test

@@ -3,11 +3,12 @@
     python scripts/measure_models.py organs WORK VALIDATION
     python scripts/measure_models.py tumour WORK VALIDATION
     python scripts/measure_models.py sgrnet WORK VALIDATION [--figure FILE.svg] [--against PACKAGE]
+    python scripts/measure_models.py template WORK VALIDATION [--figure FILE.svg]
 
 WORK is the folder of `make weights`, VALIDATION `../shared/data/openkbp/validation`. `organs` measures the packages
 `organs` and `neck` together, as they are used, and before SGRNet is trained: a structure that was not learned is taken
-from the package here, and SGRNet must see the organ maps it will meet in use. `sgrnet` comes after `hyoid calibrate`,
-which puts temperatures, thresholds and bands of doubt into the manifest.
+from the package here, and SGRNet must see the organ maps it will meet in use. `sgrnet` and `template` come after
+`hyoid calibrate`, which puts temperatures, thresholds and bands of doubt into the manifest.
 """
 
 from __future__ import annotations
@@ -23,12 +24,21 @@ import numpy as np
 
 from hyoid.anatomy.involvement import words_of_field
 from hyoid.anatomy.structures import BY_NAME
-from hyoid.interfaces.installed import OUTLINING
+from hyoid.interfaces.installed import OUTLINING, TEMPLATE, load_model
 from hyoid.interfaces.places import cache_folder
 from hyoid.io.model_package import CARD, Manifest, ModelPackage, read_manifest, read_package, write_manifest
 from hyoid.metrics.calibration import reliability
+from hyoid.metrics.ranking import average_precision
 from hyoid.pipelines import measurement
-from hyoid.pipelines.sgrnet_calibration import BINS, EVERY_FIELD, before_and_after, calibration_rows, uncalibrated
+from hyoid.pipelines.sgrnet_calibration import (
+    BINS,
+    EVERY_FIELD,
+    HELD_OUT,
+    before_and_after,
+    calibration_rows,
+    read_held_out,
+    uncalibrated,
+)
 from hyoid.pipelines.structured_report import Machine, ReportModels, localise_tumour, outline_organs, target_mask
 from hyoid.report.reliability import Reliability, reliability_svg
 from hyoid.training.involvement import UNKNOWN
@@ -36,8 +46,10 @@ from hyoid.training.involvement import UNKNOWN
 BF16_CASES = 4
 SEED = 0
 LOWEST_DICE = 0.3  # below it a structure counts as not learned
+LOWEST_PRECISION = 0.5  # average precision out of fold; below it a sub-site counts as not learned
 MIN_VOLUME_ML = 1.0  # of a part of the predicted target, as in the recipe of SGRNet
 MACHINE = Machine("cpu", cache_folder(), "f32")
+BALLS = ("larynx", "mandible", "parotid_left", "parotid_right", "brainstem")
 # Bars of ../shared/data/README.md: a 2.7 M-parameter U-Net at 4 mm, 30 minutes on two CPU cores.
 BAR = {
     "mandible": 0.790,
@@ -73,8 +85,19 @@ LIMITS = {
         "Heatmaps of training patients came from localisers trained on the other half of them, those in use from one "
         "trained on all: a little better.",
     ),
+    "sgrnet-template": (
+        "No label of a real patient was to be had for these lines: on real scans only gross errors of place could be "
+        "seen.",
+        "It answers from where an outlined tumour lies among outlined organs and never looks at the CT. It cannot see "
+        "that a muscle is infiltrated or a cartilage is destroyed.",
+        "Virtual sub-sites have sharp borders, those of radiologists do not; neighbouring lines of the larynx are told "
+        "apart by millimetres.",
+        "It needs an outline of the primary tumour. Of the predicted high-dose target (median in planning CTs 290 ml, "
+        "of virtual primaries 3.5 ml) it is not asked.",
+    ),
 }
 _DATA = "../shared/data/openkbp/train"
+_TEMPLATE_ORGANS = "--organs work/organs/package --organs work/neck/package --priors work/priors"
 COMMANDS = {
     "organs": f"hyoid train organs --data {_DATA} --out work/organs",
     "neck": f"""hyoid phantom --n 100 --seed 1 --spacing 3,4,4 --out work/virtual
@@ -87,6 +110,15 @@ done
 priors="--organs work/organs/package --organs work/neck/package --tumour work/tumour-0/package"
 priors="$priors --tumour work/tumour-1/package --priors work/priors"
 hyoid train sgrnet PRESET--data {_DATA} $priors --out work/sgrnet""",
+    "sgrnet-template": f"""hyoid phantom --n 300 --seed 11 --spacing 3,4,4 --out work/virtual-template
+priors="{_TEMPLATE_ORGANS}"
+hyoid train sgrnet --preset template --data work/virtual-template $priors --out work/sgrnet-template
+for fold in 0 1 2 3 4; do
+    hyoid train sgrnet --preset template --fold $fold --data work/virtual-template $priors \\
+        --out work/sgrnet-template-$fold
+done
+hyoid calibrate work/sgrnet-template/package --out work/calibration-template \\
+    $(for fold in 0 1 2 3 4; do echo --held-out work/sgrnet-template-$fold/held_out.json; done)""",
     "calibrated": f"""for fold in 0 1 2 3 4; do
     hyoid train sgrnet PRESET--fold $fold --data {_DATA} $priors --out work/sgrnet-fold-$fold
 done
@@ -98,13 +130,14 @@ hyoid calibrate work/sgrnet/package --out work/calibration \\
 def main() -> None:
     """Measure, save, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", choices=("organs", "tumour", "sgrnet"))
+    parser.add_argument("model", choices=("organs", "tumour", "sgrnet", "template"))
     parser.add_argument("work", type=Path)
     parser.add_argument("validation", type=Path)
-    parser.add_argument("--figure", type=Path, help="sgrnet: write the reliability diagram of these patients here")
+    parser.add_argument("--figure", type=Path, help="Write the reliability diagram of these patients here")
     parser.add_argument("--against", type=Path, help="sgrnet: package of an earlier model, for a paired difference")
     arguments = parser.parse_args()
-    measured = {"organs": organs, "tumour": tumour, "sgrnet": sgrnet}[arguments.model](arguments)
+    measure = {"organs": organs, "tumour": tumour, "sgrnet": sgrnet, "template": template}[arguments.model]
+    measured = measure(arguments)
     for name, found in measured.items():
         folder = package_of(arguments.work, name)
         manifest = read_manifest(folder).model_copy(update=found)
@@ -179,7 +212,7 @@ def sgrnet(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         read_package(package_of(arguments.work, name)) for name in (*OUTLINING, "tumour", "sgrnet", "sgrnet-ct-only")
     )
     manifest = package.manifest
-    models = ReportModels(organs, neck, tumour, package)
+    models = ReportModels(organs, neck, tumour, package, load_model(TEMPLATE))
     others = {"ct_only": ct_only}
     if arguments.against is not None:
         others["before"] = read_package(arguments.against)
@@ -189,29 +222,59 @@ def sgrnet(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         "data": data_words(rows),
         "average_precision": measurement.ranking_table(rows, fields, np.random.default_rng(SEED)),
     }
-    virtual = [name for name in manifest.preprocessing.get("virtual_only", ()) if name in manifest.supported]
-    if virtual:
-        there = measurement.measure_involvement(arguments.work / "virtual-held-out", models, {}, MACHINE, tell)
-        table = measurement.ranking_table(there, manifest.supported, np.random.default_rng(SEED))
-        metrics |= {"virtual_n": len(there), "average_precision_virtual": {name: table[name] for name in virtual}}
     for scorer in (*others, "overlap"):
         gain = measurement.paired_gain(rows, "sgrnet", scorer, np.random.default_rng(SEED))
         metrics.setdefault("gain", {})[scorer] = gain
-    if "calibration_held_out" in manifest.metrics:
-        metrics["calibration_held_out"] = manifest.metrics["calibration_held_out"]
+    return {"sgrnet": {"metrics": metrics | calibration(manifest, fields, rows, "sgrnet", arguments.figure)}}
+
+
+def template(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What is delivered, average precision and calibration on virtual patients, and balls placed in real anatomy."""
+    organs, neck, package = (read_package(package_of(arguments.work, name)) for name in (*OUTLINING, TEMPLATE))
+    answers = read_held_out(sorted(arguments.work.glob(f"{TEMPLATE}-?/{HELD_OUT}")), package.manifest)
+    precision = {
+        name: average_precision(answers.truth[:, k], answers.scores[:, k]) for k, name in enumerate(answers.fields)
+    }
+    learned = [name for name in package.manifest.supported if (precision[name] or 0) >= LOWEST_PRECISION]
+    package = only(package, learned)
+    manifest, rng = package.manifest, np.random.default_rng(SEED)
+    rows = measurement.measure_outlined(
+        arguments.work / "virtual-template-held-out", (organs, neck), package, MACHINE, tell
+    )
+    balls = measurement.measure_balls(arguments.validation, (organs, neck), package, BALLS, MACHINE, tell)
+    metrics: dict[str, Any] = {
+        "data": f"{len(rows)} virtual patients; no training used them",
+        "average_precision_held_out": {name: round(precision[name] or 0.0, 3) for name in manifest.labels},
+        "average_precision": measurement.ranking_table(rows, manifest.supported, rng),
+        "gain": {"overlap": measurement.paired_gain(rows, "template", "overlap", rng)},
+        "balls": measurement.region_table(balls),
+    }
+    found = metrics | calibration(manifest, manifest.supported, rows, "template", arguments.figure)
+    return {manifest.name: {"metrics": found, "supported": manifest.supported}}
+
+
+def calibration(
+    manifest: Manifest,
+    fields: Sequence[str],
+    rows: Sequence[measurement.InvolvementScores],
+    scorer: str,
+    figure: Path | None,
+) -> dict[str, Any]:
+    """What the probabilities are worth out of fold (as `hyoid calibrate` found it) and on these patients."""
+    metrics = {name: manifest.metrics[name] for name in ("calibration_held_out",) if name in manifest.metrics}
     truth = np.stack([row.truth for row in rows])
-    after = np.stack([row.scores["sgrnet"] for row in rows])
+    after = np.stack([row.scores[scorer] for row in rows])
     before = uncalibrated(after, fields, manifest.temperatures)
     metrics["calibration"] = before_and_after(fields, truth, before, after, np.random.default_rng(SEED))
-    if arguments.figure is not None:
+    if figure is not None:
         known = truth != UNKNOWN
         panels = [("Uncalibrated", before)] + ([("Calibrated", after)] if manifest.temperatures else [])
         drawn = [
             Reliability(f"{words} ({known.sum()} answers)", reliability(truth[known], s[known], n_bins=BINS))
             for words, s in panels
         ]
-        arguments.figure.write_text(reliability_svg(drawn), encoding="utf-8")
-    return {"sgrnet": {"metrics": metrics}}
+        figure.write_text(reliability_svg(drawn), encoding="utf-8")
+    return metrics
 
 
 def tell(done: int, total: int) -> None:
@@ -239,8 +302,8 @@ def card(manifest: Manifest) -> str:
         parts.append(dice_rows(manifest.metrics["dice"]))
     if "average_precision" in manifest.metrics:
         parts.append(ranking_rows(manifest.metrics["average_precision"], manifest.metrics.get("gain", {})))
-    if "average_precision_virtual" in manifest.metrics:
-        parts += virtual_parts(manifest.metrics)
+    if "balls" in manifest.metrics:
+        parts.append(ball_rows(manifest.metrics["balls"]))
     if manifest.task == "classification":
         parts += calibration_parts(manifest)
     if "transfer" in manifest.metrics:
@@ -248,7 +311,12 @@ def card(manifest: Manifest) -> str:
     unlearned = [n for n in manifest.labels if n not in manifest.supported]
     if unlearned:
         answers = manifest.task == "classification"
-        why = "Too few examples, so never answered" if answers else "Not learned well enough, so never outlined"
+        why = "Not learned well enough, so never outlined"
+        if answers:
+            why = "Too few examples"
+            if "average_precision_held_out" in manifest.metrics:
+                why += f", or an average precision below {LOWEST_PRECISION} out of fold"
+            why += ", so never answered"
         parts.append(f"{why}: {', '.join(words_of_field(n) for n in unlearned)}.")
     if manifest.bf16_agreement:
         lowest = min(manifest.bf16_agreement, key=lambda n: manifest.bf16_agreement[n])
@@ -269,7 +337,7 @@ def card(manifest: Manifest) -> str:
 def commands(manifest: Manifest) -> str:
     """How the package was made, as commands."""
     words = COMMANDS[manifest.name]
-    if manifest.temperatures:
+    if manifest.temperatures and manifest.name == "sgrnet":
         words += "\n" + COMMANDS["calibrated"]
     pools = manifest.network.get("variant") == "organ_pooling"
     return words.replace("PRESET", "--preset organ_pooling " if pools else "")
@@ -305,43 +373,61 @@ def transfer_rows(metrics: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
+SCORERS = {
+    "sgrnet": "this network",
+    "template": "this network",
+    "ct_only": "CT only",
+    "overlap": "plain overlap",
+}
+"""Columns of the table of average precision, in their order."""
+
+
 def ranking_rows(table: dict[str, dict[str, Any]], gain: dict[str, Any]) -> str:
     """Markdown rows of average precision."""
-    rows = ["| label | n | prevalence | this network | CT only | plain overlap |", "|---|---|---|---|---|---|"]
+    columns = {name: words for name, words in SCORERS.items() if name in table["mean"]}
+    rows = [
+        f"| label | n | prevalence | {' | '.join(columns.values())} |",
+        "|---|---|---" + "|---" * len(columns) + "|",
+    ]
     for name, row in table.items():
         words = "**mean**" if name == "mean" else words_of_field(name)
         values = []
-        for scorer in ("sgrnet", "ct_only", "overlap"):
+        for scorer in columns:
             interval = row.get(f"{scorer}_interval")
             tail = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
             values.append(("-" if row[scorer] is None else f"{row[scorer]:.3f}") + tail)
         rows.append(f"| {words} | {row['n']} | {row['prevalence']:.2f} | {' | '.join(values)} |")
     if gain:
-        words = {"ct_only": "CT only", "before": "the default network before this one", "overlap": "plain overlap"}
+        words = SCORERS | {"before": "the default network before this one"}
         told = [
             f"{words[name]} {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
             for name, row in gain.items()
-            if name in words and row is not None
+            if row is not None
         ]
         rows.append(f"\nDifference of the mean, paired by patient: against {', against '.join(told)}.")
-    rows.append(
-        "\nAverage precision. CT only: DenseNet121 without priors, on the same patients for at least as many steps. "
-        "Plain overlap: share of the predicted organ that the predicted target covers, no classifier."
-    )
+    said = ["\nAverage precision."]
+    if "ct_only" in columns:
+        said.append("CT only: DenseNet121 without priors, on the same patients for at least as many steps.")
+    outline = "outlined primary" if "template" in columns else "predicted target"
+    said.append(f"Plain overlap: share of the predicted organ that the {outline} covers, no classifier.")
+    rows.append(" ".join(said))
     return "\n".join(rows)
 
 
-def virtual_parts(metrics: dict[str, Any]) -> list[str]:
-    """Markdown: fields that virtual patients alone teach, measured on virtual patients."""
-    rows = ["| label | n | prevalence | this network | plain overlap |", "|---|---|---|---|---|"]
-    for name, row in metrics["average_precision_virtual"].items():
-        values = ["undefined" if row[key] is None else f"{row[key]:.3f}" for key in ("sgrnet", "overlap")]
-        rows.append(f"| {words_of_field(name)} | {row['n']} | {row['prevalence']:.2f} | {' | '.join(values)} |")
-    return [
-        f"Taught by virtual patients only, and measured on {metrics['virtual_n']} virtual patients training did not "
-        "see, which says nothing certain of real ones (average precision):",
-        "\n".join(rows),
+def ball_rows(table: dict[str, dict[str, Any]]) -> str:
+    """Markdown: what was answered about balls in real anatomy."""
+    regions = list(next(iter(table.values()))["yes"])
+    rows = [
+        "Real scans have no label for these lines. What could be checked is the place: a ball of 10 mm radius in the "
+        "middle of a real contour, given as the outline of a primary. Share of patients of OpenKBP's validation split "
+        "with at least one line answered yes, by heading of the template:\n",
+        f"| ball in | n | {' | '.join(regions)} |",
+        "|---|---" + "|---" * len(regions) + "|",
     ]
+    for organ, row in table.items():
+        shares = " | ".join(f"{row['yes'][region]:.2f}" for region in regions)
+        rows.append(f"| {BY_NAME[organ].words} | {row['n']} | {shares} |")
+    return "\n".join(rows)
 
 
 def calibration_parts(manifest: Manifest) -> list[str]:
@@ -361,8 +447,9 @@ def calibration_parts(manifest: Manifest) -> list[str]:
     held_out = manifest.metrics["calibration_held_out"]
     return [
         "### Probabilities",
-        "Temperature, threshold (best F1) and band of doubt (a fifth of the patients) were fitted on out-of-fold "
-        "predictions of the training patients. The last column promises everybody the share of positives.",
+        "Temperature, threshold (best F1) and band of doubt (a fifth of the patients where half are positive, fewer "
+        "where most are clear) were fitted on out-of-fold predictions of the training patients. The last column "
+        "promises everybody the share of positives.",
         calibration_rows(manifest, held_out["table"], held_out["data"]),
         calibration_rows(manifest, here, f"{manifest.metrics['data']}; they chose nothing."),
     ]

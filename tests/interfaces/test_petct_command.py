@@ -8,14 +8,18 @@ from scipy import ndimage
 from typer.testing import CliRunner
 
 from hyoid.errors import MissingTagError, UsageError
+from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import grid_with_spacing, resample
 from hyoid.inference.runtime import Runtime
 from hyoid.interfaces import petct_command
 from hyoid.interfaces.cli import app
+from hyoid.interfaces.installed import OUTLINING
 from hyoid.io.dicom_pet import write_petct_study
 from hyoid.io.files import read_labels
 from hyoid.io.model_package import Manifest, ModelPackage
-from hyoid.pipelines import petct
+from hyoid.pipelines import petct, petct_report
+from hyoid.pipelines.structured_report import Classified, OrganOutlines
+from hyoid.report.scene import Involvement
 from hyoid.volume import Quantity, Volume
 
 RUN = CliRunner()
@@ -27,6 +31,8 @@ REGION = {"margin_mm": 10, "box_mm": 144, "min_volume_ml": 0.1, "interpolation":
 def package(name, stage):
     head = stage == "head"
     labels = ("background", "head") if head else ("background", "gtvp", "gtvn")
+    if name in OUTLINING:
+        labels = ("background", "larynx")
     rule = INPUT | {"channels": ["ct"] if head else ["ct", "pet"], "zscore": False}
     manifest = Manifest(
         name=name, version="1", words="", task="segmentation", network={"kind": "rule"}, labels=labels,
@@ -54,7 +60,7 @@ def rules(monkeypatch):
 
     monkeypatch.setattr(petct, "load_runtime", load)
     stages = {"petct-head": "head", "petct-coarse": "coarse"}
-    monkeypatch.setattr(petct_command, "load_model", lambda name: package(name, stages[name]))
+    monkeypatch.setattr(petct_command, "load_model", lambda name: package(name, stages.get(name, "fine")))
     monkeypatch.setattr(petct_command, "load_models", lambda names: [package(n, "fine") for n in names])
 
 
@@ -113,6 +119,29 @@ def test_ct_alone_is_stated(study, rules, tmp_path):
     report = json.loads((out / "report.json").read_text())
     assert any(words.startswith("No PET") for words in report["warnings"])
     assert report["empty"] and report["study"]["modality"] == "CT"
+
+
+def test_sub_sites_are_asked_about_the_primary_that_was_found(patient, study, rules, monkeypatch, tmp_path):
+    asked = []
+
+    def outlined(ct, packages, machine, on_progress):
+        organs = Volume(to_canonical(patient.organs).array, ct.geometry, Quantity.LABEL)
+        return OrganOutlines(organs, {package.manifest.name: "f32" for package in packages}, ())
+
+    def classified(ct, organs, lesions, package, machine, on_progress):
+        asked.append(int((lesions.array == 1).sum()))
+        return Classified({"tonsil": Involvement(0.9, 0.5, "overlap", None, "virtual patients only")}, None, "f32")
+
+    monkeypatch.setattr(petct_report, "outline_organs", outlined)
+    monkeypatch.setattr(petct_report, "classify_outlined", classified)
+    out = tmp_path / "out"
+    result = RUN.invoke(app, ["petct", str(study), "--out", str(out), "--json", *TWO], catch_exceptions=False)
+    assert result.exit_code == 0, result.stdout[-500:]
+    report = json.loads((out / "report.json").read_text())
+    tonsil = next(line for line in report["lines"] if line["key"] == "tonsil")
+    assert tonsil["value"] == "Predicted: overlap"
+    assert asked == [int((read_labels(out / "targets.nii.gz").array == 1).sum())]
+    assert "sgrnet-template" in json.loads((out / "run.json").read_text())["models"]
 
 
 def test_a_pet_without_dose_leaves_nothing_behind(study, rules, tmp_path):

@@ -101,7 +101,8 @@ def test_organ_pooling_looks_at_its_organ_and_its_surroundings_only():
 @pytest.mark.parametrize("variant", ATTENDING)
 def test_the_explained_network_says_the_same_and_where_it_looked(variant):
     labels = {"field_labels": ((1,), (2,), (3,))} if variant == "organ_pooling" else {}
-    description = {"kind": "sgrnet", "variant": variant, "backbone": "efficientnet-b0", "outputs": 3}
+    backbone = "none" if variant == "sub_sites" else "efficientnet-b0"
+    description = {"kind": "sgrnet", "variant": variant, "backbone": backbone, "outputs": 3}
     description |= {"organ_labels": 4, "channels": 8} | labels
     plain = build_network(description).eval()
     explained = build_network(description | {"kind": "sgrnet_explained"}).eval()
@@ -112,6 +113,9 @@ def test_the_explained_network_says_the_same_and_where_it_looked(variant):
     if variant == "organ_pooling":
         assert attention.shape == (2, 3, 8, 8, 8)
         assert attention.sum(dim=(2, 3, 4)).flatten().tolist() == pytest.approx([1.0] * 6, abs=1e-5)
+    elif variant == "sub_sites":
+        assert attention.shape == (2, 3, 32, 32, 32)
+        assert 0 <= attention.min() <= attention.max() <= 1
     else:
         assert attention.shape == (2, 1, 8, 8, 8)
         assert attention.min() > 0
@@ -132,6 +136,12 @@ def test_organ_pooling_answers_without_the_organ_too():
 def test_organ_pooling_needs_an_organ_per_label():
     with pytest.raises(ValueError, match="2 outputs need as many organs, got 1"):
         pooling(((1,),))
+
+
+@pytest.mark.parametrize(("variant", "backbone"), [("sub_sites", "densenet121"), ("organ_add", "none")])
+def test_only_sub_sites_go_without_a_backbone(variant, backbone):
+    with pytest.raises(ValueError, match="does not go with backbone"):
+        SGRNetShape(variant, backbone, 1, 4)
 
 
 def test_a_description_with_a_wrong_key_is_refused():

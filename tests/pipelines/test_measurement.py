@@ -5,10 +5,12 @@ from sklearn.metrics import average_precision_score
 from hyoid.pipelines.measurement import (
     InvolvementScores,
     OutlineScores,
+    PlacedBall,
     dice,
     dice_table,
     paired_gain,
     ranking_table,
+    region_table,
     told_of,
     transfer_table,
 )
@@ -116,3 +118,18 @@ def test_a_scorer_that_does_not_answer_a_label_has_no_number_there():
     assert table["larynx"]["ct_only"] is not None
     assert table["mandible"]["ct_only"] is None
     assert table["mean"]["ct_only"] is None
+
+
+def test_balls_are_counted_by_organ_and_by_the_heading_that_was_answered():
+    balls = [
+        PlacedBall("a", "larynx", frozenset({"true_vocal_cords", "epiglottis"})),
+        PlacedBall("b", "larynx", frozenset({"epiglottis"})),
+        PlacedBall("a", "mandible", frozenset()),
+    ]
+    table = region_table(balls)
+    assert {organ: row["n"] for organ, row in table.items()} == {"larynx": 2, "mandible": 1}
+    assert {heading: share for heading, share in table["larynx"]["yes"].items() if share} == {
+        "Larynx": 1.0,
+        "Glottis": 0.5,
+    }
+    assert not any(table["mandible"]["yes"].values())

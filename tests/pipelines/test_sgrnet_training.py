@@ -109,30 +109,31 @@ def test_folds_together_calibrate_a_package(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_whole_template_learns_from_both_kinds_of_patients(tmp_path):
+def test_the_template_learns_lines_and_never_looks_at_the_ct(tmp_path):
     from hyoid.io.model_package import read_package
     from hyoid.models.build import build_network
 
     smoke, whole = load_recipe("sgrnet", "smoke"), load_recipe("sgrnet", "template")
-    small = {key: getattr(smoke, key) for key in ("grid", "backbone", "channels", "optimiser")}
+    small = {key: getattr(smoke, key) for key in ("grid", "channels", "optimiser")}
     recipe = whole.model_copy(update=small | {"least_examples": 1})
-    lip = whole.fields.index("lip")
     given = []
     for k, case in enumerate(report_cases(4)):
-        target = np.full(len(whole.fields), UNKNOWN, np.float32)
-        target[: len(FIELDS)] = case.target
-        if k < 2:  # a virtual patient
-            target[len(FIELDS) :] = 0
-            target[lip] = k
-        given.append(replace(case, target=target))
+        target = np.zeros(len(whole.fields), np.float32)
+        target[whole.fields.index("tonsil")] = k % 2
+        places = np.zeros(case.organs.shape, np.uint8)
+        places[8:16, 8:16, 8:16] = whole.fields.index("tonsil") + 1
+        given.append(replace(case, target=target, places=places))
     package = read_package(train_classification(recipe, given, tmp_path, device="cpu"))
     assert package.manifest.labels == whole.fields
-    assert package.manifest.supported == ("larynx", "lip")
-    assert "lip" in package.manifest.preprocessing["virtual_only"]
-    assert "larynx" not in package.manifest.preprocessing["virtual_only"]
-    build_network(package.manifest.network).load_state_dict(
-        {name: torch.from_numpy(a) for name, a in package.arrays().items()}
-    )
+    assert package.manifest.supported == ("tonsil",)
+    assert package.manifest.preprocessing["virtual_only"] == list(whole.fields)
+    assert package.manifest.preprocessing["heatmap"] == "outline"
+    network = build_network(package.manifest.network)
+    network.load_state_dict({name: torch.from_numpy(a) for name, a in package.arrays().items()})
+    views = torch.rand(2, 1, 1, 32, 32, 32)
+    organs, other_ct = torch.zeros(1, 1, 32, 32, 32), torch.rand(1, 1, 32, 32, 32)
+    network.eval()
+    assert torch.equal(network(views[0], organs, views[1]), network(other_ct, organs, views[1]))
 
 
 def test_fields_with_too_few_examples_are_not_delivered():

@@ -1,4 +1,4 @@
-"""Boxes around the true lesions of a virtual patient, displaced at random, the same at every call."""
+"""True lesions of a virtual patient, boxed or as they are, displaced at random, the same at every call."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from hyoid.errors import UsageError
 from hyoid.io.files import write_nifti
-from hyoid.pipelines.simulated_localiser import SimulatedLocaliser
+from hyoid.pipelines.simulated_localiser import SimulatedLocaliser, SimulatedReader
 from hyoid.training.cases import CaseFiles
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -55,6 +55,24 @@ def test_the_displacement_is_of_the_patient_and_has_the_spread_that_is_asked_for
     assert abs(np.mean(moved)) * 4 < 2.5
 
 
-def test_a_real_patient_is_refused(patient, ct):
+def test_the_reader_outlines_the_primary_alone(patient):
+    outline = SimulatedReader(0.0).outline(patient)
+    assert outline.geometry.same_grid(GEOMETRY)
+    assert int((outline.array == 1).sum()) == 6 * 8 + 6 - 1
+    assert outline.array.max() == 1
+
+
+def test_the_reader_moves_the_outline_as_a_whole_and_always_alike(patient):
+    reader, true = SimulatedReader(8.0), SimulatedReader(0.0).outline(patient).array
+    once = reader.outline(patient).array
+    assert np.array_equal(once, reader.outline(patient).array)
+    assert once.sum() == true.sum()
+    assert not np.array_equal(once, true)
+
+
+@pytest.mark.parametrize(
+    "simulate", [lambda p, ct: SimulatedLocaliser().logits(p, ct), lambda p, _: SimulatedReader().outline(p)]
+)
+def test_a_real_patient_is_refused(patient, ct, simulate):
     with pytest.raises(UsageError, match="no virtual patient"):
-        SimulatedLocaliser().logits(replace(patient, virtual=False), ct)
+        simulate(replace(patient, virtual=False), ct)

@@ -16,18 +16,22 @@ from hyoid.models.build import build_network
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
 from hyoid.pipelines.structured_report import (
     ATTENDING,
+    SUB_SITES,
     Machine,
     ReportModels,
     attention_maps,
+    classify_outlined,
     explaining,
     outline_organs,
     sgrnet_inputs,
     structured_report,
+    target_map,
 )
 from hyoid.volume import Geometry, Quantity, Volume
 
 ORGANS = ("mandible", "parotid_left", "larynx")
 NECK = ("tongue", "thyroid_cartilage", "larynx_air", "mandible")
+SUBSITES = ("oral_tongue", "epiglottis")
 
 
 def tiny_package(folder, name, task, labels, network, patch, preprocessing, bias=None):
@@ -71,6 +75,7 @@ def unet(outputs):
 def models(folder, organs_bias, tumour_bias, neck_bias=(-5.0,) * 4):
     windows = {"windows_hu": [[-160, 240]]}
     sgrnet = {"kind": "sgrnet", "variant": "organ_tumour_modulation", "backbone": "efficientnet-b0"}
+    template = {"kind": "sgrnet", "variant": "sub_sites", "backbone": "none"}
     constants = {
         "window_hu": [-250, 150],
         "values": "normalised",
@@ -93,6 +98,15 @@ def models(folder, organs_bias, tumour_bias, neck_bias=(-5.0,) * 4):
             sgrnet | {"outputs": 2, "organ_labels": 28, "channels": 8},
             tile,
             constants,
+        ),
+        tiny_package(
+            folder,
+            "sgrnet-template",
+            "classification",
+            SUBSITES,
+            template | {"outputs": 2, "organ_labels": 28, "channels": 8},
+            tile,
+            constants | {"heatmap": "outline", "virtual_only": list(SUBSITES)},
         ),
     )
 
@@ -133,17 +147,47 @@ def test_networks_alone_fill_location_and_involvement_but_no_nodes(patient, cach
         assert [s for s in seen if s[0] == stage][-1][1] == [s for s in seen if s[0] == stage][-1][2]
 
 
-def test_a_readers_masks_replace_tumour_network_and_classifier(patient, cache, tmp_path):
+def test_a_readers_masks_replace_tumour_network_and_sgrnet(patient, cache, tmp_path):
     reader = ReaderMasks(patient.lesions, ("label 1 -> GTVp", "label 2 -> GTVn"), ("Ring",))
     found = structured_report(
         study_of(patient), models(tmp_path, [5.0, 1.0, 0.0], [5.0]), Machine("cpu", cache), reader=reader
     )
-    assert {m.name for m in found.report.models} == {"organs", "neck"}
-    assert found.attention is None
+    assert {m.name for m in found.report.models} == {"organs", "neck", "sgrnet-template"}
+    for name in SUBSITES:
+        line = found.report.line(name)
+        no = line.value.startswith("Not predicted")
+        assert no == (found.attention is None or name not in found.attention.maps)
+        assert line.value.endswith("overlap of the tumour with the structure")
+        assert line.evidence[0].note.endswith("taught by virtual patients only")
     assert found.report.line("number_of_nodes").value.startswith("2")
     assert (found.labels.array == GTVP).sum() == (patient.lesions.array == 1).sum()
     assert (found.labels.array == GTVN).sum() == (patient.lesions.array == 2).sum()
     assert any("Ring" in w for w in found.report.warnings)
+    assert SUB_SITES in found.report.warnings
+
+
+def test_nodes_alone_involve_no_sub_site(patient, cache, tmp_path):
+    nodes = patient.lesions.with_array(np.where(patient.lesions.array == 2, 2, 0).astype(np.uint8))
+    made = models(tmp_path, [5.0, 1.0, 0.0], [5.0])
+    found = structured_report(
+        study_of(patient), made, Machine("cpu", cache), reader=ReaderMasks(nodes, ("label 2 -> GTVn",), ())
+    )
+    assert {m.name for m in found.report.models} == {"organs", "neck"}
+    assert found.report.line("oral_tongue").status == "Missing"
+
+
+def test_an_outline_far_from_every_organ_is_not_answered_for(patient, cache, tmp_path):
+    made = models(tmp_path, [5.0, 1.0, 0.0], [5.0])
+    organs = patient.organs.with_array(np.zeros_like(patient.organs.array))
+    organs.array[:3, 20:40, 20:40] = BY_NAME["mandible"].label
+    answered = {}
+    for name, slices in (("near", slice(2, 8)), ("far", slice(-6, None))):
+        lesions = np.zeros_like(patient.lesions.array)
+        lesions[slices, 25:35, 25:35] = 1
+        lesions = patient.lesions.with_array(lesions)
+        found = classify_outlined(patient.ct, organs, lesions, made.template, Machine("cpu", cache))
+        answered[name] = set(found.answers)
+    assert answered == {"near": set(SUBSITES), "far": set()}
 
 
 def test_networks_that_find_nothing_say_so(patient, cache, tmp_path):
@@ -195,7 +239,7 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap, spacin
     logits[0, d - 2 : d + 3, h - 2 : h + 3, w - 2 : w + 3] = 9
     constants = {"window_hu": (-250, 150), "heatmap": heatmap, "threshold": 0.5, "min_volume_ml": 1.0}
     constants |= {"sigma_per_extent": 0.25, "values": "normalised"}
-    target = Logits(logits, body.geometry, ("target_region",))
+    target = target_map(Logits(logits, body.geometry, ("target_region",)))
     ct, organs, heat, grid = sgrnet_inputs(patient.ct, patient.organs, target, (spacing,) * 3, (64, 64, 64), constants)
     peak = np.unravel_index(int(heat.argmax()), heat.shape)
     assert grid.spacing_mm == pytest.approx((spacing,) * 3)

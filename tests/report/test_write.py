@@ -180,9 +180,9 @@ def test_where_the_classifier_looked_stands_at_its_line_and_beside_the_masks(tmp
     looked = Volume(np.random.default_rng(0).random(coarse.shape, np.float32), coarse, Quantity.ATTENTION)
     attention = Attention({"lip": looked}, shared=False)
     page = Page(to_html(report, ct, labels, attention))
-    (picture,) = [image for image in page.images if "looked" in image["alt"]]
+    (picture,) = [image for image in page.images if "the map is highest" in image["alt"]]
     assert picture["alt"].startswith("Lip: attention for this field, slice ")
     assert picture["src"].startswith("data:image/jpeg;base64,")
-    assert not [image for image in Page(to_html(report, ct, labels)).images if "looked" in image["alt"]]
+    assert not [image for image in Page(to_html(report, ct, labels)).images if "the map is highest" in image["alt"]]
     written = write_report(tmp_path, report, ct, labels, attention)
     assert tmp_path / "attention" / "lip.nii.gz" in written

@@ -1,5 +1,7 @@
 """Where the training of SGRNet starts, and what its normalisation knows at the end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ import torch
 from hyoid.anatomy.involvement import labels_of_field
 from hyoid.models.build import build_network
 from hyoid.models.sgrnet import OrganPooling
+from hyoid.models.sub_sites import SubSites
 from hyoid.training.classification import (
     ReportCase,
+    begin_at_frequencies,
     begin_at_rule,
     begin_standardised,
     network_description,
@@ -51,6 +55,26 @@ def test_organ_pooling_begins_at_the_regression_of_the_labels_on_what_it_reads_o
     # A regression with an intercept promises as many as there are; the weak pull to the middle moves that a little.
     assert promised[:, 0].mean() == pytest.approx(truth[:, 0].mean(), abs=0.01)
     assert promised[:10, 1].mean() == pytest.approx(0.1, abs=0.03)
+    assert promised[truth[:, 0] == 1, 0].mean() > promised[truth[:, 0] == 0, 0].mean() + 0.1
+
+
+def test_sub_sites_begin_at_how_often_each_organ_is_each_of_them():
+    chosen = []
+    for case in cases():
+        places = np.zeros(case.organs.shape, np.uint8)
+        places[:2, 2:6, 2:6] = 1  # half of the larynx is the first sub-site; the second is beside every organ
+        places[:, 7, 7] = 2
+        chosen.append(replace(case, places=places))
+    network = SubSites(2, 28, embedding=3, channels=8).eval()
+    begin_at_frequencies(network, chosen)
+    with torch.no_grad():
+        place = network.place(network.drawn(inputs_of(chosen[0])[1]))[0]
+        promised = torch.cat([network(*inputs_of(c)) for c in chosen]).sigmoid().numpy()
+    assert place[0, 0, 3, 3].item() == pytest.approx(0.5, abs=0.01)
+    assert place[:, 5, 3, 3].max().item() < 1e-3  # the mandible is neither
+    assert place[1, 0, 0, 0].item() == pytest.approx(8 / (512 - 128), abs=1e-3)
+    truth = np.stack([c.target for c in chosen])
+    assert promised[:, 0].mean() == pytest.approx(truth[:, 0].mean(), abs=0.02)
     assert promised[truth[:, 0] == 1, 0].mean() > promised[truth[:, 0] == 0, 0].mean() + 0.1
 
 

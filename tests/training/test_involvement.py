@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 
 from hyoid.anatomy.structures import BY_NAME
+from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 from hyoid.errors import UsageError
 from hyoid.io.files import write_nifti
 from hyoid.training.cases import find_cases
-from hyoid.training.involvement import UNKNOWN, involvement_targets, known_fields, overlap_shares, virtual_only
+from hyoid.training.involvement import (
+    UNKNOWN,
+    involvement_targets,
+    known_fields,
+    overlap_shares,
+    true_places,
+    virtual_only,
+)
 from hyoid.volume import Geometry, Quantity, Volume
 
 GRID = Geometry.axial((20, 20, 40), (3, 4, 4))  # 0.048 ml a voxel
@@ -104,3 +112,16 @@ def test_a_field_that_nobody_knows_is_refused():
     known_fields(("lip", "mandible"))
     with pytest.raises(UsageError, match="no field 'nose'"):
         known_fields(("lip", "nose"))
+
+
+def test_a_line_lies_in_its_sub_sites_of_both_sides_or_else_in_its_organs(tmp_path):
+    case = patient(tmp_path, lesions())
+    with pytest.raises(UsageError, match=r"no subsites\.nii\.gz"):
+        true_places(case, ("tonsil",))
+    subsites = np.zeros(GRID.shape, np.uint8)
+    for x, name in enumerate(("tonsil_right", "tonsil_left", "soft_palate")):
+        subsites[0, 0, x] = SUBSITE_BY_NAME[name].label
+    write_nifti(Volume(subsites, GRID, Quantity.LABEL), case.ct.with_name("subsites.nii.gz"))
+    places = true_places(find_cases(tmp_path)[0], ("carotid_arteries_ijv", "tonsil")).array
+    assert places[0, 0].tolist() == [2, 2] + [0] * 38
+    assert (places == 1).sum() == 10 * 10 * 2

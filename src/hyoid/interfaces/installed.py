@@ -13,6 +13,7 @@ from hyoid.io.public_weights import PROVENANCE, Provenance, PublicModel, read_pr
 from hyoid.pipelines.structured_report import ReportModels
 
 OUTLINING = ("organs", "neck")  # packages that outline organs, the better founded one first
+TEMPLATE = "sgrnet-template"  # says which sub-sites an outlined tumour overlaps
 
 
 def packages() -> dict[str, Path]:
@@ -98,4 +99,4 @@ def nnunet_folder(name: str) -> tuple[Path, Provenance | None]:
 
 def report_models() -> ReportModels:
     """The networks of `hyoid report`; errors as of `load_model`."""
-    return ReportModels(*load_models((*OUTLINING, "tumour", "sgrnet")))
+    return ReportModels(*load_models((*OUTLINING, "tumour", "sgrnet", TEMPLATE)))

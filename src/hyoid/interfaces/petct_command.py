@@ -13,7 +13,7 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.interfaces.console import Teller
-from hyoid.interfaces.installed import OUTLINING, load_model, load_models
+from hyoid.interfaces.installed import OUTLINING, TEMPLATE, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.report_command import write_dicom
 from hyoid.interfaces.results import finish, run_record, scan_record
@@ -133,7 +133,8 @@ def run_petct(order: PetCtOrder, teller: Teller) -> PetCtReport:
         on_progress=lambda done, total: teller.progress("read", done, total),
     )
     outlining = load_models(OUTLINING) if order.organs else []
-    result = petct_report(study, order.models, outlining, machine, on_progress=teller.progress)
+    template = load_model(TEMPLATE) if order.organs else None
+    result = petct_report(study, order.models, outlining, machine, template=template, on_progress=teller.progress)
     with output_folder(order.out) as folder:
         teller.progress("write", 0, 2)
         write_report(folder, result.report, to_canonical(result.ct), to_canonical(result.labels))
@@ -142,7 +143,8 @@ def run_petct(order: PetCtOrder, teller: Teller) -> PetCtReport:
         write_nifti(result.targets.labels, folder / "targets.nii.gz")
         teller.progress("write", 2, 2)
         write_dicom(folder, study.ct, result.labels, teller)
-        used = told_apart((*order.models.all, *outlining))
+        asked = [] if template is None or template.manifest.name not in result.precisions else [template]
+        used = told_apart((*order.models.all, *outlining, *asked))
         record = run_record(
             result.report,
             used,

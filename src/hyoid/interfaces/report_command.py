@@ -134,7 +134,8 @@ def run_report(order: Order, teller: Teller) -> ReportResult:
         write_nifti(result.labels, folder / "masks.nii.gz")
         teller.progress("write", 2, 2)
         write_dicom(folder, study, result.labels, teller)
-        used = {name: package for name, package in vars(models).items() if name in result.precisions}
+        packages = {package.manifest.name: package for package in vars(models).values()}
+        used = {name: package for name, package in packages.items() if name in result.precisions}
         inputs = scan_record(study) | {"reader_masks": order.reader_masks is not None}
         record = run_record(result.report, used, result.precisions, inputs, machine, teller)
         (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")

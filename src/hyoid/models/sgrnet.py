@@ -1,7 +1,7 @@
 """SGRNet: CT features steered by an organ map and a tumour heatmap (Gupta et al., sections 4.3.1 to 4.3.4).
 
-One builder makes every row of the paper's Tables 1 and 2 for both backbones, and hyoid's own row, in which each label
-is read off its own organ; `variant` says how the priors enter.
+One builder makes every row of the paper's Tables 1 and 2 for both backbones, and hyoid's own two: each label read off
+its own organ, and sub-sites from the priors alone. `variant` says how the priors enter.
 """
 
 from __future__ import annotations
@@ -17,9 +17,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hyoid.models.ct_fm import CTFMClassifier
+from hyoid.models.sub_sites import ExplainedSubSites, SubSites
 
 Variant = Literal[
-    "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
+    "ct_only",
+    "organ_add",
+    "organ_modulation",
+    "organ_tumour_add",
+    "organ_tumour_modulation",
+    "organ_pooling",
+    "sub_sites",
 ]
 
 
@@ -32,9 +39,9 @@ class SGRNetShape:
     variant : str
         "ct_only" is the backbone with its own classifier (Table 1); the others differ in which priors enter (organs,
         or organs and tumour) and how (added, or modulating). "organ_pooling" is "organ_tumour_modulation" with
-        `OrganPooling` in place of global pooling and classifier.
-    backbone : {"densenet121", "efficientnet-b0", "ct-fm"}
-        The last only without priors.
+        `OrganPooling` in place of global pooling and classifier; "sub_sites" is `SubSites`, without CT.
+    backbone : {"densenet121", "efficientnet-b0", "ct-fm", "none"}
+        Of the CT. "ct-fm" only without priors, "none" with "sub_sites" and only there.
     outputs : int
         Labels N.
     organ_labels : int
@@ -48,7 +55,7 @@ class SGRNetShape:
     """
 
     variant: Variant
-    backbone: Literal["densenet121", "efficientnet-b0", "ct-fm"]
+    backbone: Literal["densenet121", "efficientnet-b0", "ct-fm", "none"]
     outputs: int
     organ_labels: int
     embedding: int = 8
@@ -60,10 +67,12 @@ class SGRNetShape:
             raise ValueError(f"{self.outputs} outputs need as many organs, got {len(self.field_labels)}.")
         if self.backbone == "ct-fm" and self.variant != "ct_only":
             raise ValueError("CT-FM has no row with priors.")
+        if (self.backbone == "none") != (self.variant == "sub_sites"):
+            raise ValueError(f"Variant {self.variant!r} does not go with backbone {self.backbone!r}.")
 
 
-ATTENDING: tuple[Variant, ...] = ("organ_modulation", "organ_tumour_modulation", "organ_pooling")
-"""Variants with a spatial attention; the others add or pool everything alike."""
+ATTENDING: tuple[Variant, ...] = ("organ_modulation", "organ_tumour_modulation", "organ_pooling", "sub_sites")
+"""Variants that say where they looked; the others add or pool everything alike."""
 
 
 def build_explained_sgrnet(shape: SGRNetShape) -> nn.Module:
@@ -76,14 +85,20 @@ def build_explained_sgrnet(shape: SGRNetShape) -> nn.Module:
     """
     if shape.variant not in ATTENDING:
         raise ValueError(f"Variant {shape.variant!r} has no attention; those that have: {', '.join(ATTENDING)}.")
-    return ExplainedSGRNet(shape)
+    return _sub_sites(ExplainedSubSites, shape) if shape.variant == "sub_sites" else ExplainedSGRNet(shape)
 
 
 def build_sgrnet(shape: SGRNetShape) -> nn.Module:
     """Network of a shape; all take (ct, organs, heatmap) and return logits (B, N)."""
     if shape.backbone == "ct-fm":
         return CTFMClassifier(shape.outputs)
+    if shape.variant == "sub_sites":
+        return _sub_sites(SubSites, shape)
     return CTOnly(shape) if shape.variant == "ct_only" else SGRNet(shape)
+
+
+def _sub_sites(kind: type[SubSites], shape: SGRNetShape) -> SubSites:
+    return kind(shape.outputs, shape.organ_labels, shape.embedding, shape.channels)
 
 
 class CTOnly(nn.Module):

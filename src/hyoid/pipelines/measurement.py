@@ -16,17 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import BY_NAME, ORGANS, structure_mask
+from hyoid.anatomy.subsites import FIELD_BY_KEY, FIELDS
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
 from hyoid.metrics.comparison import Ratio, bootstrap_interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision, mean_average_precision
+from hyoid.pipelines.simulated_localiser import SimulatedReader
 from hyoid.pipelines.structured_report import (
     Machine,
     ReportModels,
     classify,
+    classify_outlined,
     localise_tumour,
     outline_organs,
+    target_map,
     target_mask,
 )
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
@@ -161,12 +165,122 @@ def measure_involvement(
         target = target_mask(logits, ct, smallest)
         ranked = {}
         for scorer, package in {"sgrnet": models.sgrnet, **others}.items():
-            answers = classify(ct, organs, logits, package, machine).answers
+            answers = classify(ct, organs, target_map(logits), package, machine).answers
             ranked[scorer] = np.array([answers[n].probability if n in answers else np.nan for n in fields])
         ranked["overlap"] = overlap_shares(organs, target, fields)
         return InvolvementScores(case.name, involvement_targets(case, fields, share, rule), ranked)
 
     return _each(folder, scores, on_progress)
+
+
+def measure_outlined(
+    folder: Path,
+    outlining: Sequence[ModelPackage],
+    package: ModelPackage,
+    machine: Machine,
+    on_progress: Counter = uncounted,
+) -> tuple[InvolvementScores, ...]:
+    """Answers about the outlined primary of every virtual patient, and of the plain overlap rule.
+
+    Parameters
+    ----------
+    folder : Path
+        A cohort of layout `plain`.
+    outlining : sequence of ModelPackage
+        As `ReportModels.outlining`.
+    package : ModelPackage
+        As `ReportModels.template`; its scorer is "template".
+    machine : Machine
+    """
+    manifest, reader = package.manifest, SimulatedReader()
+    fields, share = manifest.supported, manifest.preprocessing["involvement_share"]
+
+    def scores(case: CaseFiles) -> InvolvementScores:
+        ct = to_canonical(read_image(case.ct, Quantity.HU))
+        organs = outline_organs(ct, outlining, machine).labels
+        outline = reader.outline(case)
+        found = classify_outlined(ct, organs, outline, package, machine)
+        probability = {} if found is None else {name: a.probability for name, a in found.answers.items()}
+        ranked = {
+            "template": np.array([probability.get(name, np.nan) for name in fields]),
+            "overlap": overlap_shares(organs, outline, fields),
+        }
+        return InvolvementScores(case.name, involvement_targets(case, fields, share), ranked)
+
+    return _each(folder, scores, on_progress)
+
+
+@dataclass(frozen=True)
+class PlacedBall:
+    """What was answered about a ball in a real patient's anatomy.
+
+    Parameters
+    ----------
+    name : str
+    organ : str
+        In whose real contour its centre lies.
+    yes : frozenset of str
+        Lines that were answered with yes.
+    """
+
+    name: str
+    organ: str
+    yes: frozenset[str]
+
+
+def measure_balls(
+    folder: Path,
+    outlining: Sequence[ModelPackage],
+    package: ModelPackage,
+    organs: Sequence[str],
+    machine: Machine,
+    on_progress: Counter = uncounted,
+) -> tuple[PlacedBall, ...]:
+    """A ball of 10 mm radius at the middle of a real contour, given as the outline of a primary, patient by patient.
+
+    Nobody has said for these patients which sub-sites a tumour involves; but one in the middle of the larynx lies in
+    parts of the larynx, and in none of the mouth.
+
+    Parameters
+    ----------
+    folder : Path
+        OpenKBP's layout.
+    outlining, package, machine
+        As for `measure_outlined`.
+    organs : sequence of str
+        Contours in which balls are put; patients without the contour get none.
+    """
+    radius_mm = 10.0
+
+    def balls(case: CaseFiles) -> list[PlacedBall]:
+        ct = to_canonical(read_image(case.ct, Quantity.HU))
+        outlined = outline_organs(ct, outlining, machine).labels
+        at = ct.geometry.to_lps(np.indices(ct.geometry.shape).reshape(3, -1).T)
+        placed = []
+        for organ, contour in _contours(case).items():
+            if organ not in organs:
+                continue
+            centre = at[contour.ravel()].mean(axis=0)
+            inside = np.linalg.norm(at - centre, axis=1) <= radius_mm
+            ball = outlined.with_array(inside.reshape(ct.geometry.shape).astype(np.uint8))
+            found = classify_outlined(ct, outlined, ball, package, machine)
+            answers = {} if found is None else found.answers
+            yes = frozenset(name for name, a in answers.items() if a.answer == "yes")
+            placed.append(PlacedBall(case.name, organ, yes))
+        return placed
+
+    return tuple(ball for found in _each(folder, balls, on_progress) for ball in found)
+
+
+def region_table(balls: Sequence[PlacedBall]) -> dict[str, dict[str, Any]]:
+    """By organ: how many balls, and for which share of them some line under each heading was answered yes."""
+    headings = dict.fromkeys(field.region for field in FIELDS)
+    table = {}
+    for organ in dict.fromkeys(ball.organ for ball in balls):
+        here = [{FIELD_BY_KEY[name].region for name in ball.yes} for ball in balls if ball.organ == organ]
+        shares = {heading: round(float(np.mean([heading in said for said in here])), 3) for heading in headings}
+        table[organ] = {"n": len(here), "yes": shares}
+    return table
 
 
 def dice(a: NDArray, b: NDArray) -> float:

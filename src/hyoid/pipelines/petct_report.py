@@ -14,7 +14,14 @@ from hyoid.inference.runtime import Precision
 from hyoid.io.model_package import ModelPackage
 from hyoid.io.petct import PetCtStudy
 from hyoid.pipelines.petct import PetCtModels, Progress, TargetsResult, find_targets
-from hyoid.pipelines.structured_report import Machine, model_use, outline_organs
+from hyoid.pipelines.structured_report import (
+    NO_ORGANS,
+    SUB_SITES,
+    Machine,
+    classify_outlined,
+    model_use,
+    outline_organs,
+)
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.report import schema
 from hyoid.report.build import ReportInputs, build_report
@@ -48,6 +55,7 @@ def petct_report(
     outlining: Sequence[ModelPackage],
     machine: Machine,
     *,
+    template: ModelPackage | None = None,
     on_progress: Progress = lambda stage, done, total: None,
 ) -> PetCtReport:
     """Targets of one PET/CT, and the report that is measured on them.
@@ -59,6 +67,8 @@ def petct_report(
     outlining : sequence of ModelPackage
         Networks that outline organs: they give sites, levels and involvement. None: these stay `Missing`.
     machine : Machine
+    template : ModelPackage, optional
+        Says which sub-sites the primary overlaps, as `ReportModels.template`; needs organs.
 
     Raises
     ------
@@ -79,6 +89,15 @@ def petct_report(
         outlines = outline_organs(ct, outlining, machine, on_progress)
         organs, warnings = outlines.labels, [*warnings, *outlines.warnings]
         precisions |= outlines.precisions
+    lesions = to_canonical(targets.labels)
+    said = None
+    if outlining and template is not None and not targets.failed:
+        said = classify_outlined(ct, organs, lesions, template, machine, on_progress)
+    inputs = {}
+    if template is not None and said is not None:
+        warnings.append(SUB_SITES if said.answers else NO_ORGANS)
+        precisions[template.manifest.name] = said.precision
+        inputs = {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
     on_progress("report", 0, 1)
     report = build_report(
         ReportInputs(
@@ -86,12 +105,13 @@ def petct_report(
             organs=organs,
             organ_sources=tuple(model_use(p.manifest) for p in outlining),
             organs_expected=tuple(name for p in outlining for name in p.manifest.supported),
-            lesions=to_canonical(targets.labels),
+            lesions=lesions,
             lesions_status="model",
             lesions_source=system_use(models),
             pet=None if targets.pet is None else to_canonical(targets.pet),
             warnings=(*warnings, *targets.warnings),
             failed=targets.failed,
+            **inputs,  # type: ignore[arg-type]
         )
     )
     labels = from_canonical(organs.array, study.ct.volume.geometry)

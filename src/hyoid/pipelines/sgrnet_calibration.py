@@ -32,7 +32,9 @@ from hyoid.pipelines.table_cells import with_limits
 from hyoid.training.involvement import UNKNOWN
 
 HELD_OUT = "held_out.json"
-DOUBTFUL_SHARE = 0.2  # of held-out patients, those nearest to the threshold, whose answer is "equivocal"
+# Of held-out patients, those nearest to the threshold, whose answer is "equivocal": this share where half are positive,
+# less where most patients are clear, as the variance of the label.
+DOUBTFUL_SHARE = 0.2
 LEAST_EXAMPLES = 10  # with fewer positives or negatives a field takes the temperature of all and the threshold 0.5
 BINS = 5
 EVERY_FIELD = "all"
@@ -163,7 +165,9 @@ def calibration(fields: Sequence[str], truth: NDArray, scores: NDArray) -> dict[
         probability = scaled(promised, temperature)
         threshold = best_f1_threshold(outcome, probability)
         found["thresholds"][name] = round(threshold, 3)
-        found["equivocal"][name] = tuple(round(p, 3) for p in band_of_doubt(probability, threshold, DOUBTFUL_SHARE))
+        positive = float(outcome.mean())
+        share = DOUBTFUL_SHARE * 4 * positive * (1 - positive)
+        found["equivocal"][name] = tuple(round(p, 3) for p in band_of_doubt(probability, threshold, share))
     return found
 
 

@@ -15,12 +15,21 @@ from torch import Tensor
 
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.resample import resample
 from hyoid.io.atomic import write_text
 from hyoid.io.files import read_image
 from hyoid.io.model_package import ModelPackage
 from hyoid.pipelines.sgrnet_calibration import HELD_OUT, HeldOut
-from hyoid.pipelines.simulated_localiser import SimulatedLocaliser
-from hyoid.pipelines.structured_report import Machine, localise_tumour, outline_organs, sgrnet_inputs, target_mask
+from hyoid.pipelines.simulated_localiser import SimulatedLocaliser, SimulatedReader
+from hyoid.pipelines.structured_report import (
+    Machine,
+    localise_tumour,
+    outline_organs,
+    outlined,
+    sgrnet_inputs,
+    target_map,
+    target_mask,
+)
 from hyoid.training.cases import OPENKBP_ORGANS, CaseFiles, find_cases
 from hyoid.training.classification import (
     ReportCase,
@@ -31,12 +40,12 @@ from hyoid.training.classification import (
     require_taught,
     save_classifier,
 )
-from hyoid.training.involvement import UNKNOWN, involvement_targets, known_fields, overlap_shares
+from hyoid.training.involvement import UNKNOWN, involvement_targets, known_fields, overlap_shares, true_places
 from hyoid.training.recipe import ClassificationRecipe
 from hyoid.training.run import Progress, quiet
 from hyoid.volume import Quantity
 
-HEATMAPS = ("gaussian", "probability")
+Localiser = ModelPackage | SimulatedLocaliser | SimulatedReader
 FOLDS = 5
 
 
@@ -46,7 +55,7 @@ def prepared_cases(
     priors: Path,
     *,
     organs: Sequence[ModelPackage],
-    tumours: Sequence[ModelPackage | SimulatedLocaliser],
+    tumours: Sequence[Localiser],
     cache: Path,
     on_progress: Progress = quiet,
 ) -> tuple[ReportCase, ...]:
@@ -61,8 +70,9 @@ def prepared_cases(
         Prepared cases are kept here, so that another run does not predict them again.
     organs : sequence of ModelPackage
         As `ReportModels.outlining`.
-    tumours : sequence of ModelPackage or SimulatedLocaliser
-        Case number i gets its heatmap from number i modulo their count: give those trained without these cases.
+    tumours : sequence of ModelPackage, SimulatedLocaliser or SimulatedReader
+        Case number i gets its heatmap from number i modulo their count: give those trained without these cases. A
+        recipe with `heatmap: outline` needs none, and virtual patients: a simulated reader outlines their tumours.
     cache : Path
         Compiled graphs.
 
@@ -72,6 +82,7 @@ def prepared_cases(
         When no case has both organ contours and a high-dose target.
     """
     known_fields(recipe.fields)
+    tumours = [SimulatedReader()] if recipe.heatmap == "outline" else tumours
     files = [f for folder in folders for f in find_cases(folder)]
     # Coarse labels for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
     machine = Machine("cpu", cache, "bf16")
@@ -82,7 +93,7 @@ def prepared_cases(
     cases = []
     for number, case in enumerate(files):
         tumour = tumours[number % len(tumours)]
-        localiser = repr(tumour) if isinstance(tumour, SimulatedLocaliser) else tumour.manifest.sha256
+        localiser = tumour.manifest.sha256 if isinstance(tumour, ModelPackage) else repr(tumour)
         key = hashlib.sha256(f"{made_from}{localiser}".encode()).hexdigest()[:12]
         kept = priors / f"{case.name}-{key}.npz"
         cases.append(_from_disk(case, recipe, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
@@ -141,38 +152,47 @@ def _prepared(
     case: CaseFiles,
     recipe: ClassificationRecipe,
     organs: Sequence[ModelPackage],
-    tumour: ModelPackage | SimulatedLocaliser,
+    tumour: Localiser,
     machine: Machine,
     kept: Path,
 ) -> ReportCase:
     """Predict the priors of one case and keep them."""
     ct = to_canonical(read_image(case.ct, Quantity.HU))
     organ_map = outline_organs(ct, organs, machine).labels
-    if isinstance(tumour, SimulatedLocaliser):
-        logits = tumour.logits(case, ct)
+    kinds: tuple[str, ...] = ("outline",)
+    if isinstance(tumour, SimulatedReader):
+        mask = tumour.outline(case)
+        heat = outlined(mask)
     else:
-        logits, _ = localise_tumour(ct, tumour, machine)
+        if isinstance(tumour, SimulatedLocaliser):
+            logits = tumour.logits(case, ct)
+        else:
+            logits, _ = localise_tumour(ct, tumour, machine)
+        # Both kinds of heatmap, so that recipes that differ in nothing else share what was predicted.
+        heat, kinds = target_map(logits), ("gaussian", "probability")
+        mask = target_mask(logits, ct, recipe.min_volume_ml)
     constants = recipe.model_dump()
-    # Both kinds of heatmap, so that recipes that differ in nothing else share what was predicted.
-    gaussian, probability = (
-        sgrnet_inputs(ct, organ_map, logits, recipe.spacing_mm, recipe.grid, constants | {"heatmap": kind})
-        for kind in HEATMAPS
-    )
-    if gaussian is None or probability is None:
+    views = {
+        kind: sgrnet_inputs(ct, organ_map, heat, recipe.spacing_mm, recipe.grid, constants | {"heatmap": kind})
+        for kind in kinds
+    }
+    found = {kind: view for kind, view in views.items() if view is not None}
+    if not found:
         raise UsageError(
             f"No organ was found in {case.name}.", "Train the organ network longer, or leave the case out."
         )
-    target = involvement_targets(case, recipe.fields, recipe.involvement_share, recipe.organ_rule)
-    overlap = overlap_shares(organ_map, target_mask(logits, ct, recipe.min_volume_ml), recipe.fields)
+    same = found[recipe.heatmap]
+    arrays = {kind: view.heatmap for kind, view in found.items()}
+    if recipe.variant == "sub_sites":
+        arrays["places"] = resample(true_places(case, recipe.fields), same.geometry).array
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         kept,
-        ct=gaussian.ct.astype(np.float16),
-        organs=gaussian.organs,
-        gaussian=gaussian.heatmap,
-        probability=probability.heatmap,
-        target=target,
-        overlap=overlap,
+        ct=same.ct.astype(np.float16),
+        organs=same.organs,
+        target=involvement_targets(case, recipe.fields, recipe.involvement_share, recipe.organ_rule),
+        overlap=overlap_shares(organ_map, mask, recipe.fields),
+        **arrays,  # type: ignore[arg-type]
     )
     # Read back, so that a run that was stopped and one that was not train on the same numbers.
     again = _from_disk(case, recipe, kept)
@@ -186,7 +206,8 @@ def _from_disk(case: CaseFiles, recipe: ClassificationRecipe, kept: Path) -> Rep
         return None
     with np.load(kept) as arrays:
         ct = arrays["ct"].astype(np.float32)
-        names = ("organs", recipe.heatmap, "target", "overlap")
         if len(arrays["target"]) != len(recipe.fields):
             return None
-        return ReportCase(case.name, ct, *(arrays[name] for name in names))
+        organs, heatmap, target, overlap = (arrays[n] for n in ("organs", recipe.heatmap, "target", "overlap"))
+        places = arrays["places"] if recipe.variant == "sub_sites" else None
+        return ReportCase(case.name, ct, organs, heatmap, target, overlap, places)

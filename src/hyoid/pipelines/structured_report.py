@@ -6,7 +6,8 @@
      |                                                         +--> SGRNet --> involvement --+
      +--- tumour network -> cuboids -> Gaussian heatmap -------+                             +--> report
      |                                                                                       |
-     +--- reader's masks (1 GTVp, 2 GTVn), in place of the tumour network and SGRNet --------+
+     +--- reader's masks (1 GTVp, 2 GTVn) in place of the tumour network: measured, and -----+
+          `template` in place of SGRNet for the sub-sites that no network outlines
 """
 
 from __future__ import annotations
@@ -45,10 +46,17 @@ from hyoid.volume import Geometry, Quantity, Volume
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); a stage ends when done equals total."""
 
-ATTENDING = ("organ_modulation", "organ_tumour_modulation", "organ_pooling")
+ATTENDING = ("organ_modulation", "organ_tumour_modulation", "organ_pooling", "sub_sites")
 """Variants of SGRNet that say where they looked; as `hyoid.models.sgrnet.ATTENDING`, which would import torch."""
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
+PLACE = "where the network takes it to lie, brighter inside the tumour outline"
 OVERLAP, VIRTUAL = "overlap of the tumour with the structure", "virtual patients only"
+SUB_SITES = (
+    "Sub-sites are predicted from where the tumour outline lies among the organs, by a network that only virtual "
+    "patients have taught."
+)
+NO_ORGANS = "No organ was found near the tumour, so involvement was not predicted."
+_LEAST_SEEN = 0.5  # of an outline: a small one gains or loses a third of its volume on a coarse grid
 _NAMED_ML = 0.5  # what a warning names of the outlines that were left out
 
 
@@ -63,12 +71,16 @@ class ReportModels:
     neck : ModelPackage
         The structures of the neck for which no real contours exist, learned from virtual patients.
     tumour, sgrnet : ModelPackage
+        Location of the high-dose target, and what it involves.
+    template : ModelPackage
+        Sub-sites that an outlined primary tumour overlaps, learned from virtual patients.
     """
 
     organs: ModelPackage
     neck: ModelPackage
     tumour: ModelPackage
     sgrnet: ModelPackage
+    template: ModelPackage
 
     @property
     def outlining(self) -> tuple[ModelPackage, ModelPackage]:
@@ -203,25 +215,27 @@ def structured_report(
         "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
         "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
     }
-    target, said = None, None
+    target = None
     if reader is not None:
-        inputs["lesions"] = to_canonical(reader.volume)
+        lesions = to_canonical(reader.volume)
         warnings = (*warnings, *_said_of(reader))
+        inputs["lesions"] = lesions
+        said = classify_outlined(ct, organs, lesions, models.template, machine, on_progress)
+        classifier = models.template
+        warnings = (*warnings, SUB_SITES) if said is not None and said.answers else warnings
     else:
-        logits, precisions["tumour"] = localise_tumour(ct, models.tumour, machine, on_progress)
+        logits, precisions[models.tumour.manifest.name] = localise_tumour(ct, models.tumour, machine, on_progress)
         target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"])
         target, lost = near_organs(target, organs)
         warnings = (*warnings, *_said_of_target(lost))
-        said = classify(ct, organs, logits, models.sgrnet, machine, on_progress)
-        precisions["sgrnet"] = said.precision
+        said = classify(ct, organs, target_map(logits), models.sgrnet, machine, on_progress)
+        classifier = models.sgrnet
+        inputs |= {"target_region": target, "target_source": model_use(models.tumour.manifest)}
+    if said is not None:
         if not said.answers:
-            warnings = (*warnings, "No organ was found, so involvement was not predicted.")
-        inputs |= {
-            "target_region": target,
-            "target_source": model_use(models.tumour.manifest),
-            "involvement": said.answers,
-            "involvement_source": model_use(models.sgrnet.manifest),
-        }
+            warnings = (*warnings, NO_ORGANS)
+        precisions[classifier.manifest.name] = said.precision
+        inputs |= {"involvement": said.answers, "involvement_source": model_use(classifier.manifest)}
 
     on_progress("report", 0, 1)
     if not organs.array.any():
@@ -311,7 +325,7 @@ def _said_of_target(lost_ml: Mapping[int, float]) -> tuple[str, ...]:
 def sgrnet_inputs(
     ct: Volume,
     organs: Volume,
-    target: Logits,
+    tumour: Volume,
     spacing_mm: tuple[float, float, float],
     shape: tuple[int, int, int],
     constants: dict,
@@ -322,8 +336,8 @@ def sgrnet_inputs(
     ----------
     ct, organs : Volume
         Canonical scan and organ labels on the same grid.
-    target : Logits
-        Of the tumour network, on its own grid.
+    tumour : Volume
+        Probability of tumour, on any grid: `target_map`, or `outlined`.
     spacing_mm : (slice, row, column)
         Of SGRNet's grid.
     shape : (D, H, W)
@@ -336,12 +350,12 @@ def sgrnet_inputs(
     voxels = np.argwhere(coarse_organs.array)
     if not len(voxels):
         return None
-    heat = target.probability("target_region")
     if constants["heatmap"] == "gaussian":
         limits = {name: constants[name] for name in ("threshold", "min_volume_ml")}
-        boxes = cuboids(heat, target.geometry.spacing_mm, **limits)
-        heat = gaussian_heatmap(heat.shape, boxes, sigma_per_extent=constants["sigma_per_extent"])
-    heatmap = resample(Volume(heat, target.geometry, Quantity.PROBABILITY), body.geometry)
+        boxes = cuboids(tumour.array, tumour.geometry.spacing_mm, **limits)
+        shape_there, sigma = tumour.geometry.shape, constants["sigma_per_extent"]
+        tumour = tumour.with_array(gaussian_heatmap(shape_there, boxes, sigma_per_extent=sigma))
+    heatmap = resample(tumour, body.geometry)
     centre = body.geometry.to_lps(voxels.mean(axis=0))
     scaled = unit_window if constants["values"] == "unit" else normalised_window
     coarse_ct = centred(body, centre, shape, outside=AIR_HU)
@@ -353,19 +367,49 @@ def sgrnet_inputs(
     )
 
 
+def _seen_share(arrays: SGRNetInputs, tumour: Volume) -> float:
+    """Share of a tumour map that lies on the network's grid."""
+    here = float(arrays.heatmap.sum()) * arrays.geometry.voxel_ml
+    return here / max(float(tumour.array.sum()) * tumour.geometry.voxel_ml, 1e-9)
+
+
+def target_map(logits: Logits) -> Volume:
+    """Probability of the high-dose target region, on the tumour network's grid."""
+    return Volume(logits.probability("target_region"), logits.geometry, Quantity.PROBABILITY)
+
+
+def outlined(mask: Volume) -> Volume:
+    """An outline as a probability: 1 inside, 0 outside."""
+    return Volume((mask.array > 0).astype(np.float32), mask.geometry, Quantity.PROBABILITY)
+
+
 def classify(
     ct: Volume,
     organs: Volume,
-    target: Logits,
+    tumour: Volume,
     package: ModelPackage,
     machine: Machine,
     on_progress: Progress = lambda stage, done, total: None,
+    *,
+    least_seen: float = 0.0,
 ) -> Classified:
-    """Involvement of every field the package was trained for, and where it looked; nothing without an organ."""
+    """Involvement of every field the package was trained for, and where it looked; nothing without an organ.
+
+    Parameters
+    ----------
+    ct, organs : Volume
+        Canonical scan and organ labels on the same grid.
+    tumour : Volume
+        What the package was trained with: `target_map`, or `outlined` of the primary.
+    package : ModelPackage
+    machine : Machine
+    least_seen : float
+        Nothing is answered either when less than this share of the tumour lies on the network's grid.
+    """
     manifest = package.manifest
     on_progress("involvement", 0, 1)
-    arrays = sgrnet_inputs(ct, organs, target, manifest.spacing_mm, manifest.patch, manifest.preprocessing)
-    if arrays is None:
+    arrays = sgrnet_inputs(ct, organs, tumour, manifest.spacing_mm, manifest.patch, manifest.preprocessing)
+    if arrays is None or _seen_share(arrays, tumour) < least_seen:
         on_progress("involvement", 1, 1)
         return Classified({}, None, "f32")
     package, attends = explaining(package)
@@ -396,6 +440,37 @@ def classify(
     }
     on_progress("involvement", 1, 1)
     return Classified(answers, attention, runtime.precision)
+
+
+def classify_outlined(
+    ct: Volume,
+    organs: Volume,
+    lesions: Volume,
+    package: ModelPackage,
+    machine: Machine,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> Classified | None:
+    """Lines of the template that an outlined primary overlaps; None without a primary.
+
+    A primary that lies mostly beyond the organs that were found is not answered for.
+    Attention is kept of the lines that are not answered with no: the others are many, and nothing is there.
+
+    Parameters
+    ----------
+    ct, organs, lesions : Volume
+        Canonical scan, organ labels, and lesion labels (1 primary, 2 nodes), on one grid.
+    package : ModelPackage
+        Trained with `heatmap: outline`.
+    machine : Machine
+    """
+    primary = lesions.with_array((lesions.array == PRIMARY).astype(np.uint8))
+    if not primary.array.any():
+        return None
+    found = classify(ct, organs, outlined(primary), package, machine, on_progress, least_seen=_LEAST_SEEN)
+    if found.attention is None:
+        return found
+    shown = {name: m for name, m in found.attention.maps.items() if found.answers[name].answer != "no"}
+    return replace(found, attention=replace(found.attention, maps=shown, words=PLACE) if shown else None)
 
 
 def explaining(package: ModelPackage) -> tuple[ModelPackage, bool]:

@@ -37,10 +37,13 @@ class Attention:
         By field that the classifier answers.
     shared : bool
         The network has one map for all fields, so every field's is the same.
+    words : str
+        What the map of a field is, for its caption.
     """
 
     maps: Mapping[str, Volume]
     shared: bool
+    words: str = "attention for this field"
 
 
 @dataclass(frozen=True)
@@ -116,13 +119,13 @@ def _look(name: str, words: str, attention: Attention, backdrop: Backdrop) -> Lo
     number = backdrop.voxel_at(point)[0] + 1
     shown = BY_NAME[name].words if name in BY_NAME else words
     if not attention.shared:
-        caption = f"{shown}: attention for this field, slice {number}"
+        caption = f"{shown}: {attention.words}, slice {number}"
     elif inside.any():
         caption = f"{shown}: attention shared by all fields, highest here in slice {number}"
     else:
         caption = f"{shown}: not outlined; attention shared by all fields, slice {number}"
     caption += f"; orange from {low:.2g}, its median, to {high:.2g}"
-    return Look(buffer.getvalue(), caption, f"{caption}. Axial picture; orange where the network looked most.")
+    return Look(buffer.getvalue(), caption, f"{caption}. Axial picture; orange where the map is highest.")
 
 
 def _sampled(volume: Volume, points_lps_mm: NDArray) -> NDArray[np.float32]:

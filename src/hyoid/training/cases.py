@@ -63,6 +63,8 @@ class CaseFiles:
     # Cuboids around tumour (1) and nodes (2), as readers draw them.
     cuboids: Path | None = None
     truth: Path | None = None
+    # Labels of `hyoid.anatomy.subsites`.
+    subsites: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +130,7 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
             lesions=True,
             cuboids=_existing(p.with_name("cuboids.nii.gz")),
             truth=_existing(p.with_name("truth.json")),
+            subsites=_existing(p.with_name("subsites.nii.gz")),
         )
         for p in sorted(folder.glob("*/ct.nii.gz"))
     ]

@@ -23,6 +23,7 @@ from hyoid.metrics.ranking import mean_average_precision
 from hyoid.models.build import build_network
 from hyoid.models.ct_fm import CTFMClassifier, load_encoder
 from hyoid.models.sgrnet import OrganPooling
+from hyoid.models.sub_sites import SubSites
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.early_stopping import StopOnScore
 from hyoid.training.folds import stratified_folds
@@ -45,6 +46,8 @@ class ReportCase:
         1 involved, 0 not, `UNKNOWN` where the structure was not contoured.
     overlap : ndarray, shape (N,)
         Share of each predicted organ that the predicted target covers: the plain rule a classifier has to beat.
+    places : ndarray, shape (D, H, W), or None
+        Where each label's structure truly is: k + 1 in that of label k; for variant "sub_sites".
     """
 
     name: str
@@ -53,6 +56,7 @@ class ReportCase:
     heatmap: NDArray[np.float32]
     target: NDArray[np.float32]
     overlap: NDArray[np.float32]
+    places: NDArray[np.uint8] | None = None
 
 
 class ReportDataset(Dataset):
@@ -69,16 +73,16 @@ class ReportDataset(Dataset):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """CT, organs, heatmap, each (1, D, H, W), and target (N,)."""
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        """CT, organs, heatmap, each (1, D, H, W), target (N,), and places (1, D, H, W) where the case has them."""
         case = self.cases[self.order[index]]
         rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
-        views = augmented(case, self.recipe.augmentation, rng)
-        return (*views, torch.from_numpy(case.target))
+        ct, organs, heatmap, *places = augmented(case, self.recipe.augmentation, rng)
+        return (ct, organs, heatmap, torch.from_numpy(case.target), *places)
 
 
-def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """The three inputs under one random rotation, scale and shift; never mirrored."""
+def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Generator) -> tuple[Tensor, ...]:
+    """The three inputs, and places where there are any, under one random rotation, scale and shift; never mirrored."""
     angles = torch.from_numpy(np.deg2rad(rng.uniform(-1, 1, 3) * recipe.rotation_deg)).float()
     scale = float(rng.uniform(*recipe.scale))
     ca, cb, cc = torch.cos(angles)
@@ -102,11 +106,14 @@ def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Gener
 
     ct = moved(case.ct, "bilinear", float(case.ct.min()))
     ct = ct * (1 + float(rng.uniform(-1, 1)) * recipe.hu_scale) + float(rng.normal(0, 0.05))
-    return ct, moved(case.organs, "nearest", 0.0), moved(case.heatmap, "bilinear", 0.0)
+    places = () if case.places is None else (moved(case.places, "nearest", 0.0),)
+    return ct, moved(case.organs, "nearest", 0.0), moved(case.heatmap, "bilinear", 0.0), *places
 
 
 class ClassificationTraining(AveragedTraining):
     """Training of one variant with the asymmetric loss; the averaged weights are the result."""
+
+    DRAWING = 10.0  # sub-sites: weight of the drawing beside the involvement, whose loss per label is larger
 
     def __init__(
         self, recipe: ClassificationRecipe, cases: Sequence[ReportCase], start: Mapping[str, Tensor] | None = None
@@ -115,6 +122,8 @@ class ClassificationTraining(AveragedTraining):
         _begin_with(network, start)
         if recipe.variant == "organ_pooling":
             begin_at_rule(network.organ_pooling, cases)
+        if recipe.variant == "sub_sites":
+            begin_at_frequencies(network, cases)
         if hasattr(network, "classifier"):
             begin_standardised(network, cases, recipe.optimiser.batch)
         # Channels last, EfficientNet's depthwise convolutions take five times as long on a CPU; DenseNet gains nothing.
@@ -125,13 +134,21 @@ class ClassificationTraining(AveragedTraining):
         """Random views of every case."""
         return ReportDataset(self.cases, self.recipe, epoch)
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _: int) -> Tensor:
-        """Loss of one batch."""
-        ct, organs, heatmap, target = batch
-        logits = self.network(ct, organs, heatmap)
-        loss = asymmetric_loss(
+    def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
+        """Loss of one batch; sub-sites are also drawn, so that every patient teaches them and not only the involved."""
+        ct, organs, heatmap, target, *places = batch
+        drawn_amiss: Tensor | float = 0.0
+        if self.recipe.variant == "sub_sites":
+            drawn = self.network.drawn(organs)
+            logits = self.network.involved(drawn, heatmap)
+            # Unweighted: an expected overlap needs probabilities that are frequencies.
+            drawn_amiss = self.DRAWING * functional.cross_entropy(drawn, places[0][:, 0].long())
+        else:
+            logits = self.network(ct, organs, heatmap)
+        involved_amiss = asymmetric_loss(
             logits, target, gamma_positive=self.recipe.gamma_positive, gamma_negative=self.recipe.gamma_negative
         )
+        loss = involved_amiss + drawn_amiss
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(ct))
         return loss
 
@@ -168,24 +185,58 @@ def _begin_with(network: nn.Module, start: Mapping[str, Tensor] | None) -> None:
 
 
 def begin_at_rule(pooling: OrganPooling, cases: Sequence[ReportCase]) -> None:
-    """Fit the rule of organ pooling to the labels of the training cases, before anything is learned from images.
-
-    Logistic regression, one slope and an intercept per field; a field that no case tells keeps the intercept 0.
-    """
+    """Fit the rule of organ pooling to the labels of the training cases, before anything is learned from images."""
     with torch.no_grad():
         seen = [_views([case]) for case in cases]
-        read = torch.cat([pooling.log_odds(pooling.reached(pooling.masks(o), h)) for _, o, h in seen]).double().numpy()
+        read = torch.cat([pooling.log_odds(pooling.reached(pooling.masks(o), h)) for _, o, h in seen])
+    (slope,), intercepts = _regression(read[..., None], cases)
+    pooling.begin_at(slope, intercepts)
+
+
+def begin_at_frequencies(network: SubSites, cases: Sequence[ReportCase]) -> None:
+    """Start sub-sites at what the training cases say without any drawing: where in each organ they lie how often.
+
+    Most voxels tell the network nothing else, and small sub-sites would wait hundreds of steps for it.
+    """
+    counts = torch.zeros(network.usual.shape)
+    for case in cases:
+        assert case.places is not None
+        np.add.at(counts.numpy(), (case.organs.ravel(), case.places.ravel()), 1)
+    everywhere = counts.sum(dim=0)
+    # One voxel of the usual mixture in every row: no frequency is zero, an organ that nobody has is like any place.
+    usual = counts + (everywhere + 1) / (everywhere + 1).sum()
+    usual /= usual.sum(dim=1, keepdim=True)
+    network.begin_at(usual, (0.0, 0.0), torch.zeros(usual.shape[1] - 1))
+    with torch.no_grad():
+        seen = [_views([case]) for case in cases]
+        read = torch.cat([torch.stack(network.read_off(network.drawn(o), h), dim=-1) for _, o, h in seen])
+    (voxels, share), intercepts = _regression(read, cases)
+    network.begin_at(usual, (voxels, share), intercepts)
+
+
+def _regression(read: Tensor, cases: Sequence[ReportCase]) -> tuple[tuple[float, ...], Tensor]:
+    """Logistic regression of the labels: slopes shared by all fields, and intercepts (N,).
+
+    A field that no case tells keeps the intercept 0.
+
+    Parameters
+    ----------
+    read : Tensor, shape (cases, N, numbers)
+        What the labels are regressed on; one slope for each of the numbers.
+    cases : sequence of ReportCase
+    """
+    values = read.double().numpy()
     truth = np.stack([case.target for case in cases])
-    known = truth != UNKNOWN
+    known, numbers = truth != UNKNOWN, values.shape[2]
 
     def misfit(parameters: NDArray) -> float:
-        slope, intercepts = parameters[0], parameters[1:]
-        z = slope * read + intercepts
+        slopes, intercepts = parameters[:numbers], parameters[numbers:]
+        z = (values * slopes).sum(axis=2) + intercepts
         # A weak pull to the middle: a field of one outcome only would run away.
         return float((np.logaddexp(0, z) - truth * z)[known].sum() + 0.05 * (intercepts**2).sum())
 
-    slope, *intercepts = minimize(misfit, np.array([1.0] + [0.0] * truth.shape[1]), method="BFGS").x
-    pooling.begin_at(float(slope), torch.tensor(intercepts))
+    found = minimize(misfit, np.array([1.0] * numbers + [0.0] * truth.shape[1]), method="BFGS").x
+    return tuple(found[:numbers].tolist()), torch.tensor(found[numbers:])
 
 
 def begin_standardised(network: nn.Module, cases: Sequence[ReportCase], batch: int) -> None:

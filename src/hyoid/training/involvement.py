@@ -22,7 +22,9 @@ from hyoid.anatomy.involvement import (
     organs_of_field,
 )
 from hyoid.anatomy.structures import BY_NAME
+from hyoid.anatomy.subsites import SUBSITES
 from hyoid.errors import UsageError
+from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_labels
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, planning_target
 from hyoid.volume import Volume
@@ -80,6 +82,27 @@ def overlap_shares(organs: Volume, target: Volume, fields: Sequence[str]) -> NDA
     """Share of each field's outlined organs that the predicted target covers, shape (N,); 0 without one."""
     masks = (np.isin(organs.array, labels_of_field(name)) for name in fields)
     return np.array([(target.array[m] > 0).mean() if m.any() else 0.0 for m in masks], np.float32)
+
+
+def true_places(case: CaseFiles, fields: Sequence[str]) -> Volume:
+    """Where each line of the template lies in a virtual patient: k + 1 for field k; its sub-sites, else its organs.
+
+    Raises
+    ------
+    UsageError
+        When the case has no map of sub-sites.
+    """
+    if case.subsites is None or case.organs is None:
+        raise UsageError(
+            f"{case.name} has no subsites.nii.gz beside it.", "Make the cohort with `hyoid phantom --layout plain`."
+        )
+    subsites, organs = (to_canonical(read_labels(file)) for file in (case.subsites, case.organs))
+    places = np.zeros(subsites.array.shape, np.uint8)
+    for number, name in enumerate(fields, start=1):
+        labels = [row.label for row in SUBSITES if row.field == name]
+        drawn = np.isin(subsites.array, labels) if labels else np.isin(organs.array, labels_of_field(name))
+        places[drawn & (places == 0)] = number
+    return subsites.with_array(places)
 
 
 def _real(case: CaseFiles, share: float, rule: OrganRule) -> Callable[[str], bool | None]:

@@ -105,9 +105,15 @@ class ClassificationRecipe(_AnyRecipe):
 
     task: Literal["classification"]
     variant: Literal[
-        "ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation", "organ_pooling"
+        "ct_only",
+        "organ_add",
+        "organ_modulation",
+        "organ_tumour_add",
+        "organ_tumour_modulation",
+        "organ_pooling",
+        "sub_sites",
     ]
-    backbone: Literal["densenet121", "efficientnet-b0", "ct-fm"]
+    backbone: Literal["densenet121", "efficientnet-b0", "ct-fm", "none"]
     # Organs, and keys of the template.
     fields: tuple[str, ...]
     # Of an organ: covered by the high-dose target by more than `involvement_share`, or overlapped by tumour.
@@ -122,7 +128,8 @@ class ClassificationRecipe(_AnyRecipe):
     grid: tuple[int, int, int]
     embedding: int
     channels: int
-    heatmap: Literal["gaussian", "probability"]
+    # Of the tumour network's map: Gaussians or the map itself; or the primary tumour as somebody outlined it.
+    heatmap: Literal["gaussian", "probability", "outline"]
     sigma_per_extent: float
     threshold: float
     min_volume_ml: float
