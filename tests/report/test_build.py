@@ -338,6 +338,19 @@ def test_what_virtual_patients_alone_taught_is_said():
     assert "taught" not in report.line("tonsil").evidence[0].note
 
 
+def test_a_predicted_tonsil_is_that_of_the_side_of_the_outlined_primary():
+    answers = {"tonsil": Involvement(0.9, 0.5, "overlap"), "lip": Involvement(0.9, 0.5, "overlap")}
+    lesions = lesions_volume([PRIMARY])
+    report = build_report(inputs(lesions=lesions, involvement=answers, involvement_source=CLASSIFIER))
+    assert report.line("tonsil").value == "Predicted, right: overlap"
+    assert report.line("lip").value == "Predicted: overlap"
+    mirrored = lesions.with_array(lesions.array[:, :, ::-1].copy())
+    report = build_report(inputs(lesions=mirrored, involvement=answers, involvement_source=CLASSIFIER))
+    assert report.line("tonsil").value == "Predicted, left: overlap"
+    report = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
+    assert report.line("tonsil").value == "Predicted: overlap"
+
+
 def test_between_yes_and_no_the_classifier_says_equivocal():
     def doubtful(p, band=(0.4, 0.7)):
         return Involvement(p, 0.5, "m", band)
