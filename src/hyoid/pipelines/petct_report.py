@@ -85,19 +85,17 @@ def petct_report(
     targets = find_targets(study.ct.volume, pet, models, machine, on_progress)
     organs = Volume(np.zeros(ct.geometry.shape, np.uint8), ct.geometry, Quantity.LABEL)
     precisions = dict(targets.precisions)
+    lesions, inputs = to_canonical(targets.labels), {}
     if outlining:
         outlines = outline_organs(ct, outlining, machine, on_progress)
         organs, warnings = outlines.labels, [*warnings, *outlines.warnings]
         precisions |= outlines.precisions
-    lesions = to_canonical(targets.labels)
-    said = None
-    if outlining and template is not None and not targets.failed:
-        said = classify_outlined(ct, organs, lesions, template, machine, on_progress)
-    inputs = {}
-    if template is not None and said is not None:
-        warnings.append(SUB_SITES if said.answers else NO_ORGANS)
-        precisions[template.manifest.name] = said.precision
-        inputs = {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
+        if template is not None:
+            said = classify_outlined(ct, organs, lesions, template, machine, on_progress)
+            if said is not None:
+                warnings.append(SUB_SITES if said.answers else NO_ORGANS)
+                precisions[template.manifest.name] = said.precision
+                inputs = {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
     on_progress("report", 0, 1)
     report = build_report(
         ReportInputs(
