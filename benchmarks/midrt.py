@@ -26,8 +26,8 @@ from hyoid.interfaces.midrt_command import DEFAULT_MODEL
 from hyoid.interfaces.places import cache_folder
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.hntsmrg import find_hntsmrg_cases
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.midrt import Pair, midrt
-from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.registration import WORKING_MM, carry, register, rigid_matrix
 from hyoid.volume import Quantity, Volume
 

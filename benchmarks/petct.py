@@ -124,7 +124,7 @@ def run_peer(arguments: argparse.Namespace) -> None:
     from hyoid.io.model_package import read_package
     from hyoid.io.petct import read_petct
     from hyoid.pipelines import petct
-    from hyoid.pipelines.structured_report import Machine
+    from hyoid.pipelines.machine import Machine
 
     folder, seconds = arguments.packages, {}
 

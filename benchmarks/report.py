@@ -31,7 +31,8 @@ from hyoid.inference.runtime import Runtime, torch_network
 from hyoid.interfaces.console import Teller
 from hyoid.interfaces.installed import report_models
 from hyoid.io.study import read_study
-from hyoid.pipelines import structured_report
+from hyoid.pipelines import involvement, structured_report
+from hyoid.pipelines.machine import Machine
 
 def load_runtime(package, shapes, **_):
     network = torch_network(package)
@@ -40,10 +41,10 @@ def load_runtime(package, shapes, **_):
             return network(*map(torch.from_numpy, arrays)).numpy()
     return Runtime(run, "cpu", "f32", False)
 
-structured_report.load_runtime = load_runtime
+structured_report.load_runtime = involvement.load_runtime = load_runtime
 teller = Teller(as_json=True)
 teller.event = lambda *a, **k: None
-machine = structured_report.Machine("cpu", Path("unused"))
+machine = Machine("cpu", Path("unused"))
 study = read_study(Path(sys.argv[1]))
 structured_report.structured_report(study, report_models(), machine, on_progress=teller.progress)
 print(json.dumps(teller.seconds))

@@ -19,6 +19,7 @@ from hyoid.interfaces.places import cache_folder
 from hyoid.io.hntsmrg import find_hntsmrg_cases
 from hyoid.io.model_package import CARD, read_manifest, read_package, write_manifest
 from hyoid.metrics.response import change_of
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.midrt_ablation import outside_recall
 from hyoid.pipelines.midrt_scores import (
     NULL,
@@ -30,7 +31,6 @@ from hyoid.pipelines.midrt_scores import (
     scored,
     without_vanished,
 )
-from hyoid.pipelines.structured_report import Machine
 from hyoid.pipelines.table_cells import number, summary_cell
 
 NEW_AT_LEAST = 0.9  # a lesion without earlier outline is believed only when the network is sure

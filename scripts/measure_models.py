@@ -29,7 +29,8 @@ from hyoid.interfaces.places import cache_folder
 from hyoid.io.model_package import CARD, Manifest, ModelPackage, read_manifest, read_package, write_manifest
 from hyoid.metrics.calibration import reliability
 from hyoid.metrics.ranking import average_precision
-from hyoid.pipelines import measurement
+from hyoid.pipelines import involvement_measurement, measurement
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.sgrnet_calibration import (
     BINS,
     EVERY_FIELD,
@@ -39,7 +40,7 @@ from hyoid.pipelines.sgrnet_calibration import (
     read_held_out,
     uncalibrated,
 )
-from hyoid.pipelines.structured_report import Machine, ReportModels, localise_tumour, outline_organs, target_mask
+from hyoid.pipelines.structured_report import ReportModels, localise_tumour, outline_organs, target_mask
 from hyoid.report.reliability import Reliability, reliability_svg
 from hyoid.training.involvement import UNKNOWN
 
@@ -216,14 +217,14 @@ def sgrnet(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     others = {"ct_only": ct_only}
     if arguments.against is not None:
         others["before"] = read_package(arguments.against)
-    rows = measurement.measure_involvement(arguments.validation, models, others, MACHINE, tell)
-    fields, rows = measurement.told_of(rows, manifest.supported)
+    rows = involvement_measurement.measure_involvement(arguments.validation, models, others, MACHINE, tell)
+    fields, rows = involvement_measurement.told_of(rows, manifest.supported)
     metrics: dict[str, Any] = {
         "data": data_words(rows),
-        "average_precision": measurement.ranking_table(rows, fields, np.random.default_rng(SEED)),
+        "average_precision": involvement_measurement.ranking_table(rows, fields, np.random.default_rng(SEED)),
     }
     for scorer in (*others, "overlap"):
-        gain = measurement.paired_gain(rows, "sgrnet", scorer, np.random.default_rng(SEED))
+        gain = involvement_measurement.paired_gain(rows, "sgrnet", scorer, np.random.default_rng(SEED))
         metrics.setdefault("gain", {})[scorer] = gain
     return {"sgrnet": {"metrics": metrics | calibration(manifest, fields, rows, "sgrnet", arguments.figure)}}
 
@@ -238,16 +239,16 @@ def template(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     learned = [name for name in package.manifest.supported if (precision[name] or 0) >= LOWEST_PRECISION]
     package = only(package, learned)
     manifest, rng = package.manifest, np.random.default_rng(SEED)
-    rows = measurement.measure_outlined(
+    rows = involvement_measurement.measure_outlined(
         arguments.work / "virtual-template-held-out", (organs, neck), package, MACHINE, tell
     )
-    balls = measurement.measure_balls(arguments.validation, (organs, neck), package, BALLS, MACHINE, tell)
+    balls = involvement_measurement.measure_balls(arguments.validation, (organs, neck), package, BALLS, MACHINE, tell)
     metrics: dict[str, Any] = {
         "data": f"{len(rows)} virtual patients; no training used them",
         "average_precision_held_out": {name: round(precision[name] or 0.0, 3) for name in manifest.labels},
-        "average_precision": measurement.ranking_table(rows, manifest.supported, rng),
-        "gain": {"overlap": measurement.paired_gain(rows, "template", "overlap", rng)},
-        "balls": measurement.region_table(balls),
+        "average_precision": involvement_measurement.ranking_table(rows, manifest.supported, rng),
+        "gain": {"overlap": involvement_measurement.paired_gain(rows, "template", "overlap", rng)},
+        "balls": involvement_measurement.region_table(balls),
     }
     found = metrics | calibration(manifest, manifest.supported, rows, "template", arguments.figure)
     return {manifest.name: {"metrics": found, "supported": manifest.supported}}
@@ -256,7 +257,7 @@ def template(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def calibration(
     manifest: Manifest,
     fields: Sequence[str],
-    rows: Sequence[measurement.InvolvementScores],
+    rows: Sequence[involvement_measurement.InvolvementScores],
     scorer: str,
     figure: Path | None,
 ) -> dict[str, Any]:

@@ -28,8 +28,8 @@ from hyoid.metrics.case_results import CaseResult, measure_case
 from hyoid.metrics.masks import CaseMasks
 from hyoid.metrics.protocols import HECKTOR_2025_STYLE
 from hyoid.metrics.summaries import summarise
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.petct import PetCtModels, head_mask, locate_targets, outline_targets
-from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.pet import on_ct
 from hyoid.training.targets_cases import TargetsFiles, find_targets_cases, head_of
 from hyoid.volume import Volume

@@ -18,7 +18,8 @@ from hyoid.io.dicom_pet import write_petct_study
 from hyoid.io.files import read_labels
 from hyoid.io.model_package import Manifest, ModelPackage
 from hyoid.pipelines import petct, petct_report
-from hyoid.pipelines.structured_report import Classified, OrganOutlines
+from hyoid.pipelines.involvement import Classified
+from hyoid.pipelines.structured_report import OrganOutlines
 from hyoid.report.scene import Involvement
 from hyoid.volume import Quantity, Volume
 

@@ -11,8 +11,8 @@ from hyoid.io.hntsmrg import find_hntsmrg_cases, read_hntsmrg_case
 from hyoid.io.model_package import ModelPackage, read_package
 from hyoid.metrics.presence import PresenceCurve
 from hyoid.pipelines import midrt as pipeline
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.midrt import Pair, Prior, decide, input_form, midrt, prior_of
-from hyoid.pipelines.structured_report import Machine
 from hyoid.training.midrt_cases import load_midrt_cases
 from hyoid.training.midrt_training import train_on
 from hyoid.training.recipe import load_recipe

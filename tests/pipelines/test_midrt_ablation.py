@@ -6,9 +6,9 @@ import pytest
 from hyoid.errors import UsageError
 from hyoid.io.hntsmrg import HntsmrgCase, find_hntsmrg_cases
 from hyoid.pipelines import midrt_ablation
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.midrt_ablation import ROWS, ablate_gradient, recipe_of, spearman_words
 from hyoid.pipelines.midrt_scores import Answer, LesionEvidence, cross_fitted, fitted_curve, without_vanished
-from hyoid.pipelines.structured_report import Machine
 from hyoid.training.recipe import load_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers

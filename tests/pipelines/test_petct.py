@@ -9,8 +9,8 @@ from hyoid.errors import GeometryError, ModelUnusableError, UnsuitableScanError
 from hyoid.inference.runtime import Runtime
 from hyoid.io.model_package import Manifest, ModelPackage
 from hyoid.pipelines import petct
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.petct import PetCtModels, find_targets
-from hyoid.pipelines.structured_report import Machine
 from hyoid.volume import Geometry, Quantity, Volume
 
 GRID = Geometry.axial((60, 50, 60), (4.0, 4.0, 4.0), (-100.0, -80.0, 50.0), "1.2.3")

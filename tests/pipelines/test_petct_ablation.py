@@ -6,8 +6,8 @@ import pytest
 from hyoid.errors import UsageError
 from hyoid.io.files import write_nifti
 from hyoid.pipelines import petct_ablation
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.petct import TargetsResult
-from hyoid.pipelines.structured_report import Machine
 from hyoid.volume import Geometry, Quantity, Volume
 
 GRID = Geometry.axial((8, 8, 8), (5.0, 5.0, 5.0))

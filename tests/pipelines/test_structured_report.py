@@ -14,19 +14,17 @@ from hyoid.io.study import Study
 from hyoid.models import sgrnet
 from hyoid.models.build import build_network
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
-from hyoid.pipelines.structured_report import (
+from hyoid.pipelines.involvement import (
     ATTENDING,
     SUB_SITES,
-    Machine,
-    ReportModels,
     attention_maps,
     classify_outlined,
     explaining,
-    outline_organs,
     sgrnet_inputs,
-    structured_report,
     target_map,
 )
+from hyoid.pipelines.machine import Machine
+from hyoid.pipelines.structured_report import ReportModels, outline_organs, structured_report
 from hyoid.volume import Geometry, Quantity, Volume
 
 ORGANS = ("mandible", "parotid_left", "larynx")

@@ -7,8 +7,8 @@ from hyoid.interfaces.console import Teller
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.io.hntsmrg import find_hntsmrg_cases
 from hyoid.pipelines.ablation import chosen_rows
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.midrt_ablation import LEFT_OUT, TABLES, ablate_gradient
-from hyoid.pipelines.structured_report import Machine
 from hyoid.training.recipe import MidrtRecipe, load_recipe
 
 

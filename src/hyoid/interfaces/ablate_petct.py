@@ -9,7 +9,7 @@ from hyoid.interfaces.installed import load_model
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.pipelines import petct_ablation
 from hyoid.pipelines.ablation import chosen_rows
-from hyoid.pipelines.structured_report import Machine
+from hyoid.pipelines.machine import Machine
 
 
 def ablate_petct(order: AblationOrder, teller: Teller, *, steps: int | None, head: str, coarse: str) -> None:

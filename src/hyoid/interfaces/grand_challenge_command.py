@@ -16,8 +16,8 @@ from hyoid.interfaces.petct_command import COARSE, FINE, HEAD, petct_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.io.files import image_suffix, write_image
 from hyoid.io.petct import PetRequest, read_petct
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.petct import PetCtModels, find_targets
-from hyoid.pipelines.structured_report import Machine
 from hyoid.volume import Quantity, Volume
 
 

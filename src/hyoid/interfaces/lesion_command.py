@@ -25,7 +25,8 @@ from hyoid.pipelines.click_session import AddLesion, AddPrompt, ClickSession, Le
 from hyoid.pipelines.click_workspace import first_readable
 from hyoid.pipelines.lesion import Outline, Scan, outlined
 from hyoid.pipelines.lesion_report import anatomy_of, lesion_report, target_labels
-from hyoid.pipelines.structured_report import Machine, outline_organs
+from hyoid.pipelines.machine import Machine
+from hyoid.pipelines.structured_report import outline_organs
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.report.schema import Report
 from hyoid.report.write import write_report

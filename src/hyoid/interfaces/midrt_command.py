@@ -22,8 +22,8 @@ from hyoid.io.hntsmrg import is_hntsmrg_case, read_hntsmrg_case
 from hyoid.io.mr_pair import check_contrast, check_pair
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.midrt import MidrtResult, Pair, canonical_pair, midrt
-from hyoid.pipelines.structured_report import Machine
 from hyoid.report.response_html import ResponseScene, write_response
 
 DEFAULT_MODEL = "midrt"

@@ -21,9 +21,9 @@ from hyoid.io.atomic import output_folder
 from hyoid.io.files import write_nifti
 from hyoid.io.model_package import ModelPackage
 from hyoid.io.petct import Activity, PetRequest, read_petct
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.petct import PetCtModels
 from hyoid.pipelines.petct_report import PetCtReport, petct_report
-from hyoid.pipelines.structured_report import Machine
 from hyoid.report.write import write_report
 
 HEAD, COARSE = "petct-head", "petct-coarse"

@@ -8,7 +8,8 @@ from hyoid.interfaces.installed import load_model, report_models
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study
-from hyoid.pipelines.structured_report import Machine, ReportResult, structured_report
+from hyoid.pipelines.machine import Machine
+from hyoid.pipelines.structured_report import ReportResult, structured_report
 
 __all__ = ["load_model", "make_report"]
 

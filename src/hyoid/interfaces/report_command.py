@@ -23,7 +23,8 @@ from hyoid.io.files import write_nifti
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
 from hyoid.io.verify import verify_written
-from hyoid.pipelines.structured_report import Machine, ReportResult, structured_report
+from hyoid.pipelines.machine import Machine
+from hyoid.pipelines.structured_report import ReportResult, structured_report
 from hyoid.report.write import write_report
 from hyoid.volume import Volume
 

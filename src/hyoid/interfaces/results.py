@@ -13,7 +13,7 @@ import hyoid
 from hyoid.interfaces.console import Teller
 from hyoid.io.model_package import ModelPackage
 from hyoid.io.study import Study
-from hyoid.pipelines.structured_report import Machine
+from hyoid.pipelines.machine import Machine
 from hyoid.report.response import ResponseReport
 from hyoid.report.schema import Report
 

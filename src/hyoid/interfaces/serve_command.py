@@ -16,7 +16,8 @@ from hyoid.interfaces.places import cache_folder, device_named, work_folder
 from hyoid.interfaces.studies import Studies
 from hyoid.io.model_package import Manifest
 from hyoid.pipelines.click_workspace import Workspace
-from hyoid.pipelines.structured_report import Machine, outline_organs
+from hyoid.pipelines.machine import Machine
+from hyoid.pipelines.structured_report import outline_organs
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.volume import Volume
 

@@ -159,8 +159,8 @@ def _head_finder(package: str | None) -> Any:
     """Finds the head in a CT by a package's network; None without one."""
     if package is None:
         return None
+    from hyoid.pipelines.machine import Machine
     from hyoid.pipelines.petct import head_mask
-    from hyoid.pipelines.structured_report import Machine
 
     model, machine = load_model(package), Machine("cpu", cache_folder())
     return lambda ct: head_mask(ct, model, machine)[0]

@@ -16,8 +16,9 @@ from hyoid.io.model_package import Manifest
 from hyoid.io.study import Study
 from hyoid.metrics.lesions import Component, find_components
 from hyoid.pipelines.click_session import LesionState, State
+from hyoid.pipelines.involvement import VIRTUAL
 from hyoid.pipelines.lesion import Outline
-from hyoid.pipelines.structured_report import VIRTUAL, model_use
+from hyoid.pipelines.structured_report import model_use
 from hyoid.report import schema
 from hyoid.report.build import ReportInputs, build_report
 from hyoid.report.patches import Patch, region

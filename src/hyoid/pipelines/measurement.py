@@ -1,13 +1,12 @@
-"""What the default networks are worth: every figure of their cards, on patients that no training saw.
+"""What the outlining networks are worth: every figure of their cards, on patients that no training saw.
 
 Measured on an OpenKBP folder (the validation split): Dice per organ and of the high-dose target on the scans' own
-grid, average precision per involvement label beside prevalence, a plain overlap rule and CT alone, and how often
-bfloat16 gives the same labels as float32.
+grid, and how often bfloat16 gives the same labels as float32. Classifiers: `involvement_measurement`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,25 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import BY_NAME, ORGANS, structure_mask
-from hyoid.anatomy.subsites import FIELD_BY_KEY, FIELDS
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files import read_image, read_labels
 from hyoid.io.model_package import ModelPackage
-from hyoid.metrics.comparison import Ratio, bootstrap_interval, bootstrap_statistic
-from hyoid.metrics.ranking import average_precision, mean_average_precision
-from hyoid.pipelines.simulated_localiser import SimulatedReader
-from hyoid.pipelines.structured_report import (
-    Machine,
-    ReportModels,
-    classify,
-    classify_outlined,
-    localise_tumour,
-    outline_organs,
-    target_map,
-    target_mask,
-)
+from hyoid.metrics.comparison import Ratio, bootstrap_interval
+from hyoid.pipelines.machine import Machine
+from hyoid.pipelines.structured_report import localise_tumour, outline_organs, target_mask
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
-from hyoid.training.involvement import UNKNOWN, involvement_targets, overlap_shares
 from hyoid.volume import Quantity, Volume
 
 T = TypeVar("T")
@@ -67,24 +54,6 @@ class OutlineScores:
     true_volume_ml: dict[str, float]
 
 
-@dataclass(frozen=True, eq=False)
-class InvolvementScores:
-    """What was measured of the involvement answers of one patient.
-
-    Parameters
-    ----------
-    name : str
-    truth : ndarray, shape (N,)
-        Involvement labels; `UNKNOWN` where not contoured.
-    scores : dict of str to ndarray of shape (N,)
-        By scorer; NaN for a label that it does not answer.
-    """
-
-    name: str
-    truth: NDArray[np.float32]
-    scores: dict[str, NDArray[np.float64]]
-
-
 def measure_organs(
     folder: Path, packages: Sequence[ModelPackage], machine: Machine, on_progress: Counter = uncounted
 ) -> tuple[OutlineScores, ...]:
@@ -104,7 +73,7 @@ def measure_organs(
         ct = to_canonical(read_image(case.ct, Quantity.HU))
         outlined = outline_organs(ct, packages, machine).labels.array
         masks = {name: structure_mask(outlined, name) for name in names}
-        contours = {name: mask for name, mask in _contours(case).items() if name in masks}
+        contours = {name: mask for name, mask in contours_of(case).items() if name in masks}
         ml = ct.geometry.voxel_ml
         return OutlineScores(
             case.name,
@@ -113,7 +82,7 @@ def measure_organs(
             {name: float(mask.sum()) * ml for name, mask in contours.items()},
         )
 
-    return _each(folder, scores, on_progress)
+    return each_case(folder, scores, on_progress)
 
 
 def measure_target(
@@ -133,154 +102,7 @@ def measure_target(
             case.name, {name: dice(target, ptv)}, {name: target.sum() * ml}, {name: float(ptv.sum()) * ml}
         )
 
-    return _each(folder, scores, on_progress)
-
-
-def measure_involvement(
-    folder: Path,
-    models: ReportModels,
-    others: Mapping[str, ModelPackage],
-    machine: Machine,
-    on_progress: Counter = uncounted,
-) -> tuple[InvolvementScores, ...]:
-    """Involvement answers of every case, of the shipped model, of others, and of the plain overlap rule.
-
-    Parameters
-    ----------
-    folder : Path
-        OpenKBP layout.
-    models : ReportModels
-    others : mapping of str to ModelPackage
-        Further classifiers by name, for example the backbone on CT alone.
-    machine : Machine
-    """
-    manifest = models.sgrnet.manifest
-    smallest, share = (manifest.preprocessing[name] for name in ("min_volume_ml", "involvement_share"))
-    rule, fields = manifest.preprocessing.get("organ_rule", "target"), manifest.supported
-
-    def scores(case: CaseFiles) -> InvolvementScores:
-        ct = to_canonical(read_image(case.ct, Quantity.HU))
-        organs = outline_organs(ct, models.outlining, machine).labels
-        logits, _ = localise_tumour(ct, models.tumour, machine)
-        target = target_mask(logits, ct, smallest)
-        ranked = {}
-        for scorer, package in {"sgrnet": models.sgrnet, **others}.items():
-            answers = classify(ct, organs, target_map(logits), package, machine).answers
-            ranked[scorer] = np.array([answers[n].probability if n in answers else np.nan for n in fields])
-        ranked["overlap"] = overlap_shares(organs, target, fields)
-        return InvolvementScores(case.name, involvement_targets(case, fields, share, rule), ranked)
-
-    return _each(folder, scores, on_progress)
-
-
-def measure_outlined(
-    folder: Path,
-    outlining: Sequence[ModelPackage],
-    package: ModelPackage,
-    machine: Machine,
-    on_progress: Counter = uncounted,
-) -> tuple[InvolvementScores, ...]:
-    """Answers about the outlined primary of every virtual patient, and of the plain overlap rule.
-
-    Parameters
-    ----------
-    folder : Path
-        A cohort of layout `plain`.
-    outlining : sequence of ModelPackage
-        As `ReportModels.outlining`.
-    package : ModelPackage
-        As `ReportModels.template`; its scorer is "template".
-    machine : Machine
-    """
-    manifest, reader = package.manifest, SimulatedReader()
-    fields, share = manifest.supported, manifest.preprocessing["involvement_share"]
-
-    def scores(case: CaseFiles) -> InvolvementScores:
-        ct = to_canonical(read_image(case.ct, Quantity.HU))
-        organs = outline_organs(ct, outlining, machine).labels
-        outline = reader.outline(case)
-        found = classify_outlined(ct, organs, outline, package, machine)
-        probability = {} if found is None else {name: a.probability for name, a in found.answers.items()}
-        ranked = {
-            "template": np.array([probability.get(name, np.nan) for name in fields]),
-            "overlap": overlap_shares(organs, outline, fields),
-        }
-        return InvolvementScores(case.name, involvement_targets(case, fields, share), ranked)
-
-    return _each(folder, scores, on_progress)
-
-
-@dataclass(frozen=True)
-class PlacedBall:
-    """What was answered about a ball in a real patient's anatomy.
-
-    Parameters
-    ----------
-    name : str
-    organ : str
-        In whose real contour its centre lies.
-    yes : frozenset of str
-        Lines that were answered with yes.
-    """
-
-    name: str
-    organ: str
-    yes: frozenset[str]
-
-
-def measure_balls(
-    folder: Path,
-    outlining: Sequence[ModelPackage],
-    package: ModelPackage,
-    organs: Sequence[str],
-    machine: Machine,
-    on_progress: Counter = uncounted,
-) -> tuple[PlacedBall, ...]:
-    """A ball of 10 mm radius at the middle of a real contour, given as the outline of a primary, patient by patient.
-
-    Nobody has said for these patients which sub-sites a tumour involves; but one in the middle of the larynx lies in
-    parts of the larynx, and in none of the mouth.
-
-    Parameters
-    ----------
-    folder : Path
-        OpenKBP's layout.
-    outlining, package, machine
-        As for `measure_outlined`.
-    organs : sequence of str
-        Contours in which balls are put; patients without the contour get none.
-    """
-    radius_mm = 10.0
-
-    def balls(case: CaseFiles) -> list[PlacedBall]:
-        ct = to_canonical(read_image(case.ct, Quantity.HU))
-        outlined = outline_organs(ct, outlining, machine).labels
-        at = ct.geometry.to_lps(np.indices(ct.geometry.shape).reshape(3, -1).T)
-        placed = []
-        for organ, contour in _contours(case).items():
-            if organ not in organs:
-                continue
-            centre = at[contour.ravel()].mean(axis=0)
-            inside = np.linalg.norm(at - centre, axis=1) <= radius_mm
-            ball = outlined.with_array(inside.reshape(ct.geometry.shape).astype(np.uint8))
-            found = classify_outlined(ct, outlined, ball, package, machine)
-            answers = {} if found is None else found.answers
-            yes = frozenset(name for name, a in answers.items() if a.answer == "yes")
-            placed.append(PlacedBall(case.name, organ, yes))
-        return placed
-
-    return tuple(ball for found in _each(folder, balls, on_progress) for ball in found)
-
-
-def region_table(balls: Sequence[PlacedBall]) -> dict[str, dict[str, Any]]:
-    """By organ: how many balls, and for which share of them some line under each heading was answered yes."""
-    headings = dict.fromkeys(field.region for field in FIELDS)
-    table = {}
-    for organ in dict.fromkeys(ball.organ for ball in balls):
-        here = [{FIELD_BY_KEY[name].region for name in ball.yes} for ball in balls if ball.organ == organ]
-        shares = {heading: round(float(np.mean([heading in said for said in here])), 3) for heading in headings}
-        table[organ] = {"n": len(here), "yes": shares}
-    return table
+    return each_case(folder, scores, on_progress)
 
 
 def dice(a: NDArray, b: NDArray) -> float:
@@ -336,79 +158,6 @@ def transfer_table(
     return chosen
 
 
-def mean_ap(truth: NDArray, scores: NDArray) -> float | None:
-    """Mean average precision over the labels that have a positive; patients whose label is `UNKNOWN` are left out."""
-    return mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), scores).mean
-
-
-def told_of(
-    rows: Sequence[InvolvementScores], fields: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[InvolvementScores, ...]]:
-    """The fields whose truth some patient tells, and the rows with these alone."""
-    told = (np.stack([row.truth for row in rows]) != UNKNOWN).any(axis=0)
-    kept = tuple(
-        InvolvementScores(row.name, row.truth[told], {name: s[told] for name, s in row.scores.items()}) for row in rows
-    )
-    return tuple(name for name, is_told in zip(fields, told, strict=True) if is_told), kept
-
-
-def ranking_table(
-    rows: Sequence[InvolvementScores], fields: Sequence[str], rng: np.random.Generator
-) -> dict[str, dict[str, Any]]:
-    """Average precision per label and scorer, and their mean with a 95 % interval over patients."""
-    scorers = tuple(rows[0].scores)
-    truth = np.stack([row.truth for row in rows])
-    table: dict[str, dict[str, Any]] = {}
-    for k, name in enumerate(fields):
-        known = truth[:, k] != UNKNOWN
-        table[name] = {"n": int(known.sum()), "prevalence": round(float(truth[known, k].mean()), 3)}
-        for scorer in scorers:
-            scores = np.stack([row.scores[scorer] for row in rows])[:, k]
-            answered = not np.isnan(scores[known]).any()
-            table[name][scorer] = _rounded(average_precision(truth[known, k], scores[known])) if answered else None
-    overall: dict[str, Any] = {"n": len(rows)}
-    prevalences = [table[name]["prevalence"] for name in fields]
-    overall["prevalence"] = round(float(np.mean(prevalences)), 3)
-    for scorer in scorers:
-        scores = np.stack([row.scores[scorer] for row in rows])
-        overall[scorer] = None
-        if np.isnan(scores).any():
-            continue
-
-        def statistic(drawn: NDArray, scores: NDArray = scores) -> float | None:
-            return mean_ap(truth[drawn], scores[drawn])
-
-        interval = bootstrap_statistic(statistic, len(rows), rng)
-        overall[scorer] = _rounded(mean_ap(truth, scores))
-        if interval is None:
-            continue
-        overall[f"{scorer}_interval"] = [round(interval.low, 3), round(interval.high, 3)]
-    table["mean"] = overall
-    return table
-
-
-def paired_gain(
-    rows: Sequence[InvolvementScores], own: str, other: str, rng: np.random.Generator
-) -> dict[str, float] | None:
-    """Difference of the mean average precision of two scorers on the same patients, with a 95 % interval.
-
-    None where one of them does not answer a label, or the difference is not defined.
-    """
-    truth = np.stack([row.truth for row in rows])
-    a, b = (np.stack([row.scores[name] for row in rows]) for name in (own, other))
-    if np.isnan(a).any() or np.isnan(b).any():
-        return None
-
-    def difference(drawn: NDArray) -> float | None:
-        first, second = mean_ap(truth[drawn], a[drawn]), mean_ap(truth[drawn], b[drawn])
-        return None if first is None or second is None else first - second
-
-    found, interval = difference(np.arange(len(rows))), bootstrap_statistic(difference, len(rows), rng)
-    if found is None or interval is None:
-        return None
-    return {"difference": round(found, 3), "low": round(interval.low, 3), "high": round(interval.high, 3)}
-
-
 def bf16_agreement(
     folder: Path,
     names: Sequence[str],
@@ -437,7 +186,8 @@ def bf16_agreement(
     return worst
 
 
-def _each(folder: Path, scores: Callable[[CaseFiles], T], on_progress: Counter) -> tuple[T, ...]:
+def each_case(folder: Path, scores: Callable[[CaseFiles], T], on_progress: Counter) -> tuple[T, ...]:
+    """What `scores` finds in every case of a folder, in their order."""
     files = find_cases(folder)
     rows = []
     for number, case in enumerate(files, start=1):
@@ -446,7 +196,7 @@ def _each(folder: Path, scores: Callable[[CaseFiles], T], on_progress: Counter) 
     return tuple(rows)
 
 
-def _contours(case: CaseFiles) -> dict[str, NDArray[np.bool_]]:
+def contours_of(case: CaseFiles) -> dict[str, NDArray[np.bool_]]:
     """Masks of what is contoured in a case, on the grid of its canonical scan."""
     assert case.organs is not None
     labels = to_canonical(read_labels(case.organs)).array
@@ -455,7 +205,3 @@ def _contours(case: CaseFiles) -> dict[str, NDArray[np.bool_]]:
     else:
         masks = {name: labels == value for value, name in OPENKBP_ORGANS.items()}
     return {name: mask for name, mask in masks.items() if mask.any()}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)

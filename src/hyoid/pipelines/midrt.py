@@ -14,7 +14,7 @@ With input that is registered already, the first step is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +30,9 @@ from hyoid.inference.sliding_window import Tiling, predict_tiles
 from hyoid.io.model_package import ModelPackage
 from hyoid.metrics.presence import PresenceCurve, evidence_of
 from hyoid.metrics.response import DEFINITION, follow, numbered_lesions, responses
+from hyoid.pipelines.machine import Machine, Progress
 from hyoid.pipelines.midrt_report import doubts, facts, measured, registration_line, response_line, structures
-from hyoid.pipelines.structured_report import Machine, model_use
+from hyoid.pipelines.structured_report import model_use
 from hyoid.preprocess.gradient_map import TumourBox
 from hyoid.preprocess.midrt_gate import check_mr, check_registration, places_in_view, unseen_lesions
 from hyoid.preprocess.midrt_input import InputForm, Scene, channels_of, gradient_volume, scene_of
@@ -39,7 +40,6 @@ from hyoid.preprocess.registration import Quality, Registration, carry, register
 from hyoid.report.response import ResponseReport, summary_of
 from hyoid.volume import Geometry, Quantity, Volume
 
-Progress = Callable[[str, int, int], None]
 REACH_MM = 10.0  # how far from where it was a lesion is still looked for, and taken for the same one
 _CLASSES = (1, 2)  # GTVp, GTVn
 

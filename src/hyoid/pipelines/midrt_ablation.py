@@ -21,8 +21,8 @@ from hyoid.io.model_package import read_package
 from hyoid.metrics.case_results import CaseResult
 from hyoid.metrics.overlap import EmptyRule, dice
 from hyoid.pipelines.ablation import chosen_rows, finished_package
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.midrt_scores import NULL, Answer, answers_of, cross_fitted, score_table, scored
-from hyoid.pipelines.structured_report import Machine
 from hyoid.pipelines.table_cells import number, p_value, summary_cell
 from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.scatter import Dot, Plot, scatter_svg

@@ -26,6 +26,7 @@ from hyoid.metrics.protocols import AARHUS_2024
 from hyoid.metrics.response import follow
 from hyoid.metrics.summaries import summarise
 from hyoid.metrics.system_comparison import compare_systems
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.midrt import (
     REACH_MM,
     Pair,
@@ -37,7 +38,6 @@ from hyoid.pipelines.midrt import (
     on_grid,
     prior_of,
 )
-from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.midrt_input import channels_of, gradient_volume, scene_of
 from hyoid.volume import Quantity, Volume
 

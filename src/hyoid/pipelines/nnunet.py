@@ -27,11 +27,11 @@ from hyoid.inference.slab_export import SLAB_BYTES, decide, labels_by_slabs
 from hyoid.inference.sliding_window import Predict, Tiling, mirrored, nnunet_weight, predict_tiles, tile_starts
 from hyoid.io.atomic import write_text
 from hyoid.io.nnunet_folder import NnunetModel, Resampling, read_nnunet_folder
+from hyoid.pipelines.machine import Progress
 from hyoid.preprocess import nnunet as prepare
 from hyoid.volume import Quantity, Volume
 
 COMPARING = "comparing bfloat16 with float32, once"
-Progress = Callable[[str, int, int], None]
 BODY_HU = -500.0  # `fast`: tiles without a voxel above it hold no body
 _SMALL_SLAB = 2 << 20
 

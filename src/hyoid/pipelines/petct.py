@@ -29,13 +29,12 @@ from hyoid.geometry.resample import resample
 from hyoid.inference.runtime import Precision, load_runtime
 from hyoid.inference.sliding_window import MONAI_LEAST, Tiling, gaussian_weight, mirrored, nnunet_weight, predict_tiles
 from hyoid.io.model_package import ModelPackage
+from hyoid.pipelines.machine import Machine, Progress
 from hyoid.pipelines.petct_decision import decided, outside_fine, said_of_outside, without_small_parts
-from hyoid.pipelines.structured_report import Machine
 from hyoid.preprocess.pet import Alignment, alignment, covered, on_ct, require_cover, require_suv
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
 from hyoid.volume import Geometry, Quantity, Volume
 
-Progress = Callable[[str, int, int], None]
 AIR_HU = -1024.0
 # More than any neck holds: the networks do not know such a scan.
 _IMPLAUSIBLE_ML = 1500.0

@@ -18,8 +18,8 @@ from hyoid.metrics.protocols import HECKTOR_2025_STYLE
 from hyoid.metrics.summaries import Summary, summarise
 from hyoid.metrics.system_comparison import compare_systems
 from hyoid.pipelines.ablation import chosen_rows, finished_package
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.petct import Located, PetCtModels, locate_targets, outline_targets
-from hyoid.pipelines.structured_report import Machine
 from hyoid.pipelines.table_cells import summary_cell
 from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
 from hyoid.training.run import Progress, quiet, train_targets

@@ -13,15 +13,10 @@ from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_ca
 from hyoid.inference.runtime import Precision
 from hyoid.io.model_package import ModelPackage
 from hyoid.io.petct import PetCtStudy
+from hyoid.pipelines.involvement import NO_ORGANS, SUB_SITES, classify_outlined
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.petct import PetCtModels, Progress, TargetsResult, find_targets
-from hyoid.pipelines.structured_report import (
-    NO_ORGANS,
-    SUB_SITES,
-    Machine,
-    classify_outlined,
-    model_use,
-    outline_organs,
-)
+from hyoid.pipelines.structured_report import model_use, outline_organs
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.report import schema
 from hyoid.report.build import ReportInputs, build_report

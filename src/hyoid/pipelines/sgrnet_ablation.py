@@ -24,7 +24,7 @@ from hyoid.io.atomic import write_text
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
 from hyoid.pipelines.ablation import chosen_rows
-from hyoid.pipelines.measurement import mean_ap
+from hyoid.pipelines.involvement_measurement import mean_ap
 from hyoid.pipelines.table_cells import number, with_limits
 from hyoid.training.classification import ReportCase, fold_of_cases, learn, predict_classification
 from hyoid.training.involvement import UNKNOWN

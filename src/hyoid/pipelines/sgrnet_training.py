@@ -19,17 +19,11 @@ from hyoid.geometry.resample import resample
 from hyoid.io.atomic import write_text
 from hyoid.io.files import read_image
 from hyoid.io.model_package import ModelPackage
+from hyoid.pipelines.involvement import outlined, sgrnet_inputs, target_map
+from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.sgrnet_calibration import HELD_OUT, HeldOut
 from hyoid.pipelines.simulated_localiser import SimulatedLocaliser, SimulatedReader
-from hyoid.pipelines.structured_report import (
-    Machine,
-    localise_tumour,
-    outline_organs,
-    outlined,
-    sgrnet_inputs,
-    target_map,
-    target_mask,
-)
+from hyoid.pipelines.structured_report import localise_tumour, outline_organs, target_mask
 from hyoid.training.cases import OPENKBP_ORGANS, CaseFiles, find_cases
 from hyoid.training.classification import (
     ReportCase,

@@ -1,0 +1,30 @@
+"""Where networks run, and whom they tell how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyoid.inference.runtime import Device, Precision
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total); a stage ends when done equals total."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where networks run.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda"}
+    cache : Path
+        Folder for compiled graphs.
+    precision : {"f32", "bf16"}, optional
+        By default what each package allows.
+    """
+
+    device: Device
+    cache: Path
+    precision: Precision | None = None
