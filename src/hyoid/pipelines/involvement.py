@@ -53,11 +53,14 @@ class Classified:
         Where it looked; None for variants without attention.
     precision : str
         Arithmetic used.
+    warnings : tuple of str
+        What a reader must know of the answers, or why there are none.
     """
 
     answers: dict[str, Involvement]
     attention: Attention | None
     precision: Precision
+    warnings: tuple[str, ...] = ()
 
 
 class SGRNetInputs(NamedTuple):
@@ -142,7 +145,7 @@ def classify(
     arrays = sgrnet_inputs(ct, organs, tumour, manifest.spacing_mm, manifest.patch, manifest.preprocessing)
     if arrays is None or _seen_share(arrays, tumour) < least_seen:
         on_progress("involvement", 1, 1)
-        return Classified({}, None, "f32")
+        return Classified({}, None, "f32", (NO_ORGANS,))
     package, attends = explaining(package)
     shape = (1, 1, *manifest.patch)
     runtime = load_runtime(
@@ -198,10 +201,13 @@ def classify_outlined(
     if not primary.array.any():
         return None
     found = classify(ct, organs, outlined(primary), package, machine, on_progress, least_seen=_LEAST_SEEN)
-    if found.attention is None:
+    if not found.answers:
         return found
-    shown = {name: m for name, m in found.attention.maps.items() if found.answers[name].answer != "no"}
-    return replace(found, attention=replace(found.attention, maps=shown, words=PLACE) if shown else None)
+    maps = found.attention.maps if found.attention is not None else {}
+    shown = {name: m for name, m in maps.items() if found.answers[name].answer != "no"}
+    return replace(
+        found, attention=Attention(shown, shared=False, words=PLACE) if shown else None, warnings=(SUB_SITES,)
+    )
 
 
 def target_map(logits: Logits) -> Volume:

@@ -13,7 +13,7 @@ from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_ca
 from hyoid.inference.runtime import Precision
 from hyoid.io.model_package import ModelPackage
 from hyoid.io.petct import PetCtStudy
-from hyoid.pipelines.involvement import NO_ORGANS, SUB_SITES, classify_outlined
+from hyoid.pipelines.involvement import classify_outlined
 from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.petct import PetCtModels, Progress, TargetsResult, find_targets
 from hyoid.pipelines.structured_report import model_use, outline_organs
@@ -88,7 +88,7 @@ def petct_report(
         if template is not None:
             said = classify_outlined(ct, organs, lesions, template, machine, on_progress)
             if said is not None:
-                warnings.append(SUB_SITES if said.answers else NO_ORGANS)
+                warnings += said.warnings
                 precisions[template.manifest.name] = said.precision
                 inputs = {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
     on_progress("report", 0, 1)

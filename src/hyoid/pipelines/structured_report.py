@@ -30,7 +30,7 @@ from hyoid.inference.strays import TARGET_GAP_MM, near_organs, without_strays
 from hyoid.io.model_package import Manifest, ModelPackage
 from hyoid.io.reader_masks import NODE, PRIMARY, ReaderMasks
 from hyoid.io.study import Study
-from hyoid.pipelines.involvement import NO_ORGANS, SUB_SITES, classify, classify_outlined, target_map
+from hyoid.pipelines.involvement import classify, classify_outlined, target_map
 from hyoid.pipelines.machine import Machine, Progress
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.preprocess.network_grid import body_on_grid
@@ -127,7 +127,7 @@ def structured_report(
     models : ReportModels
     machine : Machine
     reader : ReaderMasks, optional
-        On the scan's grid; then the report rests on these, and no network is asked about tumour.
+        On the scan's grid; then the report rests on these, and no network is asked where the tumour is.
     on_progress : Progress
 
     Raises
@@ -158,7 +158,6 @@ def structured_report(
         inputs["lesions"] = lesions
         said = classify_outlined(ct, organs, lesions, models.template, machine, on_progress)
         classifier = models.template
-        warnings = (*warnings, SUB_SITES) if said is not None and said.answers else warnings
     else:
         logits, precisions[models.tumour.manifest.name] = localise_tumour(ct, models.tumour, machine, on_progress)
         target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"])
@@ -168,8 +167,7 @@ def structured_report(
         classifier = models.sgrnet
         inputs |= {"target_region": target, "target_source": model_use(models.tumour.manifest)}
     if said is not None:
-        if not said.answers:
-            warnings = (*warnings, NO_ORGANS)
+        warnings = (*warnings, *said.warnings)
         precisions[classifier.manifest.name] = said.precision
         inputs |= {"involvement": said.answers, "involvement_source": model_use(classifier.manifest)}
 
