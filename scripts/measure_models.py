@@ -98,7 +98,7 @@ LIMITS = {
     ),
 }
 _DATA = "../shared/data/openkbp/train"
-_TEMPLATE_ORGANS = "--organs work/organs/package --organs work/neck/package --priors work/priors"
+_ORGANS = "--organs work/organs/package --organs work/neck/package"
 COMMANDS = {
     "organs": f"hyoid train organs --data {_DATA} --out work/organs",
     "neck": f"""hyoid phantom --n 100 --seed 1 --spacing 3,4,4 --out work/virtual
@@ -108,11 +108,11 @@ hyoid train organs --preset neck --data {_DATA} --data work/virtual --start work
     hyoid train tumour --preset half --fold $fold --data {_DATA} --start work/organs/package \\
         --out work/tumour-$fold
 done
-priors="--organs work/organs/package --organs work/neck/package --tumour work/tumour-0/package"
+priors="{_ORGANS} --tumour work/tumour-0/package"
 priors="$priors --tumour work/tumour-1/package --priors work/priors"
 hyoid train sgrnet PRESET--data {_DATA} $priors --out work/sgrnet""",
     "sgrnet-template": f"""hyoid phantom --n 300 --seed 11 --spacing 3,4,4 --out work/virtual-template
-priors="{_TEMPLATE_ORGANS}"
+priors="{_ORGANS} --priors work/priors"
 hyoid train sgrnet --preset template --data work/virtual-template $priors --out work/sgrnet-template
 for fold in 0 1 2 3 4; do
     hyoid train sgrnet --preset template --fold $fold --data work/virtual-template $priors \\

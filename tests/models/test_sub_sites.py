@@ -27,11 +27,11 @@ def test_the_logit_grows_with_the_shared_volume_and_with_the_share_of_the_sub_si
     drawn = drawn_where(slice(0, 2), slice(4, 8))  # 128 and 256 voxels
     heat = torch.zeros(1, 1, 8, 8, 8)
     heat[..., :1, :, :] = 1  # half of the first, 64 voxels; nothing of the second
-    found = net.involved(drawn, heat)[0].tolist()
+    found = net.involved(net.place(drawn), heat)[0].tolist()
     first = 0.5 * math.log(64.1) + 0.5 * math.log(64 / 129 + 0.01) + 1
     assert found == pytest.approx([first, 0.5 * math.log(0.1) + 0.5 * math.log(0.01) + 1], abs=1e-3)
     heat[..., :2, :, :] = 1
-    assert net.involved(drawn, heat)[0, 0] > found[0]
+    assert net.involved(net.place(drawn), heat)[0, 0] > found[0]
 
 
 def test_no_place_belongs_to_two_sub_sites():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from monai.networks.nets import DenseNet121, EfficientNetBNFeatures
@@ -18,16 +17,7 @@ from torch.nn import functional
 
 from hyoid.models.ct_fm import CTFMClassifier
 from hyoid.models.sub_sites import ExplainedSubSites, SubSites
-
-Variant = Literal[
-    "ct_only",
-    "organ_add",
-    "organ_modulation",
-    "organ_tumour_add",
-    "organ_tumour_modulation",
-    "organ_pooling",
-    "sub_sites",
-]
+from hyoid.models.variants import ATTENDING, Backbone, Variant
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class SGRNetShape:
     """
 
     variant: Variant
-    backbone: Literal["densenet121", "efficientnet-b0", "ct-fm", "none"]
+    backbone: Backbone
     outputs: int
     organ_labels: int
     embedding: int = 8
@@ -69,10 +59,6 @@ class SGRNetShape:
             raise ValueError("CT-FM has no row with priors.")
         if (self.backbone == "none") != (self.variant == "sub_sites"):
             raise ValueError(f"Variant {self.variant!r} does not go with backbone {self.backbone!r}.")
-
-
-ATTENDING: tuple[Variant, ...] = ("organ_modulation", "organ_tumour_modulation", "organ_pooling", "sub_sites")
-"""Variants that say where they looked; the others add or pool everything alike."""
 
 
 def build_explained_sgrnet(shape: SGRNetShape) -> nn.Module:

@@ -42,7 +42,7 @@ class SubSites(nn.Module):
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
         """Logits (B, K) from organs as integers and the outline 0..1, each (B, 1, D, H, W); the CT is ignored."""
-        return self.involved(self.drawn(organs), heatmap)
+        return self.involved(self.place(self.drawn(organs)), heatmap)
 
     def drawn(self, organs: Tensor) -> Tensor:
         """Logits of where sub-sites lie, (B, 1 + K, D, H, W): none of them, then each; no place belongs to two."""
@@ -74,14 +74,14 @@ class SubSites(nn.Module):
         """Probability of every sub-site at every place, (B, K, D, H, W)."""
         return torch.softmax(drawn, dim=1)[:, 1:]
 
-    def involved(self, drawn: Tensor, heatmap: Tensor) -> Tensor:
-        """Logits (B, K) from `drawn` and the outline."""
-        voxels, share = self.read_off(drawn, heatmap)
+    def involved(self, place: Tensor, heatmap: Tensor) -> Tensor:
+        """Logits (B, K) from `place` and the outline."""
+        voxels, share = self.read_off(place, heatmap)
         return self.per_voxels * voxels + self.per_share * share + self.bias
 
-    def read_off(self, drawn: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
+    def read_off(self, place: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
         """Logarithms of the voxels that outline and sub-site share, and of their share of the sub-site, each (B, K)."""
-        place = self.place(drawn).flatten(2)
+        place = place.flatten(2)
         shared = (place * heatmap.flatten(2)).sum(dim=2)
         share = shared / (place.sum(dim=2) + 1)
         return torch.log(shared + self.SHARED), torch.log(share + self.SHARE)
@@ -94,6 +94,6 @@ class ExplainedSubSites(SubSites):
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, K) and maps (B, K, D, H, W), 0..1."""
-        drawn = self.drawn(organs)
+        place = self.place(self.drawn(organs))
         meets = self.FAINT + (1 - self.FAINT) * heatmap
-        return self.involved(drawn, heatmap), self.place(drawn) * meets
+        return self.involved(place, heatmap), place * meets

@@ -19,6 +19,7 @@ from hyoid.inference.runtime import Precision, load_runtime
 from hyoid.inference.segment import Logits
 from hyoid.io.model_package import ModelPackage
 from hyoid.io.reader_masks import PRIMARY
+from hyoid.models.variants import ATTENDING
 from hyoid.pipelines.machine import Machine, Progress
 from hyoid.preprocess.fixed_grid import centred
 from hyoid.preprocess.heatmap import cuboids, gaussian_heatmap
@@ -28,8 +29,6 @@ from hyoid.report.attention import Attention
 from hyoid.report.scene import Involvement
 from hyoid.volume import Geometry, Quantity, Volume
 
-ATTENDING = ("organ_modulation", "organ_tumour_modulation", "organ_pooling", "sub_sites")
-"""Variants of SGRNet that say where they looked; as `hyoid.models.sgrnet.ATTENDING`, which would import torch."""
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
 PLACE = "where the network takes it to lie, brighter inside the tumour outline"
 OVERLAP, VIRTUAL = "overlap of the tumour with the structure", "virtual patients only"

@@ -20,7 +20,7 @@ from hyoid.io.files import read_image
 from hyoid.io.model_package import ModelPackage
 from hyoid.metrics.comparison import bootstrap_statistic
 from hyoid.metrics.ranking import average_precision, mean_average_precision
-from hyoid.pipelines.involvement import classify, classify_outlined, target_map
+from hyoid.pipelines.involvement import Classified, classify, classify_outlined, target_map
 from hyoid.pipelines.machine import Machine
 from hyoid.pipelines.measurement import Counter, contours_of, each_case, uncounted
 from hyoid.pipelines.simulated_localiser import SimulatedReader
@@ -74,11 +74,11 @@ def measure_involvement(
         ct = to_canonical(read_image(case.ct, Quantity.HU))
         organs = outline_organs(ct, models.outlining, machine).labels
         logits, _ = localise_tumour(ct, models.tumour, machine)
-        target = target_mask(logits, ct, smallest)
-        ranked = {}
-        for scorer, package in {"sgrnet": models.sgrnet, **others}.items():
-            answers = classify(ct, organs, target_map(logits), package, machine).answers
-            ranked[scorer] = np.array([answers[n].probability if n in answers else np.nan for n in fields])
+        target, tumour = target_mask(logits, ct, smallest), target_map(logits)
+        ranked: dict[str, NDArray] = {
+            scorer: _probabilities(classify(ct, organs, tumour, package, machine), fields)
+            for scorer, package in {"sgrnet": models.sgrnet, **others}.items()
+        }
         ranked["overlap"] = overlap_shares(organs, target, fields)
         return InvolvementScores(case.name, involvement_targets(case, fields, share, rule), ranked)
 
@@ -112,9 +112,8 @@ def measure_outlined(
         organs = outline_organs(ct, outlining, machine).labels
         outline = reader.outline(case)
         found = classify_outlined(ct, organs, outline, package, machine)
-        probability = {} if found is None else {name: a.probability for name, a in found.answers.items()}
-        ranked = {
-            "template": np.array([probability.get(name, np.nan) for name in fields]),
+        ranked: dict[str, NDArray] = {
+            "template": _probabilities(found, fields),
             "overlap": overlap_shares(organs, outline, fields),
         }
         return InvolvementScores(case.name, involvement_targets(case, fields, share), ranked)
@@ -266,6 +265,12 @@ def paired_gain(
     if found is None or interval is None:
         return None
     return {"difference": round(found, 3), "low": round(interval.low, 3), "high": round(interval.high, 3)}
+
+
+def _probabilities(found: Classified | None, fields: Sequence[str]) -> NDArray[np.float64]:
+    """What a classifier promises of each field; NaN where it does not answer."""
+    answers = {} if found is None else found.answers
+    return np.array([answers[name].probability if name in answers else np.nan for name in fields])
 
 
 def _rounded(value: float | None) -> float | None:

@@ -12,8 +12,7 @@ from scipy import ndimage
 from hyoid.anatomy.involvement import FIELDS_OF_NODES
 from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, Structure
 from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITE_BY_NAME, SUBSITES
-from hyoid.metrics.lesions import side_of
-from hyoid.report.patches import Patch, centroid_lps_mm, grown, joined, on_both_sides, region, shared_part
+from hyoid.report.patches import Patch, grown, joined, region, shared_part, sides_of
 from hyoid.report.scene import Involvement, Scene
 from hyoid.report.schema import Evidence, Line, Region, Status
 from hyoid.report.template import BY_KEY, FIELDS, OUTSIDE, Field, Kind
@@ -290,10 +289,8 @@ def _sides_of_primary(scene: Scene) -> list[str]:
     """Sides on which an outlined primary lies; none without one, or in the midline."""
     if scene.primary is None:
         return []
-    if on_both_sides(scene.primary, scene.geometry, scene.midline_x_mm):
-        return [Side.RIGHT.value, Side.LEFT.value]
-    side = side_of(float(centroid_lps_mm(scene.primary, scene.geometry)[0]), scene.midline_x_mm)
-    return [] if side is Side.MIDLINE else [side.value]
+    sides = sides_of(scene.primary, scene.geometry, scene.midline_x_mm)
+    return [side.value for side in sides if side is not Side.MIDLINE]
 
 
 def _organ_line(organ: Structure, scene: Scene, answers: Mapping[str, Involvement], sources: Sources) -> Line | None:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from hyoid.anatomy.structures import Side
 from hyoid.geometry.boxes import Box, crop_geometry
+from hyoid.metrics.lesions import side_of
 from hyoid.report.schema import Region
 from hyoid.volume import Geometry
 
@@ -99,6 +101,13 @@ def on_both_sides(patch: Patch, geometry: Geometry, midline_x_mm: float) -> bool
     """
     x = crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask))[:, 0] - midline_x_mm
     return min((x > _WELL_ASIDE_MM).mean(), (x < -_WELL_ASIDE_MM).mean()) >= _BOTH_SIDES_SHARE
+
+
+def sides_of(patch: Patch, geometry: Geometry, midline_x_mm: float) -> tuple[Side, ...]:
+    """Right and left where a patch lies on both sides, else the side of its centroid, or the midline."""
+    if on_both_sides(patch, geometry, midline_x_mm):
+        return (Side.RIGHT, Side.LEFT)
+    return (side_of(float(centroid_lps_mm(patch, geometry)[0]), midline_x_mm),)
 
 
 def extremes_lps_mm(patch: Patch, geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

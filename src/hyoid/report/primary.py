@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hyoid.anatomy.structures import Side
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
-from hyoid.metrics.lesions import side_of
-from hyoid.report.patches import Patch, centroid_lps_mm, distance_mm, on_both_sides, region, shared_part
+from hyoid.report.patches import Patch, distance_mm, region, shared_part, sides_of
 from hyoid.report.scene import Scene
 from hyoid.report.schema import Evidence, Line, ModelUse, Status
 from hyoid.report.template import BY_KEY
@@ -46,10 +45,8 @@ def location_line(scene: Scene, tumour: tuple[Status, str], target_source: Model
     if mass is None:
         return line
     where, share, note = _place(scene, mass)
-    side = side_of(float(centroid_lps_mm(mass, scene.geometry)[0]), scene.midline_x_mm)
-    sided = "midline" if side is Side.MIDLINE else f"{side.value} side"
-    if on_both_sides(mass, scene.geometry, scene.midline_x_mm):
-        sided = "both sides"
+    side, *other = sides_of(mass, scene.geometry, scene.midline_x_mm)
+    sided = "both sides" if other else "midline" if side is Side.MIDLINE else f"{side.value} side"
     look = region(mass, scene.geometry)
     if scene.primary is not None:
         value = f"{where}, {sided}" if where else f"Site not determined, {sided}"

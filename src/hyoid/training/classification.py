@@ -140,7 +140,7 @@ class ClassificationTraining(AveragedTraining):
         drawn_amiss: Tensor | float = 0.0
         if self.recipe.variant == "sub_sites":
             drawn = self.network.drawn(organs)
-            logits = self.network.involved(drawn, heatmap)
+            logits = self.network.involved(self.network.place(drawn), heatmap)
             # Unweighted: an expected overlap needs probabilities that are frequencies.
             drawn_amiss = self.DRAWING * functional.cross_entropy(drawn, places[0][:, 0].long())
         else:
@@ -209,7 +209,8 @@ def begin_at_frequencies(network: SubSites, cases: Sequence[ReportCase]) -> None
     network.begin_at(usual, (0.0, 0.0), torch.zeros(usual.shape[1] - 1))
     with torch.no_grad():
         seen = [_views([case]) for case in cases]
-        read = torch.cat([torch.stack(network.read_off(network.drawn(o), h), dim=-1) for _, o, h in seen])
+        places = ((network.place(network.drawn(organs)), heatmap) for _, organs, heatmap in seen)
+        read = torch.cat([torch.stack(network.read_off(place, heatmap), dim=-1) for place, heatmap in places])
     (voxels, share), intercepts = _regression(read, cases)
     network.begin_at(usual, (voxels, share), intercepts)
 

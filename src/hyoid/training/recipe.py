@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hyoid.errors import UsageError
+from hyoid.models.variants import Backbone, Variant
 from hyoid.preprocess.midrt_input import Channel, InputForm
 from hyoid.training.cases import VIRTUAL_TARGET_MARGIN_MM
 
@@ -104,16 +105,8 @@ class ClassificationRecipe(_AnyRecipe):
     """Recipe of SGRNet and its variants."""
 
     task: Literal["classification"]
-    variant: Literal[
-        "ct_only",
-        "organ_add",
-        "organ_modulation",
-        "organ_tumour_add",
-        "organ_tumour_modulation",
-        "organ_pooling",
-        "sub_sites",
-    ]
-    backbone: Literal["densenet121", "efficientnet-b0", "ct-fm", "none"]
+    variant: Variant
+    backbone: Backbone
     # Organs, and keys of the template.
     fields: tuple[str, ...]
     # Of an organ: covered by the high-dose target by more than `involvement_share`, or overlapped by tumour.
