@@ -25,12 +25,12 @@ from fastapi import FastAPI
 
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.installed import load_model
-from hyoid.interfaces.studies import Studies
-from hyoid.interfaces.web import make_app
-from hyoid.io.files import write_nifti
+from hyoid.interfaces.web.server import make_app
+from hyoid.interfaces.web.studies import Studies
+from hyoid.io.files.volumes import write_nifti
 from hyoid.models.build import build_network
-from hyoid.pipelines.click_workspace import Workspace
 from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.workspace.workspace import Workspace
 from served import served
 
 SAM_MED3D = {
@@ -126,7 +126,7 @@ def over(values: list[float], digits: int = 1) -> dict[str, float]:
 
 def in_page(address: str, places: np.ndarray, clicks: int, profile: str) -> list[float]:
     """Milliseconds from a click's change to the redrawn page, as the page measures them."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "interfaces"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "interfaces" / "web"))
     import chromium
 
     rng, times = np.random.default_rng(2), []

@@ -22,10 +22,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import SimpleITK as sitk
 
-from hyoid.io.files import write_nifti
+from hyoid.evaluation.evaluate import evaluate_masks
+from hyoid.evaluation.protocols import HECKTOR_2025_STYLE
+from hyoid.io.files.volumes import write_nifti
 from hyoid.metrics.detection import Detection, set_f1
-from hyoid.metrics.protocols import HECKTOR_2025_STYLE
-from hyoid.pipelines.evaluation import evaluate_masks
 from hyoid.volume import Geometry, Quantity, Volume
 
 SHAPE, SPACING_MM = (160, 256, 256), (2.0, 1.2, 1.2)

@@ -21,14 +21,14 @@ import SimpleITK as sitk
 
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import grid_with_spacing, resample, to_sitk
+from hyoid.interfaces.cli.midrt import DEFAULT_MODEL
 from hyoid.interfaces.installed import load_models
-from hyoid.interfaces.midrt_command import DEFAULT_MODEL
 from hyoid.interfaces.places import cache_folder
-from hyoid.io.files import read_image, read_labels
-from hyoid.io.hntsmrg import find_hntsmrg_cases
-from hyoid.pipelines.machine import Machine
-from hyoid.pipelines.midrt import Pair, midrt
+from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
+from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.registration import WORKING_MM, carry, register, rigid_matrix
+from hyoid.systems.machine import Machine
+from hyoid.systems.midrt.pipeline import Pair, midrt
 from hyoid.volume import Quantity, Volume
 
 NODE_MM = 30.0  # spacing of the B-spline's control points

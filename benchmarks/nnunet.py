@@ -112,7 +112,7 @@ def say_row(
 
 def as_nifti(study: Path, folder: Path) -> Path:
     """The study as nnU-Net's input file, so that both read the same."""
-    from hyoid.io.files import write_nifti
+    from hyoid.io.files.volumes import write_nifti
     from hyoid.io.study import read_study
 
     write_nifti(read_study(study).volume, folder / "scan_0000.nii.gz")
@@ -230,7 +230,7 @@ def tiles_and_operations(folder: Path) -> str:
     import torch
     from torch import nn
 
-    from hyoid.io.nnunet_folder import read_nnunet_folder
+    from hyoid.io.packages.nnunet_folder import read_nnunet_folder
     from hyoid.models.build import build_network
 
     network = build_network(read_nnunet_folder(folder).network).eval()

@@ -68,7 +68,7 @@ def main() -> None:
 
 def compare(arguments: argparse.Namespace, study: Path, folder: Path, names: list[str]) -> None:
     """Rows of the table."""
-    from hyoid.io.files import read_labels
+    from hyoid.io.files.volumes import read_labels
 
     command = [sys.executable, __file__, str(study), "--packages", str(folder), "--folds", str(arguments.folds)]
     command += [] if arguments.peer is None else ["--peer", str(arguments.peer)]
@@ -120,11 +120,11 @@ def virtual_study(folder: Path) -> Path:
 
 def run_peer(arguments: argparse.Namespace) -> None:
     """The same system with every network in the peers' code; labels and seconds by stage go to the folder."""
-    from hyoid.io.files import write_nifti
-    from hyoid.io.model_package import read_package
+    from hyoid.io.files.volumes import write_nifti
+    from hyoid.io.packages.model_package import read_package
     from hyoid.io.petct import read_petct
-    from hyoid.pipelines import petct
-    from hyoid.pipelines.machine import Machine
+    from hyoid.systems.machine import Machine
+    from hyoid.systems.petct import pipeline as petct
 
     folder, seconds = arguments.packages, {}
 
@@ -156,7 +156,7 @@ def run_peer(arguments: argparse.Namespace) -> None:
 
 def channels(package, ct, pet, grid) -> np.ndarray:
     """What a network sees of a region."""
-    from hyoid.pipelines import petct
+    from hyoid.systems.petct import pipeline as petct
 
     region, rule = (
         package.manifest.preprocessing["region"],
@@ -190,7 +190,7 @@ def in_torch(package, image: np.ndarray) -> np.ndarray:
 
     from hyoid.inference.runtime import torch_network
     from hyoid.inference.sliding_window import Tiling, predict_tiles
-    from hyoid.pipelines.petct import tile_weight
+    from hyoid.systems.petct.pipeline import tile_weight
 
     network = torch_network(package)
 
@@ -238,11 +238,11 @@ def make_packages(folder: Path, study: Path, preset: str, folds: int) -> list[st
     """Packages of every stage: random weights, the last layer fitted to what is warm and hot in the study."""
     import torch
 
-    from hyoid.io.model_package import write_package
+    from hyoid.io.packages.model_package import write_package
     from hyoid.io.petct import read_petct
     from hyoid.models.build import build_network
+    from hyoid.training.petct import targets_network
     from hyoid.training.recipe import load_recipe
-    from hyoid.training.targets import targets_network
 
     read = read_petct(study)
     names = ["petct-head", "petct-coarse", *[f"{name}-{fold}" for name in FINE for fold in range(folds)]]

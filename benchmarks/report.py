@@ -28,11 +28,12 @@ import json, sys
 from pathlib import Path
 import torch
 from hyoid.inference.runtime import Runtime, torch_network
-from hyoid.interfaces.console import Teller
+from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.installed import report_models
 from hyoid.io.study import read_study
-from hyoid.pipelines import involvement, structured_report
-from hyoid.pipelines.machine import Machine
+from hyoid.systems import involvement
+from hyoid.systems.ct_report import pipeline as structured_report
+from hyoid.systems.machine import Machine
 
 def load_runtime(package, shapes, **_):
     network = torch_network(package)

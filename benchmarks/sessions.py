@@ -23,11 +23,11 @@ import torch
 
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.installed import load_model
-from hyoid.interfaces.studies import Studies
-from hyoid.interfaces.web import make_app
+from hyoid.interfaces.web.server import make_app
+from hyoid.interfaces.web.studies import Studies
 from hyoid.io.study import Study, fingerprint
-from hyoid.pipelines.click_workspace import Workspace
 from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.workspace.workspace import Workspace
 from served import served
 
 SHAPE, SPACING = (60, 120, 120), (3.0, 2.0, 2.0)

@@ -2,8 +2,9 @@
 
     python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out] [--cohort DIR] [--errors]
 
-The reports are written by `hyoid.phantom.free_text`, by default in the phrasing templates that the rules were not tuned
-on. With `--cohort` the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without images.
+The reports are written by `hyoid.phantom.text.free_text`, by default in the phrasing templates that the rules were not
+tuned on. With `--cohort` the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without
+images.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hyoid.phantom.free_text import WrittenReport, draw_truth, write_report
-from hyoid.phantom.phrasings import HELD_OUT, TUNING_1, TUNING_2, TUNING_3, TUNING_4, TUNING_5
-from hyoid.phantom.truth import NodeTruth, Truth
+from hyoid.phantom.cohort.truth import NodeTruth, Truth
+from hyoid.phantom.text.free_text import WrittenReport, draw_truth, write_report
+from hyoid.phantom.text.phrasings import HELD_OUT, TUNING_1, TUNING_2, TUNING_3, TUNING_4, TUNING_5
+from hyoid.report.content.schema import Report
+from hyoid.report.content.template import BY_KEY, FIELDS, Kind
 from hyoid.report.free_text.lymph_nodes import levels_in
 from hyoid.report.free_text.sizes import sizes_in
 from hyoid.report.free_text.structure import structure_text
-from hyoid.report.schema import Report
-from hyoid.report.template import BY_KEY, FIELDS, Kind
 
 PHRASINGS = {
     "held-out": HELD_OUT,

@@ -14,7 +14,7 @@ import numpy as np
 
 from hyoid.errors import HyoidError
 from hyoid.io.atomic import output_folder
-from hyoid.io.files import write_nifti
+from hyoid.io.files.volumes import write_nifti
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
 
 PAINTED_MM, MR_MM = (3.0, 2.0, 2.0), (3.0, 1.5, 1.5)

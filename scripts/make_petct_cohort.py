@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hyoid.phantom.cohort import write_patient
+from hyoid.phantom.cohort.make import write_patient
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
 
 

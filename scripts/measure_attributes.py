@@ -19,7 +19,7 @@ import numpy as np
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
-from hyoid.phantom.lesion_types import LESION_TYPES
+from hyoid.phantom.disease.lesion_types import LESION_TYPES
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
 
 

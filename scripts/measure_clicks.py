@@ -20,12 +20,12 @@ import numpy as np
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.geometry.orientation import to_canonical
 from hyoid.inference.click_network import ClickNetwork
-from hyoid.io.files import read_image, read_labels
-from hyoid.io.model_package import CARD, read_manifest, read_package, write_manifest
+from hyoid.io.files.volumes import read_image, read_labels
+from hyoid.io.packages.model_package import CARD, read_manifest, read_package, write_manifest
 from hyoid.io.study import fingerprint
-from hyoid.pipelines.click_measurement import ClickCase, measured
-from hyoid.pipelines.isrg_ablation import click_cases
-from hyoid.pipelines.lesion import Scan
+from hyoid.systems.lesion.ablate import click_cases
+from hyoid.systems.lesion.measure import ClickCase, measured
+from hyoid.systems.lesion.pipeline import Scan
 from hyoid.training.lesion_cases import load_lesions, of_part
 from hyoid.volume import Quantity, Volume
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.inference.click_network import ClickNetwork
-from hyoid.io.model_package import ModelPackage, read_package, write_manifest
-from hyoid.pipelines.click_measurement import CLICKS, ClickCase, attribute_scores, simulate, words_of_masks
-from hyoid.pipelines.isrg_ablation import click_cases
+from hyoid.io.packages.model_package import ModelPackage, read_package, write_manifest
+from hyoid.systems.lesion.ablate import click_cases
+from hyoid.systems.lesion.measure import CLICKS, ClickCase, attribute_scores, simulate, words_of_masks
 from hyoid.training.lesion_cases import load_lesions, of_part
 
 SHOWN = (1, 3, 10)

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from hyoid.interfaces.places import cache_folder
-from hyoid.io.hntsmrg import find_hntsmrg_cases
-from hyoid.io.model_package import CARD, read_manifest, read_package, write_manifest
+from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
+from hyoid.io.packages.model_package import CARD, read_manifest, read_package, write_manifest
 from hyoid.metrics.response import change_of
-from hyoid.pipelines.machine import Machine
-from hyoid.pipelines.midrt_ablation import outside_recall
-from hyoid.pipelines.midrt_scores import (
+from hyoid.systems.machine import Machine
+from hyoid.systems.midrt.ablate import outside_recall
+from hyoid.systems.midrt.measure import (
     NULL,
     Answer,
     answers_of,
@@ -31,7 +31,7 @@ from hyoid.pipelines.midrt_scores import (
     scored,
     without_vanished,
 )
-from hyoid.pipelines.table_cells import number, summary_cell
+from hyoid.systems.table_cells import number, summary_cell
 
 NEW_AT_LEAST = 0.9  # a lesion without earlier outline is believed only when the network is sure
 BF16_CASES = 3

@@ -15,7 +15,7 @@ import numpy as np
 
 from hyoid.geometry.boxes import bounding_box
 from hyoid.geometry.orientation import to_canonical
-from hyoid.io.files import read_labels
+from hyoid.io.files.volumes import read_labels
 from hyoid.preprocess.gradient_map import PRESETS, GradientPreset, share_outside, tumour_boxes
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "hntsmrg_pairs"

@@ -26,12 +26,13 @@ from hyoid.anatomy.involvement import words_of_field
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.interfaces.installed import OUTLINING, TEMPLATE, load_model
 from hyoid.interfaces.places import cache_folder
-from hyoid.io.model_package import CARD, Manifest, ModelPackage, read_manifest, read_package, write_manifest
+from hyoid.io.packages.model_package import CARD, Manifest, ModelPackage, read_manifest, read_package, write_manifest
 from hyoid.metrics.calibration import reliability
 from hyoid.metrics.ranking import average_precision
-from hyoid.pipelines import involvement_measurement, measurement
-from hyoid.pipelines.machine import Machine
-from hyoid.pipelines.sgrnet_calibration import (
+from hyoid.report.pages.reliability import Reliability, reliability_svg
+from hyoid.systems import measure_outlines as measurement
+from hyoid.systems.ct_report import measure as involvement_measurement
+from hyoid.systems.ct_report.calibrate import (
     BINS,
     EVERY_FIELD,
     HELD_OUT,
@@ -40,8 +41,9 @@ from hyoid.pipelines.sgrnet_calibration import (
     read_held_out,
     uncalibrated,
 )
-from hyoid.pipelines.structured_report import ReportModels, localise_tumour, outline_organs, target_mask
-from hyoid.report.reliability import Reliability, reliability_svg
+from hyoid.systems.ct_report.pipeline import ReportModels
+from hyoid.systems.machine import Machine
+from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
 from hyoid.training.involvement import UNKNOWN
 
 BF16_CASES = 4

@@ -20,18 +20,18 @@ from typing import Any
 import cc3d
 import numpy as np
 
+from hyoid.evaluation.case_results import CaseResult, measure_case
+from hyoid.evaluation.masks import CaseMasks
+from hyoid.evaluation.protocols import HECKTOR_2025_STYLE
+from hyoid.evaluation.summaries import summarise
 from hyoid.geometry.resample import resample
-from hyoid.io.files import read_labels
-from hyoid.io.model_package import CARD, Manifest, ModelPackage, read_package, write_manifest
+from hyoid.io.files.volumes import read_labels
+from hyoid.io.packages.model_package import CARD, Manifest, ModelPackage, read_package, write_manifest
 from hyoid.io.petct import PetRequest, read_petct
-from hyoid.metrics.case_results import CaseResult, measure_case
-from hyoid.metrics.masks import CaseMasks
-from hyoid.metrics.protocols import HECKTOR_2025_STYLE
-from hyoid.metrics.summaries import summarise
-from hyoid.pipelines.machine import Machine
-from hyoid.pipelines.petct import PetCtModels, head_mask, locate_targets, outline_targets
 from hyoid.preprocess.pet import on_ct
-from hyoid.training.targets_cases import TargetsFiles, find_targets_cases, head_of
+from hyoid.systems.machine import Machine
+from hyoid.systems.petct.pipeline import PetCtModels, head_mask, locate_targets, outline_targets
+from hyoid.training.petct_cases import TargetsFiles, find_targets_cases, head_of
 from hyoid.volume import Volume
 
 KEYS = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")

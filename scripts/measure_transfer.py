@@ -28,13 +28,13 @@ from hyoid.inference.export import labels_from_logits
 from hyoid.inference.runtime import load_runtime
 from hyoid.inference.segment import segment
 from hyoid.interfaces.places import cache_folder
-from hyoid.io.files import read_image, read_labels
-from hyoid.io.model_package import ModelPackage, read_package
+from hyoid.io.files.volumes import read_image, read_labels
+from hyoid.io.packages.model_package import ModelPackage, read_package
 from hyoid.metrics.comparison import Ratio, bootstrap_interval, paired_difference
-from hyoid.phantom.cohort import write_cohort
+from hyoid.phantom.cohort.make import write_cohort
 from hyoid.phantom.patient import PhantomOptions
-from hyoid.pipelines.measurement import dice
 from hyoid.preprocess.network_grid import body_on_grid
+from hyoid.systems.measure_outlines import dice
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, VIRTUAL_TARGET_MARGIN_MM, CaseFiles, find_cases
 from hyoid.training.recipe import SegmentationRecipe, load_recipe
 from hyoid.training.run import train_segmentation

@@ -112,7 +112,7 @@ def write_midrt_case(
     import numpy as np
     from scipy import ndimage
 
-    from hyoid.io.files import write_nifti
+    from hyoid.io.files.volumes import write_nifti
     from hyoid.volume import Geometry, Quantity, Volume
 
     rng = np.random.default_rng(seed)

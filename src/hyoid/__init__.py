@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 # Read on first use, so that `import hyoid` costs nothing.
 _HOMES = {
     "read_study": "hyoid.io.study",
-    "read_labels": "hyoid.io.files",
+    "read_labels": "hyoid.io.files.volumes",
     "load_model": "hyoid.interfaces.python",
     "make_report": "hyoid.interfaces.python",
     "measure_labels": "hyoid.metrics.lesions",

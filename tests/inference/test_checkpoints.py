@@ -8,7 +8,7 @@ import torch
 from hyoid.errors import ModelUnusableError
 from hyoid.inference import checkpoints
 from hyoid.inference.checkpoints import fold_package
-from hyoid.io.nnunet_folder import read_nnunet_folder
+from hyoid.io.packages.nnunet_folder import read_nnunet_folder
 
 
 class RunsCode:

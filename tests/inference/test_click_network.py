@@ -6,7 +6,7 @@ from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import ModelUnusableError
 from hyoid.inference import click_network
 from hyoid.inference.click_network import ClickNetwork
-from hyoid.io.model_package import read_package, write_package
+from hyoid.io.packages.model_package import read_package, write_package
 from hyoid.models.build import build_network
 from hyoid.models.prompts import PointKind
 from hyoid.volume import Geometry, Quantity, Volume

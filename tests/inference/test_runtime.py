@@ -4,7 +4,7 @@ import torch
 
 from hyoid.errors import ModelUnusableError
 from hyoid.inference import runtime
-from hyoid.io.model_package import read_package, write_package
+from hyoid.io.packages.model_package import read_package, write_package
 from hyoid.models.build import build_network
 
 NETWORK = {

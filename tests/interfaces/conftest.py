@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from hyoid.io.dicom_ct import write_ct_series
+from hyoid.io.dicom.ct import write_ct_series
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
 
 

@@ -14,7 +14,7 @@ from hyoid.errors import (
     WrongQuantityError,
 )
 from hyoid.geometry.resample import resample
-from hyoid.io.files import read_image, write_nifti
+from hyoid.io.files.volumes import read_image, write_nifti
 from hyoid.io.petct import Activity, PetRequest, read_petct, suv_from_activity
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -196,11 +196,11 @@ def test_only_activity_becomes_suv():
 @pytest.mark.shared
 def test_suv_of_a_real_series_is_that_of_the_collection(shared_data):
     # Uncropped BQML series, and the same tumour region in SUV as its publishers computed it.
-    from hyoid.io.dicom_series import read_series
+    from hyoid.io.dicom.series import read_series
+    from hyoid.io.dicom.series_choice import group_by_series
+    from hyoid.io.dicom.suv import suv_scale
     from hyoid.io.petct import _in_suv, choose_pet
-    from hyoid.io.series_choice import group_by_series
     from hyoid.io.study import dicom_instances
-    from hyoid.io.suv import suv_scale
 
     instances, _ = dicom_instances(shared_data / "dicom" / "STS_001_raw.zip")
     _, members = choose_pet(group_by_series(instances))

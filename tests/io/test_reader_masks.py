@@ -3,10 +3,10 @@ import pytest
 
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.errors import GeometryError, UnreadableFileError, WrongQuantityError
-from hyoid.io.dicom_output import synthetic_headers
-from hyoid.io.dicom_rtstruct import write_rtstruct
-from hyoid.io.dicom_seg import write_seg
-from hyoid.io.files import write_image
+from hyoid.io.dicom.output import synthetic_headers
+from hyoid.io.dicom.rtstruct import write_rtstruct
+from hyoid.io.dicom.seg import write_seg
+from hyoid.io.files.volumes import write_image
 from hyoid.io.reader_masks import _role, find_reader_masks, read_reader_masks
 from hyoid.volume import Geometry, Quantity, Volume
 

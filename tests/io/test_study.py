@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from hyoid.errors import HyoidError, SeriesError, UnreadableFileError, UnsuitableScanError, UsageError
 from hyoid.geometry.resample import to_sitk
 from hyoid.io import sources
-from hyoid.io.files import write_image
+from hyoid.io.files.volumes import write_image
 from hyoid.io.study import fingerprint, read_study
 from hyoid.volume import Quantity, Volume
 

@@ -68,7 +68,7 @@ def case_files(folder: Path, channels: int) -> list[list[str]]:
 def write_raw(root: Path, name: str, made: Made) -> None:
     """nnU-Net's raw folder, with patients held out in imagesTs."""
     from hyoid.anatomy.structures import BY_NAME
-    from hyoid.io.files import write_nifti
+    from hyoid.io.files.volumes import write_nifti
     from hyoid.phantom.patient import virtual_patient
     from hyoid.volume import Quantity, Volume
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyoid.io.files import read_image
-from hyoid.io.nnunet_folder import read_nnunet_folder
-from hyoid.pipelines.measurement import dice
-from hyoid.pipelines.nnunet import Options, predict_case
+from hyoid.io.files.volumes import read_image
+from hyoid.io.packages.nnunet_folder import read_nnunet_folder
+from hyoid.systems.measure_outlines import dice
+from hyoid.systems.nnunet.pipeline import Options, predict_case
 from hyoid.volume import Quantity
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -80,8 +80,8 @@ def test_the_network_sees_what_nnunetv2_prepares(root, trained):
     from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    from hyoid.pipelines import nnunet as ours
     from hyoid.preprocess import nnunet as prepare
+    from hyoid.systems.nnunet import pipeline as ours
 
     made = ALL[trained]
     folder = next((root / "results").glob(f"Dataset{made.number}_*/*"))

@@ -8,6 +8,7 @@ from hyoid.anatomy.structures import ORGANS, Side, opposite
 from hyoid.anatomy.subsites import SUBSITES
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import axis_codes
+from hyoid.phantom.cohort.truth import count_lesions
 from hyoid.phantom.patient import (
     GTVN,
     GTVP,
@@ -18,7 +19,6 @@ from hyoid.phantom.patient import (
     larynx_mask,
     virtual_patient,
 )
-from hyoid.phantom.truth import count_lesions
 from hyoid.volume import Quantity
 
 SPACING_MM = (4.0, 4.0, 4.0)

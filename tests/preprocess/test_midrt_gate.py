@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyoid.errors import UnsuitableScanError
-from hyoid.io.files import read_image
+from hyoid.io.files.volumes import read_image
 from hyoid.preprocess.midrt_gate import check_mr, check_registration, ghost_level, places_in_view, unseen_lesions
 from hyoid.preprocess.mr_body import mr_body
 from hyoid.preprocess.registration import Quality, Registration, places_on_mid

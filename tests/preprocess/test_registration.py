@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hyoid.errors import UnsuitableScanError
-from hyoid.io.files import read_image, read_labels
+from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.convex_adam import Settings
 from hyoid.preprocess.mr_body import mr_body
 from hyoid.preprocess.registration import Registration, block_correlation, carry, register

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hyoid.io.files import write_nifti
+from hyoid.io.files.volumes import write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
 
 SHAPE = (40, 40, 44)

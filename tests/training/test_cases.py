@@ -3,7 +3,7 @@ import pytest
 
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import UsageError
-from hyoid.io.files import write_nifti
+from hyoid.io.files.volumes import write_nifti
 from hyoid.training.cases import find_cases, load_case
 from hyoid.volume import Geometry, Quantity, Volume
 

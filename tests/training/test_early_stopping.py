@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from hyoid.errors import UsageError
-from hyoid.training import classification
-from hyoid.training.classification import ReportCase, fold_of_cases, learn
+from hyoid.training import ct_report as classification
+from hyoid.training.ct_report import ReportCase, fold_of_cases, learn
 from hyoid.training.involvement import UNKNOWN
 from hyoid.training.recipe import EarlyStoppingRecipe, load_recipe
 

@@ -6,7 +6,7 @@ import pytest
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 from hyoid.errors import UsageError
-from hyoid.io.files import write_nifti
+from hyoid.io.files.volumes import write_nifti
 from hyoid.training.cases import find_cases
 from hyoid.training.involvement import (
     UNKNOWN,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hyoid.errors import InputRefusedError
-from hyoid.io.hntsmrg import find_hntsmrg_cases
+from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 from hyoid.training.midrt_cases import altered_outlines, fold_of, load_midrt_cases
 from hyoid.training.recipe import OutlineChanges, load_recipe
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hyoid.errors import ModelUnusableError, UsageError
-from hyoid.io.model_package import read_package
+from hyoid.io.packages.model_package import read_package
 from hyoid.models.build import build_network
 from hyoid.training.recipe import load_recipe
 from hyoid.training.run import computed_in, train_segmentation

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from hyoid.errors import ModelUnusableError
 from hyoid.io.atomic import write_text
-from hyoid.io.model_package import Manifest
-from hyoid.io.nnunet_folder import NnunetModel
+from hyoid.io.packages.model_package import Manifest
+from hyoid.io.packages.nnunet_folder import NnunetModel
 
 _CURE = "Copy the model folder again from its source."
 

@@ -25,7 +25,7 @@ from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import ModelUnusableError
 from hyoid.inference.runtime import Device, torch_network
 from hyoid.io.atomic import atomic_write
-from hyoid.io.model_package import Manifest, ModelPackage
+from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.models.click_unet import ClickUNet
 from hyoid.models.isrg import ISRG
 from hyoid.models.prompts import PointKind

@@ -20,7 +20,7 @@ import openvino
 from numpy.typing import NDArray
 
 from hyoid.errors import ModelUnusableError
-from hyoid.io.model_package import Manifest
+from hyoid.io.packages.model_package import Manifest
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["f32", "bf16"]

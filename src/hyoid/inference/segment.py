@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hyoid.inference.runtime import Runtime
 from hyoid.inference.sliding_window import Tiling, predict_tiles
-from hyoid.io.model_package import Manifest
+from hyoid.io.packages.model_package import Manifest
 from hyoid.preprocess.intensity import windowed_channels
 from hyoid.volume import Geometry, Volume
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.places import WEIGHTS, weights_folder
-from hyoid.io.model_package import MANIFEST, ModelPackage, read_package
-from hyoid.io.nnunet_folder import is_nnunet_folder
-from hyoid.io.public_weights import PROVENANCE, Provenance, PublicModel, read_provenance, read_table
-from hyoid.pipelines.structured_report import ReportModels
+from hyoid.io.packages.model_package import MANIFEST, ModelPackage, read_package
+from hyoid.io.packages.nnunet_folder import is_nnunet_folder
+from hyoid.io.packages.public_weights import PROVENANCE, Provenance, PublicModel, read_provenance, read_table
+from hyoid.systems.ct_report.pipeline import ReportModels
 
 OUTLINING = ("organs", "neck")  # packages that outline organs, the better founded one first
 TEMPLATE = "sgrnet-template"  # says which sub-sites an outlined tumour overlaps

@@ -8,8 +8,8 @@ from hyoid.interfaces.installed import load_model, report_models
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study
-from hyoid.pipelines.machine import Machine
-from hyoid.pipelines.structured_report import ReportResult, structured_report
+from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
+from hyoid.systems.machine import Machine
 
 __all__ = ["load_model", "make_report"]
 

@@ -17,13 +17,13 @@ from hyoid.errors import (
     UnsuitableScanError,
     UsageError,
 )
-from hyoid.io import dicom_headers as headers
-from hyoid.io.dicom_headers import Instance
-from hyoid.io.dicom_series import read_series
-from hyoid.io.files import image_suffix, read_image
-from hyoid.io.series_choice import SeriesInfo, choose, group_by_series
+from hyoid.io.dicom import headers
+from hyoid.io.dicom.headers import Instance
+from hyoid.io.dicom.series import read_series
+from hyoid.io.dicom.series_choice import SeriesInfo, choose, group_by_series
+from hyoid.io.dicom.suv import is_attenuation_corrected, suv_scale
+from hyoid.io.files.volumes import image_suffix, read_image
 from hyoid.io.study import Study, dicom_instances, fingerprint, read_study
-from hyoid.io.suv import is_attenuation_corrected, suv_scale
 from hyoid.volume import Quantity, Volume
 
 Progress = Callable[[int, int], None]

@@ -12,10 +12,10 @@ from pydicom.uid import RTStructureSetStorage
 
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.errors import GeometryError, UnreadableFileError, WrongQuantityError
-from hyoid.io import dicom_headers as tolerant
-from hyoid.io.dicom_rtstruct import rasterise, rois_of, slab_thickness_mm
-from hyoid.io.dicom_seg import SEGMENTATION_CLASSES, segments_of
-from hyoid.io.files import image_suffix, read_labels
+from hyoid.io.dicom import headers as tolerant
+from hyoid.io.dicom.rtstruct import rasterise, rois_of, slab_thickness_mm
+from hyoid.io.dicom.seg import SEGMENTATION_CLASSES, segments_of
+from hyoid.io.files.volumes import image_suffix, read_labels
 from hyoid.io.masks import on_grid
 from hyoid.volume import Geometry, Quantity, Volume
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from hyoid.errors import UnreadableFileError
-from hyoid.io.dicom_headers import looks_like_dicom
+from hyoid.io.dicom.headers import looks_like_dicom
 
 # A year of CT at 0.5 mm is far below these; a zip bomb is far above.
 MAX_MEMBERS = 50_000

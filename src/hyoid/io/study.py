@@ -11,12 +11,12 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from hyoid.errors import SeriesError, UnreadableFileError, UnsuitableScanError, UsageError
-from hyoid.io import dicom_headers as headers
 from hyoid.io import sources
-from hyoid.io.dicom_headers import Instance
-from hyoid.io.dicom_series import read_series, without_padding
-from hyoid.io.files import SUFFIXES, image_suffix, read_image
-from hyoid.io.series_choice import SeriesInfo, choose, group_by_series
+from hyoid.io.dicom import headers
+from hyoid.io.dicom.headers import Instance
+from hyoid.io.dicom.series import read_series, without_padding
+from hyoid.io.dicom.series_choice import SeriesInfo, choose, group_by_series
+from hyoid.io.files.volumes import SUFFIXES, image_suffix, read_image
 from hyoid.volume import Quantity, Volume
 
 _FILE_QUANTITIES = {"CT": Quantity.HU, "MR": Quantity.MR}

@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import UsageError
-from hyoid.phantom import disease
-from hyoid.phantom.attributes import Attributes
-from hyoid.phantom.background import paint_background
-from hyoid.phantom.canvas import Canvas, Tissue
-from hyoid.phantom.described import Disease, describe, draw_types, with_looks
-from hyoid.phantom.followup import MrPair, make_pair
-from hyoid.phantom.frame import COARSE_MM, Pose, coarse_coordinates, draw_pose
-from hyoid.phantom.head import paint_head, paint_pharynx
-from hyoid.phantom.image import block_mean, render
-from hyoid.phantom.larynx import draw_neck
-from hyoid.phantom.lattice import Lattice
-from hyoid.phantom.lesions import check_kinds
-from hyoid.phantom.lymphatics import draw_pattern, lymphatic_site
-from hyoid.phantom.mr import MR_SCANNERS
-from hyoid.phantom.neck import paint_neck, paint_neck_muscles
-from hyoid.phantom.pet import PET_SCANNERS, draw_pet_scanner, pet_geometry, render_pet, uptake_map
-from hyoid.phantom.shape_model import draw_organs, load_shape_model
-from hyoid.phantom.truth import Truth, measure_truth
+from hyoid.phantom.anatomy.background import paint_background
+from hyoid.phantom.anatomy.canvas import Canvas, Tissue
+from hyoid.phantom.anatomy.frame import COARSE_MM, Pose, coarse_coordinates, draw_pose
+from hyoid.phantom.anatomy.head import paint_head, paint_pharynx
+from hyoid.phantom.anatomy.larynx import draw_neck
+from hyoid.phantom.anatomy.lattice import Lattice
+from hyoid.phantom.anatomy.neck import paint_neck, paint_neck_muscles
+from hyoid.phantom.anatomy.shape_model import draw_organs, load_shape_model
+from hyoid.phantom.cohort.truth import Truth, measure_truth
+from hyoid.phantom.disease import growth as disease
+from hyoid.phantom.disease.attributes import Attributes
+from hyoid.phantom.disease.described import Disease, describe, draw_types, with_looks
+from hyoid.phantom.disease.followup import MrPair, make_pair
+from hyoid.phantom.disease.lesions import check_kinds
+from hyoid.phantom.disease.lymphatics import draw_pattern, lymphatic_site
+from hyoid.phantom.images.ct import block_mean, render
+from hyoid.phantom.images.mr import MR_SCANNERS
+from hyoid.phantom.images.pet import PET_SCANNERS, draw_pet_scanner, pet_geometry, render_pet, uptake_map
 from hyoid.volume import Geometry, Quantity, Volume
 
 # Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
@@ -69,8 +69,9 @@ class PhantomOptions:
     modalities : tuple of str
         Of `ct` (made always), `pet`, `mr` (a pair, before and in the middle of treatment).
     lesion_kinds : tuple of str
-        Such lesions, one each, in place of primary and nodes: names of `hyoid.phantom.lesion_types.LESION_TYPES`,
-        `any` of those not reserved, or `zero_shot`, any of those reserved.
+        Such lesions, one each, in place of primary and nodes: names of
+        `hyoid.phantom.disease.lesion_types.LESION_TYPES`, `any` of those not reserved, or `zero_shot`, any of those
+        reserved.
     attributes : Attributes, optional
         Of all lesions of `lesion_kinds`; drawn by type when not given.
     pet_spacing_mm, mr_spacing_mm : (slice, row, column), optional

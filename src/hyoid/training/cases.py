@@ -21,7 +21,7 @@ from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, TARGET_REGION, s
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
-from hyoid.io.files import read_image, read_labels
+from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.network_grid import body_on_grid
 from hyoid.volume import Geometry, Quantity, Volume
 

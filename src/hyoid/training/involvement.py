@@ -25,7 +25,7 @@ from hyoid.anatomy.structures import BY_NAME
 from hyoid.anatomy.subsites import SUBSITES
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
-from hyoid.io.files import read_labels
+from hyoid.io.files.volumes import read_labels
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, planning_target
 from hyoid.volume import Volume
 

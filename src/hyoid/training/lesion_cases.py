@@ -15,7 +15,7 @@ from scipy import ndimage
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
-from hyoid.io.files import read_image, read_labels
+from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.volume import Geometry, Quantity, Volume
 
 UNKNOWN = -1

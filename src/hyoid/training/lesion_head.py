@@ -18,8 +18,8 @@ from hyoid.errors import UsageError
 from hyoid.models.build import build_network
 from hyoid.models.isrg import ISRG
 from hyoid.models.lesion_head import lesion_features
-from hyoid.training.click_rounds import Clicks, attribute_loss
 from hyoid.training.lesion_cases import LesionCase
+from hyoid.training.lesion_rounds import Clicks, attribute_loss
 from hyoid.training.lesion_samples import LesionDataset
 from hyoid.training.recipe import ClickRecipe, HeadRecipe
 from hyoid.training.segmentation import load_matching

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from hyoid.errors import GeometryError, InputRefusedError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
-from hyoid.io.files import read_image, read_labels
-from hyoid.io.hntsmrg import HntsmrgCase
+from hyoid.io.cohorts.hntsmrg import HntsmrgCase
+from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.midrt_input import gradient_volume, scene_of
 from hyoid.training.recipe import MidrtRecipe, OutlineChanges
 from hyoid.volume import Quantity, Volume

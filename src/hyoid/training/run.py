@@ -19,12 +19,12 @@ from torch import Tensor
 
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.atomic import write_text
-from hyoid.io.model_package import read_package, write_package
+from hyoid.io.packages.model_package import read_package, write_package
 from hyoid.training.cases import Case, load_cases
+from hyoid.training.petct import TargetsTraining, ValidationPictures, targets_network
+from hyoid.training.petct_cases import FindHead, load_targets_cases
 from hyoid.training.recipe import Recipe, SegmentationRecipe, TargetsRecipe, require_same_recipe
 from hyoid.training.segmentation import SegmentationTraining, network_description
-from hyoid.training.targets import TargetsTraining, ValidationPictures, targets_network
-from hyoid.training.targets_cases import FindHead, load_targets_cases
 
 CHECKPOINTS = "checkpoints"
 KEPT_RECIPE = "recipe.json"

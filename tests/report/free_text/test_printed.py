@@ -1,14 +1,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hyoid.report.content.schema import Evidence, Report
+from hyoid.report.content.template import FIELDS, Kind
 from hyoid.report.free_text.answers import answerable, blank, is_answer, state_words
 from hyoid.report.free_text.assertions import State
 from hyoid.report.free_text.printed import is_template
 from hyoid.report.free_text.structure import structure_text
 from hyoid.report.free_text.vocabulary import sides_in
-from hyoid.report.schema import Evidence, Report
-from hyoid.report.template import FIELDS, Kind
-from hyoid.report.text import to_text
+from hyoid.report.pages.text import to_text
 
 SIDES = st.sampled_from(["", "right", "left", "both"]).map(sides_in)
 FREE = {

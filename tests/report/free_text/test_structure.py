@@ -1,9 +1,9 @@
 import pytest
 
 from hyoid.errors import InputRefusedError
+from hyoid.report.content.template import FIELDS, Kind
 from hyoid.report.free_text.structure import structure_text
-from hyoid.report.template import FIELDS, Kind
-from hyoid.report.text import to_text
+from hyoid.report.pages.text import to_text
 
 MASS = "There is ill-defined enhancing soft tissue thickening in oropharynx measuring approx. 2.7cm"
 OEDEMA = "Non-enhancing edematous thickening of bilateral aryepiglottic fold and vocal cords is noted"

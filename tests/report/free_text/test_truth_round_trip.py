@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from hyoid.phantom import phrasings
-from hyoid.phantom.free_text import draw_truth, write_report
+from hyoid.phantom.text import phrasings
+from hyoid.phantom.text.free_text import draw_truth, write_report
+from hyoid.report.content.template import BY_KEY, FIELDS, Kind
 from hyoid.report.free_text.sizes import sizes_in
 from hyoid.report.free_text.structure import structure_text
-from hyoid.report.template import BY_KEY, FIELDS, Kind
 
 WORDS = {
     "involved": ("involved", "present", "y"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from hyoid.anatomy.structures import Side
+from hyoid.report.content.schema import Line
+from hyoid.report.content.template import FIELDS, Field, Kind
 from hyoid.report.free_text.assertions import State
 from hyoid.report.free_text.lymph_nodes import MULTIPLE
 from hyoid.report.free_text.sizes import sizes_in
-from hyoid.report.schema import Line
-from hyoid.report.template import FIELDS, Field, Kind
 
 NO_MASS = "No mass seen"
 NO_NODES = "Not applicable, no node"
@@ -54,7 +54,7 @@ def state_words(row: Field, state: State, sides: frozenset[Side]) -> str:
 
     Examples
     --------
-    >>> from hyoid.report.template import BY_KEY
+    >>> from hyoid.report.content.template import BY_KEY
     >>> state_words(BY_KEY["tonsil"], State.INVOLVED, frozenset({Side.RIGHT}))
     'R - involved'
     >>> state_words(BY_KEY["skull_base"], State.NOT_INVOLVED, frozenset())

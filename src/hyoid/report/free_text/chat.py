@@ -18,13 +18,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hyoid.errors import UsageError
+from hyoid.report.content.schema import Evidence, Line, ModelUse
+from hyoid.report.content.template import BY_KEY, Kind
 from hyoid.report.free_text.answers import answerable, blank, is_answer
 from hyoid.report.free_text.rules import RULES, fill_by_rules
 from hyoid.report.free_text.sentences import Sentence, plain
 from hyoid.report.free_text.sizes import sizes_in
 from hyoid.report.free_text.structure import Filled
-from hyoid.report.schema import Evidence, Line, ModelUse
-from hyoid.report.template import BY_KEY, Kind
 
 POPULATE = (
     "You fill a structured template from a radiology report of the head and neck. Answer only what the report "

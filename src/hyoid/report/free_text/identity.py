@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hyoid.errors import InputRefusedError
-from hyoid.report.schema import MISSING
+from hyoid.report.content.schema import MISSING
 
 REMOVED = "[removed]"
 

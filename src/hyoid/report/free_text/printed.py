@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from hyoid.report.content.schema import MISSING, Evidence, Line
+from hyoid.report.content.template import FIELDS, Kind
 from hyoid.report.free_text.answers import IDENTIFIERS, blank
-from hyoid.report.schema import MISSING, Evidence, Line
-from hyoid.report.template import FIELDS, Kind
 
 _LEAST_LINES = 0.6  # of the template's lines; a free report names far fewer of them with its exact words
 _TOLD = re.compile(r"^(?P<value>.*?)(?: \[(?:text|model|measured|reader)(?:, [^\]]*)?\])(?: \((?P<flags>.*)\))?$")
@@ -14,7 +14,7 @@ _MISSING = re.compile(rf"^{MISSING}(?: \((?P<flags>.*)\))?$")
 
 
 def is_template(text: str) -> bool:
-    """Whether a text is the template, printed by `hyoid.report.text.to_text` or filled by hand.
+    """Whether a text is the template, printed by `hyoid.report.pages.text.to_text` or filled by hand.
 
     Parameters
     ----------

@@ -10,6 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from hyoid.anatomy.structures import Side
+from hyoid.report.content.schema import Evidence, Line, ModelUse
+from hyoid.report.content.template import BY_KEY, Field, Kind
 from hyoid.report.free_text.answers import (
     NO_MASS,
     NO_NODES,
@@ -33,8 +35,6 @@ from hyoid.report.free_text.mass import Place, denials_of_mass, mass_sizes, plac
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size
 from hyoid.report.free_text.vocabulary import MASS_WORDS, mentions_in
-from hyoid.report.schema import Evidence, Line, ModelUse
-from hyoid.report.template import BY_KEY, Field, Kind
 
 RULES = ModelUse(
     name="rules for free text", version="1", licence="Apache-2.0", trained_on="nothing; rules written by hand"

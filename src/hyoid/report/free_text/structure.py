@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hyoid.errors import InputRefusedError
+from hyoid.report.content.schema import Line, ModelUse, Report
+from hyoid.report.content.template import FIELDS, Kind
 from hyoid.report.free_text.answers import blank
 from hyoid.report.free_text.identity import refuse_two_patients, without_identifiers
 from hyoid.report.free_text.lymph_nodes import levels_in, speaks_of_nodes
@@ -14,8 +16,6 @@ from hyoid.report.free_text.printed import is_template, read_template
 from hyoid.report.free_text.rules import CONTRADICTORY, RULES, fill_by_rules
 from hyoid.report.free_text.sentences import Part, Sentence, plain, read_sentences
 from hyoid.report.free_text.vocabulary import mentions_in
-from hyoid.report.schema import Line, ModelUse, Report
-from hyoid.report.template import FIELDS, Kind
 
 
 @dataclass(frozen=True)

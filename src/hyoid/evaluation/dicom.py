@@ -1,0 +1,172 @@
+"""DICOM SEG and RTSTRUCT in an evaluation: outlines that have to be put on a grid before they can be compared.
+
+A SEG has voxels but seldom the whole image; an RTSTRUCT has polygons and no voxels at all. Both are put on the grid of
+the reference where that is an image, else on the lattice of a SEG or of the prediction, made large enough for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.errors import GeometryError, InputRefusedError
+from hyoid.evaluation.masks import CaseMasks
+from hyoid.geometry.covering import corners_lps_mm, covering
+from hyoid.io.dicom import headers as dicom_headers
+from hyoid.io.dicom.rtstruct import Roi, rasterise, read_rois
+from hyoid.io.dicom.seg import read_seg
+from hyoid.io.masks import on_grid, shared_lattice
+from hyoid.volume import Geometry, Volume
+
+IN_PLANE_MM = 1.0
+"""Voxels on which contours are compared when neither side has an image grid."""
+
+CONTOURS_ONLY = f"both sides are contours without an image and were drawn on voxels of {IN_PLANE_MM:g} mm in plane"
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What a DICOM object outlines, before it is put on a grid.
+
+    Parameters
+    ----------
+    segments : tuple of (str, Volume)
+        Names and boolean masks of a SEG, each on its own box; a name may occur more than once.
+    rois : tuple of Roi
+        Contours of an RTSTRUCT.
+    frame_of_reference_uid : str
+    """
+
+    segments: tuple[tuple[str, Volume], ...] = ()
+    rois: tuple[Roi, ...] = ()
+    frame_of_reference_uid: str = ""
+
+    @property
+    def lattice(self) -> Geometry | None:
+        """Voxel grid of a SEG; None for contours and for a SEG without segments."""
+        return self.segments[0][1].geometry if self.segments else None
+
+    def points_lps_mm(self) -> list[NDArray[np.float64]]:
+        """Points that a grid has to hold."""
+        contours = [contour for roi in self.rois for contour in roi.contours]
+        return [*(corners_lps_mm(mask.geometry) for _, mask in self.segments), *contours]
+
+    def on(self, geometry: Geometry) -> CaseMasks:
+        """Masks by name on a grid.
+
+        Raises
+        ------
+        GeometryError
+            When the frames of reference differ, or contours cross the slices of the grid.
+        """
+        frames = self.frame_of_reference_uid, geometry.frame_of_reference_uid
+        if all(frames) and frames[0] != frames[1]:
+            raise GeometryError(
+                "The structure set was drawn in another frame of reference than the other side.",
+                "Give outlines of one scan, or register them first.",
+            )
+        masks = [*self.segments, *((roi.name, rasterise(roi, geometry)) for roi in self.rois if roi.contours)]
+        named: dict[str, np.ndarray] = {}
+        for name, mask in masks:
+            placed = on_grid(mask, geometry)
+            named[name] = named[name] | placed if name in named else placed
+        return CaseMasks(geometry, named=named)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a case is a DICOM file or a folder of them."""
+    return path.is_dir() or path.suffix.lower() == ".dcm"
+
+
+def read_drawn(path: Path) -> Drawn:
+    """Outlines in a DICOM SEG or RTSTRUCT, or in a folder that holds exactly one of them.
+
+    Raises
+    ------
+    UnreadableFileError
+        When a file is truncated or corrupt.
+    InputRefusedError
+        When there is no SEG or RTSTRUCT, or more than one.
+    """
+    found = [(file, modality) for file in _files(path) if (modality := _modality(file)) in ("SEG", "RTSTRUCT")]
+    if len(found) != 1:
+        raise InputRefusedError(
+            f"{path.name} holds {len(found)} DICOM SEG or RTSTRUCT objects.", "Give exactly one for each case."
+        )
+    file, modality = found[0]
+    if modality == "SEG":
+        segments = read_seg(file)
+        frame = segments[0].mask.geometry.frame_of_reference_uid if segments else ""
+        return Drawn(segments=tuple((segment.name, segment.mask) for segment in segments), frame_of_reference_uid=frame)
+    rois, frame = read_rois(file)
+    return Drawn(rois=rois, frame_of_reference_uid=frame)
+
+
+def on_common_grid(
+    reference: CaseMasks | Drawn, prediction: CaseMasks | Drawn | None
+) -> tuple[CaseMasks, CaseMasks | None, str]:
+    """Both sides as masks on grids, and a remark where the grid had to be invented.
+
+    Raises
+    ------
+    GeometryError
+        When the frames of reference differ, or contours do not lie in slices.
+    """
+    if isinstance(reference, CaseMasks):
+        grid = reference.geometry
+        return reference, prediction.on(grid) if isinstance(prediction, Drawn) else prediction, ""
+    candidates = [reference.lattice, prediction.geometry if isinstance(prediction, CaseMasks) else None]
+    candidates += [prediction.lattice] if isinstance(prediction, Drawn) else []
+    lattice = next((candidate for candidate in candidates if candidate is not None), None)
+    remark = "" if lattice is not None else CONTOURS_ONLY
+    points = reference.points_lps_mm()
+    if isinstance(prediction, CaseMasks):
+        points.append(corners_lps_mm(prediction.geometry))
+    elif prediction is not None:
+        points += prediction.points_lps_mm()
+    grid = covering(lattice or _lattice_of_contours(points, reference.frame_of_reference_uid), points)
+    if isinstance(prediction, Drawn):
+        return reference.on(grid), prediction.on(grid), remark
+    return reference.on(grid), None if prediction is None else _placed(prediction, grid), remark
+
+
+def _placed(masks: CaseMasks, grid: Geometry) -> CaseMasks:
+    """A label map on a larger grid of the same voxels; as it is where the voxels are others."""
+    start = shared_lattice(masks.geometry, grid)
+    if start is None or masks.labels is None:
+        return masks
+    larger = np.zeros(grid.shape, masks.labels.dtype)
+    larger[tuple(slice(a, a + n) for a, n in zip(start, masks.labels.shape, strict=True))] = masks.labels
+    return CaseMasks(grid, labels=larger)
+
+
+def _lattice_of_contours(contours_lps_mm: list[NDArray[np.float64]], frame_of_reference_uid: str) -> Geometry:
+    """One voxel of an axial grid with the slices of the contours."""
+    if not contours_lps_mm:
+        return Geometry.axial((1, 1, 1), (1.0, IN_PLANE_MM, IN_PLANE_MM), (0.0, 0.0, 0.0), frame_of_reference_uid)
+    if any(np.ptp(points[:, 2]) > 0.5 for points in contours_lps_mm):
+        raise GeometryError(
+            "The contours are not drawn on axial slices, and neither side has an image grid.",
+            "Give one side as a label map or DICOM SEG.",
+        )
+    planes_mm = np.unique(np.round([points[:, 2].mean() for points in contours_lps_mm], 2))
+    step_mm = float(np.diff(planes_mm).min()) if len(planes_mm) > 1 else 1.0
+    x, y = contours_lps_mm[0][0, :2]
+    origin = (float(x), float(y), float(planes_mm[0]))
+    return Geometry.axial((1, 1, 1), (step_mm, IN_PLANE_MM, IN_PLANE_MM), origin, frame_of_reference_uid)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(child for child in path.iterdir() if child.is_file()) if path.is_dir() else [path]
+
+
+def _modality(path: Path) -> str:
+    """Modality of a DICOM file, "" for anything else."""
+    data = path.read_bytes()
+    if not dicom_headers.looks_like_dicom(data[:132]):
+        return ""
+    dataset = dicom_headers.parse(data)
+    return "" if dataset is None else dicom_headers.text(dataset, "Modality")

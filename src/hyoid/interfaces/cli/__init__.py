@@ -1,0 +1,1 @@
+"""The command line: one module per command, each calls one function of a system and hands the value to delivery."""

@@ -1,0 +1,35 @@
+"""`hyoid ablate isrg-table2|isrg-table3|isrg-clicks`: the interactive lesion report."""
+
+from __future__ import annotations
+
+from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
+from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.places import device_named
+from hyoid.systems.lesion.ablate import ClickBudget, ablate_clicks, planned
+from hyoid.training.recipe import ClickRecipe, load_recipe
+
+
+def ablate_isrg(order: AblationOrder, teller: Teller) -> None:
+    """Train and click through every row on virtual cohorts, or say what would be done."""
+    recipe = load_recipe("isrg", order.preset)
+    assert isinstance(recipe, ClickRecipe)
+    if order.dry_run:
+        rows, optimiser = planned(order.table, order.rows), recipe.optimiser
+        runs = len(rows) * order.seeds
+        teller.event("plan", table=order.table, rows=rows, runs=runs, steps=optimiser.steps)
+        teller.say(f"{order.table}: {len(rows)} rows x {order.seeds} seeds = {runs} trainings of")
+        teller.say(f"{optimiser.steps} steps of batch {optimiser.batch}. Rows: {', '.join(rows)}.")
+        return
+    with teller.bars():
+        ablate_clicks(
+            order.table,
+            recipe,
+            [order.data],
+            order.out,
+            zero_shot=[order.validation] if order.validation else (),
+            budget=ClickBudget(order.seeds),
+            only=order.rows,
+            device=device_named(order.device),
+            on_progress=teller.progress,
+        )
+    tell_table(teller, order.out, order.table)

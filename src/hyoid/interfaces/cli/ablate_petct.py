@@ -1,0 +1,56 @@
+"""`hyoid ablate hecktor-table5`: the networks of the PET/CT system."""
+
+from __future__ import annotations
+
+from hyoid.errors import UsageError
+from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
+from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.installed import load_model
+from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.systems.ablation import chosen_rows
+from hyoid.systems.machine import Machine
+from hyoid.systems.petct import ablate as petct_ablation
+
+
+def ablate_petct(order: AblationOrder, teller: Teller, *, steps: int | None, head: str, coarse: str) -> None:
+    """Train what the rows need and score them on other patients, or say what would be done.
+
+    Parameters
+    ----------
+    order : AblationOrder
+    teller : Teller
+    steps : int, optional
+        Per training, instead of the recipes'.
+    head, coarse : str
+        Packages of stages 1 and 2.
+
+    Raises
+    ------
+    UsageError
+        When there are no patients to score on.
+    """
+    if order.validation is None:
+        raise UsageError("Table 5 is scored on patients of other centres.", "Give their folder as --validation.")
+    rows = chosen_rows(order.table, petct_ablation.TABLES, order.rows)
+    if order.dry_run:
+        networks = dict.fromkeys(network for row in rows for network in row.networks)
+        names = [f"{recipe} {preset}" for recipe, preset in networks]
+        teller.event("plan", table=order.table, rows=[r.name for r in rows], networks=names, seeds=order.seeds)
+        teller.say(f"{order.table}: {len(rows)} rows from {len(names)} networks x {order.seeds} seeds: {names}.")
+        return
+    with teller.bars():
+        petct_ablation.ablate(
+            petct_ablation.Setting(
+                train=order.data,
+                test=order.validation,
+                out=order.out,
+                head=load_model(head),
+                coarse=load_model(coarse),
+                machine=Machine(device_named(order.device), cache_folder()),
+                seeds=order.seeds,
+                steps=steps,
+            ),
+            order.rows,
+            on_progress=teller.progress,
+        )
+    tell_table(teller, order.out)

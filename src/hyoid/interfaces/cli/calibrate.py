@@ -1,0 +1,60 @@
+"""`hyoid calibrate`: temperature, threshold and band of doubt of a classifier, from its out-of-fold predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyoid.interfaces.cli.console import Teller
+
+
+def calibrate(
+    package: Annotated[Path, typer.Argument(help="Folder of an SGRNet package; its manifest gets the constants.")],
+    held_out: Annotated[
+        list[Path], typer.Option(help="held_out.json of `hyoid train sgrnet --fold K`; once per fold.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for calibration.json, calibration.md and reliability.svg.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Fit the constants on patients held out of training, and judge them fold by fold on patients held out of that."""
+    import numpy as np
+
+    from hyoid.io.atomic import output_folder
+    from hyoid.io.packages.model_package import read_manifest, write_manifest
+    from hyoid.metrics.calibration import reliability
+    from hyoid.report.pages.reliability import Reliability, reliability_svg
+    from hyoid.systems.ct_report import calibrate as steps
+    from hyoid.training.involvement import UNKNOWN
+
+    teller = Teller(as_json=as_json)
+    manifest = read_manifest(package)
+    answers = steps.read_held_out(held_out, manifest)
+    fitted = steps.calibration(answers.fields, answers.truth, answers.scores)
+    after = steps.cross_fitted(answers)
+    rng = np.random.default_rng(0)
+    table = steps.before_and_after(answers.fields, answers.truth, answers.scores, after, rng)
+    folds = len(set(answers.fold_of.tolist()))
+    whom = (
+        f"{len(answers.truth)} training patients, out of fold ({folds} folds): a network that did not see the patient, "
+        f"constants of the other folds. 95 % intervals: bootstrap over patients; ECE in {steps.BINS} bins."
+    )
+    found = {"data": whom, "table": table}
+    metrics = manifest.metrics | {"calibration_held_out": found}
+    calibrated = manifest.model_copy(update={**fitted, "metrics": metrics})
+    rows = steps.calibration_rows(calibrated, table, whom)
+    known = answers.truth != UNKNOWN
+    panels = [
+        Reliability(f"{words} ({known.sum()} answers)", reliability(answers.truth[known], s[known], n_bins=steps.BINS))
+        for words, s in (("Before", answers.scores), ("After", after))
+    ]
+    with output_folder(out) as folder:
+        (folder / "calibration.json").write_text(json.dumps(found | fitted, indent=1) + "\n", encoding="utf-8")
+        (folder / "calibration.md").write_text(rows + "\n", encoding="utf-8")
+        (folder / "reliability.svg").write_text(reliability_svg(panels), encoding="utf-8")
+    write_manifest(package, calibrated)
+    overall = table[steps.EVERY_FIELD]
+    teller.event("done", out=str(out), **{key: overall[key] for key in ("ece_before", "ece_after")})
+    teller.say(f"Calibration error {overall['ece_before']:.3f} before, {overall['ece_after']:.3f} after. Table: {out}")

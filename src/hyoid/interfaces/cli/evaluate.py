@@ -1,0 +1,134 @@
+"""`hyoid evaluate`: metrics exactly as a named challenge or paper defines them."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from hyoid.errors import UsageError
+from hyoid.evaluation import evaluate as pipeline
+from hyoid.evaluation.comparison import compare_systems
+from hyoid.evaluation.files import Layout, find_cases, pair_up
+from hyoid.evaluation.page import Overlay, number
+from hyoid.evaluation.protocols import PROTOCOL_NAMES
+from hyoid.evaluation.result import Evaluation
+from hyoid.evaluation.tables import evaluate_clicks, evaluate_labels
+from hyoid.interfaces.cli.console import Teller
+
+EMPTY_RESULT = 5
+STAGE = "Scoring cases"
+
+
+def evaluate(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PRED REF", help="Predictions and references; with --compare: A B REF.")
+    ],
+    protocol: Annotated[str, typer.Option(help=f"One of {', '.join(PROTOCOL_NAMES)}.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="JSON file, or a folder for evaluation.json. The tables and evaluation.html lie beside it."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of protocol custom.")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare two systems: A B REF.")] = False,
+    pred_layout: Annotated[Layout, typer.Option(help="How the predictions lie in their folder.")] = Layout.AUTO,
+    ref_layout: Annotated[Layout, typer.Option(help="How the references lie in their folder.")] = Layout.AUTO,
+    levels: Annotated[Path | None, typer.Option(help="Folder of nodal levels, for lesions by level.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes, one case each; 0: one per CPU.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Score predictions against references, or two systems against each other."""
+    teller = Teller(as_json=as_json)
+    if len(paths) != (3 if compare else 2):
+        wanted = "A B REF (two systems, one reference)" if compare else "PRED REF"
+        raise UsageError(f"{len(paths)} paths were given.", f"Give {wanted}.")
+    workers = workers or os.cpu_count() or 1
+    progress = partial(teller.progress, STAGE)
+    overlays: tuple[Overlay, ...] = ()
+    with teller.bars():
+        if protocol in ("sgrnet", "isrg") and compare:
+            raise UsageError(f"Protocol {protocol} does not compare two systems.", "Choose a protocol of masks.")
+        if protocol == "sgrnet":
+            result = evaluate_labels(paths[0], paths[1], seed=seed)
+        elif protocol == "isrg":
+            result = evaluate_clicks(paths[0], paths[1], workers=workers, seed=seed, progress=progress)
+        elif compare:
+            result = _compare(paths, protocol, config, (pred_layout, ref_layout), workers, seed, teller)
+        else:
+            result, overlays = pipeline.evaluate_masks(
+                paths[0],
+                paths[1],
+                pipeline.load_protocol(protocol, config),
+                prediction_layout=pred_layout,
+                reference_layout=ref_layout,
+                levels=levels,
+                workers=workers,
+                seed=seed,
+                progress=progress,
+            )
+    files = pipeline.write_evaluation(result, overlays, out) if out is not None else ()
+    _show(result, teller)
+    for file in files:
+        teller.say(f"Written: {escape(str(file))}")
+    document = result.as_json()
+    teller.event("done", protocol=result.protocol, summary=document["summary"], files=[str(file) for file in files])
+    if any(result.summary.get(key) is None for key in result.headline):
+        undefined = [key for key in result.headline if result.summary.get(key) is None]
+        teller.say(f"Undefined, because no case takes part: {', '.join(undefined)}.")
+        raise typer.Exit(EMPTY_RESULT)
+
+
+def _compare(
+    paths: list[Path],
+    name: str,
+    config: Path | None,
+    layouts: tuple[Layout, Layout],
+    workers: int,
+    seed: int,
+    teller: Teller,
+) -> Evaluation:
+    protocol = pipeline.load_protocol(name, config)
+    references = find_cases(paths[2], layouts[1])
+    systems = []
+    for letter, folder in zip("AB", paths[:2], strict=True):
+        pairing = pair_up(find_cases(folder, layouts[0]), references)
+        progress = partial(teller.progress, f"{STAGE} of {letter}")
+        systems.append(pipeline.measure_pairs(pairing, protocol, workers=workers, progress=progress))
+    return compare_systems(systems[0], systems[1], protocol, seed=seed)
+
+
+def _show(result: Evaluation, teller: Teller) -> None:
+    """The numbers with intervals as a table, then how they were counted."""
+    if teller.as_json:
+        return
+    summary = result.summary
+    # Differences of two systems have a table of their own.
+    keys = [key for key in summary if f"{key}.ci95_low" in summary and not key.endswith(".difference")]
+    name = Column("number", overflow="fold", min_width=22)
+    table = Table(name, "value", "95 % interval", "n", "excl.", "missed", "FP", title=escape(result.words))
+    for key in keys:
+        low, high = summary[f"{key}.ci95_low"], summary[f"{key}.ci95_high"]
+        counts = [summary.get(f"{key}.{name}") for name in ("n", "n_excluded", "n_missed", "n_false_positive")]
+        table.add_row(
+            escape(key),
+            number(summary[key]),
+            "" if low is None else f"{number(low)} to {number(high)}",
+            *("" if count is None else str(count) for count in counts),
+            style="bold" if key in result.headline else None,
+        )
+    if keys:
+        teller.console.print(table)
+    for extra in result.tables:
+        columns = [Column(name, overflow="fold") for name in extra.columns]
+        small = Table(*columns, title=escape(extra.title))
+        for row in extra.rows:
+            small.add_row(*(escape(number(cell)) for cell in row))
+        teller.console.print(small)
+    for note in result.notes:
+        teller.say(f"- {escape(note)}")

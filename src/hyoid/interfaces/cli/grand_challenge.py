@@ -1,0 +1,100 @@
+"""`hyoid grand-challenge`: the PET/CT system behind the folders of the HECKTOR challenges; no network is used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from hyoid.errors import UnreadableFileError, UsageError
+from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.cli.petct import COARSE, FINE, HEAD, petct_models
+from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.io.files.volumes import image_suffix, write_image
+from hyoid.io.petct import PetRequest, read_petct
+from hyoid.systems.machine import Machine
+from hyoid.systems.petct.pipeline import PetCtModels, find_targets
+from hyoid.volume import Quantity, Volume
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """Folders of one challenge, below /input and /output.
+
+    Parameters
+    ----------
+    ct, pet : str
+    segmentation : str
+        The mask: uint8, 0 background, 1 GTVp, 2 GTVn, on the grid of the CT.
+    """
+
+    ct: str
+    pet: str
+    segmentation: str
+
+
+CHALLENGES = {
+    "hecktor2025": Challenge("images/ct", "images/pet", "images/tumor-lymph-node-segmentation/output.mha"),
+    "hecktor2026": Challenge("images/ct", "images/pet", "images/head-neck-tumor-segmentation/output.mha"),
+}
+
+
+def grand_challenge(
+    challenge: Annotated[str, typer.Argument(help=", ".join(CHALLENGES))],
+    input_: Annotated[Path, typer.Option("--input", help="The challenge's input folder.")] = Path("/input"),
+    output: Annotated[Path, typer.Option(help="The challenge's output folder.")] = Path("/output"),
+    models: Annotated[
+        Path | None, typer.Option(help="Folder with packages petct-head, petct-coarse and the fine ones.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str | None, typer.Option(help="f32 or bf16.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Read one patient from a challenge's folders, write the mask where the challenge wants it. Research use only."""
+    if challenge not in CHALLENGES:
+        raise UsageError(f"There is no challenge {challenge!r}.", f"Choose one of {', '.join(CHALLENGES)}.")
+    places = CHALLENGES[challenge]
+    teller = Teller(as_json=as_json)
+    chosen = petct_models() if models is None else _models_in(models)
+    machine = Machine(device_named(device), cache_folder(), precision_named(precision))
+    with teller.bars():
+        ct, pet = (_only_image(input_ / folder, name) for folder, name in ((places.ct, "CT"), (places.pet, "PET")))
+        study = read_petct(ct, PetRequest(file=pet, units="suv"))
+        assert study.pet is not None
+        found = find_targets(study.ct.volume, study.pet.volume, chosen, machine, teller.progress)
+        target = output / places.segmentation
+        mask = Volume(found.labels.array.astype(np.uint8), study.ct.volume.geometry, Quantity.LABEL)
+        write_image(mask, target)
+    voxels = {name: int((mask.array == label).sum()) for label, name in ((1, "GTVp"), (2, "GTVn"))}
+    teller.event("done", output=places.segmentation, voxels=voxels, notes=list(found.warnings), stages=found.facts)
+    for warning in found.warnings:
+        teller.say(f"[yellow]Note:[/] {warning}")
+    teller.say(f"{json.dumps(voxels)} -> {target}")
+
+
+def _models_in(folder: Path) -> PetCtModels:
+    """Stages one and two by name, every other package beside them as a fine network."""
+    packages = sorted(p.parent for p in folder.glob("*/manifest.yaml"))
+    fine = [str(p) for p in packages if p.name not in (HEAD, COARSE)]
+    missing = [name for name in (HEAD, COARSE) if not (folder / name / "manifest.yaml").is_file()]
+    if missing or not fine:
+        raise UsageError(
+            f"The folder of models lacks {', '.join(missing) or 'a fine network'}.",
+            f"Put packages {HEAD}, {COARSE} and fine ones ({', '.join(FINE)}, or one per fold) into it.",
+        )
+    return petct_models(str(folder / HEAD), str(folder / COARSE), fine)
+
+
+def _only_image(folder: Path, name: str) -> Path:
+    """The one image in a folder; challenges name it as they like."""
+    found = [p for p in sorted(folder.glob("*")) if image_suffix(p)]
+    if len(found) != 1:
+        raise UnreadableFileError(
+            f"The challenge's {name} folder holds {len(found)} images (.mha, .nii.gz); one is expected.",
+            "Mount the input of one patient.",
+        )
+    return found[0]

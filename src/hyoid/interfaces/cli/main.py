@@ -1,0 +1,85 @@
+"""`hyoid`: the command line.
+
+Exit codes: 0 done, 2 wrong usage, 3 input refused, 4 model unusable, 5 finished but empty or failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import hyoid
+from hyoid.errors import HyoidError
+from hyoid.interfaces.cli import (
+    ablate,
+    calibrate,
+    evaluate,
+    grand_challenge,
+    lesion,
+    measure,
+    midrt,
+    models,
+    petct,
+    phantom,
+    predict,
+    report,
+    serve,
+    structure,
+    train,
+)
+
+app = typer.Typer(
+    name="hyoid",
+    help="Head-and-neck oncology imaging: a scan goes in; masks, a structured report and its evidence come out. "
+    "Research use only.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(report.demo)
+app.command("report")(report.report)
+app.command("midrt")(midrt.midrt_command)
+app.command("petct")(petct.petct)
+app.command("grand-challenge")(grand_challenge.grand_challenge)
+app.command("lesion")(lesion.lesion)
+app.command("structure")(structure.structure)
+app.command("measure")(measure.measure)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.command("phantom")(phantom.phantom)
+app.command("train")(train.train)
+app.command("ablate")(ablate.ablate)
+app.command("calibrate")(calibrate.calibrate)
+app.command("serve")(serve.serve)
+app.add_typer(models.app, name="models")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hyoid {hyoid.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say it.")] = False,
+) -> None:
+    """Head-and-neck oncology imaging. Research use only."""
+
+
+def main() -> None:
+    """Run a command; a refusal becomes two lines and its exit code."""
+    try:
+        app()
+    except HyoidError as error:
+        console = Console(stderr=True)
+        console.print(f"[bold red]{type(error).exit_words}[/]", error.problem, highlight=False)
+        if error.cure:
+            console.print("[bold]What to do:[/]", error.cure, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. Nothing half-written was left.")
+        sys.exit(130)

@@ -1,0 +1,231 @@
+"""`hyoid midrt`: from MR before and during treatment to GTVp and GTVn now, and the response of every lesion."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyoid.errors import ModelUnusableError, UnreadableFileError, UsageError
+from hyoid.geometry.orientation import from_canonical
+from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.cli.report import write_dicom
+from hyoid.interfaces.delivery import finish, run_record, scan_record
+from hyoid.interfaces.installed import load_models, packages
+from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.io.atomic import output_folder
+from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case, read_hntsmrg_case
+from hyoid.io.dicom.mr_pair import check_contrast, check_pair
+from hyoid.io.files.volumes import image_suffix, read_labels, write_nifti
+from hyoid.io.reader_masks import find_reader_masks
+from hyoid.io.study import Study, read_study
+from hyoid.report.pages.response_html import ResponseScene, write_response
+from hyoid.systems.machine import Machine
+from hyoid.systems.midrt.pipeline import MidrtResult, Pair, canonical_pair, midrt
+
+DEFAULT_MODEL = "midrt"
+_PRE_WORDS, _MID_WORDS = ("prert", "pre_rt", "pre-rt"), ("midrt", "mid_rt", "mid-rt")
+
+
+@dataclass(frozen=True)
+class MidrtOrder:
+    """What a user asked for."""
+
+    pre: Path
+    mid: Path | None
+    pre_masks: Path | None
+    out: Path
+    registered: bool = False
+    model: tuple[str, ...] = ()
+    series_pre: str | None = None
+    series_mid: str | None = None
+    device: str = "auto"
+    precision: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """Both studies as read, and the pair made of them."""
+
+    pre: Study
+    mid: Study
+    pair: Pair
+    used: tuple[str, ...]
+
+
+def midrt_command(
+    pre: Annotated[
+        Path,
+        typer.Argument(
+            help="T2w MR before treatment: DICOM folder or zip, or an image file; or a HNTS-MRG case folder."
+        ),
+    ],
+    mid: Annotated[
+        Path | None, typer.Argument(help="T2w MR during treatment; left out for a HNTS-MRG case folder.")
+    ] = None,
+    pre_masks: Annotated[
+        Path | None,
+        typer.Option(help="Tumour and nodes before treatment: label map (1 GTVp, 2 GTVn), RTSTRUCT or DICOM SEG."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hyoid-midrt"),
+    registered: Annotated[
+        bool, typer.Option("--registered", help="Masks (and PRE) lie on the grid of MID already.")
+    ] = False,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model package; several are averaged, as the folds of one recipe.")
+    ] = None,
+    series_pre: Annotated[str | None, typer.Option(help="Series of PRE, when there are several.")] = None,
+    series_mid: Annotated[str | None, typer.Option(help="Series of MID, when there are several.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str | None, typer.Option(help="f32 or bf16; by default what the model's card allows.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Outline GTVp and GTVn on a mid-treatment MR and report the response of every lesion. Research use only."""
+    teller = Teller(as_json=as_json)
+    order = MidrtOrder(
+        pre, mid, pre_masks, out, registered, tuple(model or ()), series_pre, series_mid, device, precision
+    )
+    with teller.bars():
+        result = run_midrt(order, teller)
+    finish(result.report, out, teller)
+
+
+def run_midrt(order: MidrtOrder, teller: Teller) -> MidrtResult:
+    """Read, run, write; `order.out` appears complete or not at all."""
+    machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
+    models = load_models(order.model or default_model())
+    teller.progress("read", 0, 2)
+    opened = open_pair(order)
+    teller.progress("read", 2, 2)
+    result = midrt(canonical_pair(opened.pair), models, machine, on_progress=teller.progress)
+    with output_folder(order.out) as folder:
+        teller.progress("write", 0, 2)
+        scene = ResponseScene(result.pre, result.mid, result.gradient, result.pre_labels, result.labels)
+        write_response(folder, result.report, scene)
+        teller.progress("write", 1, 2)
+        grid = opened.mid.volume.geometry
+        labels = opened.mid.volume.with_array(from_canonical(result.labels.array, grid), result.labels.quantity)
+        write_nifti(labels, folder / "masks.nii.gz")
+        write_nifti(result.gradient, folder / "gradient_map.nii.gz")
+        write_nifti(result.pre_labels, folder / "pre_masks_registered.nii.gz")
+        write_nifti(result.pre, folder / "pre_registered.nii.gz")
+        teller.progress("write", 2, 2)
+        write_dicom(folder, opened.mid, labels, teller)
+        record = run_record(
+            result.report,
+            dict(zip(result.precisions, models, strict=True)),
+            result.precisions,
+            {"pre": scan_record(opened.pre), "mid": scan_record(opened.mid)},
+            machine,
+            teller,
+            masks=list(opened.used),
+            registered_before=order.registered,
+            registration=result.report.registration.model_dump(),
+        )
+        (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return result
+
+
+def default_model() -> tuple[str, ...]:
+    """The package that came with hyoid.
+
+    Raises
+    ------
+    ModelUnusableError
+        When none did.
+    """
+    if DEFAULT_MODEL not in packages():
+        raise ModelUnusableError(
+            "No mid-treatment model came with this version of hyoid.",
+            "Train one with `hyoid train midrt` (docs/midrt.md) and name its package with --model.",
+        )
+    return (DEFAULT_MODEL,)
+
+
+def open_pair(order: MidrtOrder) -> Opened:
+    """Both studies and the outlines.
+
+    Raises
+    ------
+    UsageError
+        When an argument is missing, or PRE and MID are swapped by their names.
+    InputRefusedError
+        When a file cannot be used; see the readers.
+    """
+    for name, path in (("PRE", order.pre), ("MID", order.mid), ("--pre-masks", order.pre_masks)):
+        if path is not None and not path.exists():
+            raise UnreadableFileError(f"{name} names no file or folder.", "Check the path.")
+    pre_path, mid_path, masks_path, carried_path = order.pre, order.mid, order.pre_masks, None
+    if order.pre.is_dir() and is_hntsmrg_case(order.pre):
+        if mid_path is not None:
+            raise UsageError("A HNTS-MRG case folder holds both examinations.", "Leave MID out, or give two files.")
+        case = read_hntsmrg_case(order.pre)
+        pre_path, mid_path, masks_path = case.pre, case.mid, masks_path or case.pre_mask
+        if order.registered:
+            carried_path = case.pre_mask_registered
+            if carried_path is None:
+                raise UsageError("The case has no *_preRT_mask_registered.nii.gz.", "Leave --registered out.")
+            pre_path = case.pre_registered or pre_path
+    if mid_path is None or masks_path is None:
+        missing = "MID, the examination during treatment," if mid_path is None else "--pre-masks"
+        cure = "Write: hyoid midrt PRE MID --pre-masks FILE --out DIR"
+        if mid_path is None and order.pre.is_dir():
+            cure += "; a HNTS-MRG case folder alone must hold preRT and midRT"
+        raise UsageError(f"{missing} is missing.", f"{cure}.")
+    refuse_swapped_names(pre_path, mid_path)
+    pre = read_study(pre_path, modality="MR", series=order.series_pre)
+    mid = read_study(mid_path, modality="MR", series=order.series_mid)
+    warnings = [f"{which}: {w}" for which, study in (("Before", pre), ("During", mid)) for w in study.warnings]
+    warnings += [*check_pair(pre, mid), *check_contrast(pre, "pre"), *check_contrast(mid, "mid")]
+    if order.registered:
+        carried = find_reader_masks(carried_path or masks_path, mid.volume.geometry)
+        # Volumes before are those on the pre scan where its own outlines are at hand.
+        own = find_reader_masks(masks_path, read_labels(masks_path).geometry) if carried_path else carried
+        pair = Pair(pre.volume, own.volume, mid.volume, carried.volume, tuple(warnings))
+        return Opened(pre, mid, pair, carried.used)
+    if image_suffix(masks_path):
+        warnings += mask_grid_warnings(masks_path, pre, mid)
+    masks = find_reader_masks(masks_path, pre.volume.geometry)
+    if masks.unmatched:
+        warnings.append(
+            f"Not used from the masks, whose names say neither GTVp nor GTVn: {', '.join(masks.unmatched)}."
+        )
+    return Opened(pre, mid, Pair(pre.volume, masks.volume, mid.volume, None, tuple(warnings)), masks.used)
+
+
+def refuse_swapped_names(pre: Path, mid: Path) -> None:
+    """Refuse files whose names say the opposite of their places.
+
+    Raises
+    ------
+    UsageError
+        When PRE is named as mid-treatment, or MID as pre-treatment.
+    """
+    first, second = pre.name.lower(), mid.name.lower()
+    if any(w in first for w in _MID_WORDS) and not any(w in first for w in _PRE_WORDS):
+        raise UsageError("The first file is named as mid-treatment.", "Give the examination before treatment first.")
+    if any(w in second for w in _PRE_WORDS) and not any(w in second for w in _MID_WORDS):
+        raise UsageError("The second file is named as pre-treatment.", "Give the examination during treatment second.")
+
+
+def mask_grid_warnings(masks: Path, pre: Study, mid: Study) -> list[str]:
+    """What a label map on another grid than PRE means.
+
+    Raises
+    ------
+    UsageError
+        When it lies on the grid of MID: then it was drawn there, or registered already.
+    """
+    grid = read_labels(masks).geometry
+    if grid.same_grid(pre.volume.geometry):
+        return []
+    if grid.same_grid(mid.volume.geometry):
+        raise UsageError(
+            "The masks lie on the grid of the mid-treatment MR, not of the pre-treatment MR: PRE and MID are swapped, "
+            "or the masks are registered already.",
+            "Give PRE before MID; for registered masks add --registered.",
+        )
+    return ["The masks lie on another grid than the pre-treatment MR and were brought onto it by nearest neighbour."]

@@ -1,0 +1,152 @@
+"""`hyoid models`: what is installed, what it was trained on, whether it is intact, and how public weights get here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from hyoid.errors import UsageError
+from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.installed import load_model, package_folder, packages, public_models, pulled_folder
+from hyoid.interfaces.places import weights_folder
+from hyoid.io.packages import public_weights
+from hyoid.io.packages.model_package import CARD, read_manifest
+from hyoid.io.packages.public_weights import PublicModel
+
+app = typer.Typer(help="Models: list, info, pull, pack, verify.", no_args_is_help=True)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Model names or folders; all that are installed by default.")]
+OtherTable = Annotated[Path | None, typer.Option("--table", help="Another table of public weights (YAML).")]
+
+
+@app.command("list")
+def list_models() -> None:
+    """Say which models are here, and which public weights can be pulled."""
+    table = Table("model", "version", "what it does", "licence", "MB", title="Came with hyoid", title_justify="left")
+    for name, folder in packages().items():
+        manifest = read_manifest(folder)
+        megabytes = sum(p.stat().st_size for p in folder.iterdir()) / 1e6
+        table.add_row(name, manifest.version, manifest.words.strip(), manifest.licence, f"{megabytes:.1f}")
+    public = Table("model", "what it does", "licence", "MB", "here", title="Public weights", title_justify="left")
+    for model in public_models().values():
+        size = f"{model.bytes / 1e6:.0f}" if model.bytes else "not stated"
+        here = "yes" if pulled_folder(model.name) else "no"
+        public.add_row(model.name, model.words, _licence(model), size, here)
+    Console().print(table, public)
+
+
+@app.command()
+def info(name: Annotated[str, typer.Argument(help="Model name, or the folder of a package.")]) -> None:
+    """Show a model's card: training data, measurements, limits."""
+    if name in (public := public_models()):
+        Console().print(Markdown(_public_card(public[name])))
+        return
+    folder = package_folder(name)
+    read_manifest(folder)
+    Console().print(Markdown((folder / CARD).read_text(encoding="utf-8")))
+
+
+@app.command()
+def pull(
+    names: Annotated[list[str] | None, typer.Argument(help="Names from `hyoid models list`.")] = None,
+    pack: Annotated[Path | None, typer.Option(help="A file of `hyoid models pack`; no network is used.")] = None,
+    into: Annotated[Path | None, typer.Option(help="Folder for weights; the user's data folder by default.")] = None,
+    allow_noncommercial: Annotated[
+        bool, typer.Option("--allow-noncommercial", help="My use is none that a non-commercial licence forbids.")
+    ] = False,
+    table: OtherTable = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Fetch public weights, with resume; or take them from a pack."""
+    teller = Teller(as_json=as_json)
+    folder = into or weights_folder()
+    if pack is not None:
+        for done in public_weights.pull_pack(pack, folder, allow_noncommercial=allow_noncommercial):
+            teller.event("pulled", model=done.model.name, folder=str(folder / done.model.name))
+            teller.say(f"{done.model.name}: intact, {_licence(done.model)}. In {folder / done.model.name}")
+        return
+    if not names:
+        raise UsageError("No model is named.", "Choose from `hyoid models list`, or give --pack FILE.")
+    known = public_models(table)
+    chosen = [_known(name, known) for name in names]
+    for model in chosen:
+        public_weights.refuse_noncommercial(model, allowed=allow_noncommercial)
+    for model in chosen:
+        size = f"{model.bytes / 1e6:.0f} MB" if model.bytes else "size not stated"
+        teller.say(f"{model.name}: {size}, {_licence(model)}, from {model.source.page}")
+        teller.event("plan", model=model.name, bytes=model.bytes, licence=model.licence, source=model.source.page)
+        if dry_run:
+            continue
+        with teller.bars():
+            done = public_weights.pull(
+                model,
+                folder,
+                allow_noncommercial=allow_noncommercial,
+                on_progress=lambda file, had, total: teller.progress(file, had // 10**6, total // 10**6, "MB"),
+            )
+        told = (
+            "compared with the source's" if done.hash_from_source else "noted now: the source states none for all files"
+        )
+        teller.event(
+            "pulled", model=model.name, folder=str(folder / model.name), hash_from_source=done.hash_from_source
+        )
+        teller.say(f"{model.name}: in {folder / model.name}; SHA-256 {told}. Cite {model.cite}.")
+
+
+@app.command("pack")
+def pack_models(
+    names: Annotated[list[str], typer.Argument(help="Pulled models.")],
+    out: Annotated[Path, typer.Option(help="Zip to write.")],
+) -> None:
+    """Put pulled weights into one file, to carry to a machine without a network."""
+    folders = []
+    for name in names:
+        folder = pulled_folder(name)
+        if folder is None:
+            raise UsageError(f"{name!r} is not here.", f"Run: hyoid models pull {name}")
+        folders.append(folder)
+    target = public_weights.pack(folders, out)
+    megabytes = target.stat().st_size / 1e6
+    Console().print(f"{target} ({megabytes:.0f} MB). There: hyoid models pull --pack {target.name}", highlight=False)
+
+
+@app.command()
+def verify(names: Names = None) -> None:
+    """Check that weights are those that were noted and can be read. Exit code 4 when not."""
+    here = [*packages(), *(name for name in public_models() if pulled_folder(name))]
+    for name in names or here:
+        folder = pulled_folder(name)
+        if folder is not None:
+            done = public_weights.verify(folder)
+            Console().print(f"{name}: intact, {len(done.files)} files, {_licence(done.model)}", highlight=False)
+            continue
+        package = load_model(name)
+        count = sum(array.size for array in package.arrays().values())
+        Console().print(
+            f"{name}: intact, {count:,} weights, SHA-256 {package.manifest.sha256[:16]}...", highlight=False
+        )
+
+
+def _known(name: str, known: dict[str, PublicModel]) -> PublicModel:
+    if name not in known:
+        raise UsageError(f"There are no public weights {name!r}.", f"Choose one of: {', '.join(known)}.")
+    return known[name]
+
+
+def _licence(model: PublicModel) -> str:
+    return f"{model.licence} (not for commercial use)" if model.noncommercial else model.licence
+
+
+def _public_card(model: PublicModel) -> str:
+    """What the table says of public weights."""
+    parts = [f"# {model.name}", model.words, f"Licence: {_licence(model)}. Cite: {model.cite}.", model.source.page]
+    if model.structures:
+        parts.append("\n".join(f"- label {label}: {name}" for label, name in model.structures.items()))
+    parts.append("Not measured by hyoid. Research use only.")
+    return "\n\n".join(parts)

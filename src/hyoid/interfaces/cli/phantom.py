@@ -1,0 +1,87 @@
+"""`hyoid phantom`: virtual patients whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyoid.errors import UsageError
+from hyoid.interfaces.cli.console import Teller
+
+_MODALITIES = {"t2": "mr"}
+
+
+def phantom(
+    out: Annotated[Path, typer.Option(help="Folder for the cohort; patients already there are kept.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many patients.")] = 1,
+    seed: Annotated[int, typer.Option(help="Same seed, same patients.")] = 0,
+    modality: Annotated[
+        str, typer.Option(help="ct, pet, mr (T2w before and in the middle of treatment), with commas between.")
+    ] = "ct",
+    layout: Annotated[str, typer.Option(help="plain, nnunet, hecktor2025, hntsmrg2024, sgrnet or dicom.")] = "plain",
+    spacing: Annotated[str, typer.Option(help="Of the CT between slices, rows, columns, mm.")] = "3,1.5,1.5",
+    pet_spacing: Annotated[str, typer.Option(help="Of the PET, mm; like real scanners' when empty.")] = "",
+    mr_spacing: Annotated[str, typer.Option(help="Of the MR, mm; like real scanners' when empty.")] = "",
+    primary: Annotated[str, typer.Option(help="Sub-site of every primary, for instance tonsil_left.")] = "",
+    lesions: Annotated[
+        str, typer.Option(help="Types in place of primary and nodes, one lesion each: names, any, zero_shot.")
+    ] = "",
+    nodes: Annotated[
+        str,
+        typer.Option(
+            help="range: 0 to 5 nodes in levels drawn one by one; cohort: levels involved together in a real patient "
+            "with such a primary. Empty: range for CT alone, else cohort."
+        ),
+    ] = "",
+    centre: Annotated[str, typer.Option(help="PET and MR scanners of one centre, a to f; all when empty.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Make virtual patients with their masks, truth and reports, and a contact sheet."""
+    from hyoid.phantom.cohort.make import write_cohort
+    from hyoid.phantom.patient import PhantomOptions
+
+    modalities = tuple(dict.fromkeys(_MODALITIES.get(m.strip(), m.strip()) for m in modality.split(",")))
+    if nodes not in ("", "range", "cohort"):
+        raise UsageError(f"--nodes cannot be {nodes!r}.", "Choose range or cohort.")
+    together = nodes == "cohort" or (not nodes and modalities != ("ct",))
+    options = PhantomOptions(
+        primary=primary,
+        nodes=None if together else (0, 5),
+        modalities=modalities,
+        lesion_kinds=tuple(kind.strip() for kind in lesions.split(",") if kind.strip()),
+        pet_spacing_mm=spacing_of(pet_spacing, "--pet-spacing") if pet_spacing else None,
+        mr_spacing_mm=spacing_of(mr_spacing, "--mr-spacing") if mr_spacing else None,
+        centre=centre,
+    )
+    teller = Teller(as_json=as_json)
+    with teller.bars():
+        write_cohort(
+            out,
+            n=n,
+            seed=seed,
+            spacing_mm=spacing_of(spacing),
+            layout=layout,
+            options=options,
+            workers=workers,
+            on_progress=lambda done, total: teller.progress("phantom", done, total),
+        )
+    teller.event("done", out=str(out), n=n)
+    teller.say(f"{n} virtual patient(s) in {out}; the first twelve are shown in {out / 'contact_sheet.png'}")
+
+
+def spacing_of(text: str, option: str = "--spacing") -> tuple[float, float, float]:
+    """Three positive numbers from "3,1.5,1.5".
+
+    Raises
+    ------
+    UsageError
+        When the text is anything else.
+    """
+    try:
+        d, h, w = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"{option} takes three numbers, not {text!r}.", "Write for instance 3,1.5,1.5.") from error
+    return d, h, w

@@ -1,0 +1,228 @@
+"""`hyoid predict`: any nnU-Net v2 folder on files, folders or DICOM, with nnU-Net's answer and without nnunetv2."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import hyoid
+from hyoid.anatomy.structures import foreign_structure
+from hyoid.errors import InputRefusedError, UsageError
+from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.installed import nnunet_folder
+from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.io.atomic import output_folder
+from hyoid.io.dicom.output import synthetic_headers
+from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
+from hyoid.io.dicom.seg import seg_masks, write_seg
+from hyoid.io.files.volumes import image_suffix, read_image, write_image
+from hyoid.io.packages.nnunet_folder import NnunetModel, read_nnunet_folder
+from hyoid.io.packages.public_weights import Provenance
+from hyoid.io.study import Study, read_study
+from hyoid.io.verify import verify_written
+from hyoid.systems.nnunet.pipeline import Options, Prediction, predict_case
+from hyoid.volume import Quantity, Volume
+
+STATEMENT = "Research use only. Not a medical device, not for diagnosis or treatment."
+_CHANNEL = re.compile(r"_(\d{4})$")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files of one case, one per channel, or one DICOM study."""
+
+    name: str
+    files: tuple[Path, ...]
+    dicom: bool
+
+
+def predict(
+    model: Annotated[
+        str, typer.Argument(help="nnU-Net v2 folder (plans.json, dataset.json, fold_*), or the name of pulled weights.")
+    ],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="One case (a file per channel, or DICOM folder or zip), or a folder of *_0000 files.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the label maps.")],
+    folds: Annotated[str | None, typer.Option(help="For example 0,2; all that are there by default.")] = None,
+    configuration: Annotated[str | None, typer.Option(help="When the folder's name does not tell.")] = None,
+    checkpoint: Annotated[str, typer.Option(help="final or best.")] = "final",
+    mirror: Annotated[bool, typer.Option(help="Average over mirror images, as nnU-Net does.")] = True,
+    step: Annotated[float, typer.Option(min=0.1, max=1.0, help="Distance of tiles over their edge.")] = 0.5,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Leave out tiles without body (CT); labels there would be lost.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="f32 or bf16; by default bf16 where it gave the same labels.")
+    ] = None,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Also write DICOM SEG and RTSTRUCT.")] = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write them, as .npz.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict cases again that are there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+) -> None:
+    """Run an nnU-Net v2 model. Research use only."""
+    teller = Teller(as_json=as_json)
+    folder, provenance = nnunet_folder(model)
+    chosen = read_nnunet_folder(
+        folder,
+        configuration=configuration,
+        folds=tuple(f.strip() for f in folds.split(",")) if folds else (),
+        checkpoint=checkpoint,
+    )
+    cases = find_cases(inputs, len(chosen.channels))
+    options = Options(mirror, step, precision_named(precision), fast, device_named(device), probabilities)
+    teller.say(
+        f"{chosen.name}: {len(chosen.checkpoints)} fold(s), patch {' x '.join(map(str, chosen.patch))}, "
+        f"{len(chosen.labels.heads)} outputs; {len(cases)} case(s)."
+    )
+    if dry_run:
+        names = [channel.name for channel in chosen.channels]
+        teller.event("plan", model=chosen.name, folds=list(chosen.checkpoints), cases=len(cases), channels=names)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with teller.bars():
+        for number, case in enumerate(cases):
+            teller.progress("predict", number, len(cases), case.name)
+            target = out / case.name
+            if overwrite or not (target / "run.json").is_file():
+                predict_one(chosen, provenance, case, target, options, teller, dicom=dicom)
+        teller.progress("predict", len(cases), len(cases), "")
+    teller.event("done", out=str(out), cases=len(cases))
+    teller.say(f"{len(cases)} case(s) in {out}. {statement(provenance)}")
+
+
+def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
+    """Cases that the arguments mean.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+        Files of one case in the order of the channels; or one folder of files that end in _0000, _0001, …; or one
+        DICOM folder or zip.
+    channels : int
+        That the model takes.
+
+    Raises
+    ------
+    InputRefusedError
+        When a case lacks a channel, or nothing is found.
+    """
+    if len(inputs) == 1 and not image_suffix(inputs[0]):
+        folder = inputs[0]
+        files = sorted(p for p in folder.iterdir() if image_suffix(p)) if folder.is_dir() else []
+        if not files:
+            return (Case(_plain_name(folder), (folder,), dicom=True),)
+        by_case: dict[str, dict[int, Path]] = {}
+        for file in files:
+            stem = _plain_name(file)
+            if found := _CHANNEL.search(stem):
+                by_case.setdefault(stem[: found.start()], {})[int(found[1])] = file
+        if not by_case:
+            raise InputRefusedError(
+                f"No file in {folder.name!r} ends in _0000.", "Name the channels of a case NAME_0000, NAME_0001, …."
+            )
+        for name, there in by_case.items():
+            if sorted(there) != list(range(channels)):
+                raise InputRefusedError(
+                    f"Case {name!r} has the channels {sorted(there)}; the model takes {list(range(channels))}.",
+                    "Complete the case, or move it away.",
+                )
+        return tuple(Case(n, tuple(there[k] for k in range(channels)), dicom=False) for n, there in by_case.items())
+    if not all(image_suffix(p) for p in inputs):
+        raise UsageError("Several inputs must be image files, one per channel.", "Give one DICOM study at a time.")
+    name = _CHANNEL.sub("", _plain_name(inputs[0]))
+    return (Case(name, tuple(inputs), dicom=False),)
+
+
+def statement(provenance: Provenance | None) -> str:
+    """What every output says of its use."""
+    if provenance is None or not provenance.model.noncommercial:
+        return STATEMENT
+    return f"{STATEMENT} Not for commercial use: the weights are under {provenance.model.licence}."
+
+
+def predict_one(
+    model: NnunetModel,
+    provenance: Provenance | None,
+    case: Case,
+    target: Path,
+    options: Options,
+    teller: Teller,
+    *,
+    dicom: bool,
+) -> Prediction:
+    """Read, predict and write one case; its folder appears complete or not at all."""
+    began = time.perf_counter()
+    teller.start_over()
+    study: Study | None = None
+    if case.dicom:
+        study = read_study(case.files[0], on_progress=lambda done, total: teller.progress("read", done, total))
+        channels = [study.volume]
+    else:
+        kinds = [Quantity.HU if c.normalisation == "CTNormalization" else Quantity.MR for c in model.channels]
+        kinds += [Quantity.MR] * (len(case.files) - len(kinds))
+        channels = [read_image(path, kind) for path, kind in zip(case.files, kinds, strict=False)]
+    result = predict_case(model, channels, options, cache_folder(), from_dicom=case.dicom, on_progress=teller.progress)
+    with output_folder(target) as folder:
+        write_image(result.labels, folder / "labels.nii.gz")
+        if result.probabilities is not None:
+            np.savez_compressed(folder / "probabilities.npz", probabilities=result.probabilities.astype(np.float16))
+        if dicom and result.labels.array.any():
+            write_dicom_labels(folder, model, provenance, result.labels, study)
+        record = {
+            "schema_version": 1,
+            "statement": statement(provenance),
+            "hyoid": hyoid.__version__,
+            "model": {
+                "name": model.name,
+                "folds": list(model.checkpoints),
+                "trainer": result.trainer,
+                "training_data": provenance.model.cite if provenance else "not told by the folder",
+                "licence": provenance.model.licence if provenance else "not told by the folder",
+            },
+            "labels": dict(model.labels.names),
+            "precision": result.precision,
+            "mirrored": options.mirror,
+            "fast": options.fast,
+            "empty": not bool(result.labels.array.any()),
+            "stages": {name: seconds for name, seconds in teller.seconds.items() if name != "predict"},
+            "seconds": round(time.perf_counter() - began, 2),
+        }
+        (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return result
+
+
+def write_dicom_labels(
+    folder: Path, model: NnunetModel, provenance: Provenance | None, labels: Volume, study: Study | None
+) -> None:
+    """SEG and RTSTRUCT of the model's labels, each read back and compared."""
+    headers = (study.headers if study else None) or synthetic_headers(labels.geometry, seed=model.name)
+    names = dict(zip(model.labels.heads, model.labels.names, strict=True)) if model.labels.regions else {}
+    names |= {value: name for name, value in model.labels.names.items() if isinstance(value, int)}
+    structures = {label: foreign_structure(label, name) for label, name in names.items()}
+    said = model.name[:64]
+    description = said if provenance is None or not provenance.model.noncommercial else f"NON-COMMERCIAL {said}"[:64]
+    write_seg(folder / "seg.dcm", labels, headers, algorithm=said, description=description, structures=structures)
+    verify_written(labels, seg_masks(folder / "seg.dcm", structures), what="seg.dcm")
+    rtstruct = folder / "rtstruct.dcm"
+    write_rtstruct(rtstruct, labels, headers, algorithm=said, description=description, structures=structures)
+    verify_written(labels, rtstruct_masks(rtstruct, labels.geometry, structures), what="rtstruct.dcm")
+
+
+def _plain_name(path: Path) -> str:
+    suffix = image_suffix(path)
+    return path.name[: -len(suffix)] if suffix else path.name.removesuffix(".zip")

@@ -1,0 +1,1 @@
+"""The web workspace: server, page, and protocols of other viewers."""

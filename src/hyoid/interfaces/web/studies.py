@@ -1,0 +1,133 @@
+"""Studies that the workspace can open: those in a folder named at its start, and those dragged into the page."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hyoid.errors import InputRefusedError, UsageError
+from hyoid.io.files.volumes import image_suffix
+from hyoid.io.study import Study, read_study
+from hyoid.workspace.workspace import first_readable
+
+MODALITIES = ("CT", "MR", "PT")
+# Names such as a scanner gives to patients never leave the machine; the page shows them to the reader who has the file.
+_SUFFIXES = (".zip", ".dcm")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A study that can be opened."""
+
+    key: str
+    name: str
+    path: Path
+
+
+class Studies:
+    """What can be opened.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Named at the start: its own DICOM files, or what lies in it.
+    uploads : Path
+        Where dragged files go.
+    largest_bytes : int
+        Of an upload.
+    """
+
+    def __init__(self, folder: Path | None, uploads: Path, largest_bytes: int) -> None:
+        if folder is not None and not folder.exists():
+            raise UsageError("The folder of studies does not exist.", "Check the path.")
+        self.folder, self.uploads, self.largest_bytes = folder, uploads, largest_bytes
+
+    def entries(self) -> list[Entry]:
+        """Studies by name; uploads, the latest first, before those of the folder."""
+        sent = sorted(self.uploads.glob("*/*"), key=lambda p: -p.stat().st_mtime) if self.uploads.is_dir() else []
+        rows = [Entry(f"u{path.parent.name}", path.name, path) for path in sent if not path.name.endswith(".part")]
+        if self.folder is None:
+            return rows
+        if self.folder.is_file():
+            return [*rows, _entry(self.folder, self.folder.parent)]
+        members = sorted(p for p in self.folder.iterdir() if not p.name.startswith("."))
+        readable = [p for p in members if p.is_dir() or image_suffix(p) or p.suffix.lower() in _SUFFIXES]
+        loose = [p for p in members if p.is_file() and p not in readable]
+        slices = [p for p in readable if p.suffix.lower() == ".dcm"]
+        if (loose and not readable) or len(slices) > 1:
+            # The folder is one study of many slices.
+            return [*rows, _entry(self.folder, self.folder.parent)]
+        return [*rows, *(_entry(p, self.folder) for p in readable)]
+
+    def read(self, key: str) -> tuple[Study, str]:
+        """A study and its modality: CT where there is one, else MR, else PET.
+
+        Raises
+        ------
+        UsageError
+            When the key is unknown.
+        InputRefusedError
+            When it cannot be read.
+        """
+        path = next((entry.path for entry in self.entries() if entry.key == key), None)
+        if path is None:
+            raise UsageError("This study is not here any more.", "Drag it into the page again, or name its folder.")
+        return first_readable({m: partial(read_study, path, modality=m) for m in MODALITIES})
+
+    async def receive(self, name: str, announced: int | None, chunks: AsyncIterator[bytes]) -> Entry:
+        """Keep an uploaded file.
+
+        Parameters
+        ----------
+        name : str
+            As the reader's machine calls it; only its end is used as it is.
+        announced : int or None
+            Content-Length.
+        chunks : async iterator of bytes
+
+        Raises
+        ------
+        InputRefusedError
+            When it is too large, empty, cut short, or of a kind that hyoid does not read.
+        """
+        limit = f"{self.largest_bytes / 1024**3:.1f} GiB"
+        too_large = InputRefusedError(
+            f"The file is larger than {limit}, the most this server takes.",
+            "Start `hyoid serve` with the folder that holds it, or with a larger --largest-upload-gb.",
+        )
+        if announced is not None and announced > self.largest_bytes:
+            raise too_large
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name)[-80:].lstrip(".") or "study"
+        if not image_suffix(Path(safe)) and Path(safe).suffix.lower() not in _SUFFIXES:
+            raise InputRefusedError(
+                f"hyoid does not open {Path(safe).suffix or 'files without suffix'} here.",
+                "Drag a zip of a DICOM study, or a NIfTI, NRRD or MHA file.",
+            )
+        key = secrets.token_hex(6)
+        part = self.uploads / key / f"{safe}.part"
+        part.parent.mkdir(parents=True)
+        size = 0
+        try:
+            with part.open("wb") as file:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > self.largest_bytes:
+                        raise too_large
+                    file.write(chunk)
+            if not size or (announced is not None and size != announced):
+                raise InputRefusedError(f"The upload was cut short after {size} bytes.", "Drag the file again.")
+            part.rename(part.with_name(safe))
+        except BaseException:
+            part.unlink(missing_ok=True)
+            part.parent.rmdir()
+            raise
+        return Entry(f"u{key}", safe, part.with_name(safe))
+
+
+def _entry(path: Path, above: Path) -> Entry:
+    return Entry(hashlib.sha256(str(path.relative_to(above)).encode()).hexdigest()[:12], path.name, path)

@@ -1,0 +1,1 @@
+"""Layouts of data sets, each read and written in one place."""

@@ -1,0 +1,178 @@
+"""Which series of a study to use, and how to say why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyoid.errors import SeriesError, UsageError
+from hyoid.io.dicom import headers
+from hyoid.io.dicom.headers import Instance
+from hyoid.io.dicom.slice import normal_of
+
+_SECONDARY = {"DERIVED", "SECONDARY", "MIP", "MINIP", "MPR", "AVERAGE", "PROJECTION IMAGE", "REFORMATTED"}
+_PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """A series, in words that do not identify the patient.
+
+    Parameters
+    ----------
+    index : int
+        From 1, in the order of series number.
+    modality : str
+        (0008,0060)
+    slices : int
+        Images, or frames of a multi-frame object.
+    description : str
+        SeriesDescription (0008,103E).
+    number : int or None
+        SeriesNumber (0020,0011).
+    uid : str
+        SeriesInstanceUID (0020,000E); for references between DICOM objects, never shown.
+    plane : {"axial", "coronal", "sagittal", ""}
+        Empty where the images have no orientation.
+    original : bool
+        Whether the images are neither derived, projected nor reformatted, by ImageType (0008,0008).
+    localizer : bool
+    why : str
+        Why it was chosen; empty for the others.
+    others : tuple of str
+        What else the study holds; filled for the chosen series.
+    """
+
+    index: int
+    modality: str
+    slices: int
+    description: str
+    number: int | None
+    uid: str
+    plane: str
+    original: bool
+    localizer: bool
+    why: str = ""
+    others: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        kind = ", localizer" if self.localizer else "" if self.original else ", derived"
+        words = f' "{self.description}"' if self.description else ""
+        return f"series {self.index}: {self.modality or 'no modality'}, {self.slices} slices, {self.plane}{kind}{words}"
+
+
+def group_by_series(instances: Sequence[Instance]) -> list[tuple[SeriesInfo, list[Instance]]]:
+    """Instances of each series with what it is, in the order of series number."""
+    groups: dict[str, list[Instance]] = {}
+    for instance in instances:
+        groups.setdefault(headers.text(instance.header, "SeriesInstanceUID"), []).append(instance)
+
+    def order(item: tuple[str, list[Instance]]) -> tuple[int, str]:
+        number = headers.integer(item[1][0].header, "SeriesNumber")
+        return (10**9 if number is None else number, item[0])
+
+    ordered = sorted(groups.items(), key=order)
+    return [(_describe(i + 1, uid, members), members) for i, (uid, members) in enumerate(ordered)]
+
+
+def choose(
+    groups: Sequence[tuple[SeriesInfo, list[Instance]]], modality: str, wanted: str | None = None
+) -> tuple[SeriesInfo, list[Instance]]:
+    """Pick a series: the one asked for, else axial before original before most slices of the modality.
+
+    Parameters
+    ----------
+    groups : from `group_by_series`
+    modality : {"CT", "MR", "PT"}
+    wanted : str, optional
+        SeriesInstanceUID, series number, or (part of) the description.
+
+    Raises
+    ------
+    SeriesError
+        When no series has the modality.
+    UsageError
+        When `wanted` fits no series, or more than one.
+    """
+    listing = "; ".join(str(info) for info, _ in groups)
+    if wanted is not None:
+        fits = _asked_for(groups, wanted)
+        if len(fits) != 1:
+            raise UsageError(
+                f"{len(fits) or 'No'} series fit --series {wanted!r}. The study holds {listing}.",
+                "Give a series number, a SeriesInstanceUID, or a description that fits one of them.",
+            )
+        return _with_reason(fits[0], groups, "asked for")
+    candidates = [g for g in groups if g[0].modality == modality and not g[0].localizer]
+    if not candidates:
+        raise SeriesError(
+            f"The study holds no {modality} series to read. It holds {listing}.",
+            f"Give a study with a {modality} series.",
+        )
+    placed = [g for g in candidates if g[0].plane] or candidates
+    best = max(placed, key=lambda g: (g[0].plane == "axial", g[0].original, g[0].slices))
+    info = best[0]
+    if len(candidates) == 1:
+        why = f"the only {modality} series"
+    else:
+        first_words = [info.plane, "original" if info.original else "derived"]
+        why = f"of {len(candidates)} {modality} series the {' '.join(filter(None, first_words))} one with most slices"
+    return _with_reason(best, groups, why)
+
+
+def _asked_for(
+    groups: Sequence[tuple[SeriesInfo, list[Instance]]], wanted: str
+) -> list[tuple[SeriesInfo, list[Instance]]]:
+    """Series that fit, by UID, else by number, else by whole description, else by part of it."""
+    tests = (
+        lambda info: info.uid == wanted,
+        lambda info: str(info.number) == wanted,
+        lambda info: info.description.casefold() == wanted.casefold(),
+        lambda info: wanted.casefold() in info.description.casefold(),
+    )
+    for test in tests:
+        fits = [g for g in groups if test(g[0])]
+        if fits:
+            return fits
+    return []
+
+
+def _with_reason(
+    chosen: tuple[SeriesInfo, list[Instance]], groups: Sequence[tuple[SeriesInfo, list[Instance]]], why: str
+) -> tuple[SeriesInfo, list[Instance]]:
+    others = tuple(str(info) for info, _ in groups if info is not chosen[0])
+    fields = {**chosen[0].__dict__, "why": why, "others": others}
+    return SeriesInfo(**fields), chosen[1]
+
+
+def _describe(index: int, uid: str, members: list[Instance]) -> SeriesInfo:
+    first = members[len(members) // 2].header
+    kinds = set(headers.words(first, "ImageType"))
+    frames = sum(headers.integer(m.header, "NumberOfFrames") or 1 for m in members)
+    return SeriesInfo(
+        index=index,
+        modality=headers.text(first, "Modality"),
+        slices=frames,
+        description=headers.text(first, "SeriesDescription"),
+        number=headers.integer(first, "SeriesNumber"),
+        uid=uid,
+        plane=_plane(members),
+        original=not kinds & _SECONDARY,
+        localizer=all("LOCALIZER" in headers.words(m.header, "ImageType") for m in members),
+    )
+
+
+def _plane(members: list[Instance]) -> str:
+    header = members[len(members) // 2].header
+    holders = [header]
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        if header.get(name):
+            holders += [s[0] for s in [header[name].value[0].get("PlaneOrientationSequence")] if s]
+    orientation = next(
+        (o for h in holders if (o := headers.numbers(h, "ImageOrientationPatient", 6)) is not None), None
+    )
+    if orientation is None or not np.any(np.cross(orientation[:3], orientation[3:])):
+        return ""
+    return _PLANES[int(np.argmax(np.abs(normal_of(orientation))))]

@@ -1,0 +1,1 @@
+"""Volumes and arrays in files that are not DICOM: NIfTI, NRRD, MHA."""

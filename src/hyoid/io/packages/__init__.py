@@ -1,0 +1,1 @@
+"""Networks on disk: model packages, nnU-Net folders, public weights."""

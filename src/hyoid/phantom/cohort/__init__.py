@@ -1,0 +1,1 @@
+"""Folders of virtual patients with their truth."""

@@ -1,0 +1,1 @@
+"""Tumours and nodes of a virtual patient, their looks, and how treatment changes them."""

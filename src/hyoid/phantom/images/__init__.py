@@ -1,0 +1,1 @@
+"""CT, PET and MR of a virtual patient."""

@@ -1,0 +1,1 @@
+"""Free-text reports of a virtual patient."""

@@ -1,0 +1,165 @@
+"""Structures cut out of label maps, and what two of them share; all in canonical order (slices feet to head)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from hyoid.anatomy.structures import Side
+from hyoid.geometry.boxes import Box, crop_geometry
+from hyoid.metrics.lesions import side_of
+from hyoid.report.content.schema import Region
+from hyoid.volume import Geometry
+
+_WELL_ASIDE_MM, _BOTH_SIDES_SHARE = 15.0, 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """One structure and the box it lies in; never empty.
+
+    Parameters
+    ----------
+    words : str
+        As a reader writes it.
+    mask : ndarray of bool, shape (d, h, w)
+    box : Box
+        Where `mask` lies in the full array.
+    """
+
+    words: str
+    mask: NDArray[np.bool_]
+    box: Box
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        return int(np.count_nonzero(self.mask))
+
+
+def cut_out(labels: NDArray[np.integer], words: Mapping[int, str]) -> dict[int, Patch]:
+    """Patch of every label in `words` that has a voxel.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (D, H, W)
+    words : mapping of int to str
+    """
+    found = {}
+    for label, slices in enumerate(ndimage.find_objects(labels), start=1):
+        if slices is not None and label in words:
+            found[label] = Patch(words[label], labels[slices] == label, _box(slices))
+    return found
+
+
+def joined(words: str, patches: Iterable[Patch]) -> Patch | None:
+    """All patches as one; None when there is none."""
+    parts = list(patches)
+    if not parts:
+        return None
+    start = np.min([p.box.start for p in parts], axis=0)
+    stop = np.max([p.box.stop for p in parts], axis=0)
+    mask = np.zeros(stop - start, bool)
+    for part in parts:
+        mask[_shifted(part.box, start)] |= part.mask
+    return Patch(words, mask, Box(tuple(map(int, start)), tuple(map(int, stop))))  # type: ignore[arg-type]
+
+
+def shared_part(first: Patch, second: Patch) -> Patch | None:
+    """Voxels of both, in the words of the first; None when they do not meet."""
+    start = np.maximum(first.box.start, second.box.start)
+    stop = np.minimum(first.box.stop, second.box.stop)
+    if (start >= stop).any():
+        return None
+    box = Box(tuple(map(int, start)), tuple(map(int, stop)))  # type: ignore[arg-type]
+    mask = first.mask[_shifted(box, first.box.start)] & second.mask[_shifted(box, second.box.start)]
+    return Patch(first.words, mask, box) if mask.any() else None
+
+
+def grown(patch: Patch, shape: tuple[int, int, int]) -> Patch:
+    """The patch with every voxel that touches it over a face, an edge or a corner."""
+    box = patch.box.grown((1, 1, 1), shape)
+    mask = np.zeros(box.shape, bool)
+    mask[_shifted(patch.box, box.start)] = patch.mask
+    return Patch(patch.words, ndimage.binary_dilation(mask, np.ones((3, 3, 3))), box)
+
+
+def centroid_lps_mm(patch: Patch, geometry: Geometry) -> NDArray[np.float64]:
+    """Mean of the voxel centres, (x, y, z) in LPS, mm."""
+    return crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask).mean(axis=0))
+
+
+def on_both_sides(patch: Patch, geometry: Geometry, midline_x_mm: float) -> bool:
+    """Whether a tenth of the patch or more lies beyond 15 mm of the midline on each side.
+
+    Then its centroid, which may lie a few millimetres off the midline, tells no side.
+    """
+    x = crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask))[:, 0] - midline_x_mm
+    return min((x > _WELL_ASIDE_MM).mean(), (x < -_WELL_ASIDE_MM).mean()) >= _BOTH_SIDES_SHARE
+
+
+def sides_of(patch: Patch, geometry: Geometry, midline_x_mm: float) -> tuple[Side, ...]:
+    """Right and left where a patch lies on both sides, else the side of its centroid, or the midline."""
+    if on_both_sides(patch, geometry, midline_x_mm):
+        return (Side.RIGHT, Side.LEFT)
+    return (side_of(float(centroid_lps_mm(patch, geometry)[0]), midline_x_mm),)
+
+
+def extremes_lps_mm(patch: Patch, geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least and greatest (x, y, z) of the voxel centres, LPS, mm."""
+    places = crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask))
+    return places.min(axis=0), places.max(axis=0)
+
+
+def distance_mm(first: Patch, second: Patch, geometry: Geometry) -> float:
+    """Least distance between voxel centres of the two."""
+    places = [crop_geometry(geometry, p.box).to_lps(np.argwhere(_border(p.mask))) for p in (first, second)]
+    if shared_part(first, second) is not None:
+        return 0.0
+    return float(cKDTree(places[0]).query(places[1])[0].min())
+
+
+def region(patch: Patch, geometry: Geometry) -> Region:
+    """Where to look: the axial slice that holds most of the patch, and its voxel nearest to the middle there."""
+    areas = patch.mask.sum(axis=(1, 2))
+    # Of equally full slices the middle one.
+    fullest = np.flatnonzero(areas == areas.max())
+    plane = int(fullest[len(fullest) // 2])
+    points = np.argwhere(patch.mask[plane])
+    lengths = geometry.spacing_mm[1:]
+    offsets = (points - points.mean(axis=0)) * lengths
+    row, column = points[(offsets**2).sum(axis=1).argmin()]
+    local = crop_geometry(geometry, patch.box)
+    spans = [n * s for n, s in zip(patch.box.shape, geometry.spacing_mm, strict=True)]
+    return Region(
+        label=patch.words,
+        voxels=patch.voxels,
+        slice_index=patch.box.start[0] + plane,
+        point_lps_mm=_point(local.to_lps((plane, row, column))),
+        centroid_lps_mm=_point(centroid_lps_mm(patch, geometry)),
+        box_mm=(round(spans[2], 3), round(spans[1], 3), round(spans[0], 3)),
+    )
+
+
+def _point(place: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (round(float(v), 3) for v in place)
+    return x, y, z
+
+
+def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return mask & ~ndimage.binary_erosion(mask)
+
+
+def _box(slices: tuple[slice, slice, slice]) -> Box:
+    d, h, w = slices
+    return Box((d.start, h.start, w.start), (d.stop, h.stop, w.stop))
+
+
+def _shifted(box: Box, start: Iterable[int]) -> tuple[slice, ...]:
+    """Index of `box` inside an array that begins at `start`."""
+    return tuple(slice(a - s, b - s) for a, b, s in zip(box.start, box.stop, start, strict=True))

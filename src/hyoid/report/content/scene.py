@@ -1,0 +1,302 @@
+"""What a report is made from, and the same brought onto one canonical grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, opposite
+from hyoid.anatomy.subsites import SUBSITES
+from hyoid.errors import GeometryError, UsageError
+from hyoid.geometry.orientation import to_canonical
+from hyoid.metrics.lesions import Component, LesionMeasurement, find_components, measure_component
+from hyoid.report.content import template
+from hyoid.report.content.patches import Patch, centroid_lps_mm, cut_out, joined
+from hyoid.report.content.schema import ModelUse, Status, Study
+from hyoid.volume import Geometry, Quantity, Volume
+
+READER = "reader masks"
+GTVP_LABEL, GTVN_LABEL = 1, 2  # of the lesion maps of HECKTOR and HNTS-MRG
+
+# Steady landmarks of the midline where no pair is outlined; soft midline organs may be pushed aside.
+_MIDLINE_ORGANS = ("mandible", "hyoid_bone", "spinal_cord", "brainstem", "cricoid_cartilage", "thyroid_cartilage")
+
+
+@dataclass(frozen=True)
+class Involvement:
+    """What a classifier says of one structure.
+
+    Parameters
+    ----------
+    probability : float
+    threshold : float
+        At or above it the answer is yes.
+    meaning : str
+        What the probability is of, e.g. "the planned high-dose target covers more than 5 % of the structure".
+    equivocal : tuple of float, optional
+        Range of probability, ends included, in which the answer is neither yes nor no.
+    taught_by : str
+        Said beside the answer where the reader must know who taught it, e.g. "virtual patients only".
+    """
+
+    probability: float
+    threshold: float
+    meaning: str
+    equivocal: tuple[float, float] | None = None
+    taught_by: str = ""
+
+    @property
+    def answer(self) -> Literal["yes", "no", "equivocal"]:
+        """What the probability comes to."""
+        if self.equivocal is not None and self.equivocal[0] <= self.probability <= self.equivocal[1]:
+            return "equivocal"
+        return "yes" if self.probability >= self.threshold else "no"
+
+
+@dataclass(frozen=True, eq=False)
+class ReportInputs:
+    """Everything a report may rest on; all volumes on the grid of the scan.
+
+    Parameters
+    ----------
+    study : Study
+    organs : Volume
+        Labels of `hyoid.anatomy.structures`.
+    organ_sources : tuple of ModelUse
+        Models that outlined the organs; none: drawn by a reader.
+    organs_expected : tuple of str
+        Names of the organs that the sources outline when they are there; those without a voxel are listed as missing.
+    subsites : Volume, optional
+        Labels of `hyoid.anatomy.subsites`.
+    lesions : Volume, optional
+        1 GTVp, 2 GTVn. None: no tumour was outlined by anybody.
+    lesions_status : {"reader", "model"}
+        Who outlined the lesions.
+    lesions_source : ModelUse or None
+        The model, when a model did.
+    target_region : Volume, optional
+        Mask of the predicted high-dose target, which includes margins and is no tumour outline. It counts only where
+        there is no lesion map.
+    target_source : ModelUse or None
+    involvement : mapping of str to Involvement
+        Keys: fields of the template, or organ names.
+    involvement_source : ModelUse or None
+    pet : Volume, optional
+        SUV of the nearest PET voxel.
+    midline_x_mm : float, optional
+        LPS x of the body midline; default from the organs, and without these the centre of the grid.
+    warnings : tuple of str
+    failed : bool
+        A result failed its own check (said in `warnings`).
+    """
+
+    study: Study
+    organs: Volume
+    organ_sources: tuple[ModelUse, ...] = ()
+    organs_expected: tuple[str, ...] = ()
+    subsites: Volume | None = None
+    lesions: Volume | None = None
+    lesions_status: Literal["reader", "model"] = "reader"
+    lesions_source: ModelUse | None = None
+    target_region: Volume | None = None
+    target_source: ModelUse | None = None
+    involvement: Mapping[str, Involvement] = field(default_factory=dict)
+    involvement_source: ModelUse | None = None
+    pet: Volume | None = None
+    midline_x_mm: float | None = None
+    warnings: tuple[str, ...] = ()
+    failed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Mass:
+    """One lesion: its measurement, its voxels and their place."""
+
+    row: LesionMeasurement
+    patch: Patch
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The inputs in canonical order, cut into structures.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Canonical grid.
+    midline_x_mm : float
+    organs, subsites : dict of str to Patch
+        By structure name.
+    primary, target : Patch or None
+        All voxels of GTVp, and of the target region.
+    masses : dict of str to tuple of Mass
+        Components by kind: "GTVp", "GTVn", "target region".
+    """
+
+    geometry: Geometry
+    midline_x_mm: float
+    organs: dict[str, Patch]
+    subsites: dict[str, Patch]
+    masses: dict[str, tuple[Mass, ...]]
+    primary: Patch | None
+    nodes: Patch | None
+    target: Patch | None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(D, H, W) of the canonical grid."""
+        return self.geometry.shape
+
+
+def made_by(source: ModelUse | None) -> tuple[Status, str]:
+    """Status and name of whoever made something: a model, or a reader where the source is None."""
+    return ("reader", READER) if source is None else ("model", source.words)
+
+
+def make_scene(inputs: ReportInputs) -> Scene:
+    """Check the inputs and bring them onto one canonical grid.
+
+    Raises
+    ------
+    GeometryError
+        When a volume lies on another grid than the organs.
+    UsageError
+        When a lesion map holds other labels than 1 and 2, or an involvement or expected organ has an unknown name.
+    """
+    _check(inputs)
+    organs_map = to_canonical(inputs.organs.require(Quantity.LABEL))
+    geometry = organs_map.geometry
+    words = {s.label: s.words for s in ORGANS}
+    names = {s.label: s.name for s in ORGANS}
+    organs = {names[label]: patch for label, patch in cut_out(_labels(organs_map), words).items()}
+    subsites = {}
+    if inputs.subsites is not None:
+        rows = {row.label: row for row in SUBSITES}
+        cut = cut_out(_labels(to_canonical(inputs.subsites)), {k: _subsite_words(row.name) for k, row in rows.items()})
+        subsites = {rows[label].name: patch for label, patch in cut.items()}
+    midline = inputs.midline_x_mm if inputs.midline_x_mm is not None else body_midline_x_mm(organs, geometry)
+    primary, nodes = [], []
+    if inputs.lesions is not None:
+        masses = measured_masses(find_components(inputs.lesions), midline)
+        primary = [m for m in masses if m.row.label == GTVP_LABEL]
+        nodes = [m for m in masses if m.row.label == GTVN_LABEL]
+    target: list[Mass] = []
+    if inputs.target_region is not None and inputs.lesions is None:
+        region = inputs.target_region
+        mask = region.with_array((region.array > 0).astype(np.uint8), Quantity.LABEL)
+        target = measured_masses(find_components(mask), midline, BY_NAME["target_region"].words)
+    return Scene(
+        geometry=geometry,
+        midline_x_mm=midline,
+        organs=organs,
+        subsites=subsites,
+        masses={"GTVp": tuple(primary), "GTVn": tuple(nodes), "target region": tuple(target)},
+        primary=joined(BY_NAME["gtvp"].words, (m.patch for m in primary)),
+        nodes=joined(BY_NAME["gtvn"].words, (m.patch for m in nodes)),
+        target=joined(BY_NAME["target_region"].words, (m.patch for m in target)),
+    )
+
+
+def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
+    """The same organs with other lesions.
+
+    Parameters
+    ----------
+    scene : Scene
+    masses : sequence of Mass
+        Of labels 1 and 2, on the scene's grid, largest first.
+    """
+    primary = tuple(m for m in masses if m.row.label == GTVP_LABEL)
+    nodes = tuple(m for m in masses if m.row.label == GTVN_LABEL)
+    return replace(
+        scene,
+        masses={"GTVp": primary, "GTVn": nodes, "target region": ()},
+        primary=joined(BY_NAME["gtvp"].words, (m.patch for m in primary)),
+        nodes=joined(BY_NAME["gtvn"].words, (m.patch for m in nodes)),
+        target=None,
+    )
+
+
+def body_midline_x_mm(organs: Mapping[str, Patch], geometry: Geometry) -> float:
+    """LPS x of the body midline: half way between paired organs, else through midline bones, else the grid's centre.
+
+    Parameters
+    ----------
+    organs : mapping of str to Patch
+        By name of `hyoid.anatomy.structures`.
+    geometry : Geometry
+    """
+    centres = {name: float(centroid_lps_mm(patch, geometry)[0]) for name, patch in organs.items()}
+    halfway = [
+        (x + centres[opposite(name)]) / 2
+        for name, x in centres.items()
+        if BY_NAME[name].side is Side.LEFT and opposite(name) in centres
+    ]
+    middles = halfway or [centres[name] for name in _MIDLINE_ORGANS if name in centres]
+    if middles:
+        return float(np.median(middles))
+    return float(geometry.to_lps((np.array(geometry.shape) - 1) / 2)[0])
+
+
+def measured_masses(components: Sequence[Component], midline_x_mm: float, words: str = "") -> list[Mass]:
+    """Components with their measurements.
+
+    Parameters
+    ----------
+    components : sequence of Component
+        Of labels 1 and 2, their boxes on the whole grid.
+    midline_x_mm : float
+    words : str
+        What they are, where it does not follow from the label.
+    """
+    names = {GTVP_LABEL: BY_NAME["gtvp"].words, GTVN_LABEL: BY_NAME["gtvn"].words}
+    return [Mass(measure_component(c, midline_x_mm), Patch(words or names[c.label], c.mask, c.box)) for c in components]
+
+
+def _subsite_words(name: str) -> str:
+    base, _, side = name.rpartition("_")
+    if side in ("left", "right"):
+        return f"{base.replace('_', ' ').capitalize()}, {side}"
+    return name.replace("_", " ").capitalize()
+
+
+def _labels(volume: Volume) -> NDArray[np.integer]:
+    array = volume.array
+    return array.astype(np.uint8) if array.dtype.kind not in "iu" else array
+
+
+def _check(inputs: ReportInputs) -> None:
+    if inputs.pet is not None:
+        inputs.pet.require(Quantity.SUV)
+    for name in ("subsites", "lesions", "target_region", "pet"):
+        volume: Volume | None = getattr(inputs, name)
+        if volume is not None and not volume.geometry.same_grid(inputs.organs.geometry):
+            raise GeometryError(
+                f"The {name.replace('_', ' ')} lie on another grid than the organs.", "Resample them onto the scan."
+            )
+    if (inputs.lesions_status == "model") != (inputs.lesions_source is not None):
+        raise UsageError(
+            f"The lesions' status is {inputs.lesions_status!r} and their model is {inputs.lesions_source!r}.",
+            "Name the model when, and only when, a model outlined them.",
+        )
+    if inputs.subsites is not None:
+        inputs.subsites.require(Quantity.LABEL)
+    if inputs.lesions is not None:
+        array = inputs.lesions.require(Quantity.LABEL).array
+        strange = np.unique(array[(array != 0) & (array != GTVP_LABEL) & (array != GTVN_LABEL)]).tolist()
+        if strange:
+            raise UsageError(
+                f"The lesion map holds labels {strange[:5]}; a report knows 1 (GTVp) and 2 (GTVn).",
+                "Renumber the map, or give organs and lesions separately.",
+            )
+    known = {s.name for s in ORGANS} | {f.key for f in template.FIELDS}
+    unknown = sorted((set(inputs.involvement) | set(inputs.organs_expected)) - known)
+    if unknown:
+        raise UsageError(
+            f"{', '.join(unknown)}: neither a field of the template nor an organ.",
+            "Use the keys of hyoid.report.content.template or the names of hyoid.anatomy.structures.",
+        )

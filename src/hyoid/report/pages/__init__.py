@@ -1,0 +1,1 @@
+"""The report as people and machines read it: page, text, JSON, pictures."""

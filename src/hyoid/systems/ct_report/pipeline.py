@@ -1,0 +1,193 @@
+"""Structured report (SGRNet): CT -> organs + tumour heatmap -> involvement -> the whole template.
+
+::
+
+    CT -- organs and neck networks ------> organ map ----------+
+     |                                                         +--> SGRNet --> involvement --+
+     +--- tumour network -> cuboids -> Gaussian heatmap -------+                             +--> report
+     |                                                                                       |
+     +--- reader's masks (1 GTVp, 2 GTVn) in place of the tumour network: measured, and -----+
+          `template` in place of SGRNet for the sub-sites that no network outlines
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hyoid.anatomy.structures import GTVN, GTVP, TARGET_REGION
+from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
+from hyoid.inference.runtime import Precision
+from hyoid.inference.strays import TARGET_GAP_MM, near_organs
+from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.reader_masks import NODE, PRIMARY, ReaderMasks
+from hyoid.io.study import Study
+from hyoid.preprocess.gate import check_head_neck_ct
+from hyoid.report.content import schema
+from hyoid.report.content.build import ReportInputs, build_report
+from hyoid.report.pages.attention import Attention
+from hyoid.systems.involvement import classify, classify_outlined, target_map
+from hyoid.systems.machine import Machine, Progress
+from hyoid.systems.organs import localise_tumour, model_use, outline_organs, target_mask
+from hyoid.volume import Quantity, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class ReportModels:
+    """The networks of the system.
+
+    Parameters
+    ----------
+    organs : ModelPackage
+        Organs learned from real contours.
+    neck : ModelPackage
+        The structures of the neck for which no real contours exist, learned from virtual patients.
+    tumour, sgrnet : ModelPackage
+        Location of the high-dose target, and what it involves.
+    template : ModelPackage
+        Sub-sites that an outlined primary tumour overlaps, learned from virtual patients.
+    """
+
+    organs: ModelPackage
+    neck: ModelPackage
+    tumour: ModelPackage
+    sgrnet: ModelPackage
+    template: ModelPackage
+
+    @property
+    def outlining(self) -> tuple[ModelPackage, ModelPackage]:
+        """Packages that outline organs, the better founded one first."""
+        return self.organs, self.neck
+
+
+@dataclass(frozen=True, eq=False)
+class ReportResult:
+    """What a run made.
+
+    Parameters
+    ----------
+    report : Report
+    ct, labels : Volume
+        The scan, and organs with targets (labels of `hyoid.anatomy.structures`), both on the scan's own grid.
+    precisions : dict of str to str
+        Arithmetic of each network that ran.
+    attention : Attention or None
+        Where the classifier looked; None where it did not run or has no attention.
+    """
+
+    report: schema.Report
+    ct: Volume
+    labels: Volume
+    precisions: dict[str, Precision]
+    attention: Attention | None = None
+
+
+def structured_report(
+    study: Study,
+    models: ReportModels,
+    machine: Machine,
+    *,
+    reader: ReaderMasks | None = None,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> ReportResult:
+    """Report of one CT.
+
+    Parameters
+    ----------
+    study : Study
+        With a CT in HU.
+    models : ReportModels
+    machine : Machine
+    reader : ReaderMasks, optional
+        On the scan's grid; then the report rests on these, and no network is asked where the tumour is.
+    on_progress : Progress
+
+    Raises
+    ------
+    UnsuitableScanError
+        When the scan is not a CT of head and neck.
+    ModelUnusableError
+        When the weights do not fit their network.
+    """
+    on_progress("check", 0, 1)
+    ct = to_canonical(study.volume.require(Quantity.HU))
+    warnings = check_head_neck_ct(ct)
+    on_progress("check", 1, 1)
+
+    outlines = outline_organs(ct, models.outlining, machine, on_progress)
+    organs, precisions = outlines.labels, dict(outlines.precisions)
+    warnings = (*warnings, *outlines.warnings)
+    inputs = {
+        "study": _study_facts(study),
+        "organs": organs,
+        "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
+        "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
+    }
+    target = None
+    if reader is not None:
+        lesions = to_canonical(reader.volume)
+        warnings = (*warnings, *_said_of(reader))
+        inputs["lesions"] = lesions
+        said = classify_outlined(ct, organs, lesions, models.template, machine, on_progress)
+        classifier = models.template
+    else:
+        logits, precisions[models.tumour.manifest.name] = localise_tumour(ct, models.tumour, machine, on_progress)
+        target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"])
+        target, lost = near_organs(target, organs)
+        warnings = (*warnings, *_said_of_target(lost))
+        said = classify(ct, organs, target_map(logits), models.sgrnet, machine, on_progress)
+        classifier = models.sgrnet
+        inputs |= {"target_region": target, "target_source": model_use(models.tumour.manifest)}
+    if said is not None:
+        warnings = (*warnings, *said.warnings)
+        precisions[classifier.manifest.name] = said.precision
+        inputs |= {"involvement": said.answers, "involvement_source": model_use(classifier.manifest)}
+
+    on_progress("report", 0, 1)
+    if not organs.array.any():
+        warnings = (*warnings, "No organ was outlined: the networks do not know this scan.")
+    report = build_report(ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()))  # type: ignore[arg-type]
+    labels = _all_labels(organs, target, reader, study)
+    on_progress("report", 1, 1)
+    return ReportResult(report, study.volume, labels, precisions, None if said is None else said.attention)
+
+
+def _said_of_target(lost_ml: Mapping[int, float]) -> tuple[str, ...]:
+    volume = sum(lost_ml.values())
+    if not volume:
+        return ()
+    far = f"{TARGET_GAP_MM / 10:.0f} cm"
+    return (f"Of the predicted target region {volume:.1f} ml lie more than {far} from every organ: left out.",)
+
+
+def _study_facts(study: Study) -> schema.Study:
+    geometry = canonical_geometry(study.volume.geometry)
+    warnings = study.warnings
+    if study.series is not None and study.series.others:
+        also = "; ".join(study.series.others)
+        warnings = (
+            f"Of several series, this one was read: {study.series} ({study.series.why}). Not read: {also}.",
+            *warnings,
+        )
+    return schema.Study(modality="CT", spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=warnings)
+
+
+def _said_of(reader: ReaderMasks) -> tuple[str, ...]:
+    """What was taken from a reader's file, and what was not."""
+    said = [f"Reader's masks: {', '.join(reader.used)}."]
+    if reader.unmatched:
+        said.append(
+            f"Not used from the reader's masks, whose names say neither GTVp nor GTVn: {', '.join(reader.unmatched)}."
+        )
+    return tuple(said)
+
+
+def _all_labels(organs: Volume, target: Volume | None, reader: ReaderMasks | None, study: Study) -> Volume:
+    """Organs and targets in one map on the scan's own grid; targets lie on top."""
+    labels = from_canonical(organs.array, study.volume.geometry)
+    if target is not None:
+        labels[from_canonical(target.array, study.volume.geometry) > 0] = TARGET_REGION
+    if reader is not None:
+        labels[reader.volume.array == PRIMARY] = GTVP
+        labels[reader.volume.array == NODE] = GTVN
+    return Volume(labels, study.volume.geometry, Quantity.LABEL)

@@ -1,0 +1,285 @@
+"""Report on lesions that were outlined by clicks: made again at every click, on organs that were cut out once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hyoid.anatomy.lesion_attributes import ATTRIBUTE_WORDS
+from hyoid.anatomy.structures import GTVN, GTVP
+from hyoid.errors import UsageError
+from hyoid.geometry.boxes import Box, crop_geometry
+from hyoid.geometry.orientation import canonical_geometry, to_canonical
+from hyoid.io.packages.model_package import Manifest
+from hyoid.io.study import Study
+from hyoid.metrics.lesions import Component, find_components
+from hyoid.report.content import schema
+from hyoid.report.content.build import ReportInputs, build_report
+from hyoid.report.content.patches import Patch, region
+from hyoid.report.content.scene import GTVN_LABEL, GTVP_LABEL, Mass, Scene, make_scene, measured_masses, with_masses
+from hyoid.report.content.template import OUTSIDE
+from hyoid.systems.involvement import VIRTUAL
+from hyoid.systems.lesion.pipeline import Outline
+from hyoid.systems.lesion.session import LesionState, State
+from hyoid.systems.organs import model_use
+from hyoid.volume import Geometry, Quantity, Volume
+
+ACCEPTED = "A reader went through this report and accepted it."
+_LABELS = {"GTVp": GTVP_LABEL, "GTVn": GTVN_LABEL}
+_OVERRULED = "Overruled by the reader"
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """What of a report does not change from click to click.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        Without lesions.
+    scene : Scene
+    """
+
+    inputs: ReportInputs
+    scene: Scene
+
+
+def anatomy_of(
+    study: Study,
+    modality: str,
+    organs: Volume | None = None,
+    manifests: Sequence[Manifest] = (),
+    warnings: tuple[str, ...] = (),
+) -> Anatomy:
+    """Cut the organs out once.
+
+    Parameters
+    ----------
+    study : Study
+    modality : {"CT", "MR", "PT"}
+    organs : Volume, optional
+        Labels on the canonical grid; None: not outlined.
+    manifests : sequence of Manifest
+        Of the models that outlined them.
+    warnings : tuple of str
+    """
+    geometry = canonical_geometry(study.volume.geometry)
+    if organs is None:
+        organs = Volume(np.zeros(geometry.shape, np.uint8), geometry, Quantity.LABEL)
+    facts = schema.Study(
+        modality=modality, spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=study.warnings
+    )
+    inputs = ReportInputs(
+        study=facts,
+        organs=organs,
+        organ_sources=tuple(model_use(m) for m in manifests),
+        organs_expected=tuple(name for m in manifests for name in m.supported),
+        warnings=warnings,
+    )
+    return Anatomy(inputs, make_scene(inputs))
+
+
+def lesion_report(
+    anatomy: Anatomy,
+    lesions: Sequence[tuple[LesionState, Outline]],
+    state: State,
+    manifest: Manifest,
+    measurements: Measurements | None = None,
+) -> schema.Report:
+    """The whole template, and five attributes per lesion under it.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+    lesions : sequence of (LesionState, Outline)
+        Those with at least one prompt.
+    state : State
+        Overruled lines, and whether the reader accepted.
+    manifest : Manifest
+        Of the interactive network.
+    measurements : Measurements, optional
+        Of earlier reports on the same scan.
+    """
+    geometry = anatomy.scene.geometry
+    scene = with_masses(anatomy.scene, (measurements or Measurements()).masses(lesions, anatomy.scene))
+    use = model_use(manifest)
+    # The map itself is not read again: its components are in the scene.
+    inputs = replace(anatomy.inputs, lesions=anatomy.inputs.organs, lesions_status="model", lesions_source=use)
+    report = build_report(inputs, scene)
+    lines = [*report.lines, *(line for of in lesions for line in _attribute_lines(*of, use, geometry))]
+    known = {line.key for line in lines}
+    lost = [key for key in state.overruled if key not in known]
+    warnings = list(report.warnings)
+    if state.accepted:
+        warnings.insert(0, ACCEPTED)
+    if lost:
+        warnings.append(f"{len(lost)} overruled line(s) belong to a lesion that is no longer there.")
+    return report.model_copy(
+        update={
+            "lines": tuple(_overruled(line, state.overruled) for line in lines),
+            "warnings": tuple(warnings),
+        }
+    )
+
+
+def check_overrule(report: schema.Report, key: str) -> None:
+    """Refuse to overrule a line that the report does not have, or that holds the patient's name.
+
+    Raises
+    ------
+    UsageError
+        When it does not.
+    """
+    if key == "patient" or all(line.key != key for line in report.lines):
+        raise UsageError(f"The report has no line {key!r} to overrule.", "Choose a line of the report.")
+
+
+def changed_lines(before: schema.Report | None, now: schema.Report) -> tuple[str, ...]:
+    """Keys of the lines that say something else than before."""
+    said = {} if before is None else {line.key: _said(line) for line in before.lines}
+    return tuple(line.key for line in now.lines if said.get(line.key) != _said(line))
+
+
+def target_labels(lesions: Sequence[tuple[LesionState, Outline]], geometry: Geometry) -> Volume:
+    """GTVp and GTVn in hyoid's own labels on a canonical grid; of two on one voxel the primary."""
+    labels = np.zeros(geometry.shape, np.uint8)
+    for lesion, outline in sorted(lesions, key=lambda pair: pair[0].target == "GTVp"):
+        if outline.box is not None:
+            labels[outline.box.slices][outline.mask] = GTVP if lesion.target == "GTVp" else GTVN
+    return Volume(labels, geometry, Quantity.LABEL)
+
+
+def canonical_study(study: Study) -> Study:
+    """The study with its volume in canonical order."""
+    return replace(study, volume=to_canonical(study.volume))
+
+
+class Measurements:
+    """Masses that were found and measured in outlines before; of the latest report only.
+
+    A click changes one outline, and a report measures all: those that are as they were are not measured again.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], tuple[Mass, ...]] = {}
+
+    def masses(self, lesions: Sequence[tuple[LesionState, Outline]], scene: Scene) -> tuple[Mass, ...]:
+        """Connected parts of all outlines, largest first and numbered per label, with their measurements."""
+        there = [(lesion, outline) for lesion, outline in lesions if outline.box is not None]
+        found: dict[tuple[object, ...], tuple[Mass, ...]] = {}
+        for group in _touching(there):
+            # Outlines are values that are replaced, never changed: the same one has the same masses.
+            key = (scene.midline_x_mm, *((lesion.target, outline) for lesion, outline in group))
+            masses = self._kept.get(key)
+            if masses is None:
+                masses = tuple(measured_masses(_components(group, scene.geometry), scene.midline_x_mm))
+            found[key] = masses
+        self._kept = found
+        ordered = sorted(
+            (mass for masses in found.values() for mass in masses),
+            key=lambda mass: (-mass.row.voxels, mass.row.label, mass.patch.box.start),
+        )
+        seen: dict[int, int] = {}
+        numbered = []
+        for mass in ordered:
+            seen[mass.row.label] = seen.get(mass.row.label, 0) + 1
+            numbered.append(replace(mass, row=replace(mass.row, lesion=seen[mass.row.label])))
+        return tuple(numbered)
+
+
+def _touching(lesions: Sequence[tuple[LesionState, Outline]]) -> list[list[tuple[LesionState, Outline]]]:
+    """Outlines in groups whose boxes meet, directly or through others; no part of a lesion lies in two groups."""
+    groups: list[list[tuple[LesionState, Outline]]] = []
+    for one in lesions:
+        meeting = [group for group in groups if any(_meet(one[1], other[1]) for other in group)]
+        groups = [group for group in groups if group not in meeting]
+        joined = [row for group in meeting for row in group] + [one]
+        groups.append(sorted(joined, key=lambda row: row[0].number))
+    return groups
+
+
+def _meet(first: Outline, second: Outline) -> bool:
+    """Whether two boxes overlap or touch, over a face, an edge or a corner."""
+    assert first.box is not None and second.box is not None
+    return all(
+        a <= d and c <= b
+        for a, b, c, d in zip(first.box.start, first.box.stop, second.box.start, second.box.stop, strict=True)
+    )
+
+
+def _components(group: Sequence[tuple[LesionState, Outline]], geometry: Geometry) -> tuple[Component, ...]:
+    """Connected parts of outlines, found in the part of the grid that holds them."""
+    there = [(lesion, outline.box, outline.mask) for lesion, outline in group if outline.box is not None]
+    start = np.min([box.start for _, box, _ in there], axis=0)
+    stop = np.max([box.stop for _, box, _ in there], axis=0)
+    part = Box(tuple(start.tolist()), tuple(stop.tolist()))
+    labels = np.zeros(part.shape, np.uint8)
+    for lesion, box, mask in sorted(there, key=lambda row: row[0].target == "GTVp"):
+        inside = tuple(slice(a - s, b - s) for a, b, s in zip(box.start, box.stop, start, strict=True))
+        labels[inside][mask] = _LABELS[lesion.target]
+    found = find_components(Volume(labels, crop_geometry(geometry, part), Quantity.LABEL))
+    return tuple(replace(c, box=_shifted(c.box, part.start)) for c in found)
+
+
+def _shifted(box: Box, by: tuple[int, int, int]) -> Box:
+    start = tuple(a + b for a, b in zip(box.start, by, strict=True))
+    stop = tuple(a + b for a, b in zip(box.stop, by, strict=True))
+    return Box(start, stop)  # type: ignore[arg-type]
+
+
+def _attribute_lines(
+    lesion: LesionState, outline: Outline, use: schema.ModelUse, geometry: Geometry
+) -> list[schema.Line]:
+    """One line per attribute of Table 1 of Gu et al."""
+    if outline.box is None:
+        return []
+    look = region(Patch(f"Lesion {lesion.number}", outline.mask, outline.box), geometry)
+    lines = []
+    for name, words in ATTRIBUTE_WORDS.items():
+        key = f"lesion_{lesion.number}_{name}"
+        title = f"Lesion {lesion.number} ({lesion.target}): {name}"
+        chances = outline.answer.attributes.get(name)
+        if chances is None:
+            lines.append(schema.Line(key=key, words=title, section=OUTSIDE))
+            continue
+        best = max(chances, key=lambda k: chances[k])
+        note = ", ".join(f"{words[k]} {p:.2f}" for k, p in chances.items()) + f"; taught by {VIRTUAL}"
+        evidence = schema.Evidence(
+            status="model", source=use.words, probability=round(chances[best], 4), region=look, note=note
+        )
+        lines.append(
+            schema.Line(
+                key=key,
+                words=title,
+                section=OUTSIDE,
+                value=words[best],
+                status="model",
+                probability=round(chances[best], 4),
+                evidence=(evidence,),
+            )
+        )
+    return lines
+
+
+def _overruled(line: schema.Line, words: Mapping[str, str]) -> schema.Line:
+    """The line in the reader's words, with what the software said as evidence."""
+    if line.key not in words:
+        return line
+    own = schema.Evidence(
+        status="reader", source="reader", note=f"Overruled; the software said: {line.value}", region=line.region
+    )
+    return line.model_copy(
+        update={
+            "value": words[line.key],
+            "status": "reader",
+            "probability": None,
+            "evidence": (own, *line.evidence),
+            "flags": (*line.flags, _OVERRULED),
+        }
+    )
+
+
+def _said(line: schema.Line) -> tuple[object, ...]:
+    return line.value, line.status, line.flags

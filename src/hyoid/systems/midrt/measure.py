@@ -1,0 +1,282 @@
+"""Mid-treatment systems on the same patients: predict, follow lesions, calibrate, score by aarhus2024, compare.
+
+Everything that costs time is kept on disk: the registration of each patient once, the answer of each system once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.evaluation.case_results import CaseResult, measure_case
+from hyoid.evaluation.comparison import compare_systems
+from hyoid.evaluation.masks import CaseMasks
+from hyoid.evaluation.protocols import AARHUS_2024
+from hyoid.evaluation.summaries import summarise
+from hyoid.geometry.orientation import to_canonical
+from hyoid.io.atomic import output_folder, write_text
+from hyoid.io.cohorts.hntsmrg import HntsmrgCase
+from hyoid.io.files.volumes import read_image, read_labels, write_nifti
+from hyoid.io.packages.model_package import ModelPackage
+from hyoid.metrics.presence import PresenceCurve, evidence_of, fit_presence
+from hyoid.metrics.response import follow
+from hyoid.preprocess.midrt_input import channels_of, gradient_volume, scene_of
+from hyoid.systems.machine import Machine
+from hyoid.systems.midrt.pipeline import (
+    REACH_MM,
+    Pair,
+    Prior,
+    evidence_of_new,
+    input_form,
+    labels_of,
+    mean_probability,
+    on_grid,
+    prior_of,
+)
+from hyoid.volume import Quantity, Volume
+
+NULL = "registered-outlines"
+Counter = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class LesionEvidence:
+    """One lesion of before in one system's answer.
+
+    Parameters
+    ----------
+    number, label : int
+    before_ml : float
+    evidence : float
+        See `hyoid.metrics.presence`.
+    true_ml : float
+        Reference volume at mid that belongs to it.
+    """
+
+    number: int
+    label: int
+    before_ml: float
+    evidence: float
+    true_ml: float
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one system said of one patient.
+
+    Parameters
+    ----------
+    case : str
+    labels : ndarray of uint8, shape (D, H, W)
+        1 GTVp, 2 GTVn, before any lesion was removed.
+    followed : ndarray of uint16, shape (D, H, W)
+        Earlier lesion of every voxel; greater numbers are new.
+    lesions : tuple of LesionEvidence
+    new_evidence : tuple of float
+        Evidence of every new lesion, in the order of their numbers.
+    voxel_ml : float
+    outside_true, outside_found : int
+        Reference voxels in no box of the gradient map, and how many of these were outlined.
+    """
+
+    case: str
+    labels: NDArray[np.uint8]
+    followed: NDArray[np.uint16]
+    lesions: tuple[LesionEvidence, ...]
+    new_evidence: tuple[float, ...]
+    voxel_ml: float
+    outside_true: int
+    outside_found: int
+
+
+def prior_on_disk(case: HntsmrgCase, folder: Path) -> Prior:
+    """Registration of one patient by hyoid itself, done once and kept."""
+    kept, mid = folder / case.name, to_canonical(read_image(case.mid, Quantity.MR))
+    if not (kept / "prior.json").is_file():
+        pre = to_canonical(read_image(case.pre, Quantity.MR))
+        prior = prior_of(Pair(pre, to_canonical(read_labels(case.pre_mask)), mid))
+        assert prior.quality is not None
+        with output_folder(kept) as out:
+            write_nifti(mid.with_array(prior.numbers.astype(np.uint8), Quantity.LABEL), out / "numbers.nii.gz")
+            facts = {"label_of": prior.label_of, "before_ml": prior.before_ml, "quality": asdict(prior.quality)}
+            (out / "prior.json").write_text(json.dumps(facts), encoding="utf-8")
+    facts = json.loads((kept / "prior.json").read_text(encoding="utf-8"))
+    numbers = to_canonical(read_labels(kept / "numbers.nii.gz")).array.astype(np.uint16)
+    lookup = np.array([0, *facts["label_of"]], np.uint8)
+    outlines = mid.with_array(lookup[numbers], Quantity.LABEL)
+    return Prior(mid, outlines, numbers, tuple(facts["label_of"]), tuple(facts["before_ml"]), None, None)
+
+
+def answers_of(
+    cases: Sequence[HntsmrgCase],
+    packages: Sequence[ModelPackage] | None,
+    priors: Path,
+    out: Path,
+    machine: Machine,
+    on_progress: Counter = lambda done, total: None,
+) -> tuple[Answer, ...]:
+    """Answers of one system to all patients; finished ones are read from `out`.
+
+    Parameters
+    ----------
+    cases : sequence of HntsmrgCase
+        With mid-treatment masks.
+    packages : sequence of ModelPackage, optional
+        None: the registered outlines themselves are the answer.
+    priors, out : Path
+    machine : Machine
+    """
+    answers = []
+    for number, case in enumerate(cases, start=1):
+        folder = out / case.name
+        if not (folder / "answer.json").is_file():
+            _answer(case, packages, prior_on_disk(case, priors), folder, machine)
+        facts = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
+        answers.append(
+            Answer(
+                case.name,
+                read_labels(folder / "labels.nii.gz").array.astype(np.uint8),
+                read_labels(folder / "followed.nii.gz").array.astype(np.uint16),
+                tuple(LesionEvidence(**row) for row in facts["lesions"]),
+                tuple(facts["new_evidence"]),
+                facts["voxel_ml"],
+                facts["outside_true"],
+                facts["outside_found"],
+            )
+        )
+        on_progress(number, len(cases))
+    return tuple(answers)
+
+
+def fitted_curve(answers: Sequence[Answer], *, new_at_least: float = 0.5) -> PresenceCurve:
+    """Presence curve through all lesions of these answers."""
+    rows = [row for answer in answers for row in answer.lesions]
+    return fit_presence([row.evidence for row in rows], [row.true_ml > 0 for row in rows], new_at_least=new_at_least)
+
+
+def cross_fitted(answers: Sequence[Answer], *, new_at_least: float = 0.5) -> dict[str, NDArray[np.uint8]]:
+    """Labels with vanished lesions removed; each patient by a curve through all the others."""
+    return {
+        answer.case: without_vanished(
+            answer, fitted_curve([a for a in answers if a is not answer], new_at_least=new_at_least)
+        )
+        for answer in answers
+    }
+
+
+def without_vanished(answer: Answer, curve: PresenceCurve) -> NDArray[np.uint8]:
+    """Labels of an answer without the lesions that the curve calls vanished."""
+    labels = answer.labels.copy()
+    for row in answer.lesions:
+        if curve.probability(row.evidence) < curve.threshold:
+            labels[answer.followed == row.number] = 0
+    counts = np.bincount(answer.followed.ravel())
+    for number in range(len(answer.lesions) + 1, len(counts)):
+        row_evidence, volume_ml = (
+            answer.new_evidence[number - len(answer.lesions) - 1],
+            counts[number] * answer.voxel_ml,
+        )
+        if row_evidence < curve.new_at_least or volume_ml < curve.new_ml:
+            labels[answer.followed == number] = 0
+    return labels
+
+
+def scored(cases: Sequence[HntsmrgCase], labels: Mapping[str, NDArray[np.uint8]]) -> tuple[CaseResult, ...]:
+    """Every case by protocol aarhus2024."""
+    results = []
+    for case in cases:
+        reference = _reference(case)
+        masks = [CaseMasks(reference.geometry, array) for array in (reference.array, labels[case.name])]
+        results.append(measure_case(case.name, masks[0], masks[1], AARHUS_2024))
+    return tuple(results)
+
+
+def score_table(
+    results: Mapping[str, Sequence[CaseResult]], baseline: str, *, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Numbers of every system with intervals, and its paired difference to the baseline.
+
+    Parameters
+    ----------
+    results : mapping of str to sequence of CaseResult
+        By system, over the same patients; several seeds of a system follow each other as cases of the same names.
+    baseline : str
+    seed : int
+        Of the bootstrap.
+    """
+    table = {}
+    for name, rows in results.items():
+        summary = summarise(list(rows), AARHUS_2024, seed=seed, patients=[row.case for row in rows])
+        table[name] = {
+            key: value
+            for key, value in summary.items()
+            if any(f".{kept}" in key for kept in _KEPT) and not key.endswith(("prevalence", "excluded"))
+        }
+        if name != baseline and baseline in results and len(rows) == len(results[baseline]):
+            compared = compare_systems(rows, results[baseline], AARHUS_2024, seed=seed).summary
+            table[name] |= {
+                f"against.{key}": value
+                for key, value in compared.items()
+                if ".dsc" in key and ("difference" in key or "p_wilcoxon" in key)
+            }
+    return table
+
+
+_KEPT = ("dsc_agg", "dsc_mean", "hd95_medpy_mm", "assd_medpy_mm")
+
+
+def _answer(
+    case: HntsmrgCase, packages: Sequence[ModelPackage] | None, prior: Prior, folder: Path, machine: Machine
+) -> None:
+    mid, reference = prior.pre, _reference(case)
+    if packages is None:
+        labels = prior.outlines.array.astype(np.uint8)
+        probability = {label: (labels == label).astype(np.float32) for label in (1, 2)}
+        covered = np.ones(labels.shape, bool)
+    else:
+        form = input_form(packages)
+        gradient, boxes = gradient_volume(mid, prior.outlines, form.gradient)
+        scene = scene_of(mid, form)
+        classes, _ = mean_probability(channels_of(scene, form, gradient, prior.outlines), packages, machine)
+        labels = labels_of(classes, scene, mid)
+        probability = {label: on_grid(classes[label], scene.geometry, mid) for label in (1, 2)}
+        covered = np.zeros(labels.shape, bool)
+        for box in boxes:
+            covered[box.box.slices] = True
+    spacing, voxel_ml = mid.geometry.spacing_mm, mid.geometry.voxel_ml
+    followed, true = (
+        follow(prior.numbers, prior.label_of, array, spacing, reach_mm=REACH_MM) for array in (labels, reference.array)
+    )
+    lesions = [
+        LesionEvidence(
+            number,
+            label,
+            prior.before_ml[number - 1],
+            evidence_of(probability[label], (prior.numbers == number) | (followed == number), voxel_ml),
+            float((true == number).sum() * voxel_ml),
+        )
+        for number, label in enumerate(prior.label_of, start=1)
+    ]
+    outside = (reference.array > 0) & ~covered
+    with output_folder(folder) as out:
+        write_nifti(mid.with_array(labels, Quantity.LABEL), out / "labels.nii.gz")
+        write_nifti(mid.with_array(followed, Quantity.LABEL), out / "followed.nii.gz")
+        facts = {
+            "lesions": [asdict(row) for row in lesions],
+            "new_evidence": evidence_of_new(followed, labels, probability, prior, voxel_ml),
+            "voxel_ml": voxel_ml,
+            "outside_true": int(outside.sum()),
+            "outside_found": int((outside & (labels == reference.array)).sum()),
+        }
+        write_text(out / "answer.json", json.dumps(facts))
+
+
+def _reference(case: HntsmrgCase) -> Volume:
+    assert case.mid_mask is not None
+    return to_canonical(read_labels(case.mid_mask))

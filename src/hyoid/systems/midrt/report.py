@@ -1,0 +1,147 @@
+"""What a mid-treatment study comes to, in words and numbers: rows of the response section, cautions, measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.anatomy.structures import GTVN, GTVP
+from hyoid.io.packages.model_package import ModelPackage
+from hyoid.metrics.lesions import find_components, measure_component
+from hyoid.metrics.presence import PresenceCurve
+from hyoid.metrics.response import Change, LesionResponse
+from hyoid.preprocess.registration import Quality
+from hyoid.report.content.response import UNSEEN, RegistrationLine, ResponseLine
+from hyoid.report.content.schema import Lesion, Study
+from hyoid.volume import Quantity, Volume
+
+REGISTERED_BEFORE = "Registered before hyoid saw it"
+REGISTERED_HERE = "Rigid (mutual information), then convexAdam"
+_GROWN = 1.5  # total volume now over before, from which the two scans may have been swapped
+_STRUCTURES = {1: GTVP, 2: GTVN}
+
+
+def response_line(
+    number: int,
+    row: LesionResponse,
+    numbers: NDArray[np.uint16],
+    followed: NDArray[np.uint16],
+    mid: Volume,
+    present: dict[int, float],
+    unseen: tuple[int, ...],
+) -> ResponseLine:
+    """One row of the response section, with the place to look at: where it is, else where it was."""
+    hidden = number in unseen and row.after_ml == 0
+    where = followed == number
+    if not where.any():
+        where = numbers == number
+    voxels = np.argwhere(where) if where.any() else np.array([[n // 2 for n in mid.array.shape]])
+    middle = voxels.mean(axis=0)
+    voxel = voxels[((voxels - middle) ** 2).sum(axis=1).argmin()]
+    x, y, z = mid.geometry.to_lps(voxel).tolist()
+    return ResponseLine(
+        name=row.name,
+        kind="GTVp" if row.label == 1 else "GTVn",
+        before_ml=round(row.before_ml, 4),
+        after_ml=None if hidden else round(row.after_ml, 4),
+        percent=None if hidden or row.percent is None else round(row.percent, 2),
+        change=UNSEEN if hidden else str(row.change),
+        present=present.get(number),
+        outside_box=None if row.outside_box is None else round(row.outside_box, 4),
+        slice_index=int(voxel[0]),
+        point_lps_mm=(x, y, z),
+    )
+
+
+def doubts(
+    rows: Sequence[LesionResponse],
+    lines: Sequence[ResponseLine],
+    curve: PresenceCurve | None,
+    packages: Sequence[ModelPackage],
+    *,
+    empty: bool,
+) -> list[str]:
+    """What a reader must know about the outcome."""
+    found = []
+    before, after = sum(row.before_ml for row in rows), sum(row.after_ml for row in rows)
+    if before and after > _GROWN * before:
+        found.append(
+            f"The tumour volume is {after / before:.1f} times what it was: unusual during radiotherapy. Check that the "
+            "two examinations are not swapped."
+        )
+    hidden = [line.name for line in lines if line.change == UNSEEN]
+    if hidden:
+        found.append(f"The mid-treatment MR does not show the place of {', '.join(hidden)}: nothing is said of it.")
+    gone = [row.name for row in rows if row.change is Change.VANISHED]
+    if gone:
+        found.append(f"No tumour is outlined where {', '.join(gone)} was. That is not evidence that there is none.")
+    outside = [row.name for row in rows if row.outside_box is not None and row.outside_box > 0.05 and row.before_ml]
+    if outside:
+        found.append(f"{', '.join(outside)}: part of the outline lies beyond the region shown by the gradient map.")
+    if curve is None:
+        found.append("The model carries no calibration, so no lesion was called vanished by its probability.")
+    if empty:
+        found.append("Nothing is outlined on the mid-treatment MR.")
+    if any("virtual" in package.manifest.training_data and "real" in package.manifest.training_data
+           for package in packages):  # fmt: skip
+        found.append("The model was trained on virtual patients only: on real patients its outlines are untested.")
+    return found
+
+
+def registration_line(q: Quality | None) -> RegistrationLine:
+    """How the earlier scan came onto the later one, and how well."""
+    if q is None:
+        return RegistrationLine(method=REGISTERED_BEFORE)
+    return RegistrationLine(
+        method=REGISTERED_HERE,
+        body_dice=round(q.body_dice, 4),
+        similarity=round(q.similarity, 4),
+        folding=round(q.folding, 6),
+        largest_mm=round(q.largest_mm, 2),
+        covered=round(q.covered, 4),
+    )
+
+
+def measured(found: Volume) -> tuple[Lesion, ...]:
+    """Measurements of every outlined component, on the side of the grid's middle."""
+    midline = float(found.geometry.to_lps((np.array(found.array.shape) - 1) / 2)[0])
+    rows = []
+    for component in find_components(found):
+        row = measure_component(component, midline)
+        voxels = np.argwhere(component.mask)
+        voxel = voxels[((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1).argmin()] + np.array(component.box.start)
+        x, y, z = found.geometry.to_lps(voxel).tolist()
+        rows.append(
+            Lesion(
+                name=f"{'Primary tumour' if row.label == 1 else 'Node'} {row.lesion}",
+                kind="GTVp" if row.label == 1 else "GTVn",
+                lesion=row.lesion,
+                status="model",
+                volume_ml=round(row.volume_ml, 4),
+                longest_diameter_mm=round(row.longest_diameter_mm, 3),
+                axial_long_mm=round(row.axial_long_mm, 3),
+                axial_short_mm=round(row.axial_short_mm, 3),
+                side=row.side.value,
+                level="",
+                voxels=row.voxels,
+                slice_index=int(voxel[0]),
+                point_lps_mm=(x, y, z),
+                centroid_lps_mm=row.centroid_lps_mm,
+            )
+        )
+    return tuple(rows)
+
+
+def facts(volume: Volume) -> Study:
+    """Grid of an MR."""
+    return Study(modality="MR", spacing_mm=volume.geometry.spacing_mm, slices=volume.geometry.shape[0])
+
+
+def structures(labels: Volume) -> Volume:
+    """1 and 2 as labels of `hyoid.anatomy.structures`."""
+    lookup = np.zeros(3, np.uint8)
+    for label, structure in _STRUCTURES.items():
+        lookup[label] = structure
+    return labels.with_array(lookup[labels.array], Quantity.LABEL)

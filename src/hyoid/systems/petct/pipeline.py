@@ -1,0 +1,404 @@
+"""PET/CT targets (Huang and Wang, HECKTOR 2025): CT + PET -> head region -> coarse -> fine ensemble -> GTVp, GTVn.
+
+::
+
+    CT ---- head network ----> head region --+
+     |                                       |
+    CT + PET in SUV ------------------- coarse network --> labels --> centroid --> cube of 144 mm
+     |                                                       |             |
+    CT + PET, from the original images ------------------- fine networks, mean of their probabilities, by class
+                                                             |             |
+                            what lies outside the cube <-----+             +--> arg-max --> small parts out --> labels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.errors import ModelUnusableError
+from hyoid.geometry.boxes import bounding_box
+from hyoid.geometry.orientation import from_canonical, to_canonical
+from hyoid.geometry.regions import grid_around, grid_from_top, grid_over
+from hyoid.geometry.resample import resample
+from hyoid.inference.runtime import Precision, load_runtime
+from hyoid.inference.sliding_window import MONAI_LEAST, Tiling, gaussian_weight, mirrored, nnunet_weight, predict_tiles
+from hyoid.io.packages.model_package import ModelPackage
+from hyoid.preprocess.pet import Alignment, alignment, covered, on_ct, require_cover, require_suv
+from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
+from hyoid.systems.machine import Machine, Progress
+from hyoid.systems.petct.decision import decided, outside_fine, said_of_outside, without_small_parts
+from hyoid.volume import Geometry, Quantity, Volume
+
+AIR_HU = -1024.0
+# More than any neck holds: the networks do not know such a scan.
+_IMPLAUSIBLE_ML = 1500.0
+_QUIET: Progress = lambda stage, done, total: None  # noqa: E731
+
+
+@dataclass(frozen=True, eq=False)
+class PetCtModels:
+    """The networks of the system.
+
+    Parameters
+    ----------
+    head, coarse : ModelPackage
+    fine : tuple of ModelPackage
+        Ten in the paper: five folds of two architectures.
+    """
+
+    head: ModelPackage
+    coarse: ModelPackage
+    fine: tuple[ModelPackage, ...]
+
+    def __post_init__(self) -> None:
+        for stage, packages in (("head", (self.head,)), ("coarse", (self.coarse,)), ("fine", self.fine)):
+            for package in packages:
+                if package.manifest.preprocessing.get("stage") != stage:
+                    raise ModelUnusableError(
+                        f"Model {package.manifest.name!r} is no {stage} network of the PET/CT system.",
+                        f"Give a package made by `hyoid train petct-{'resenc' if stage == 'fine' else stage}`.",
+                    )
+        if not self.fine:
+            raise ModelUnusableError("The PET/CT system has no fine network.", "Give at least one with --fine.")
+        if len({_region(p)["box_mm"] for p in self.fine}) > 1:
+            raise ModelUnusableError("The fine networks were trained on cubes of different edges.", "Use one recipe.")
+
+    @property
+    def all(self) -> tuple[ModelPackage, ...]:
+        """Every network, in the order of the stages."""
+        return (self.head, self.coarse, *self.fine)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetsResult:
+    """What the system found.
+
+    Parameters
+    ----------
+    labels : Volume
+        1 GTVp, 2 GTVn, on the CT's own grid.
+    outside : Volume
+        Of these, voxels that lie outside the fine cube and rest on the coarse network alone (as 1), same grid.
+    pet : Volume or None
+        SUV of the nearest PET voxel, on the CT's own grid.
+    warnings : tuple of str
+        Fallbacks and doubts, in words.
+    precisions : dict of str to str
+        Arithmetic of each network.
+    facts : dict
+        Places and numbers of the stages, for `run.json`.
+    alignment : Alignment or None
+    failed : bool
+        The targets are larger than a neck can hold.
+    """
+
+    labels: Volume
+    outside: Volume
+    pet: Volume | None
+    warnings: tuple[str, ...]
+    precisions: dict[str, Precision]
+    facts: dict[str, Any] = field(default_factory=dict)
+    alignment: Alignment | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """What the first two stages say; the fine networks go on from it.
+
+    Parameters
+    ----------
+    ct, pet : Volume
+        As given; PET in SUV, or None.
+    head_grid : Geometry
+        Region of the coarse stage, at its spacing.
+    coarse : ndarray, shape (3, d, h, w)
+        Probabilities on that grid.
+    centre : ndarray, shape (3,), LPS mm, or None
+        Of the coarse targets.
+    warnings : tuple of str
+    precisions : dict of str to str
+    alignment : Alignment or None
+    """
+
+    ct: Volume
+    pet: Volume | None
+    head_grid: Geometry
+    coarse: NDArray[np.float32]
+    centre: NDArray[np.float64] | None
+    warnings: tuple[str, ...]
+    precisions: dict[str, Precision]
+    alignment: Alignment | None
+
+
+def find_targets(
+    ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
+) -> TargetsResult:
+    """Primary tumour and involved nodes of one patient.
+
+    Parameters
+    ----------
+    ct : Volume, HU
+    pet : Volume, SUV, or None
+        On any grid in the CT's frame of reference. None: the networks see CT alone, and the result says so.
+    models : PetCtModels
+    machine : Machine
+    on_progress : callable
+
+    Raises
+    ------
+    InputRefusedError
+        When the PET's values cannot be SUV, its frame is another, or it covers too little.
+    ModelUnusableError
+        When weights do not fit their network.
+    """
+    return outline_targets(locate_targets(ct, pet, models, machine, on_progress), models, machine, on_progress)
+
+
+def locate_targets(
+    ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
+) -> Located:
+    """Stages 1 and 2: the head region, and where in it the targets lie; parameters and errors as of `find_targets`."""
+    scan = to_canonical(ct.require(Quantity.HU))
+    uptake = None if pet is None else to_canonical(require_suv(pet))
+    said: list[str] = []
+    precisions: dict[str, Precision] = {}
+    head, precisions[models.head.manifest.name] = head_mask(scan, models.head, machine, on_progress)
+    head_grid, words = _head_region(head, scan, models.coarse)
+    said += words
+    checked = None
+    if uptake is None:
+        said.append("No PET: targets were outlined on CT alone, with the PET channel empty. Expect far less of them.")
+    else:
+        checked, words = _check_pet(scan, uptake, head_grid)
+        said += words
+    coarse, precisions[models.coarse.manifest.name] = stage_probabilities(
+        [models.coarse], scan, uptake, head_grid, machine, lambda done, total: on_progress("coarse", done, total)
+    )
+    centre, words = _centre(coarse, head_grid)
+    return Located(ct, pet, head_grid, coarse, centre, (*said, *words), precisions, checked)
+
+
+def outline_targets(
+    located: Located, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
+) -> TargetsResult:
+    """Stage 3: outlines by the fine networks around the coarse targets.
+
+    Parameters
+    ----------
+    located : Located
+        By the same first two networks.
+    models : PetCtModels
+    machine : Machine
+    on_progress : callable
+    """
+    ct, pet, head_grid, centre = located.ct, located.pet, located.head_grid, located.centre
+    scan, uptake = to_canonical(ct), None if pet is None else to_canonical(pet)
+    said, precisions = list(located.warnings), dict(located.precisions)
+    fine_grids = {p.manifest.spacing_mm: _fine_region(p, scan, centre, head_grid) for p in models.fine}
+    fine = _ensemble(models.fine, scan, uptake, fine_grids, machine, precisions, on_progress)
+    on_progress("decide", 0, 1)
+    labels, inside = decided(fine, scan.geometry)
+    outside = outside_fine(located.coarse, head_grid, inside, scan.geometry)
+    labels[~inside] = outside[~inside]
+    smallest_ml = max(float(_region(p)["min_volume_ml"]) for p in models.fine)
+    labels, dropped = without_small_parts(labels, scan.geometry.voxel_ml, smallest_ml)
+    alone = (labels > 0) & ~inside
+    said += said_of_outside(labels, alone, scan.geometry.voxel_ml)
+    failed = float((labels > 0).sum()) * scan.geometry.voxel_ml > _IMPLAUSIBLE_ML
+    if failed:
+        said.append(f"The outlines exceed {_IMPLAUSIBLE_ML:.0f} ml: the networks do not know such a scan.")
+    on_progress("decide", 1, 1)
+
+    def back(array: NDArray) -> Volume:
+        return Volume(from_canonical(array, ct.geometry), ct.geometry, Quantity.LABEL)
+
+    nearest = None if pet is None else resample(pet, ct.geometry, interpolation="nearest")
+    facts = {
+        "head_region_mm": [round(n * s) for n, s in zip(head_grid.shape, head_grid.spacing_mm, strict=True)],
+        "fine_centre_lps_mm": None if centre is None else [round(float(c), 1) for c in centre],
+        "fine_networks": len(models.fine),
+        "small_parts_dropped": dropped,
+        "smallest_part_ml": smallest_ml,
+        "outside_fine_ml": round(float(alone.sum()) * scan.geometry.voxel_ml, 3),
+        "pet": pet is not None,
+        "alignment": None if located.alignment is None else round(located.alignment.score, 3),
+    }
+    outlines, lonely = back(labels), back(alone.astype(np.uint8))
+    return TargetsResult(outlines, lonely, nearest, tuple(said), precisions, facts, located.alignment, failed)
+
+
+def head_mask(
+    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Progress = _QUIET
+) -> tuple[Volume, Precision]:
+    """Stage 1: the largest connected part that the head network finds, on its own grid.
+
+    Parameters
+    ----------
+    ct : Volume, HU
+        Canonical.
+    """
+    grid_shape = tuple(int(n) for n in _region(package)["grid"])
+    grid = grid_from_top(ct.geometry, grid_shape, package.manifest.spacing_mm)  # type: ignore[arg-type]
+    probabilities, precision = stage_probabilities(
+        [package], ct, None, grid, machine, lambda done, total: on_progress("head", done, total)
+    )
+    found = probabilities.argmax(axis=0) == 1
+    # Padding beyond the scan is no head.
+    found &= covered(ct.geometry, grid)
+    largest = cc3d.largest_k(found.astype(np.uint8), k=1, connectivity=26) > 0
+    return Volume(largest.astype(np.uint8), grid, Quantity.LABEL), precision
+
+
+def tile_weight(package: ModelPackage) -> NDArray[np.float32]:
+    """Weight of a tile's voxels as in the framework that the authors run such a network in: nnU-Net, or MONAI."""
+    patch = package.manifest.patch
+    of_monai = package.manifest.network["kind"] == "segresnet_ds"
+    return gaussian_weight(patch, least=MONAI_LEAST) if of_monai else nnunet_weight(patch)
+
+
+def stage_probabilities(
+    packages: Sequence[ModelPackage],
+    ct: Volume,
+    pet: Volume | None,
+    grid: Geometry,
+    machine: Machine,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[NDArray[np.float32], Precision]:
+    """Class-wise mean of the softmax of several networks with one input rule, shape (K, d, h, w).
+
+    Parameters
+    ----------
+    packages : sequence of ModelPackage
+        One network is in memory at a time.
+    ct, pet : Volume
+        The original images.
+    grid : Geometry
+        Region, at the networks' spacing.
+    """
+    first = packages[0].manifest
+    region, rule = _region(packages[0]), ChannelRule.of(first.preprocessing["input"])
+    how, source_mm = str(region["interpolation"]), region.get("source_mm")
+    ct = through_spacing(ct, source_mm, rule)
+    pet = None if pet is None else through_spacing(pet, source_mm, rule)
+    hu = resample(ct, grid, interpolation=how, outside=AIR_HU).array
+    suv = None
+    if pet is not None and "pet" in rule.channels:
+        suv = on_ct(pet, grid, interpolation=how).array
+    image = network_channels(hu, suv, rule)
+    # nnU-Net fills a region shorter than the patch with zeros, which after z-scores are the mean.
+    padding: Literal["constant", "edge"] = "constant" if rule.zscore else "edge"
+    mean = np.zeros((len(first.labels), *grid.shape), np.float32)
+    precision: Precision = "f32"
+    for number, package in enumerate(packages):
+        shape = (1, len(rule.channels), *first.patch)
+        runtime = load_runtime(
+            package, [shape], device=machine.device, precision=machine.precision, cache=machine.cache
+        )
+        run = mirrored(runtime.run, region["mirror_axes"]) if region["mirror_axes"] else runtime.run
+
+        def tell(done: int, total: int, before: int = number) -> None:
+            on_progress(before * total + done, len(packages) * total)
+
+        tiling = Tiling(first.patch, float(region["step"]), tile_weight(package), padding)
+        logits = predict_tiles(image, [run], tiling, outputs=len(first.labels), on_progress=tell)
+        mean += softmax(logits) / len(packages)
+        precision = runtime.precision
+    return mean, precision
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax over axis 0."""
+    shifted: NDArray[np.float32] = np.exp(logits - logits.max(axis=0, keepdims=True))
+    shifted /= shifted.sum(axis=0, keepdims=True)
+    return shifted
+
+
+def _region(package: ModelPackage) -> dict[str, Any]:
+    try:
+        region: dict[str, Any] = package.manifest.preprocessing["region"]
+    except KeyError as error:
+        raise ModelUnusableError(
+            f"Model {package.manifest.name!r} does not say its region.", "Make it again with `hyoid train`."
+        ) from error
+    return region
+
+
+def _head_region(head: Volume, ct: Volume, coarse: ModelPackage) -> tuple[Geometry, list[str]]:
+    """Grid of the coarse stage over the head that was found, or over the whole scan."""
+    box, margin_mm = bounding_box(head.array > 0), float(_region(coarse)["margin_mm"])
+    spacing = coarse.manifest.spacing_mm
+    if box is not None:
+        return grid_over(head.geometry, box, ct.geometry, spacing, margin_mm), []
+    whole = bounding_box(np.ones(ct.geometry.shape, bool))
+    assert whole is not None
+    words = "The head network found no head: the whole scan was searched for targets."
+    return grid_over(ct.geometry, whole, ct.geometry, spacing, 0.0), [words]
+
+
+def _check_pet(ct: Volume, pet: Volume, head_grid: Geometry) -> tuple[Alignment, list[str]]:
+    """Refuse a PET that covers too little of the head region; compare outlines."""
+    region = resample(ct, head_grid, outside=AIR_HU)
+    _, cover = require_cover(pet.geometry, region)
+    checked = alignment(region, pet)
+    return checked, [*cover, *checked.warnings]
+
+
+def _centre(coarse: NDArray[np.float32], grid: Geometry) -> tuple[NDArray[np.float64] | None, list[str]]:
+    """Centroid of the coarse targets, in patient coordinates."""
+    voxels = np.argwhere(coarse.argmax(axis=0) > 0)
+    if len(voxels):
+        return grid.to_lps(voxels.mean(axis=0)), []
+    words = "The coarse network found no target: the fine networks searched the whole head region."
+    return None, [words]
+
+
+def _fine_region(
+    package: ModelPackage, ct: Volume, centre: NDArray[np.float64] | None, head_grid: Geometry
+) -> Geometry:
+    """Cube around the coarse targets; without these, the head region at the fine spacing."""
+    spacing = package.manifest.spacing_mm
+    if centre is None:
+        whole = bounding_box(np.ones(head_grid.shape, bool))
+        assert whole is not None
+        return grid_over(head_grid, whole, ct.geometry, spacing, 0.0)
+    d, h, w = (round(float(_region(package)["box_mm"]) / s) for s in spacing)
+    return grid_around(ct.geometry, centre, (d, h, w), spacing)
+
+
+def _ensemble(
+    packages: Sequence[ModelPackage],
+    ct: Volume,
+    pet: Volume | None,
+    grids: dict[tuple[float, float, float], Geometry],
+    machine: Machine,
+    precisions: dict[str, Precision],
+    on_progress: Progress,
+) -> list[tuple[NDArray[np.float32], Geometry, int]]:
+    """Mean probabilities by spacing, each with its grid and number of networks; alike inputs are made once."""
+    groups: dict[tuple[Any, ...], list[ModelPackage]] = {}
+    for package in packages:
+        manifest = package.manifest
+        key = (manifest.spacing_mm, manifest.patch, manifest.labels, str(manifest.preprocessing))
+        groups.setdefault(key, []).append(package)
+    sums: dict[tuple[float, float, float], tuple[NDArray[np.float32], int]] = {}
+    done_before = 0
+    for members in groups.values():
+        spacing, start = members[0].manifest.spacing_mm, done_before
+
+        def tell(done: int, total: int, start: int = start, size: int = len(members)) -> None:
+            on_progress("fine", round(100 * (start + size * done / total)), 100 * len(packages))
+
+        mean, precision = stage_probabilities(members, ct, pet, grids[spacing], machine, tell)
+        for package in members:
+            precisions[package.manifest.name] = precision
+        total, count = sums.get(spacing, (np.zeros_like(mean), 0))
+        sums[spacing] = (total + mean * len(members), count + len(members))
+        done_before += len(members)
+    return [((t / np.float32(n)).astype(np.float32), grids[s], n) for s, (t, n) in sums.items()]

@@ -1,0 +1,142 @@
+"""The report of a PET/CT: targets by measurement, organs by the networks of the structured report where asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyoid.anatomy.structures import GTVN, GTVP
+from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
+from hyoid.inference.runtime import Precision
+from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.petct import PetCtStudy
+from hyoid.preprocess.gate import check_head_neck_ct
+from hyoid.report.content import schema
+from hyoid.report.content.build import ReportInputs, build_report
+from hyoid.systems.involvement import classify_outlined
+from hyoid.systems.machine import Machine
+from hyoid.systems.organs import model_use, outline_organs
+from hyoid.systems.petct.pipeline import PetCtModels, Progress, TargetsResult, find_targets
+from hyoid.volume import Quantity, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class PetCtReport:
+    """What a run made.
+
+    Parameters
+    ----------
+    report : Report
+    ct, labels : Volume
+        The scan, and organs with targets (labels of `hyoid.anatomy.structures`), both on the scan's own grid.
+    targets : TargetsResult
+    precisions : dict of str to str
+        Arithmetic of each network that ran.
+    """
+
+    report: schema.Report
+    ct: Volume
+    labels: Volume
+    targets: TargetsResult
+    precisions: dict[str, Precision]
+
+
+def petct_report(
+    study: PetCtStudy,
+    models: PetCtModels,
+    outlining: Sequence[ModelPackage],
+    machine: Machine,
+    *,
+    template: ModelPackage | None = None,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> PetCtReport:
+    """Targets of one PET/CT, and the report that is measured on them.
+
+    Parameters
+    ----------
+    study : PetCtStudy
+    models : PetCtModels
+    outlining : sequence of ModelPackage
+        Networks that outline organs: they give sites, levels and involvement. None: these stay `Missing`.
+    machine : Machine
+    template : ModelPackage, optional
+        Says which sub-sites the primary overlaps, as `ReportModels.template`; needs organs.
+
+    Raises
+    ------
+    UnsuitableScanError
+        When the scan is not a CT of head and neck.
+    InputRefusedError, ModelUnusableError
+        As `find_targets`.
+    """
+    on_progress("check", 0, 1)
+    ct = to_canonical(study.ct.volume.require(Quantity.HU))
+    warnings = [*study.warnings, *check_head_neck_ct(ct)]
+    on_progress("check", 1, 1)
+    pet = None if study.pet is None else study.pet.volume
+    targets = find_targets(study.ct.volume, pet, models, machine, on_progress)
+    organs = Volume(np.zeros(ct.geometry.shape, np.uint8), ct.geometry, Quantity.LABEL)
+    precisions = dict(targets.precisions)
+    lesions, inputs = to_canonical(targets.labels), {}
+    if outlining:
+        outlines = outline_organs(ct, outlining, machine, on_progress)
+        organs, warnings = outlines.labels, [*warnings, *outlines.warnings]
+        precisions |= outlines.precisions
+        if template is not None:
+            said = classify_outlined(ct, organs, lesions, template, machine, on_progress)
+            if said is not None:
+                warnings += said.warnings
+                precisions[template.manifest.name] = said.precision
+                inputs = {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
+    on_progress("report", 0, 1)
+    report = build_report(
+        ReportInputs(
+            study=_facts(study),
+            organs=organs,
+            organ_sources=tuple(model_use(p.manifest) for p in outlining),
+            organs_expected=tuple(name for p in outlining for name in p.manifest.supported),
+            lesions=lesions,
+            lesions_status="model",
+            lesions_source=system_use(models),
+            pet=None if targets.pet is None else to_canonical(targets.pet),
+            warnings=(*warnings, *targets.warnings),
+            failed=targets.failed,
+            **inputs,  # type: ignore[arg-type]
+        )
+    )
+    labels = from_canonical(organs.array, study.ct.volume.geometry)
+    labels[targets.labels.array == 1] = GTVP
+    labels[targets.labels.array == 2] = GTVN
+    on_progress("report", 1, 1)
+    both = Volume(labels, study.ct.volume.geometry, Quantity.LABEL)
+    return PetCtReport(report, study.ct.volume, both, targets, precisions)
+
+
+def system_use(models: PetCtModels) -> schema.ModelUse:
+    """The whole ensemble as one speaker; its hash is that of its networks' hashes."""
+    manifests = [package.manifest for package in models.all]
+    names = ", ".join(f"{m.name} {m.version}" for m in manifests)
+    together = hashlib.sha256("".join(m.sha256 for m in manifests).encode()).hexdigest()
+    return schema.ModelUse(
+        name=f"PET/CT targets ({names})",
+        licence=", ".join(dict.fromkeys(m.licence for m in manifests)),
+        trained_on="; ".join(dict.fromkeys(m.training_data for m in manifests)),
+        sha256=together,
+    )
+
+
+def _facts(study: PetCtStudy) -> schema.Study:
+    geometry = canonical_geometry(study.ct.volume.geometry)
+    warnings = list(study.ct.warnings) + (list(study.pet.warnings) if study.pet is not None else [])
+    for part, what in ((study.ct, "CT"), (study.pet, "PET")):
+        if part is not None and part.series is not None and part.series.others:
+            warnings.append(f"{what} that was read: {part.series} ({part.series.why}).")
+    if study.pet is not None:
+        warnings.append(f"SUV: {study.suv_words}.")
+    modality = "CT" if study.pet is None else "PT/CT"
+    return schema.Study(
+        modality=modality, spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=tuple(warnings)
+    )

@@ -1,0 +1,210 @@
+"""Lightning module of the interactive lesion report: simulated clicks over rounds, mask and attributes together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
+from hyoid.errors import UsageError
+from hyoid.models.build import build_network
+from hyoid.models.isrg import Answer
+from hyoid.training.averaged import AveragedTraining
+from hyoid.training.lesion_cases import UNKNOWN, LesionCase, load_lesions, of_part
+from hyoid.training.lesion_head import HeadTraining
+from hyoid.training.lesion_rounds import GROUPS, Clicks, attribute_loss
+from hyoid.training.lesion_samples import LesionDataset
+from hyoid.training.recipe import ClickRecipe
+from hyoid.training.run import Progress, fit, quiet, save_package, start_weights
+from hyoid.training.schedule import optimiser_and_schedule
+from hyoid.training.segmentation import load_matching
+
+# Of the baseline, above its deepest level, where the recipe's network has no convolutions.
+_UNET_CHANNELS = (32, 64, 128)
+
+
+def network_description(recipe: ClickRecipe) -> dict[str, Any]:
+    """What `build_network` needs and a manifest stores."""
+    n = recipe.network
+    if recipe.variant == "unet":
+        return {
+            "kind": "click_unet",
+            "image": recipe.region,
+            "in_channels": len(recipe.windows_hu),
+            "channels": (*(n.stem_channels or _UNET_CHANNELS), n.dim),
+            "groups": GROUPS,
+        }
+    own = (
+        "heads", "hybrid_layers", "mask_layers", "refinement_window", "refinement_clusters", "fine_clicks",
+        "lesion_head",
+    )  # fmt: skip
+    vision = ("patch", "dim", "depth", "window", "global_layers", "channels", "stem", "stem_channels")
+    return {
+        "kind": "isrg",
+        "variant": recipe.variant,
+        "groups": GROUPS,
+        **{key: getattr(n, key) for key in own},
+        "vision": {
+            "image": recipe.region,
+            "in_channels": len(recipe.windows_hu),
+            "heads": n.vision_heads,
+            **{key: getattr(n, key) for key in vision},
+        },
+    }
+
+
+class ClickTraining(AveragedTraining):
+    """Training of one variant; the averaged weights are the result.
+
+    Parameters
+    ----------
+    recipe : ClickRecipe
+    cases : sequence of LesionCase
+    start : mapping of str to Tensor, optional
+        Weights to begin with.
+    """
+
+    def __init__(
+        self, recipe: ClickRecipe, cases: Sequence[LesionCase], start: dict[str, Tensor] | None = None, workers: int = 0
+    ) -> None:
+        network = build_network(network_description(recipe))
+        if start is not None:
+            load_matching(network, start)
+        super().__init__(network, recipe.optimiser, workers=workers)
+        self.recipe, self.cases = recipe, cases
+        # The baseline has tokens of its own only.
+        self.has_lesion_head = recipe.network.lesion_head and recipe.variant != "unet"
+        # Logarithms of the two variances of Kendall et al. 2018 (CVPR): lambda = exp(first - second).
+        self.log_variances = nn.Parameter(torch.zeros(2))
+
+    def epoch_data(self, epoch: int) -> LesionDataset:
+        """Random views of lesions."""
+        return LesionDataset(self.cases, self.recipe, epoch)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The recipe's optimiser and schedule, for the network and the weights of the losses."""
+        return optimiser_and_schedule([*self.network.parameters(), self.log_variances], self.optimiser)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], index: int) -> Tensor:
+        """Loss of one batch, over all rounds of clicks."""
+        image, mask, attributes, spacing_mm = batch
+        rng = np.random.default_rng((self.recipe.seed, self.global_step, index))
+        features, finer = self.network.encode(image.to(memory_format=torch.channels_last_3d))
+        clicks = Clicks.empty(mask, self.recipe.box_share, rng)
+        previous, wrong = None, torch.ones_like(mask, dtype=torch.bool)
+        segmentation, description = image.new_zeros(()), image.new_zeros(())
+        for _ in range(self.recipe.rounds):
+            clicks = clicks.with_next(mask, wrong, rng)
+            answer = self.network.decode(features, finer, clicks.points, clicks.kinds, previous)
+            logits = functional.interpolate(answer.mask.float(), size=mask.shape[2:], mode="trilinear")
+            segmentation = segmentation + self.segmentation_loss(answer, logits, mask) / self.recipe.rounds
+            description = description + attribute_loss(answer.attributes.float(), attributes) / self.recipe.rounds
+            if self.has_lesion_head:
+                words = self.network.describe(finer, answer.mask, spacing_mm).float()
+                description = description + attribute_loss(words, attributes) / self.recipe.rounds
+            previous, wrong = answer.mask.detach().float(), (logits.detach() > 0) != (mask > 0)
+        with torch.no_grad():
+            shared = 2 * ((logits > 0) & (mask > 0)).sum((1, 2, 3, 4))
+            dice = (shared / ((logits > 0).sum((1, 2, 3, 4)) + mask.sum((1, 2, 3, 4)))).mean()
+        self.log("dice", dice, on_step=False, on_epoch=True, batch_size=len(mask))
+        self.log("attribute_loss", description, on_step=False, on_epoch=True, batch_size=len(mask))
+        loss = self.together(segmentation, description) if (attributes != UNKNOWN).any() else segmentation
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(mask))
+        return loss
+
+    def segmentation_loss(self, answer: Answer, logits: Tensor, mask: Tensor) -> Tensor:
+        """Dice (equation 5), and as far as the recipe asks cross-entropy and the error of the expected IoU."""
+        p, space = logits.sigmoid(), (1, 2, 3, 4)
+        dice = 2 * (p * mask).sum(space) / (p.sum(space) + mask.sum(space) + 1e-5)
+        hard = logits.detach() > 0
+        both, either = (hard & (mask > 0)).sum(space), (hard | (mask > 0)).sum(space)
+        iou = functional.mse_loss(answer.iou[:, 0].float(), both / either.clamp(min=1))
+        # The lesion's voxels and the others weigh alike: a small lesion is a thousandth of its region.
+        true = mask.mean(space, keepdim=True).clamp(min=1e-4)
+        weight = torch.where(mask > 0, 0.5 / true.sqrt(), 1.0)
+        bce = (functional.binary_cross_entropy_with_logits(logits, mask, weight=weight, reduction="none")).mean()
+        return (1 - dice).mean() + self.recipe.bce_weight * bce + self.recipe.iou_weight * iou
+
+    def together(self, segmentation: Tensor, description: Tensor) -> Tensor:
+        """L_seg + lambda L_attr."""
+        if self.recipe.attribute_weight != "uncertainty":
+            return segmentation + self.recipe.attribute_weight * description
+        a, b = self.log_variances
+        return (-a).exp() * segmentation + a + (-b).exp() * description + b
+
+
+def train_clicks(
+    recipe: ClickRecipe,
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    start: Path | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train on the training part of virtual cohorts; the package, which is in `out/package`.
+
+    Parameters
+    ----------
+    recipe : ClickRecipe
+    folders : sequence of Path
+        Cohorts; their patients are split by the recipe, and only the training part is used.
+    out : Path
+        Gets `package/`, `metrics.jsonl` and `checkpoints/`; a run that was stopped is taken up from there.
+    start : Path, optional
+        Package whose weights to begin with.
+    device : {"auto", "cpu", "cuda"}
+    workers : int
+    on_progress : Progress
+
+    Raises
+    ------
+    UsageError
+        When the folders hold no lesion to learn from.
+    """
+    everything = load_lesions(folders, lambda done, total: on_progress("cases", done, total, ""))
+    cases = of_part(everything, recipe.split, recipe.seed, "training")
+    if not cases:
+        raise UsageError("No lesion is left for training.", "Give more patients, or another split.")
+    weights = start_weights(start)
+    return train_on(recipe, cases, out, weights=weights, device=device, workers=workers, on_progress=on_progress)
+
+
+def train_on(
+    recipe: ClickRecipe,
+    cases: Sequence[LesionCase],
+    out: Path,
+    *,
+    weights: dict[str, Tensor] | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train on these lesions; the package. Parameters as of `train_clicks`."""
+    lightning.seed_everything(recipe.seed, verbose=False)
+    module: ClickTraining | HeadTraining
+    if recipe.head is not None:
+        module = HeadTraining(recipe, network_description(recipe), weights)
+        module.learn(cases, on_progress)
+    else:
+        module = ClickTraining(recipe, cases, weights, workers)
+        fit(module, recipe, out, device=device, on_progress=on_progress)
+    taught = [name for k, name in enumerate(ATTRIBUTES) if len({case.attributes[k] for case in cases} - {UNKNOWN}) > 1]
+    return save_package(
+        recipe,
+        module,
+        out,
+        network=network_description(recipe),
+        labels=("lesion", *ATTRIBUTES),
+        supported=("lesion", *taught),
+        patch=recipe.region,
+        preprocessing={"windows_hu": recipe.windows_hu, "spacings_mm": recipe.spacings_mm},
+    )

@@ -1,0 +1,238 @@
+"""Lightning module, patches and loss of the mid-treatment network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from hyoid.errors import UsageError
+from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
+from hyoid.models.build import build_network
+from hyoid.preprocess.midrt_input import OUTLINES, map_channel
+from hyoid.training.averaged import AveragedTraining
+from hyoid.training.midrt_cases import MAP_MAX, MidrtCase, fold_of, load_midrt_cases
+from hyoid.training.patches import patch_voxels, random_map, sampling_grid
+from hyoid.training.petct_losses import depth_weights
+from hyoid.training.recipe import MidrtRecipe
+from hyoid.training.run import Progress, fit, quiet, save_package
+
+LABELS = ("background", "gtvp", "gtvn")
+
+
+class MidrtPatches(Dataset):
+    """Patches of one epoch; patch k of epoch e is drawn with the generator (seed, e, k)."""
+
+    def __init__(self, cases: Sequence[MidrtCase], recipe: MidrtRecipe, epoch: int) -> None:
+        self.cases, self.recipe, self.epoch = cases, recipe, epoch
+
+    def __len__(self) -> int:
+        return self.recipe.optimiser.steps_per_epoch * self.recipe.optimiser.batch
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Image (channels, d, h, w) and labels (d, h, w)."""
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
+        case = self.cases[int(rng.integers(len(self.cases)))]
+        draw = int(rng.integers(len(case.outlines)))
+        centre = patch_centre(case, draw, self.recipe, rng)
+        return sampled_patch(case, draw, centre, self.recipe, rng)
+
+
+def patch_centre(case: MidrtCase, draw: int, recipe: MidrtRecipe, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A voxel of tumour, of an outline, or anywhere, moved by up to an eighth of the patch."""
+    fate = rng.random()
+    where: NDArray | None = None
+    if fate < recipe.tumour_share:
+        present = [int(v) for v in np.unique(case.target) if v]
+        where = case.target == present[rng.integers(len(present))] if present else case.outlines[draw] > 0
+    elif fate < recipe.tumour_share + recipe.outline_share:
+        where = case.outlines[draw] > 0
+    shape = np.array(case.t2.shape)
+    voxels = np.flatnonzero(where) if where is not None else np.empty(0, int)
+    if not len(voxels):
+        return rng.uniform(0, shape - 1)
+    voxel = np.array(np.unravel_index(voxels[rng.integers(len(voxels))], case.t2.shape))
+    return np.clip(voxel + rng.uniform(-0.125, 0.125, 3) * recipe.patch, 0, shape - 1)
+
+
+def sampled_patch(
+    case: MidrtCase, draw: int, centre: NDArray[np.float64], recipe: MidrtRecipe, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Channels and labels in a rotated, scaled and perhaps mirrored box around a voxel; zero outside the image."""
+    change = recipe.augmentation
+    matrix = random_map(recipe.spacing_mm, change.rotation_deg, change.scale, rng)
+    for axis in change.mirror:
+        if rng.random() < 0.5:
+            matrix[:, axis] *= -1
+    voxels = patch_voxels(recipe.patch, matrix, centre)
+    # Only the voxels under the patch are converted to floats.
+    shape = np.array(case.t2.shape)
+    low = np.clip(np.floor(voxels.min(axis=(0, 1, 2))).astype(int), 0, shape - 2)
+    high = np.clip(np.ceil(voxels.max(axis=(0, 1, 2))).astype(int) + 1, low + 2, shape)
+    part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    grid = sampling_grid(voxels - low, high - low)
+
+    def sample(array: NDArray, mode: str) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(array[part]).astype(np.float32))[None, None]
+        return functional.grid_sample(tensor, grid, mode=mode, align_corners=True)[0, 0]
+
+    outlines = sample(case.outlines[draw], "nearest")
+    image = torch.empty((len(recipe.channels), *recipe.patch))
+    for channel, name in enumerate(recipe.channels):
+        if name == "t2":
+            image[channel] = _changed_t2(sample(case.t2, "bilinear"), recipe, rng)
+        elif name == "gradient":
+            values = sample(case.maps[draw], "bilinear").numpy() / MAP_MAX
+            image[channel] = torch.from_numpy(map_channel(values, recipe.form, case.map_moments[draw]))
+        else:
+            image[channel] = (outlines == OUTLINES[name]).float()
+    return image, sample(case.target, "nearest").long()
+
+
+def softmax_dice_ce(logits: Tensor, labels: Tensor, *, smooth: float = 1.0) -> Tensor:
+    """Cross-entropy minus mean soft Dice of the foreground classes over the batch, as nnU-Net combines them.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, K, d, h, w)
+    labels : Tensor of int, shape (B, d, h, w)
+    smooth : float
+        Voxels added to numerator and denominator: an absent class that is not predicted scores 1.
+    """
+    logits = logits.float()
+    cross_entropy = functional.cross_entropy(logits, labels)
+    p = torch.softmax(logits, dim=1)[:, 1:]
+    wanted = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1)[:, 1:].float()
+    space = (0, 2, 3, 4)
+    overlap = (p * wanted).sum(dim=space)
+    dice = (2 * overlap + smooth) / (p.sum(dim=space) + wanted.sum(dim=space) + smooth)
+    return cross_entropy - dice.mean()
+
+
+class MidrtTraining(AveragedTraining):
+    """Training of one network; the averaged weights are the result (with a decay of 0, the last ones)."""
+
+    def __init__(self, recipe: MidrtRecipe, cases: Sequence[MidrtCase], workers: int = 0) -> None:
+        super().__init__(build_network(network_description(recipe)), recipe.optimiser, workers=workers)
+        self.recipe, self.cases = recipe, cases
+
+    def epoch_data(self, epoch: int) -> MidrtPatches:
+        """Random patches."""
+        return MidrtPatches(self.cases, self.recipe, epoch)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        """Loss of one batch; with deep supervision every decoder stage counts half of the one above it."""
+        image, labels = batch
+        image = image.to(memory_format=torch.channels_last_3d)
+        outputs = self.network.deep(image) if self.recipe.deep_supervision else [self.network(image)]
+        loss = torch.zeros((), device=image.device)
+        # nnU-Net leaves the coarsest output out.
+        for weight, logits in zip(depth_weights(len(outputs), drop_coarsest=True), outputs, strict=True):
+            if weight:
+                small = functional.interpolate(labels[:, None].float(), logits.shape[2:], mode="nearest")[:, 0].long()
+                loss = loss + weight * softmax_dice_ce(logits, small)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
+        return loss
+
+
+def network_description(recipe: MidrtRecipe) -> dict[str, Any]:
+    """What `build_network` needs and a manifest stores."""
+    return {
+        "kind": "unet_stages",
+        "in_channels": len(recipe.channels),
+        "out_channels": len(LABELS),
+        **recipe.network.model_dump(mode="json"),
+    }
+
+
+def train_midrt(
+    recipe: MidrtRecipe,
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    fold: int | None = None,
+    device: str = "auto",
+    workers: int = 0,
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train one network on folders of the HNTS-MRG layout and write its package to `out/package`.
+
+    Parameters
+    ----------
+    recipe : MidrtRecipe
+    folders : sequence of Path
+    out : Path
+        A run that was stopped is taken up from there.
+    fold : int, optional
+        Patients of this fifth are left out, with all their images.
+    device : {"auto", "cpu", "cuda"}
+    workers : int
+    on_progress : Progress
+
+    Raises
+    ------
+    UsageError
+        When no patient is left to train on.
+    InputRefusedError
+        When a folder or case is not complete.
+    """
+    files = [case for folder in folders for case in find_hntsmrg_cases(folder)]
+    folds = fold_of([case.name for case in files], recipe.seed)
+    files = [case for case in files if fold is None or folds[case.name] != fold]
+    if not files:
+        raise UsageError("No patient is left to train on.", "Give more patients, or train without --fold.")
+    cases = load_midrt_cases(files, recipe, lambda done, total: on_progress("cases", done, total, ""))
+    return train_on(recipe, cases, out, device=device, workers=workers, on_progress=on_progress)
+
+
+def train_on(
+    recipe: MidrtRecipe,
+    cases: Sequence[MidrtCase],
+    out: Path,
+    *,
+    device: str = "auto",
+    workers: int = 0,
+    on_progress: Progress = quiet,
+) -> Path:
+    """Train on cases in memory; see `train_midrt`."""
+    lightning.seed_everything(recipe.seed, verbose=False)
+    module = MidrtTraining(recipe, cases, workers)
+    fit(module, recipe, out, device=device, on_progress=on_progress)
+    form = recipe.form
+    return save_package(
+        recipe,
+        module,
+        out,
+        network=network_description(recipe),
+        labels=LABELS,
+        supported=LABELS[1:],
+        patch=recipe.patch,
+        preprocessing={
+            "channels": list(form.channels),
+            "gradient": form.gradient,
+            "zscore": form.zscore,
+            "zscore_map": form.zscore_map,
+        },
+    )
+
+
+def _changed_t2(values: Tensor, recipe: MidrtRecipe, rng: np.random.Generator) -> Tensor:
+    """Gamma, contrast, blur and noise that scanners and protocols bring."""
+    change = recipe.augmentation
+    low, high = values.min(), values.max()
+    if high > low:
+        values = ((values - low) / (high - low)) ** float(rng.uniform(*change.gamma)) * (high - low) + low
+    values = values * float(rng.uniform(*change.contrast))
+    if rng.random() < change.blur_probability:
+        small = functional.interpolate(values[None, None], scale_factor=float(rng.uniform(0.6, 0.9)), mode="trilinear")
+        values = functional.interpolate(small, size=tuple(recipe.patch), mode="trilinear")[0, 0]
+    noise = rng.normal(0, rng.uniform(0, change.noise), recipe.patch).astype(np.float32)
+    return values + torch.from_numpy(noise)

@@ -1,0 +1,222 @@
+"""PET/CT cases on disk, and each as one stage of the system sees it.
+
+Three layouts are told apart by what they hold: `<ID>/<ID>__CT.nii.gz` with `__PT` and `<ID>.nii.gz` (HECKTOR 2025),
+`imagesTr/<ID>__CT.nii.gz` with `labelsTr/<ID>.nii.gz` (HECKTOR 2022), and `*/ct.nii.gz` with `pet`, `lesions` and
+`organs` (virtual patients). `<ID>__HEAD.nii.gz`, where there is one, outlines the head for the localiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.anatomy.structures import BY_NAME
+from hyoid.errors import UsageError
+from hyoid.geometry.boxes import bounding_box
+from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.regions import grid_around, grid_from_top, grid_over
+from hyoid.geometry.resample import resample
+from hyoid.io.files.volumes import read_image, read_labels
+from hyoid.preprocess.body import body_mask
+from hyoid.preprocess.pet import on_ct
+from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
+from hyoid.training.recipe import TargetsRecipe
+from hyoid.volume import Geometry, Quantity, Volume
+
+AIR_HU = -1024.0
+FindHead = Callable[[Volume], Volume]
+"""From a canonical CT to a mask of its head region, for cases without one."""
+
+
+@dataclass(frozen=True)
+class TargetsFiles:
+    """Where one case lies on disk."""
+
+    name: str
+    ct: Path
+    pet: Path | None
+    targets: Path | None
+    head: Path | None
+    organs: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class TargetsCase:
+    """One case as a stage sees it.
+
+    Parameters
+    ----------
+    name : str
+    image : ndarray, shape (C, D, H, W), float16
+    labels : ndarray, shape (D, H, W), uint8
+        Indices of the recipe's labels.
+    voxels : dict of int to ndarray
+        Flat indices of every label but 0.
+    """
+
+    name: str
+    image: NDArray[np.float16]
+    labels: NDArray[np.uint8]
+    voxels: dict[int, NDArray[np.int64]]
+
+
+def find_targets_cases(folder: Path) -> tuple[TargetsFiles, ...]:
+    """Cases in a folder, sorted by name.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds none of the layouts.
+    """
+    found = [_hecktor(p) for pattern in ("*__CT.nii.gz", "*/*__CT.nii.gz") for p in sorted(folder.glob(pattern))]
+    found += [
+        TargetsFiles(
+            p.parent.name,
+            p,
+            _existing(p.with_name("pet.nii.gz")),
+            _existing(p.with_name("lesions.nii.gz")),
+            None,
+            _existing(p.with_name("organs.nii.gz")),
+        )
+        for p in sorted(folder.glob("*/ct.nii.gz"))
+    ]
+    if not found:
+        raise UsageError(
+            f"No PET/CT cases in {folder.name!r}.",
+            "Give a folder with <ID>/<ID>__CT.nii.gz (HECKTOR), or one made by `hyoid phantom --modality ct,pet`.",
+        )
+    return tuple(sorted(found, key=lambda f: f.name))
+
+
+def load_targets_case(files: TargetsFiles, recipe: TargetsRecipe, find_head: FindHead | None = None) -> TargetsCase:
+    """Read one case and cut out what the recipe's stage sees.
+
+    Parameters
+    ----------
+    files : TargetsFiles
+    recipe : TargetsRecipe
+    find_head : callable, optional
+        For cases whose head is not outlined.
+
+    Raises
+    ------
+    UsageError
+        When the case has not what the stage learns from.
+    """
+    ct = to_canonical(read_image(files.ct, Quantity.HU))
+    if recipe.stage == "head":
+        assert recipe.region.grid is not None
+        head = _outlined_head(files, ct, recipe)
+        if head is None:
+            raise UsageError(
+                f"Case {files.name} has no outline of the head.",
+                "Add <ID>__HEAD.nii.gz beside its CT (the paper's authors outlined forty).",
+            )
+        grid = grid_from_top(ct.geometry, recipe.region.grid, recipe.spacing_mm)
+        image = network_channels(_hu(ct, grid, recipe), None, ChannelRule(**recipe.input.model_dump()))
+        return _case(files.name, image, resample(head, grid).array)
+    if files.targets is None:
+        raise UsageError(f"Case {files.name} has no outlines of tumour and nodes.", "Give cases with label maps.")
+    targets = to_canonical(read_labels(files.targets))
+    rule = ChannelRule(**recipe.input.model_dump())
+    ct = through_spacing(ct, recipe.region.source_mm, rule)
+    grid, region = _grid(files, ct, targets, recipe, find_head)
+    suv = None
+    if files.pet is not None:
+        pet = through_spacing(to_canonical(read_image(files.pet, Quantity.SUV)), recipe.region.source_mm, rule)
+        suv = on_ct(pet, grid, interpolation=recipe.region.interpolation).array
+    image = network_channels(_hu(ct, grid, recipe), suv, rule, region)
+    return _case(files.name, image, resample(targets, grid).array)
+
+
+def load_targets_cases(
+    folders: Sequence[Path],
+    recipe: TargetsRecipe,
+    find_head: FindHead | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[TargetsCase, ...]:
+    """Every case of every folder, in memory."""
+    files = [f for folder in folders for f in find_targets_cases(folder)]
+    cases = []
+    for file in files:
+        cases.append(load_targets_case(file, recipe, find_head))
+        on_progress(len(cases), len(files))
+    return tuple(cases)
+
+
+def head_of(ct: Volume, organs: Volume, below_cricoid_mm: float) -> Volume:
+    """Head and neck of a patient whose organs are known: the body above a height below the cricoid cartilage.
+
+    Parameters
+    ----------
+    ct : Volume, HU
+        Canonical.
+    organs : Volume, LABEL
+        On the same grid.
+    below_cricoid_mm : float
+    """
+    cricoid = np.flatnonzero((organs.array == BY_NAME["cricoid_cartilage"].label).any(axis=(1, 2)))
+    mask = body_mask(ct)
+    if len(cricoid):
+        mask[: max(0, int(cricoid[0] - below_cricoid_mm / ct.geometry.spacing_mm[0]))] = False
+    return Volume(mask.astype(np.uint8), ct.geometry, Quantity.LABEL)
+
+
+def _outlined_head(files: TargetsFiles, ct: Volume, recipe: TargetsRecipe) -> Volume | None:
+    if files.head is not None:
+        return to_canonical(read_labels(files.head))
+    if files.organs is not None:
+        return head_of(ct, to_canonical(read_labels(files.organs)), recipe.region.below_cricoid_mm)
+    return None
+
+
+def _grid(
+    files: TargetsFiles, ct: Volume, targets: Volume, recipe: TargetsRecipe, find_head: FindHead | None
+) -> tuple[Geometry, tuple[slice, ...]]:
+    """Grid of a stage on a case, and the part of it that inference would see."""
+    region = recipe.region
+    if recipe.stage == "fine" and targets.array.any():
+        centre = targets.geometry.to_lps(np.argwhere(targets.array).mean(axis=0))
+        edge = [round(region.box_mm / s) for s in recipe.spacing_mm]
+        pad = [round(region.jitter_mm / s) for s in recipe.spacing_mm]
+        d, h, w = (e + 2 * p for e, p in zip(edge, pad, strict=True))
+        inside = tuple(slice(p, p + e) for e, p in zip(edge, pad, strict=True))
+        return grid_around(ct.geometry, centre, (d, h, w), recipe.spacing_mm), inside
+    head = _outlined_head(files, ct, recipe)
+    if head is None and find_head is not None:
+        head = find_head(ct)
+    box = bounding_box((ct if head is None else head).array > (-2000 if head is None else 0))
+    like = ct.geometry if head is None else head.geometry
+    assert box is not None
+    return grid_over(like, box, ct.geometry, recipe.spacing_mm, region.margin_mm), (slice(None),) * 3
+
+
+def _hu(ct: Volume, grid: Geometry, recipe: TargetsRecipe) -> NDArray:
+    return resample(ct, grid, interpolation=recipe.region.interpolation, outside=AIR_HU).array
+
+
+def _case(name: str, image: NDArray[np.float32], labels: NDArray) -> TargetsCase:
+    small = labels.astype(np.uint8)
+    voxels = {int(k): np.flatnonzero(small == k) for k in np.unique(small) if k}
+    return TargetsCase(name, image.astype(np.float16), small, voxels)
+
+
+def _hecktor(ct: Path) -> TargetsFiles:
+    name = ct.name.removesuffix("__CT.nii.gz")
+    beside, apart = ct.with_name(f"{name}.nii.gz"), ct.parent.parent / "labelsTr" / f"{name}.nii.gz"
+    return TargetsFiles(
+        name,
+        ct,
+        _existing(ct.with_name(f"{name}__PT.nii.gz")),
+        _existing(beside) or _existing(apart),
+        _existing(ct.with_name(f"{name}__HEAD.nii.gz")),
+        None,
+    )
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None

@@ -1,0 +1,135 @@
+"""Random patches of PET/CT cases, with nnU-Net's augmentation; each a function of seed, epoch and number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from hyoid.training.patches import patch_voxels, random_map, sampling_grid
+from hyoid.training.petct_cases import TargetsCase
+from hyoid.training.recipe import TargetsAugmentationRecipe, TargetsRecipe
+
+
+class TargetsPatches(Dataset):
+    """Patches of one epoch, or the fixed ones of validation.
+
+    Parameters
+    ----------
+    cases : sequence of TargetsCase
+    recipe : TargetsRecipe
+    epoch : int
+        Patch k of epoch e is drawn with the generator (seed, e, k).
+    count : int
+    augment : bool
+        Validation takes every case in turn, around its targets, unchanged.
+    """
+
+    def __init__(
+        self, cases: Sequence[TargetsCase], recipe: TargetsRecipe, epoch: int, count: int, *, augment: bool = True
+    ) -> None:
+        self.cases, self.recipe, self.epoch, self.count, self.augment = cases, recipe, epoch, count, augment
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Image (channels, d, h, w) and labels (d, h, w)."""
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
+        recipe = self.recipe.augmentation
+        if not self.augment:
+            case = self.cases[index % len(self.cases)]
+            return cut(case, _centre(case, self.recipe.patch, rng, 1.0, move=False), np.eye(3), self.recipe.patch)
+        case = self.cases[int(rng.integers(len(self.cases)))]
+        centre = _centre(case, self.recipe.patch, rng, self.recipe.oversample, move=True)
+        matrix = np.eye(3)
+        if rng.random() < recipe.spatial_probability:
+            matrix = random_map(self.recipe.spacing_mm, recipe.rotation_deg, recipe.scale, rng)
+        image, labels = cut(case, centre, matrix, self.recipe.patch)
+        for axis in recipe.mirror_axes:
+            if rng.random() < 0.5:
+                image, labels = image.flip(axis + 1), labels.flip(axis)
+        image = changed(image, recipe, rng)
+        if "pet" in self.recipe.input.channels and rng.random() < recipe.without_pet:
+            image[self.recipe.input.channels.index("pet")] = 0
+        return image, labels
+
+
+def cut(case: TargetsCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Image and labels at `matrix` times the patch's offsets around a voxel; beyond the edge the edge counts.
+
+    Parameters
+    ----------
+    case : TargetsCase
+    centre : ndarray, shape (3,), voxel indices
+    matrix : ndarray, shape (3, 3)
+    patch : (d, h, w)
+    """
+    grid = sampling_grid(patch_voxels(patch, matrix, centre), case.labels.shape)
+    image = torch.from_numpy(np.asarray(case.image, np.float32))[None]
+    image = functional.grid_sample(image, grid, align_corners=True, padding_mode="border")[0]
+    labels = torch.from_numpy(np.asarray(case.labels, np.float32))[None, None]
+    labels = functional.grid_sample(labels, grid, mode="nearest", align_corners=True)[0, 0]
+    return image, labels.long()
+
+
+def changed(image: Tensor, recipe: TargetsAugmentationRecipe, rng: np.random.Generator) -> Tensor:
+    """Noise, blur, brightness, contrast, resolution and gamma, each with its own probability, channel by channel."""
+    out = []
+    for channel in image:
+        x = channel
+        if rng.random() < recipe.noise[0]:
+            x = x + float(rng.uniform(0, recipe.noise[1])) * torch.from_numpy(rng.standard_normal(x.shape, np.float32))
+        if rng.random() < recipe.blur[0]:
+            x = _blurred(x, float(rng.uniform(*recipe.blur[1:])))
+        if rng.random() < recipe.brightness[0]:
+            x = x * float(rng.uniform(*recipe.brightness[1:]))
+        if rng.random() < recipe.contrast[0]:
+            low, high, mean = x.min(), x.max(), x.mean()
+            x = ((x - mean) * float(rng.uniform(*recipe.contrast[1:])) + mean).clamp(low, high)
+        if rng.random() < recipe.low_resolution[0]:
+            factor = float(rng.uniform(*recipe.low_resolution[1:]))
+            small = functional.interpolate(x[None, None], scale_factor=factor, mode="nearest-exact")
+            x = functional.interpolate(small, size=x.shape, mode="trilinear")[0, 0]
+        if rng.random() < recipe.gamma[0]:
+            low, high = x.min(), x.max()
+            unit = (x - low) / (high - low).clamp(min=1e-6)
+            x = unit ** float(rng.uniform(*recipe.gamma[1:])) * (high - low) + low
+        out.append(x)
+    return torch.stack(out)
+
+
+def _blurred(x: Tensor, sigma: float) -> Tensor:
+    reach = max(1, round(3 * sigma))
+    profile = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    profile = profile / profile.sum()
+    result = x[None, None]
+    for axis in range(3):
+        shape = [1, 1, 1, 1, 1]
+        shape[axis + 2] = -1
+        padding = [0, 0, 0]
+        padding[axis] = reach
+        edges = [p for n in reversed(padding) for p in (n, n)]
+        result = functional.conv3d(functional.pad(result, edges, mode="replicate"), profile.reshape(shape))
+    return result[0, 0]
+
+
+def _centre(
+    case: TargetsCase, patch: Sequence[int], rng: np.random.Generator, oversample: float, *, move: bool
+) -> np.ndarray:
+    """Centre of a patch that lies within the case where it can, around a target voxel in a share of the draws."""
+    size, half = np.array(case.labels.shape), np.array(patch) / 2
+    if case.voxels and rng.random() < oversample:
+        label = sorted(case.voxels)[int(rng.integers(len(case.voxels)))]
+        places = case.voxels[label]
+        centre = np.array(np.unravel_index(places[rng.integers(len(places))], case.labels.shape), float)
+        if move:
+            centre += rng.uniform(-0.25, 0.25, 3) * np.array(patch)
+    else:
+        centre = rng.uniform(0, 1, 3) * (size - 1)
+    low, high = half - 0.5, size - half - 0.5
+    return np.where(low <= high, np.clip(centre, np.minimum(low, high), np.maximum(low, high)), (size - 1) / 2)

@@ -1,0 +1,171 @@
+"""The command line as a user meets it: exit codes, messages, and what lies in --out afterwards."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from hyoid.interfaces.cli import main as cli
+from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.places import WEIGHTS, device_named
+from hyoid.io.files.volumes import write_nifti
+from hyoid.training.recipe import recipe_names
+from hyoid.volume import Geometry, Quantity, Volume
+
+
+def run(*arguments, monkeypatch, capsys):
+    """Exit code, standard output and standard error of `hyoid ARGUMENTS`, through the real entry point."""
+    monkeypatch.setattr(sys, "argv", ["hyoid", *map(str, arguments)])
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = end.code or 0
+    out, err = capsys.readouterr()
+    return code, out, re.sub(r"\s+", " ", err)
+
+
+@pytest.fixture
+def hyoid(monkeypatch, capsys):
+    return lambda *arguments: run(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+
+
+@pytest.mark.parametrize("command", ["demo", "report", "measure", "evaluate", "phantom", "train", "models"])
+def test_every_command_has_help(command):
+    result = CliRunner().invoke(cli.app, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_an_unknown_option_is_wrong_usage(hyoid):
+    assert hyoid("report", "scan.zip", "--colour", "red")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda p: p / "absent", "does not exist"),
+        (lambda p: (p / "empty").mkdir() or p / "empty", "holds no DICOM images"),
+        (lambda p: (p / "text.zip").write_text("no zip") and p / "text.zip", "neither DICOM nor a zip"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_out_stays_untouched(hyoid, tmp_path, make, words):
+    out = tmp_path / "out"
+    code, _, err = hyoid("report", make(tmp_path), "--out", out)
+    assert code == 3
+    assert "Input refused:" in err
+    assert words in err
+    assert "What to do:" in err
+    assert not out.exists()
+
+
+def test_a_refusal_leaves_an_older_result_as_it_was(hyoid, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.json").write_text("old")
+    assert hyoid("report", tmp_path / "absent", "--out", out)[0] == 3
+    assert (out / "report.json").read_text() == "old"
+    assert [p.name for p in out.iterdir()] == ["report.json"]
+
+
+def test_measure_writes_the_contract(hyoid, tmp_path):
+    labels = np.zeros((6, 8, 20), np.uint8)
+    labels[1:4, 2:4, 1:3] = 2
+    write_nifti(Volume(labels, Geometry.axial((6, 8, 20), (3, 2, 2)), Quantity.LABEL), tmp_path / "m.nii.gz")
+    code, _, _ = hyoid("measure", tmp_path / "m.nii.gz", "--out", tmp_path / "m.json")
+    assert code == 0
+    (lesion,) = json.loads((tmp_path / "m.json").read_text())["lesions"]
+    assert (lesion["label"], lesion["lesion"], lesion["volume_ml"], lesion["side"]) == (2, 1, 0.144, "right")
+    assert set(lesion) == {
+        "label",
+        "lesion",
+        "volume_ml",
+        "longest_diameter_mm",
+        "axial_long_mm",
+        "axial_short_mm",
+        "side",
+        "centroid_lps_mm",
+    }
+
+
+def test_measure_without_out_prints_json(hyoid, tmp_path):
+    labels = Volume(np.zeros((3, 3, 3), np.uint8), Geometry.axial((3, 3, 3), (1, 1, 1)), Quantity.LABEL)
+    write_nifti(labels, tmp_path / "m.nii.gz")
+    code, out, _ = hyoid("measure", tmp_path / "m.nii.gz")
+    assert code == 0
+    assert json.loads(out) == {"lesions": []}
+
+
+def test_a_damaged_package_ends_with_four(hyoid, tmp_path):
+    import shutil
+
+    shutil.copytree(WEIGHTS / "tumour", tmp_path / "tumour")
+    weights = tmp_path / "tumour" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-5])
+    code, _, err = hyoid("models", "verify", tmp_path / "tumour")
+    assert code == 4
+    assert "Model unusable:" in err
+    assert "damaged" in err
+
+
+def test_the_models_that_came_along_are_intact_and_small(hyoid):
+    code, out, _ = hyoid("models", "verify")
+    assert code == 0
+    assert out.count("intact") == len(list(WEIGHTS.glob("*/manifest.yaml")))
+    assert sum(p.stat().st_size for p in WEIGHTS.rglob("*") if p.is_file()) < 60e6
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in WEIGHTS.glob("*/manifest.yaml")))
+def test_every_card_says_data_measures_limits_and_commands(hyoid, name):
+    code, out, _ = hyoid("models", "info", name)
+    assert code == 0
+    for heading in ("Training data", "Measured", "Where it fails", "Made by", "Research use only"):
+        assert heading in out
+
+
+def test_an_unknown_model_lists_those_there_are(hyoid):
+    code, _, err = hyoid("models", "info", "liver")
+    assert code == 2
+    assert ", ".join(sorted(p.parent.name for p in WEIGHTS.glob("*/manifest.yaml"))) in err
+
+
+def test_an_unknown_recipe_is_wrong_usage(hyoid, tmp_path):
+    code, _, err = hyoid("train", "liver", "--data", tmp_path, "--out", tmp_path / "run")
+    assert code == 2
+    assert ", ".join(recipe_names()) in err
+
+
+def test_an_unknown_device_is_wrong_usage():
+    from hyoid.errors import UsageError
+
+    with pytest.raises(UsageError, match="no device 'tpu'"):
+        device_named("tpu")
+
+
+def test_an_unknown_precision_is_wrong_usage(hyoid, tmp_path):
+    code, _, err = hyoid("report", tmp_path, "--precision", "f16", "--out", tmp_path / "out")
+    assert code == 2
+    assert "Choose f32 or bf16" in err
+
+
+def test_json_events_are_one_object_a_line(capsys):
+    teller = Teller(as_json=True)
+    with teller.bars():
+        teller.progress("organs", 0, 2)
+        teller.progress("organs", 2, 2)
+    teller.event("done", out="x")
+    teller.say("not shown")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["progress", "progress", "done"]
+    assert teller.seconds["organs"] >= 0
+
+
+def test_importing_hyoid_and_its_command_line_needs_no_torch():
+    code = (
+        "import sys, hyoid, hyoid.interfaces.cli.main; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

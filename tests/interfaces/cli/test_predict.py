@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from hyoid.errors import InputRefusedError, UsageError
+from hyoid.interfaces.cli.main import app
+from hyoid.interfaces.cli.predict import find_cases
+from hyoid.io.dicom.ct import write_ct_series
+from hyoid.io.files.volumes import read_labels, write_nifti
+from hyoid.volume import Geometry, Quantity, Volume
+
+RUN = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HYOID_CACHE", str(tmp_path / "cache"))
+
+
+def scan(shape=(10, 32, 32)):
+    array = np.random.default_rng(0).normal(0, 300, shape).astype(np.int16)
+    return Volume(array, Geometry.axial(shape, (3.0, 2.0, 2.0)), Quantity.HU)
+
+
+def test_a_folder_of_cases_becomes_label_maps(make_nnunet_folder, tmp_path):
+    folder = make_nnunet_folder()
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a", "b"):
+        write_nifti(scan(), images / f"{name}_0000.nii.gz")
+    out = tmp_path / "out"
+    arguments = ["predict", str(folder), str(images), "--out", str(out), "--precision", "f32", "--dicom", "--json"]
+    result = RUN.invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert sorted(p.name for p in out.iterdir()) == ["a", "b"]
+    files = {"labels.nii.gz", "seg.dcm", "rtstruct.dcm", "run.json"}
+    assert {p.name for p in (out / "a").iterdir()} == files
+    record = json.loads((out / "a" / "run.json").read_text())
+    assert record["model"]["trainer"] == "nnUNetTrainerOfTheirOwn"
+    assert record["precision"] == "f32"
+    labels = read_labels(out / "a" / "labels.nii.gz")
+    assert labels.geometry.same_grid(scan().geometry)
+    before = (out / "a" / "run.json").stat().st_mtime_ns
+    # What is there is not predicted again.
+    RUN.invoke(app, arguments, catch_exceptions=False)
+    assert (out / "a" / "run.json").stat().st_mtime_ns == before
+
+
+def test_a_dicom_series_is_a_case(make_nnunet_folder, tmp_path):
+    write_ct_series(tmp_path / "ct", scan(), seed="x")
+    out = tmp_path / "out"
+    arguments = ["predict", str(make_nnunet_folder()), str(tmp_path / "ct"), "--out", str(out), "--precision", "f32"]
+    assert RUN.invoke(app, [*arguments, "--no-mirror"], catch_exceptions=False).exit_code == 0
+    assert (out / "ct" / "labels.nii.gz").is_file()
+
+
+def test_a_dry_run_writes_nothing(make_nnunet_folder, tmp_path):
+    write_nifti(scan(), tmp_path / "a.nii.gz")
+    out = tmp_path / "out"
+    arguments = ["predict", str(make_nnunet_folder()), str(tmp_path / "a.nii.gz"), "--out", str(out), "--dry-run"]
+    assert RUN.invoke(app, [*arguments, "--json"], catch_exceptions=False).exit_code == 0
+    assert not out.exists()
+
+
+def test_cases_are_told_apart_by_their_channels(tmp_path):
+    for name in ("a_0000", "a_0001", "b_0000", "b_0001"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    cases = find_cases([tmp_path], 2)
+    assert [(c.name, [p.name for p in c.files]) for c in cases] == [
+        ("a", ["a_0000.nii.gz", "a_0001.nii.gz"]),
+        ("b", ["b_0000.nii.gz", "b_0001.nii.gz"]),
+    ]
+    (tmp_path / "b_0001.nii.gz").unlink()
+    with pytest.raises(InputRefusedError, match=r"Case 'b' has the channels \[0\]; the model takes \[0, 1\]"):
+        find_cases([tmp_path], 2)
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path):
+    result = RUN.invoke(app, ["predict", str(tmp_path), str(tmp_path), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, UsageError)
+    assert "no nnU-Net v2 folder" in str(result.exception)
+
+
+def test_a_failed_case_leaves_nothing(make_nnunet_folder, tmp_path):
+    write_nifti(scan(), tmp_path / "a_0000.nii.gz")
+    folder = make_nnunet_folder(channels=("CT", "PET"), schemes=("CTNormalization",) * 2)
+    out = tmp_path / "out"
+    result = RUN.invoke(app, ["predict", str(folder), str(tmp_path / "a_0000.nii.gz"), "--out", str(out)])
+    assert isinstance(result.exception, InputRefusedError)
+    assert not list(out.iterdir())

@@ -1,0 +1,162 @@
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from hyoid.errors import UsageError
+from hyoid.io.files.volumes import write_nifti
+from hyoid.systems.ct_report import calibrate as sgrnet_calibration
+from hyoid.systems.ct_report.calibrate import read_held_out
+from hyoid.systems.ct_report.train import train_fold
+from hyoid.training.cases import find_cases
+from hyoid.training.ct_report import ReportCase, ReportDataset, taught_fields, train_classification
+from hyoid.training.involvement import UNKNOWN, involvement_targets
+from hyoid.training.recipe import load_recipe
+from hyoid.volume import Geometry, Quantity, Volume
+
+FIELDS = ("larynx", "mandible", "parotid_right", "parotid_left", "oesophagus")
+
+
+@pytest.fixture
+def case(tmp_path):
+    geometry = Geometry.axial((10, 10, 20), (3, 4, 4))
+    organs, ptv = np.zeros((2, 10, 10, 20), np.uint8)
+    organs[0:10, 0:2, 0:10] = 6  # larynx: 200 voxels
+    organs[0:10, 4:6, 0:10] = 7  # mandible: 200 voxels
+    organs[0:2, 8:10, 0:5] = 3  # parotid right: 20 voxels
+    ptv[0:10, 0, 0:1] = 3  # 10 of 200 voxels of the larynx: exactly 5 %
+    ptv[0:10, 4, 0:2] = 3  # 20 of 200 voxels of the mandible: 10 %
+    ptv[0:2, 8:10, 0:5] = 2  # a lower dose does not count
+    write_nifti(Volume(np.zeros((10, 10, 20), np.int16), geometry, Quantity.HU), tmp_path / "pt_1_ct.nii.gz")
+    for name, array in (("oar", organs), ("ptv", ptv)):
+        write_nifti(Volume(array, geometry, Quantity.LABEL), tmp_path / f"pt_1_{name}.nii.gz")
+    return find_cases(tmp_path)[0]
+
+
+def test_more_than_five_per_cent_is_involved_and_uncontoured_is_unknown(case):
+    assert involvement_targets(case, FIELDS, 0.05).tolist() == [0, 1, 0, UNKNOWN, UNKNOWN]
+
+
+def test_a_structure_that_openkbp_does_not_contour_is_refused(case):
+    with pytest.raises(UsageError, match="no contours of 'tongue'"):
+        involvement_targets(case, ("tongue",), 0.05)
+
+
+def report_cases(n, shape=(32, 32, 32)):
+    rng = np.random.default_rng(0)
+    for k in range(n):
+        heat = np.zeros(shape, np.float32)
+        heat[10:20, 10:20, 4:10] = 1
+        organs = np.zeros(shape, np.uint8)
+        organs[10:20, 10:20, 20:28] = 23
+        target = np.array([k % 2, 1, UNKNOWN, 0, 1], np.float32)
+        yield ReportCase(
+            f"c{k}", rng.normal(size=shape).astype(np.float32), organs, heat, target, np.zeros(5, np.float32)
+        )
+
+
+def test_views_are_never_mirrored():
+    recipe = load_recipe("sgrnet", "smoke")
+    for epoch in range(20):
+        _, organs, heat, _ = ReportDataset(list(report_cases(1)), recipe, epoch)[0]
+        where = [np.argwhere(t[0].numpy() > 0.5)[:, 2].mean() for t in (heat, organs)]
+        assert where[0] < where[1]
+
+
+def test_every_case_is_seen_once_before_any_is_seen_twice():
+    recipe = load_recipe("sgrnet", "smoke")
+    optimiser = recipe.optimiser.model_copy(update={"steps_per_epoch": 5, "batch": 2})
+    order = ReportDataset(list(report_cases(5)), recipe.model_copy(update={"optimiser": optimiser}), 0).order
+    assert sorted(order[:5]) == sorted(order[5:]) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_folds_together_calibrate_a_package(tmp_path, capsys, monkeypatch):
+    import sys
+
+    from hyoid.interfaces.cli import main as cli
+    from hyoid.io.packages.model_package import read_manifest
+
+    recipe = load_recipe("sgrnet", "smoke")
+    given = list(report_cases(10))
+    files = [tmp_path / f"fold-{fold}" / "held_out.json" for fold in (0, 1)]
+    for fold, file in enumerate(files):
+        train_fold(recipe, given, file.parent, fold=fold, device="cpu")
+    package = train_classification(recipe, given, tmp_path / "run", device="cpu")
+    monkeypatch.setattr(sgrnet_calibration, "LEAST_EXAMPLES", 1)
+    answers = read_held_out(files, read_manifest(package))
+    assert answers.truth.shape == answers.scores.shape == (4, 5)
+    arguments = [word for file in files for word in ("--held-out", str(file))]
+    sys.argv = ["hyoid", "calibrate", str(package), *arguments, "--out", str(tmp_path / "calibration")]
+    try:
+        cli.main()
+    except SystemExit as end:
+        assert not end.code
+    manifest = read_manifest(package)
+    assert set(manifest.temperatures) == set(manifest.thresholds) == set(FIELDS)
+    # The mandible is always involved here and the left parotid gland never: nothing to decide.
+    assert "mandible" not in manifest.equivocal
+    assert "larynx" in manifest.equivocal
+    assert manifest.metrics["calibration_held_out"]["table"]["all"]["n"] == 4
+    assert {p.name for p in (tmp_path / "calibration").iterdir()} == {
+        "calibration.json",
+        "calibration.md",
+        "reliability.svg",
+    }
+    assert "Calibration error" in "".join(capsys.readouterr())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_template_learns_lines_and_never_looks_at_the_ct(tmp_path):
+    from hyoid.io.packages.model_package import read_package
+    from hyoid.models.build import build_network
+
+    smoke, whole = load_recipe("sgrnet", "smoke"), load_recipe("sgrnet", "template")
+    small = {key: getattr(smoke, key) for key in ("grid", "channels", "optimiser")}
+    recipe = whole.model_copy(update=small | {"least_examples": 1})
+    given = []
+    for k, case in enumerate(report_cases(4)):
+        target = np.zeros(len(whole.fields), np.float32)
+        target[whole.fields.index("tonsil")] = k % 2
+        places = np.zeros(case.organs.shape, np.uint8)
+        places[8:16, 8:16, 8:16] = whole.fields.index("tonsil") + 1
+        given.append(replace(case, target=target, places=places))
+    package = read_package(train_classification(recipe, given, tmp_path, device="cpu"))
+    assert package.manifest.labels == whole.fields
+    assert package.manifest.supported == ("tonsil",)
+    assert package.manifest.preprocessing["virtual_only"] == list(whole.fields)
+    assert package.manifest.preprocessing["heatmap"] == "outline"
+    network = build_network(package.manifest.network)
+    network.load_state_dict({name: torch.from_numpy(a) for name, a in package.arrays().items()})
+    views = torch.rand(2, 1, 1, 32, 32, 32)
+    organs, other_ct = torch.zeros(1, 1, 32, 32, 32), torch.rand(1, 1, 32, 32, 32)
+    network.eval()
+    assert torch.equal(network(views[0], organs, views[1]), network(other_ct, organs, views[1]))
+
+
+def test_fields_with_too_few_examples_are_not_delivered():
+    recipe = load_recipe("sgrnet", "smoke").model_copy(update={"least_examples": 2})
+    assert taught_fields(recipe, list(report_cases(4))) == ("larynx",)
+    none = recipe.model_copy(update={"least_examples": 3})
+    assert taught_fields(none, list(report_cases(4))) == ()
+
+
+@pytest.mark.parametrize("start", [train_classification, partial(train_fold, fold=0)])
+def test_a_training_that_could_answer_nothing_is_refused_at_once(start, tmp_path):
+    recipe = load_recipe("sgrnet", "smoke").model_copy(update={"least_examples": 30})
+    with pytest.raises(UsageError, match="30 patients for and 30 against"):
+        start(recipe, list(report_cases(10)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_training_leaves_a_package(tmp_path):
+    from hyoid.io.packages.model_package import read_package
+
+    recipe = load_recipe("sgrnet", "smoke")
+    package = read_package(train_classification(recipe, list(report_cases(4)), tmp_path / "run", device="cpu"))
+    assert package.manifest.labels == FIELDS
+    assert package.manifest.preprocessing["involvement_share"] == 0.05
+    assert all(np.isfinite(a).all() for a in package.arrays().values() if a.dtype.kind == "f")

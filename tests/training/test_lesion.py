@@ -1,0 +1,220 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
+from hyoid.errors import UsageError
+from hyoid.io.files.volumes import write_nifti
+from hyoid.io.packages.model_package import read_package
+from hyoid.models.build import build_network
+from hyoid.models.lesion_head import feature_count
+from hyoid.models.prompts import PointKind
+from hyoid.training.lesion import ClickTraining, network_description, train_clicks
+from hyoid.training.lesion_cases import UNKNOWN, load_lesions, of_part, parts_of
+from hyoid.training.lesion_head import fit_head, looked_at
+from hyoid.training.lesion_rounds import Clicks, attribute_loss
+from hyoid.training.lesion_samples import LesionDataset, drawn_region
+from hyoid.training.recipe import HeadRecipe, load_recipe
+from hyoid.volume import Geometry, Quantity, Volume
+
+SHAPE = (30, 40, 40)
+
+
+def write_patient(folder, number, *, described):
+    rng = np.random.default_rng(number)
+    place = folder / f"phantom_0_{number:04d}"
+    place.mkdir(parents=True)
+    geometry = Geometry.axial(SHAPE, (3.0, 3.0, 3.0))
+    hu = rng.normal(-90, 8, SHAPE)
+    ids = np.zeros(SHAPE, np.uint8)
+    ids[8:14, 10:18, 10:18] = 1
+    ids[20:24, 26:31, 26:31] = 2
+    hu[ids > 0] += 150
+    for name, array, quantity in (
+        ("ct", hu.astype(np.int16), Quantity.HU),
+        ("lesions", ids, Quantity.LABEL),
+        *([("lesion_ids", ids, Quantity.LABEL)] if described else []),
+    ):
+        write_nifti(Volume(array, geometry, quantity), place / f"{name}.nii.gz")
+    words = {name: of[number % len(of)] for name, of in ATTRIBUTES.items()}
+    rows = [
+        {"id": 1, "kind": "lipoma", "zero_shot": False, "attributes": words},
+        {"id": 2, "kind": "cyst", "zero_shot": True, "attributes": words},
+    ]
+    (place / "truth.json").write_text(json.dumps({"lesions": rows} if described else {}))
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    for number in range(5):
+        write_patient(folder, number, described=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return load_recipe("isrg", "smoke")
+
+
+def test_lesions_with_and_without_descriptions(cohort, tmp_path):
+    cases = load_lesions([cohort])
+    assert [(c.kind, c.zero_shot) for c in cases[:2]] == [("lipoma", False), ("cyst", True)]
+    assert cases[0].attributes == (0, 0, 0, 0, 0)
+    assert cases[2].attributes == (1, 1, 1, 1, 1)
+    write_patient(tmp_path, 0, described=False)
+    plain = load_lesions([tmp_path])
+    assert [c.kind for c in plain] == ["primary", "node"]
+    assert plain[0].attributes == (UNKNOWN,) * 5
+    assert plain[0].extent_mm == 24.0
+    with pytest.raises(UsageError, match="No lesions"):
+        load_lesions([tmp_path / "phantom_0_0000"])
+
+
+def test_no_patient_is_in_two_parts_and_zero_shot_types_are_in_none(cohort):
+    cases = load_lesions([cohort])
+    parts = [of_part(cases, (0.6, 0.2, 0.2), 0, part) for part in ("training", "validation", "test")]
+    names = [{c.patient.name for c in part} for part in parts]
+    assert [len(n) for n in names] == [3, 1, 1]
+    assert not names[0] & names[1] | names[0] & names[2] | names[1] & names[2]
+    assert not any(c.zero_shot for part in parts for c in part)
+    many = [f"p{k}" for k in range(50)]
+    assert parts_of(many, (0.6, 0.2, 0.2), 1) == parts_of(many[::-1], (0.6, 0.2, 0.2), 1)
+
+
+def test_the_same_view_every_time_and_the_lesion_in_it(cohort, recipe):
+    cases = of_part(load_lesions([cohort]), recipe.split, recipe.seed, "training")
+    first, again = (LesionDataset(cases, recipe, 0)[1] for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    image, mask, attributes, spacing_mm = first
+    assert image.shape == (2, 32, 32, 32)
+    assert mask.any()
+    assert attributes.shape == (5,)
+    assert spacing_mm.shape == ()
+    assert float(image.abs().max()) <= 1.0
+
+
+def test_a_view_without_turning_is_the_patient(cohort, recipe):
+    case = load_lesions([cohort])[0]
+    still = recipe.augmentation.model_copy(update={"rotation_deg": 0.0, "scale": (1.0, 1.0)})
+    values, mask, _ = drawn_region(
+        case, recipe.model_copy(update={"augmentation": still, "in_use_share": 1.0}), np.random.default_rng(0)
+    )
+    assert values[mask].mean() == pytest.approx(60, abs=15)
+    assert values[~mask & (values > -500)].mean() < -50
+
+
+def test_a_view_teaches_only_what_it_still_shows(cohort, recipe):
+    case = load_lesions([cohort])[2]
+    assert case.attributes == (1, 1, 1, 1, 1)
+
+    def taught(**changes):
+        of_view = recipe.model_copy(update=changes)
+        rows = [LesionDataset([case], of_view, epoch)[0][2].tolist() for epoch in range(4)]
+        assert all(row == rows[0] for row in rows)
+        return [name for name, value in zip(ATTRIBUTES, rows[0], strict=True) if value != UNKNOWN]
+
+    assert taught(in_use_share=1.0, remap_share=0.0) == list(ATTRIBUTES)
+    assert taught(in_use_share=1.0, remap_share=1.0) == ["shape", "invasion"]
+    enlarged = {"in_use_share": 0.0, "lesion_share": (1.2, 1.3)}
+    assert taught(**enlarged, remap_share=0.0) == ["invasion", "density", "heterogeneity"]
+    assert taught(**enlarged, remap_share=1.0) == ["invasion"]
+
+
+def test_a_lesion_enlarged_fills_the_region(cohort, recipe):
+    case = load_lesions([cohort])[0]
+    of_view = recipe.model_copy(update={"in_use_share": 0.0, "lesion_share": (1.0, 1.01)})
+    views = [drawn_region(case, of_view, np.random.default_rng(k)) for k in range(6)]
+    assert all(0.1 < mask.mean() < 1 for _, mask, _ in views)
+    assert all(spacing < 1 for _, _, spacing in views)
+
+
+def test_clicks_come_from_the_error():
+    mask = torch.zeros(2, 1, 8, 8, 8)
+    mask[:, :, 2:5, 2:5, 2:5] = 1
+    rng = np.random.default_rng(0)
+    first = Clicks.empty(mask, 0.0, rng).with_next(mask, torch.ones_like(mask, dtype=torch.bool), rng)
+    assert first.kinds[:, 2].tolist() == [PointKind.ADD] * 2
+    assert all(mask[0, 0][tuple(p.int().tolist())] for p in first.points[:1, 2])
+    wrong = torch.zeros_like(mask, dtype=torch.bool)
+    wrong[0, 0, 7, 7, 7] = True
+    second = first.with_next(mask, wrong, rng)
+    assert second.points[0, 3].tolist() == [7, 7, 7]
+    assert second.kinds[:, 3].tolist() == [PointKind.REMOVE, PointKind.NOTHING]  # no error left: nothing
+
+
+def test_a_box_is_the_first_prompt():
+    mask = torch.zeros(1, 1, 8, 8, 8)
+    mask[:, :, 2:5, 2:5, 2:5] = 1
+    rng = np.random.default_rng(0)
+    boxed = Clicks.empty(mask, 1.0, rng)
+    assert boxed.kinds.tolist() == [[PointKind.BOX_LOW, PointKind.BOX_HIGH]]
+    assert bool((boxed.points[0, 0] <= 2).all() and (boxed.points[0, 1] >= 4).all())
+    after = boxed.with_next(mask, torch.ones_like(mask, dtype=torch.bool), rng)
+    assert after.kinds[0, 2] == PointKind.NOTHING
+
+
+def test_attribute_loss_by_hand():
+    logits = torch.zeros(1, 13)
+    classes = torch.tensor([[0, 1, 2, 0, 1]])
+    assert float(attribute_loss(logits, classes)) == pytest.approx(np.log([4, 2, 3, 2, 2]).mean(), abs=1e-6)
+    assert float(attribute_loss(logits, torch.full((1, 5), UNKNOWN))) == 0
+    one = torch.tensor([[UNKNOWN, UNKNOWN, 2, UNKNOWN, UNKNOWN]])
+    assert float(attribute_loss(logits, one)) == pytest.approx(np.log(3), abs=1e-6)
+
+
+def test_lambda_is_learned_or_fixed(recipe):
+    learned = ClickTraining(recipe, [])
+    a, b = torch.tensor(0.5), torch.tensor(2.0)
+    assert float(learned.together(a, b).detach()) == pytest.approx(2.5)
+    fixed = ClickTraining(recipe.model_copy(update={"attribute_weight": 0.1}), [])
+    assert float(fixed.together(a, b).detach()) == pytest.approx(0.7)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_training_makes_a_package(cohort, recipe, tmp_path):
+    package = read_package(train_clicks(recipe, [cohort], tmp_path, device="cpu"))
+    assert package.manifest.task == "clicks"
+    assert package.manifest.supported == ("lesion", *ATTRIBUTES)
+    assert package.manifest.spacing_mm == (2.5, 2.5, 2.5)
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_lesion_head_learns_alone_and_nothing_else_moves(cohort, recipe, tmp_path):
+    start = train_clicks(recipe, [cohort], tmp_path / "start", device="cpu")
+    head = HeadRecipe(views=1, steps=20, batch=8, learning_rate=1e-2, weight_decay=0.0)
+    of_head = recipe.model_copy(update={"head": head})
+    package = read_package(train_clicks(of_head, [cohort], tmp_path / "head", start=start, device="cpu"))
+    before, after = read_package(start).arrays(), package.arrays()
+    moved = {name.split(".")[0] for name, array in after.items() if not np.array_equal(array, before[name])}
+    assert moved == {"lesion_head"}
+    assert package.manifest.supported == ("lesion", *ATTRIBUTES)
+    again = read_package(train_clicks(of_head, [cohort], tmp_path / "again", start=start, device="cpu"))
+    assert all(np.array_equal(array, again.arrays()[name]) for name, array in after.items())
+    with pytest.raises(UsageError, match="Only the lesion head is to learn"):
+        train_clicks(of_head, [cohort], tmp_path / "nothing", device="cpu")
+
+
+def test_the_lesion_head_fits_what_can_be_told_apart():
+    torch.manual_seed(0)
+    description = network_description(load_recipe("isrg", "smoke"))
+    network = build_network(description)
+    features = torch.randn(64, feature_count(2))
+    classes = torch.full((64, 5), UNKNOWN)
+    classes[:, 2] = (features[:, 0] > 0).long() + (features[:, 1] > 0).long()
+    recipe = HeadRecipe(views=1, steps=200, batch=32, learning_rate=1e-2, weight_decay=0.0)
+    assert fit_head(network, features, classes, recipe, 0) < 0.2
+    told = network.lesion_head.words(features)[:, 6:9].argmax(dim=1)
+    assert float((told == classes[:, 2]).float().mean()) > 0.95
+
+
+def test_a_view_gives_its_true_mask_and_one_mask_a_round(cohort, recipe):
+    network = build_network(network_description(recipe)).eval()
+    cases = load_lesions([cohort])[:2]
+    features, classes = looked_at(network, recipe, cases, [0], lambda *_: None)
+    assert features.shape == (2 * (recipe.rounds + 1), feature_count(2))
+    assert classes.shape == (2 * (recipe.rounds + 1), 5)
+    assert bool(features[0].any())  # the true mask is never empty
