@@ -3,8 +3,8 @@ import pytest
 
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import UsageError
-from hyoid.io.files.volumes import write_nifti
-from hyoid.training.cases import find_cases, load_case
+from hyoid.io.files.volumes import read_labels, write_nifti
+from hyoid.training.cases import TARGET_LEVELS, find_cases, load_case
 from hyoid.volume import Geometry, Quantity, Volume
 
 SPACING = (3.0, 4.0, 4.0)
@@ -32,6 +32,18 @@ def test_absent_contours_are_not_known(openkbp):
     assert case.known == frozenset()
     with pytest.raises(KeyError):
         case.mask("target_region")
+
+
+def test_nested_targets_are_known_where_their_level_was_contoured(openkbp):
+    file = openkbp / "pt_1_ptv.nii.gz"
+    ptv = read_labels(file)
+    array = ptv.array.copy()
+    array[12:22, 12:24, 22:26] = 1  # beside the high-dose target
+    write_nifti(ptv.with_array(array), file)
+    case = load_case(find_cases(openkbp)[0], SPACING)
+    assert case.known & set(TARGET_LEVELS) == {"target_56", "target_region"}
+    assert case.mask("target_region").sum() == 10 * 12 * 10
+    assert case.mask("target_56").sum() == 10 * 12 * (10 + 4)
 
 
 def test_the_table_of_labels_is_openkbps():

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from hyoid.training.losses import asymmetric_loss, heaviest_at, partial_dice_bce
+from hyoid.training.losses import asymmetric_loss, deep_dice_bce, heaviest_at, partial_dice_bce
 
 
 def test_a_perfect_answer_costs_nothing():
@@ -79,3 +79,28 @@ def test_weights_of_rare_structures_end_at_one():
     assert heaviest_at(0, 50) == 50
     assert heaviest_at(0.5, 50) == pytest.approx(50**0.5)
     assert heaviest_at(1, 50) == heaviest_at(1.1, 50) == 1
+
+
+def test_one_supervised_stage_is_the_plain_loss():
+    logits, target = torch.randn(1, 2, 4, 4, 4), (torch.rand(1, 2, 4, 4, 4) > 0.5).float()
+    assert deep_dice_bce([logits], target) == partial_dice_bce(logits, target)
+
+
+def test_a_coarser_stage_counts_half_and_sees_shares_of_voxels():
+    target = torch.zeros(1, 1, 4, 4, 4)
+    target[..., :2] = 1
+    target[..., 0] = 0  # of each block of 2 x 2 x 2 along the last axis: one half, nothing
+    fine, coarse = torch.randn(1, 1, 4, 4, 4), torch.randn(1, 1, 2, 2, 2)
+    halves = torch.zeros(1, 1, 2, 2, 2)
+    halves[..., 0] = 0.5
+    wanted = (partial_dice_bce(fine, target) + 0.5 * partial_dice_bce(coarse, halves)) / 1.5
+    assert deep_dice_bce([fine, coarse], target) == pytest.approx(float(wanted))
+
+
+def test_a_block_with_an_unknown_voxel_is_unknown():
+    target = torch.zeros(1, 1, 4, 4, 4)
+    target[0, 0, 0, 0, 0] = -1
+    coarse = torch.zeros(1, 1, 2, 2, 2, requires_grad=True)
+    deep_dice_bce([torch.zeros(1, 1, 4, 4, 4), coarse], target).backward()
+    assert coarse.grad[0, 0, 0, 0, 0] == 0
+    assert coarse.grad.count_nonzero() == 7

@@ -8,8 +8,9 @@ from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.packages.model_package import read_package
 from hyoid.models.build import build_network
 from hyoid.training.recipe import load_recipe
-from hyoid.training.run import computed_in, train_segmentation
+from hyoid.training.run import train_segmentation
 from hyoid.training.schedule import rate
+from hyoid.training.segmentation import SegmentationTraining
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
 
@@ -73,12 +74,44 @@ def test_a_training_whose_loss_is_no_number_stops_and_leaves_no_package(openkbp,
     assert not (tmp_path / "package").exists()
 
 
-@pytest.mark.parametrize(("amx", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_a_cpu_trains_in_bfloat16_only_with_amx(monkeypatch, amx, precision):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx, "avx512_bf16": True}, raising=False)
-    assert computed_in("bf16-mixed", "cpu") == precision
-    assert computed_in("bf16-mixed", "cuda") == "bf16-mixed"
-    assert computed_in("16-mixed", "cpu") == "16-mixed"
+def test_a_run_asks_the_machine_before_it_computes_in_bfloat16(openkbp, tmp_path, recipe, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    said = []
+    short = recipe.model_copy(update={"optimiser": recipe.optimiser.model_copy(update={"precision": "bf16-mixed"})})
+    train_segmentation(short, [openkbp], tmp_path / "a", device="cpu", on_progress=lambda *a: said.append(a))
+    ((_, _, _, words),) = [row for row in said if row[0] == "precision"]
+    # Three stages of one convolution, a transposed one and a convolution at each of two steps up, and the last layer.
+    assert "on 8 convolutions" in words
+
+
+def test_a_run_whose_gradients_are_no_numbers_stops(openkbp, tmp_path, recipe, monkeypatch):
+    class Spoilt(torch.autograd.Function):
+        @staticmethod
+        def forward(_, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(_, gradient):
+            return gradient * float("nan")
+
+    plain = SegmentationTraining.training_step
+    monkeypatch.setattr(SegmentationTraining, "training_step", lambda self, *a: Spoilt.apply(plain(self, *a)))
+    long = recipe.model_copy(update={"optimiser": recipe.optimiser.model_copy(update={"steps": 60})})
+    with pytest.raises(ModelUnusableError, match="gradients of 25 steps in a row are no numbers"):
+        train_segmentation(long, [openkbp], tmp_path, device="cpu")
+
+
+def test_steps_that_were_skipped_are_counted_and_change_nothing(openkbp, tmp_path, recipe, monkeypatch):
+    monkeypatch.setattr("hyoid.training.averaged.torch.nn.utils.get_total_norm", lambda *_: torch.tensor(float("inf")))
+    package = train_segmentation(recipe, [openkbp], tmp_path / "run", device="cpu")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["skipped_steps"] for row in rows] == [2, 4]
+    start = read_package(package).arrays()
+    resting = recipe.model_copy(
+        update={"optimiser": recipe.optimiser.model_copy(update={"learning_rate": 0.0, "weight_decay": 0.0})}
+    )
+    still = read_package(train_segmentation(resting, [openkbp], tmp_path / "still", device="cpu")).arrays()
+    assert all(np.array_equal(start[name], still[name]) for name in start)
 
 
 def test_folders_that_teach_nothing_are_refused(openkbp, tmp_path, recipe):
@@ -99,3 +132,11 @@ def test_the_rate_warms_up_and_ends_at_zero(recipe):
 def test_nnunets_rate_decays_by_the_power_of_what_is_left(recipe):
     schedule = recipe.optimiser.model_copy(update={"warmup_steps": 0, "steps": 10, "schedule": "poly"})
     assert [rate(step, schedule) for step in (0, 5, 10)] == [1, pytest.approx(0.5**0.9), 0]
+
+
+def test_a_trapezoid_stays_and_then_falls_along_a_line(recipe):
+    changes = {"warmup_steps": 10, "steps": 110, "schedule": "trapezoid", "decay_share": 0.4}
+    schedule = recipe.optimiser.model_copy(update=changes)
+    assert [rate(step, schedule) for step in (10, 40, 70)] == [1, 1, pytest.approx(1)]
+    assert rate(90, schedule) == pytest.approx(0.5)
+    assert rate(110, schedule) == 0

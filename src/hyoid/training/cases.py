@@ -36,6 +36,9 @@ OPENKBP_ORGANS = {
     7: "mandible",
 }
 OPENKBP_PTV70 = 3
+TARGET = BY_LABEL[TARGET_REGION].name
+# Planning targets by the lowest level that belongs to each: that of 56 Gy holds that of 63 Gy, and that one that of 70.
+TARGET_LEVELS = {"target_56": 1, "target_63": 2, TARGET: OPENKBP_PTV70}
 # A planning target is the tumour with margins for microscopic spread (5 mm, Gregoire et al. 2018) and set-up (3 mm).
 VIRTUAL_TARGET_MARGIN_MM = 8.0
 _PRIMARY = 1
@@ -77,8 +80,8 @@ class Case:
     hu : ndarray, shape (D, H, W), int16
     labels : ndarray, shape (D, H, W), uint8
         Organ labels of `hyoid.anatomy.structures`.
-    target : ndarray, shape (D, H, W), bool, or None
-        What `TargetKind` asks for, where the case has it.
+    levels : ndarray, shape (D, H, W), uint8, or None
+        Levels of `TARGET_LEVELS`, the highest being what `TargetKind` asks for; None where the case lacks that.
     known : frozenset of str
         Structures that were contoured in this case.
     geometry : Geometry
@@ -88,17 +91,17 @@ class Case:
     name: str
     hu: NDArray[np.int16]
     labels: NDArray[np.uint8]
-    target: NDArray[np.bool_] | None
+    levels: NDArray[np.uint8] | None
     known: frozenset[str]
     geometry: Geometry
     virtual: bool
 
     def mask(self, structure: str) -> NDArray[np.bool_]:
         """Where the structure is; the caller checks `known` first."""
-        if structure == "target_region":
-            if self.target is None:
+        if structure in TARGET_LEVELS:
+            if self.levels is None:
                 raise KeyError(structure)
-            return self.target
+            return self.levels >= TARGET_LEVELS[structure]
         return structure_mask(self.labels, structure)
 
 
@@ -170,12 +173,13 @@ def load_case(
     known: set[str] = set()
     if files.organs is not None:
         labels, known = _organ_labels(files, hu.geometry)
-    target = None
+    levels = None
     if (source := _target(files, target_kind, margin_mm)) is not None:
-        target = resample(source, hu.geometry).array > 0
-        known.add(BY_LABEL[TARGET_REGION].name)
+        levels = resample(source, hu.geometry).array.astype(np.uint8)
+        # A target of lower dose that was not contoured is not known, though that of higher dose lies in it.
+        known |= {name for name, level in TARGET_LEVELS.items() if (levels == level).any()} | {TARGET}
     clipped = np.clip(np.round(hu.array), -1024, 3071).astype(np.int16)
-    return Case(files.name, clipped, labels, target, frozenset(known), hu.geometry, files.virtual)
+    return Case(files.name, clipped, labels, levels, frozenset(known), hu.geometry, files.virtual)
 
 
 def load_cases(
@@ -196,14 +200,22 @@ def load_cases(
 
 
 def _target(files: CaseFiles, kind: TargetKind, margin_mm: float) -> Volume | None:
-    """The target on its own grid, as label 1; None where the case has none of this kind."""
-    if kind == "planning":
-        return None if files.target is None else to_canonical(planning_target(files, margin_mm))
+    """Levels of `TARGET_LEVELS` on the file's own grid; None where the case has no target of this kind."""
+    if kind == "planning" and files.target is not None and not files.lesions:
+        return to_canonical(read_labels(files.target))
+    mask = _single_target(files, kind, margin_mm)
+    return None if mask is None else mask.with_array(mask.array * np.uint8(TARGET_LEVELS[TARGET]))
+
+
+def _single_target(files: CaseFiles, kind: TargetKind, margin_mm: float) -> Volume | None:
+    """A target without levels, as label 1; None where the case has none of this kind."""
     if kind == "cuboid" and files.cuboids is not None:
         boxes = to_canonical(read_labels(files.cuboids))
         return boxes.with_array((boxes.array == _PRIMARY).astype(np.uint8))
     if files.target is None or not files.lesions:
         return None
+    if kind == "planning":
+        return to_canonical(planning_target(files, margin_mm))
     source = to_canonical(read_labels(files.target))
     primary = (source.array == _PRIMARY).astype(np.uint8)
     return source.with_array(primary if kind == "primary" else boxed(primary))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -55,6 +57,26 @@ def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0, hea
     # it to nothing, and a small organ is absent from most patches.
     loss = cross_entropy + (1 - dice) * (present > 0)
     return loss.sum() / (counted > 0).sum().clamp(min=1)
+
+
+def deep_dice_bce(outputs: Sequence[Tensor], target: Tensor, *, heaviest: float = 1.0) -> Tensor:
+    """`partial_dice_bce` of several decoder stages, each half as much worth as the finer one before.
+
+    Parameters
+    ----------
+    outputs : sequence of Tensor, shape (B, K, d, h, w)
+        Logits, finest first; each stage has half the edges of the one before.
+    target : Tensor, shape (B, K, D, H, W)
+    heaviest : float
+    """
+    loss, weight, total = target.new_zeros(()), 1.0, 0.0
+    for stage, logits in enumerate(outputs):
+        if stage:
+            # A block that holds an unknown voxel comes out below zero: unknown.
+            target = functional.avg_pool3d(target, 2)
+        loss = loss + weight * partial_dice_bce(logits, target, heaviest=heaviest)
+        total, weight = total + weight, weight / 2
+    return loss / total
 
 
 def asymmetric_loss(

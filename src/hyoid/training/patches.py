@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from hyoid.anatomy.structures import BY_NAME, labels_of
+from hyoid.anatomy.structures import BY_NAME, labels_of, opposite
 from hyoid.preprocess.intensity import windowed_channels
-from hyoid.training.cases import Case
+from hyoid.training.cases import TARGET_LEVELS, Case
 from hyoid.training.recipe import AugmentationRecipe, SegmentationRecipe
 
+_MIRROR = np.diag([1.0, 1.0, -1.0])  # the last axis runs from right to left
 UNKNOWN = -1.0  # target value of voxels that say nothing about a structure
 
 
@@ -33,6 +34,7 @@ class PatchDataset(Dataset):
         self.recipe, self.epoch = recipe, epoch
         self.real = [c for c in cases if not c.virtual]
         self.virtual = [c for c in cases if c.virtual]
+        self._taught = {id(pool): self._structures(pool) for pool in (self.real, self.virtual)}
 
     def __len__(self) -> int:
         return self.recipe.optimiser.steps_per_epoch * self.recipe.optimiser.batch
@@ -41,41 +43,65 @@ class PatchDataset(Dataset):
         """Image (channels, d, h, w) and target (structures, d, h, w) with 0, 1 or `UNKNOWN`."""
         rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
         from_virtual = bool(self.virtual) and (not self.real or rng.random() < self.recipe.virtual_share)
-        pool = self.virtual if from_virtual else self.real
-        case = pool[rng.integers(len(pool))]
-        names = self.supervised(case)
-        centre = _random_voxel(case, names[rng.integers(len(names))], self.recipe.patch, rng)
-        hu, labels, target = sample_patch(case, centre, self.recipe, rng)
+        case, structure = self._draw(self.virtual if from_virtual else self.real, rng)
+        centre = _random_voxel(case, structure, self.recipe.patch, rng)
+        mirrored = rng.random() < self.recipe.augmentation.mirror_probability
+        hu, labels, levels = sample_patch(case, centre, self.recipe, rng, mirrored=mirrored)
         hu = augmented_hu(hu, self.recipe.augmentation, rng)
         image = torch.from_numpy(windowed_channels(hu, self.recipe.windows_hu))
-        return image, self.targets(case, names, labels, target)
+        return image, self.targets(case, labels, levels, mirrored=mirrored)
 
     def supervised(self, case: Case) -> list[str]:
         """Structures that this case teaches: real contours where they exist, virtual ones for the rest."""
         only = set(self.recipe.virtual_only)
         return [n for n in self.recipe.labels if n in case.known and (n in only or not case.virtual or not self.real)]
 
-    def targets(self, case: Case, names: Sequence[str], labels: Tensor, target: Tensor) -> Tensor:
+    def _structures(self, pool: Sequence[Case]) -> list[str]:
+        """Structures that at least one of the cases teaches."""
+        there = {name for case in pool for name in self.supervised(case)}
+        return [name for name in self.recipe.labels if name in there]
+
+    def _draw(self, pool: list[Case], rng: np.random.Generator) -> tuple[Case, str]:
+        """A case and the structure in the middle of its patch: every structure equally often, however few have it."""
+        case, names = pool[rng.integers(len(pool))], self._taught[id(pool)]
+        structure = names[rng.integers(len(names))]
+        while structure not in self.supervised(case):
+            case = pool[rng.integers(len(pool))]
+        return case, structure
+
+    def targets(self, case: Case, labels: Tensor, levels: Tensor, *, mirrored: bool) -> Tensor:
         """One channel per structure; structures this case says nothing about are `UNKNOWN`.
 
         In a real case, a voxel inside a contoured organ cannot belong to a structure that only virtual patients
-        teach, larynx excepted, which holds several of them.
+        teach, larynx excepted, which holds several of them. What a mirrored patient has on the left was contoured on
+        the right.
         """
         out = torch.full((len(self.recipe.labels), *labels.shape), UNKNOWN)
         taken = (labels > 0) & (labels != BY_NAME["larynx"].label)
+        known = self.supervised(case)
         for channel, name in enumerate(self.recipe.labels):
-            if name in names:
-                own = torch.tensor(labels_of(name), dtype=labels.dtype)
-                out[channel] = (target if name == "target_region" else torch.isin(labels, own)).float()
+            contoured = opposite(name) if mirrored else name
+            if contoured in known:
+                out[channel] = _mask(labels, levels, contoured)
             elif not case.virtual and name in self.recipe.virtual_only:
                 out[channel][taken] = 0.0
         return out
 
 
+def _mask(labels: Tensor, levels: Tensor, name: str) -> Tensor:
+    """Where a structure or a planning target is, in a patch."""
+    if name in TARGET_LEVELS:
+        return levels >= TARGET_LEVELS[name]
+    mask = torch.zeros_like(labels, dtype=torch.bool)
+    for label in labels_of(name):
+        mask |= labels == label
+    return mask
+
+
 def sample_patch(
-    case: Case, centre: np.ndarray, recipe: SegmentationRecipe, rng: np.random.Generator
+    case: Case, centre: np.ndarray, recipe: SegmentationRecipe, rng: np.random.Generator, *, mirrored: bool = False
 ) -> tuple[np.ndarray, Tensor, Tensor]:
-    """HU, organ labels and target in a rotated and scaled box around a voxel.
+    """HU, organ labels and target levels in a rotated, scaled and perhaps mirrored box around a voxel.
 
     Parameters
     ----------
@@ -83,17 +109,20 @@ def sample_patch(
     centre : ndarray, shape (3,), voxel indices
     recipe : SegmentationRecipe
     rng : Generator
+    mirrored : bool
+        Whether the patient's left comes to lie on the right; labels keep the side that was contoured.
     """
     change = recipe.augmentation
     matrix = random_map(case.geometry.spacing_mm, change.rotation_deg, change.scale, rng)
+    if mirrored:
+        matrix = matrix @ _MIRROR
     grid = sampling_grid(patch_voxels(recipe.patch, matrix, centre), case.hu.shape)
     hu = torch.from_numpy(case.hu.astype(np.float32))[None, None] + 1024
     hu = functional.grid_sample(hu, grid, align_corners=True)[0, 0] - 1024
-    labels = torch.from_numpy(case.labels).float()[None, None]
-    labels = functional.grid_sample(labels, grid, mode="nearest", align_corners=True)[0, 0].byte()
-    mask = torch.from_numpy(case.target if case.target is not None else np.zeros(case.hu.shape, bool))
-    mask = functional.grid_sample(mask.float()[None, None], grid, mode="nearest", align_corners=True)[0, 0] > 0.5
-    return hu.numpy(), labels, mask
+    levels = np.zeros_like(case.labels) if case.levels is None else case.levels
+    maps = torch.from_numpy(np.stack([case.labels, levels])).float()[None]
+    maps = functional.grid_sample(maps, grid, mode="nearest", align_corners=True)[0].byte()
+    return hu.numpy(), maps[0], maps[1]
 
 
 def augmented_hu(hu: np.ndarray, recipe: AugmentationRecipe, rng: np.random.Generator) -> np.ndarray:

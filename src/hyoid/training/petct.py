@@ -59,7 +59,8 @@ class TargetsTraining(AveragedTraining):
     def epoch_data(self, epoch: int) -> TargetsPatches:
         """Random patches; Lightning deals them out to the processes, each of which takes all steps."""
         optimiser = self.recipe.optimiser
-        count = optimiser.steps_per_epoch * optimiser.batch * self.trainer.world_size
+        processes = 1 if self._trainer is None else self.trainer.world_size
+        count = optimiser.steps_per_epoch * optimiser.batch * processes
         return TargetsPatches(self.cases, self.recipe, epoch, count)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:

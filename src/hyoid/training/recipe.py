@@ -29,7 +29,7 @@ class NetworkRecipe(_Strict):
 
 
 class AugmentationRecipe(_Strict):
-    """Random changes per patch. There is no mirroring: left and right are labels."""
+    """Random changes per patch."""
 
     rotation_deg: float
     scale: tuple[float, float]
@@ -37,10 +37,12 @@ class AugmentationRecipe(_Strict):
     hu_scale: float
     noise_hu: float
     blur_probability: float
+    # Share of patches that show the patient in a mirror, with the labels of left and right exchanged.
+    mirror_probability: float = 0.0
 
 
 class OptimiserRecipe(_Strict):
-    """Optimiser with linear warm-up, then cosine or polynomial decay to zero."""
+    """Optimiser with linear warm-up, then a decay to zero."""
 
     name: Literal["adamw", "adam", "sgd"]
     learning_rate: float
@@ -54,9 +56,11 @@ class OptimiserRecipe(_Strict):
     precision: Literal["bf16-mixed", "16-mixed", "32-true"]
     # Of sgd, with Nesterov's step.
     momentum: float = 0.0
-    schedule: Literal["cosine", "poly"] = "cosine"
+    schedule: Literal["cosine", "poly", "trapezoid"] = "cosine"
     # Of poly: (1 - step / steps) to this power.
     poly_power: float = 0.9
+    # Of trapezoid: the rate stays as it is until this share of the steps is left, then falls to zero along a line.
+    decay_share: float = 0.25
 
 
 class _AnyRecipe(_Strict):
@@ -89,6 +93,8 @@ class SegmentationRecipe(_AnyRecipe):
     # Of a planning target around virtual lesions.
     virtual_target_margin_mm: float = VIRTUAL_TARGET_MARGIN_MM
     network: NetworkRecipe
+    # Stages of the decoder, finest first, whose answers the loss sees.
+    supervised_stages: int = 1
     augmentation: AugmentationRecipe
 
 

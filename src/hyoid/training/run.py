@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -16,13 +18,16 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import read_package, write_package
+from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case, load_cases
 from hyoid.training.petct import TargetsTraining, ValidationPictures, targets_network
 from hyoid.training.petct_cases import FindHead, load_targets_cases
+from hyoid.training.precision import Bfloat16Probe, precision_of, probe_bfloat16
 from hyoid.training.recipe import Recipe, SegmentationRecipe, TargetsRecipe, require_same_recipe
 from hyoid.training.segmentation import SegmentationTraining, network_description
 
@@ -255,7 +260,7 @@ def save_package(
 
 
 def fit(
-    module: lightning.LightningModule,
+    module: AveragedTraining,
     recipe: Recipe,
     out: Path,
     *,
@@ -279,6 +284,7 @@ def fit(
     if last is None:
         write_text(out / KEPT_RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     optimiser = recipe.optimiser
+    precision = precision_of(optimiser.precision, device, lambda: _probe(module, on_progress))
     epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)
     checkpoints = ModelCheckpoint(
         out / CHECKPOINTS, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
@@ -289,7 +295,7 @@ def fit(
         num_nodes=processes.machines,
         # The averaged copy of the weights never meets the loss.
         strategy="auto" if processes == ONE else "ddp_find_unused_parameters_true",
-        precision=computed_in(optimiser.precision, device),
+        precision=precision,
         max_epochs=epochs,
         max_steps=optimiser.steps,
         gradient_clip_val=optimiser.gradient_clip,
@@ -303,6 +309,18 @@ def fit(
         deterministic="warn",
     )
     trainer.fit(module, ckpt_path=last, weights_only=True)
+
+
+def _probe(module: AveragedTraining, on_progress: Progress) -> Bfloat16Probe:
+    """Try this machine's bfloat16 on the first batch of a training, which stays as it is."""
+    kept = copy.deepcopy(module.network.state_dict())
+    with torch.random.fork_rng(devices=()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's: nothing is logged without a trainer
+        batch = next(iter(DataLoader(module.epoch_data(0), batch_size=module.optimiser.batch)))
+        found = probe_bfloat16(module.network, lambda: module.training_step(batch, 0))
+    module.network.load_state_dict(kept)
+    on_progress("precision", 1, 1, found.words)
+    return found
 
 
 def stopped_run(out: Path, recipe: Recipe) -> Path | None:
@@ -354,18 +372,6 @@ def keep_order(out: Path, order: dict[str, Any]) -> None:
     """Write down what a run was asked for, beside its recipe."""
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / KEPT_ORDER, json.dumps(order, indent=1))
-
-
-def computed_in(precision: str, device: str) -> str:
-    """The recipe's precision, but float32 in place of bfloat16 on a CPU without AMX.
-
-    There bfloat16 is slower to train in, and on an AMD EPYC with AVX512-BF16 torch 2.13 gave gradients of a 96 x 96
-    channel convolution that were no numbers.
-    """
-    on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
-    # torch older than 2.13 does not tell what the CPU can do.
-    can: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return "32-true" if precision == "bf16-mixed" and on_cpu and not can.get("amx_bf16") else precision
 
 
 def _logger(name: str, out: Path) -> Any:

@@ -31,6 +31,8 @@ def rate(step: int, recipe: OptimiserRecipe) -> float:
     if step < recipe.warmup_steps:
         return (step + 1) / recipe.warmup_steps
     progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    if recipe.schedule == "trapezoid":
+        return min(1.0, max(0.0, 1 - progress) / recipe.decay_share)
     if recipe.schedule == "poly":
         return (1 - min(1.0, progress)) ** recipe.poly_power
     return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

@@ -12,7 +12,7 @@ from hyoid.errors import ModelUnusableError
 from hyoid.models.build import build_network
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case
-from hyoid.training.losses import heaviest_at, partial_dice_bce
+from hyoid.training.losses import deep_dice_bce, heaviest_at
 from hyoid.training.patches import PatchDataset
 from hyoid.training.recipe import SegmentationRecipe
 
@@ -56,9 +56,11 @@ class SegmentationTraining(AveragedTraining):
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of one batch."""
         image, target = batch
-        logits = self.network(image.to(memory_format=torch.channels_last_3d))
+        image = image.to(memory_format=torch.channels_last_3d)
+        stages = self.recipe.supervised_stages
+        outputs = self.network.deep(image)[:stages] if stages > 1 else [self.network(image)]
         progress = self.global_step / self.optimiser.steps
-        loss = partial_dice_bce(logits, target, heaviest=heaviest_at(progress, self.recipe.rare_weight))
+        loss = deep_dice_bce(outputs, target, heaviest=heaviest_at(progress, self.recipe.rare_weight))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
 
