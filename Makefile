@@ -47,17 +47,20 @@ WORK ?= work
 
 VALIDATION = $(DATA)/validation
 MEASURE = $(BIN)/python scripts/measure_models.py
+CUT = $(BIN)/python scripts/cut_package.py $(WORK)/outlines/package
 OUTLINES = --priors $(WORK)/priors --organs $(WORK)/organs/package --organs $(WORK)/neck/package
 PRIORS = $(OUTLINES) --tumour $(WORK)/tumour-0/package --tumour $(WORK)/tumour-1/package
 
 weights: $(VENV)/.installed-test
-	$(BIN)/hyoid train organs --data $(DATA)/train --out $(WORK)/organs
+	$(BIN)/hyoid train organs --data $(DATA)/train --out $(WORK)/outlines
+	$(CUT) $(WORK)/organs/package --name organs --words "Outlines seven head-and-neck organs on CT." brainstem spinal_cord parotid_right parotid_left oesophagus larynx mandible
+	$(CUT) $(WORK)/tumour/package --name tumour --words "Localises the high-dose target region (tumour and nodes with margin) on CT." target_region
+	$(BIN)/hyoid train organs --preset wide --data $(DATA)/train --out $(WORK)/organs-wide
 	$(BIN)/hyoid phantom --n 100 --seed 1 --spacing 3,4,4 --out $(WORK)/virtual
 	$(BIN)/hyoid phantom --n 12 --seed 2 --spacing 3,4,4 --out $(WORK)/virtual-held-out
-	$(BIN)/hyoid train organs --preset neck --data $(DATA)/train --data $(WORK)/virtual --start $(WORK)/organs/package --out $(WORK)/neck
+	$(BIN)/hyoid train organs --preset neck --data $(DATA)/train --data $(WORK)/virtual --start $(WORK)/organs-wide/package --out $(WORK)/neck
 	$(MEASURE) organs $(WORK) $(VALIDATION)
-	for fold in 0 1; do $(BIN)/hyoid train tumour --preset half --fold $$fold --data $(DATA)/train --start $(WORK)/organs/package --out $(WORK)/tumour-$$fold || exit 1; done
-	$(BIN)/hyoid train tumour --data $(DATA)/train --start $(WORK)/organs/package --out $(WORK)/tumour
+	for fold in 0 1; do $(BIN)/hyoid train tumour --preset half --fold $$fold --data $(DATA)/train --start $(WORK)/organs-wide/package --out $(WORK)/tumour-$$fold || exit 1; done
 	$(MEASURE) tumour $(WORK) $(VALIDATION)
 	$(BIN)/hyoid train sgrnet --preset organ_pooling --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
 	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
