@@ -38,3 +38,29 @@ def test_the_larynx_includes_the_air_painted_over_it_but_not_its_cartilages():
     labels = np.array([[[28, 1, 2, 3, 4]]])
     assert structure_mask(labels, "larynx").tolist() == [[[True, True, False, False, False]]]
     assert structure_mask(labels, "hyoid_bone").sum() == 1
+
+
+def test_tg263_names_are_unique_short_and_sided():
+    names = [s.tg263 for s in STRUCTURES]
+    assert len(set(names)) == len(names)
+    for s in STRUCTURES:
+        assert 0 < len(s.tg263) <= 16, s.name
+        assert s.tg263.endswith("_L") == (s.side is Side.LEFT)
+        assert s.tg263.endswith("_R") == (s.side is Side.RIGHT)
+    expected = {"parotid_left": "Parotid_L", "spinal_cord": "SpinalCord", "gtvp": "GTVp", "mandible": "Bone_Mandible"}
+    assert {name: BY_NAME[name].tg263 for name in expected} == expected
+
+
+def test_snomed_codes_agree_with_those_that_pydicom_carries():
+    from pydicom.sr.codedict import codes
+
+    for name, keyword in (
+        ("oropharynx", "Oropharynx"),
+        ("carotid_left", "InternalCarotidArtery"),
+        ("larynx", "Larynx"),
+    ):
+        assert BY_NAME[name].code[0] == getattr(codes.SCT, keyword).value
+    private = {s.name for s in STRUCTURES if s.code[1] == "99HYOID"}
+    assert private == {"larynx_air", "target_region"} | {
+        f"{muscle}_{side}" for muscle in ("sternothyroid", "thyrohyoid") for side in ("left", "right")
+    }

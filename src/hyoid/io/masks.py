@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from hyoid.anatomy.structures import BY_LABEL, Structure
 from hyoid.errors import GeometryError, OutputError, UsageError
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.resample import resample
+from hyoid.provenance import Provenance
 from hyoid.volume import Geometry, Quantity, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """One structure as it leaves hyoid: where it is, what it is, who drew it.
+
+    Outlines of one file may overlap.
+
+    Parameters
+    ----------
+    structure : Structure
+        Label and name are unique in a file; several lesions get a structure each.
+    mask : Volume
+        Boolean, on the grid of the file or any box of it.
+    provenance : Provenance
+    note : str
+        What a reader of the file must know of this outline, such as a volume outside the plausible range.
+    """
+
+    structure: Structure
+    mask: Volume
+    provenance: Provenance
+    note: str = ""
+
+
+Masks = Volume | Mapping[int, NDArray[np.bool_]] | Sequence[Outline]
+"""What writers take: outlines; or a label map, or arrays by label, all of one provenance."""
 
 
 @dataclass(frozen=True)
@@ -76,25 +106,116 @@ def boxed(
     return found, tuple(empty)
 
 
-def to_write(
-    masks: Volume | Mapping[int, NDArray[np.bool_]], geometry: Geometry | None, structures: Container[int]
-) -> tuple[dict[int, Volume], tuple[int, ...], Geometry]:
-    """As `boxed`, with the grid, for a file whose structures must all have names.
+def outlines_of(
+    masks: Volume | Mapping[int, NDArray[np.bool_]],
+    provenance: Provenance | Mapping[int, Provenance],
+    geometry: Geometry | None = None,
+    *,
+    structures: Mapping[int, Structure] = BY_LABEL,
+    notes: Mapping[int, str] | None = None,
+) -> tuple[Outline, ...]:
+    """Outline of every structure in a label map that has a voxel; several maps are joined by `+`.
+
+    Parameters
+    ----------
+    masks : label Volume, or mapping of label to boolean array
+    provenance : Provenance, or mapping of label to Provenance
+        Of all structures, or of each.
+    geometry : Geometry, optional
+        Grid of the arrays in a mapping.
+    structures : mapping of int to Structure
+        What the labels mean.
+    notes : mapping of int to str, optional
+        `Outline.note` of labels.
 
     Raises
     ------
     UsageError
         When a label is not in the table of structures.
+    GeometryError
+        As `boxed`.
+    """
+    found, _ = boxed(masks, geometry)
+    if unknown := sorted(label for label in found if label not in structures):
+        raise UsageError(f"Labels {unknown} name no structure.", "Use the labels of hyoid.anatomy.structures.")
+    return tuple(
+        Outline(
+            structures[label],
+            mask,
+            provenance if isinstance(provenance, Provenance) else provenance[label],
+            (notes or {}).get(label, ""),
+        )
+        for label, mask in found.items()
+    )
+
+
+def to_write(
+    masks: Masks, geometry: Geometry | None, structures: Mapping[int, Structure], provenance: Provenance
+) -> tuple[tuple[Outline, ...], tuple[int, ...], Geometry]:
+    """Outlines in the order of their labels, each cut to its box; labels of empty ones; and the grid of the file.
+
+    Parameters
+    ----------
+    masks : Masks
+    geometry : Geometry, optional
+        Grid of the file; needed for arrays, and for outlines that lie on boxes of it.
+    structures : mapping of int to Structure
+        What the labels of a label map or of arrays mean.
+    provenance : Provenance
+        Of a label map or of arrays.
+
+    Raises
+    ------
+    UsageError
+        When a label names no structure, or two outlines share a label or a name.
+    GeometryError
+        When the grid is not known.
     OutputError
         When all masks are empty.
     """
-    found, empty = boxed(masks, geometry)
-    grid = masks.geometry if isinstance(masks, Volume) else geometry
-    if unknown := sorted(label for label in found if label not in structures):
-        raise UsageError(f"Labels {unknown} name no structure.", "Use the labels of hyoid.anatomy.structures.")
+    if isinstance(masks, Volume | Mapping):
+        _, empty = boxed(masks, geometry)
+        found = outlines_of(masks, provenance, geometry, structures=structures)
+        grid = masks.geometry if isinstance(masks, Volume) else geometry
+    else:
+        found, empty, grid = _filled(masks, geometry)
     if not found or grid is None:
         raise OutputError("There is nothing to write: all masks are empty.", "See the report for the reason.")
-    return found, empty, grid
+    return tuple(sorted(found, key=lambda outline: outline.structure.label)), empty, grid
+
+
+def _filled(
+    outlines: Sequence[Outline], geometry: Geometry | None
+) -> tuple[tuple[Outline, ...], tuple[int, ...], Geometry | None]:
+    """Outlines that have voxels, cut to their boxes, and the labels of the others."""
+    for what in ("label", "name"):
+        values = [getattr(outline.structure, what) for outline in outlines]
+        if twice := sorted({str(value) for value in values if values.count(value) > 1}):
+            raise UsageError(
+                f"Several outlines share the {what} {', '.join(twice)}.", "Give every outline a structure of its own."
+            )
+    grids = [outline.mask.geometry for outline in outlines]
+    if geometry is None and any(not grid.same_grid(grids[0]) for grid in grids[1:]):
+        raise GeometryError("Outlines lie on boxes, and the grid of the file is not said.", "Give the geometry too.")
+    found, empty = [], []
+    for outline in outlines:
+        box = bounding_box(outline.mask.array)
+        if box is None:
+            empty.append(outline.structure.label)
+        else:
+            cut = _volume(outline.mask.array[box.slices].astype(bool), outline.mask.geometry, box)
+            found.append(replace(outline, mask=cut))
+    return tuple(found), tuple(sorted(empty)), geometry or (grids[0] if grids else None)
+
+
+def digest(mask: Volume) -> str:
+    """SHA-256 of a boolean mask and where it lies, whatever box it is cut to."""
+    box = bounding_box(mask.array)
+    if box is None:
+        return "empty"
+    place = crop_geometry(mask.geometry, box).ijk_to_lps.round(4) + 0.0
+    packed = np.packbits(mask.array[box.slices].astype(bool))
+    return hashlib.sha256(repr((box.shape, place.tolist())).encode() + packed.tobytes()).hexdigest()
 
 
 def on_grid(mask: Volume, geometry: Geometry) -> NDArray[np.bool_]:

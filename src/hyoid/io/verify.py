@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import BY_LABEL
 from hyoid.errors import OutputError
-from hyoid.io.masks import boxed
+from hyoid.io.masks import Masks, boxed
 from hyoid.volume import Geometry, Volume
 
 
@@ -36,7 +36,7 @@ class Comparison:
 
 
 def verify_written(
-    masks: Volume | Mapping[int, NDArray[np.bool_]],
+    masks: Masks,
     read_back: Mapping[int, Volume],
     geometry: Geometry | None = None,
     *,
@@ -52,7 +52,8 @@ def verify_written(
 
     Parameters
     ----------
-    masks : label Volume, or mapping of label to boolean array
+    masks : Masks
+        Outlines, a label map, or arrays by label.
     read_back : mapping of label to boolean Volume
         On any grid.
     geometry : Geometry, optional
@@ -72,10 +73,15 @@ def verify_written(
     OutputError
         When a structure is missing, was not written, or differs.
     """
-    written, _ = boxed(masks, geometry)
+    if isinstance(masks, Volume | Mapping):
+        written, _ = boxed(masks, geometry)
+        names = {label: BY_LABEL[label].name for label in written if label in BY_LABEL}
+    else:
+        written = {o.structure.label: o.mask for o in masks if o.mask.array.any()}
+        names = {o.structure.label: o.structure.name for o in masks}
     table = []
     for label, mask in written.items():
-        name = BY_LABEL[label].name if label in BY_LABEL else f"label {label}"
+        name = names.get(label, f"label {label}")
         if label not in read_back or not read_back[label].array.any():
             raise OutputError(f"{name} is missing when {what} is read back.", "This is a fault of hyoid: report it.")
         before, after = _extent(mask), _extent(read_back[label])

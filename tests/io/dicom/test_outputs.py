@@ -1,18 +1,22 @@
 """DICOM SEG and RTSTRUCT together: the same masks, the same places, the same refusals."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, TG263_NAMES
 from hyoid.errors import GeometryError, OutputError, UnreadableFileError, UsageError
-from hyoid.io.dicom.output import decimals, synthetic_headers
+from hyoid.io.dicom.output import Export, decimals, synthetic_headers
 from hyoid.io.dicom.rtstruct import read_rois, read_rtstruct, rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import read_seg, seg_masks, write_seg
 from hyoid.io.dicom.series import read_series
-from hyoid.io.masks import on_grid
+from hyoid.io.masks import Outline, boxed, on_grid
 from hyoid.io.verify import verify_written
+from hyoid.provenance import by_reader, edited, network
 from hyoid.volume import Geometry, Quantity, Volume
 
 PAROTID_L, PAROTID_R, TONGUE = (BY_NAME[n].label for n in ("parotid_left", "parotid_right", "tongue"))
@@ -177,10 +181,163 @@ def test_hashed_headers_do_not_stop_a_writer(writer, make_series, tmp_path):
     assert set(read_back(writer, tmp_path / "x.dcm", study.volume.geometry)) == set(masks_of())
 
 
+PROVENANCES = {PAROTID_L: network("organs", "1.2"), TONGUE: edited("organs", "1.2"), GTVP: by_reader("MD")}
+
+
+def outlines(grid=None):
+    """Whole, overlapping structures, each with its maker; the tongue lies on a box of the grid."""
+    grid = grid or GRIDS["axial"]
+    masks = {label: mask for label, mask in masks_of().items() if label in PROVENANCES}
+    masks[TONGUE] = masks[TONGUE] | masks[GTVP]
+    found, _ = boxed(masks, grid)
+    whole = Volume(masks[GTVP], grid, Quantity.LABEL)
+    return [
+        Outline(BY_LABEL[PAROTID_L], found[PAROTID_L], PROVENANCES[PAROTID_L]),
+        Outline(BY_LABEL[TONGUE], found[TONGUE], PROVENANCES[TONGUE], "110 ml, more than any tongue."),
+        Outline(BY_LABEL[GTVP], whole, PROVENANCES[GTVP]),
+    ]
+
+
+@WRITERS
+def test_overlapping_outlines_leave_whole(writer, tmp_path):
+    grid = GRIDS["oblique"]
+    result = writer(tmp_path / "x.dcm", outlines(grid), synthetic_headers(grid), grid)
+    assert result.labels == (TONGUE, PAROTID_L, GTVP)
+    found = read_back(writer, tmp_path / "x.dcm", grid)
+    assert (on_grid(found[TONGUE], grid) & on_grid(found[GTVP], grid)).sum() == masks_of()[GTVP].sum()
+    verify_written(outlines(grid), found)
+
+
+@WRITERS
+def test_every_outline_says_who_drew_it(writer, tmp_path):
+    writer(tmp_path / "x.dcm", outlines(), synthetic_headers(GRIDS["axial"]), GRIDS["axial"])
+    ds = pydicom.dcmread(tmp_path / "x.dcm")
+    if writer is write_seg:
+        items = {i.TrackingID: (i.SegmentAlgorithmType, i.SegmentDescription) for i in ds.SegmentSequence}
+        made = {i.TrackingID: i.get("SegmentationAlgorithmIdentificationSequence") for i in ds.SegmentSequence}
+        assert not made["gtvp"] and made["tongue"][0].AlgorithmName == "organs"
+        assert made["parotid_left"][0].AlgorithmVersion == "1.2"
+    else:
+        items = {r.ROIName: (r.ROIGenerationAlgorithm, r.ROIDescription) for r in ds.StructureSetROISequence}
+        assert [o.ROIInterpreter for o in ds.RTROIObservationsSequence] == ["", "", "MD"]
+        assert ds.StructureSetDescription.endswith("Research use only.")
+    assert items == {
+        "tongue": (
+            "SEMIAUTOMATIC",
+            "Tongue. Reader edited organs 1.2. 110 ml, more than any tongue. Research use only.",
+        ),
+        "parotid_left": ("AUTOMATIC", "Parotid gland, left. Network organs 1.2. Research use only."),
+        "gtvp": ("MANUAL", "Primary tumour (GTVp). Reader. Research use only."),
+    }
+
+
+@WRITERS
+def test_the_same_input_gives_the_same_file_and_any_other_another_uid(writer, tmp_path):
+    grid, moment = GRIDS["axial"], Export(now=datetime(2026, 1, 2, 3, 4, 5))
+
+    def made(name, masks=None, seed="a", **more):
+        writer(
+            tmp_path / name, outlines() if masks is None else masks, synthetic_headers(grid, seed=seed), grid, **more
+        )
+        return pydicom.dcmread(tmp_path / name)
+
+    first, again = made("1", export=moment), made("2", export=moment)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+    later = made("3", export=Export(now=datetime(2027, 1, 1)))
+    assert first.SOPInstanceUID == again.SOPInstanceUID == later.SOPInstanceUID
+    assert later.SeriesDate == "20270101"
+    others = [
+        made("4", outlines()[:2]),
+        made("5", seed="b"),
+        made("6", description="another"),
+        made("7", [replace(o, provenance=by_reader()) for o in outlines()]),
+        made("8", export=Export(names=TG263_NAMES)),
+    ]
+    assert len({ds.SOPInstanceUID for ds in [first, *others]}) == 6
+    assert len({ds.SeriesInstanceUID for ds in [first, *others]}) == 6
+    moved = outlines()
+    moved[2] = replace(moved[2], mask=moved[2].mask.with_array(np.roll(moved[2].mask.array, 1, axis=2)))
+    shifted = made("9", moved)
+    assert shifted.SeriesInstanceUID == first.SeriesInstanceUID and shifted.SOPInstanceUID != first.SOPInstanceUID
+
+
+@WRITERS
+def test_names_of_tg263_and_free_series_numbers(writer, tmp_path):
+    headers = synthetic_headers(GRIDS["axial"])
+    for header in headers:
+        header.SeriesNumber = 4
+    kind = 4300 if writer is write_seg else 4301
+    export = Export(names=TG263_NAMES, taken_numbers={kind})
+    writer(tmp_path / "x.dcm", outlines(), headers, GRIDS["axial"], export=export)
+    ds = pydicom.dcmread(tmp_path / "x.dcm")
+    assert ds.SeriesNumber == kind + 10
+    if writer is write_seg:
+        assert [i.SegmentLabel for i in ds.SegmentSequence] == ["Tongue", "Parotid_L", "GTVp"]
+        assert set(seg_masks(tmp_path / "x.dcm")) == set(PROVENANCES)
+    else:
+        assert [r.ROIName for r in ds.StructureSetROISequence] == ["Tongue", "Parotid_L", "GTVp"]
+        assert set(rtstruct_masks(tmp_path / "x.dcm", GRIDS["axial"], names=TG263_NAMES)) == set(PROVENANCES)
+    with pytest.raises(UsageError, match="would be named Tongue"):
+        names = {"tongue": "Tongue", "gtvp": "Tongue"}
+        writer(tmp_path / "x.dcm", outlines(), headers, GRIDS["axial"], export=Export(names=names))
+
+
+@WRITERS
+def test_outlines_that_cannot_be_told_apart_or_placed(writer, tmp_path):
+    grid = GRIDS["axial"]
+    first, second, third = outlines()
+    with pytest.raises(UsageError, match=f"share the label {TONGUE}"):
+        writer(tmp_path / "x.dcm", [second, second], synthetic_headers(grid), grid)
+    with pytest.raises(UsageError, match="share the name tongue"):
+        renamed = replace(third.structure, name="tongue")
+        writer(tmp_path / "x.dcm", [second, replace(third, structure=renamed)], synthetic_headers(grid), grid)
+    with pytest.raises(GeometryError, match="grid of the file is not said"):
+        writer(tmp_path / "x.dcm", [first, second], synthetic_headers(grid))
+    nothing = replace(third, mask=third.mask.with_array(np.zeros(SHAPE, bool)))
+    assert writer(tmp_path / "x.dcm", [first, nothing], synthetic_headers(grid), grid).empty == (GTVP,)
+
+
+@WRITERS
+def test_demographic_and_trial_attributes_are_kept(writer, make_series, tmp_path):
+    grid = GRIDS["axial"]
+    datasets = make_series(np.zeros(SHAPE), grid)
+    kept = {
+        "PatientAge": "063Y",
+        "PatientWeight": "71.5",
+        "PatientComments": "left handed",
+        "ClinicalTrialSponsorName": "A",
+        "ClinicalTrialProtocolID": "P-7",
+        "ClinicalTrialSubjectID": "S-1",
+        "ClinicalTrialTimePointID": "PRE",
+        "StudyDescription": "NECK",
+        "IssuerOfPatientID": "HOSPITAL",
+    }
+    for dataset in datasets:
+        for keyword, value in kept.items():
+            setattr(dataset, keyword, value)
+        del dataset.FrameOfReferenceUID
+    study = read_series(datasets)
+    written_by(writer, tmp_path / "x.dcm", study.volume.geometry, headers=study.headers)
+    ds = pydicom.dcmread(tmp_path / "x.dcm")
+    assert {keyword: str(ds[keyword].value) for keyword in kept} == kept
+    assert ds.FrameOfReferenceUID
+
+
+def test_seg_is_deflated_unless_asked_otherwise(tmp_path):
+    grid = Geometry.axial((60, 256, 256), (2.0, 1.0, 1.0))
+    masks = {TONGUE: np.ones(grid.shape, bool)}
+    for name, deflated in (("a", True), ("b", False)):
+        write_seg(tmp_path / name, masks, synthetic_headers(grid), grid, export=Export(deflated=deflated))
+        (segment,) = read_seg(tmp_path / name)
+        assert segment.mask.array.all()
+    sizes = [(tmp_path / name).stat().st_size for name in ("a", "b")]
+    assert sizes[0] * 10 < sizes[1] and sizes[1] > masks[TONGUE].size // 8
+
+
 def test_seg_says_code_side_colour_and_algorithm(tmp_path):
     written_by(write_seg, tmp_path / "x.dcm", GRIDS["axial"], algorithm="net", version="7", description="my masks")
     ds = pydicom.dcmread(tmp_path / "x.dcm")
-    assert ds.SegmentationType == "BINARY" and ds.SeriesDescription == "my masks"
+    assert ds.SegmentationType == "BINARY" and ds.SeriesDescription == "my masks. Research use only."
     items = {i.TrackingID: i for i in ds.SegmentSequence}
     left = items["parotid_left"]
     assert left.SegmentLabel == "Parotid gland, left"
@@ -219,8 +376,10 @@ def test_rtstruct_says_names_colours_codes_and_type(tmp_path):
     assert names == ["tongue", "parotid_left", "parotid_right", "gtvp"]
     assert [o.RTROIInterpretedType for o in ds.RTROIObservationsSequence] == ["ORGAN", "ORGAN", "ORGAN", "GTV"]
     assert list(ds.ROIContourSequence[1].ROIDisplayColor) == list(BY_NAME["parotid_left"].rgb)
-    assert ds.RTROIObservationsSequence[1].RTROIIdentificationCodeSequence[0].CodeValue == "45289007"
-    assert ds.StructureSetROISequence[0].ROIGenerationDescription == "net 7"
+    code = ds.RTROIObservationsSequence[1].RTROIIdentificationCodeSequence[0]
+    assert code.CodeValue == "45289007"
+    assert code.SegmentedPropertyTypeModifierCodeSequence[0].CodeMeaning == "Left"
+    assert ds.StructureSetROISequence[0].ROIGenerationDescription == "program net 7"
     for item in ds.ROIContourSequence:
         for contour in item.ContourSequence:
             assert contour.NumberOfContourPoints * 3 == len(contour.ContourData)

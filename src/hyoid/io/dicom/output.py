@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import pydicom.uid
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -15,6 +19,10 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from hyoid.anatomy.structures import Side, Structure, exported_name
+from hyoid.errors import UsageError
+from hyoid.io.masks import Outline
+from hyoid.provenance import Provenance
 from hyoid.volume import Geometry
 
 MANUFACTURER = "hyoid"
@@ -31,6 +39,65 @@ _PATIENT_AND_STUDY = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
+# What else every object of a study repeats where the images have it: PS3.3 C.7.1.1 Patient, C.7.1.3 Clinical Trial
+# Subject, C.7.2.1 General Study, C.7.2.2 Patient Study, C.7.2.3 Clinical Trial Study.
+_REPEATED = re.findall(
+    r"\w+",
+    """
+    StudyInstanceUID SpecificCharacterSet ReferencedPatientSequence IssuerOfPatientID TypeOfPatientID
+    IssuerOfPatientIDQualifiersSequence PatientBirthTime QualityControlSubject OtherPatientIDs OtherPatientNames
+    OtherPatientIDsSequence EthnicGroup EthnicGroupCodeSequence PatientComments PatientIdentityRemoved
+    DeidentificationMethod DeidentificationMethodCodeSequence PatientSpeciesDescription PatientSpeciesCodeSequence
+    PatientBreedDescription PatientBreedCodeSequence BreedRegistrationSequence ResponsiblePerson ResponsiblePersonRole
+    ResponsibleOrganization
+    ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName IssuerOfClinicalTrialProtocolID
+    OtherClinicalTrialProtocolIDsSequence ClinicalTrialSiteID ClinicalTrialSiteName IssuerOfClinicalTrialSiteID
+    ClinicalTrialSubjectID IssuerOfClinicalTrialSubjectID ClinicalTrialSubjectReadingID
+    IssuerOfClinicalTrialSubjectReadingID ClinicalTrialProtocolEthicsCommitteeName
+    ClinicalTrialProtocolEthicsCommitteeApprovalNumber
+    IssuerOfAccessionNumberSequence ReferringPhysicianIdentificationSequence ConsultingPhysicianName
+    ConsultingPhysicianIdentificationSequence StudyDescription ProcedureCodeSequence PhysiciansOfRecord
+    PhysiciansOfRecordIdentificationSequence NameOfPhysiciansReadingStudy PhysiciansReadingStudyIdentificationSequence
+    ReferencedStudySequence RequestingService RequestingServiceCodeSequence ReasonForPerformedProcedureCodeSequence
+    AdmittingDiagnosesDescription AdmittingDiagnosesCodeSequence PatientAge PatientSize PatientSizeCodeSequence
+    PatientBodyMassIndex MeasuredAPDimension MeasuredLateralDimension PatientWeight MedicalAlerts Allergies Occupation
+    SmokingStatus AdditionalPatientHistory PregnancyStatus LastMenstrualDate PatientSexNeutered ReasonForVisit
+    ReasonForVisitCodeSequence AdmissionID IssuerOfAdmissionIDSequence ServiceEpisodeID ServiceEpisodeDescription
+    IssuerOfServiceEpisodeIDSequence PatientState
+    ClinicalTrialTimePointID ClinicalTrialTimePointDescription LongitudinalTemporalOffsetFromEvent
+    LongitudinalTemporalEventType ClinicalTrialTimePointTypeCodeSequence IssuerOfClinicalTrialTimePointID
+    ConsentForClinicalTrialUseSequence
+""",
+)
+RESEARCH_ONLY = "Research use only."
+# CID 244 Laterality, SNOMED CT.
+LATERALITY = {Side.LEFT: ("7771000", "SCT", "Left"), Side.RIGHT: ("24028007", "SCT", "Right")}
+
+
+@dataclass(frozen=True)
+class Export:
+    """How objects of a study are named, numbered, dated and packed.
+
+    Parameters
+    ----------
+    names : mapping of str to str, optional
+        Exported name by the structure's name, from `read_names`; by default a region keeps the structure's name and a
+        segment has its words.
+    taken_numbers : collection of int
+        Series numbers of the study, which a new series must not have.
+    now : datetime, optional
+        Dates and times of the object; by default the moment of writing.
+    deflated : bool
+        Deflated Explicit VR Little Endian for SEG, a two-hundredth of the size; False for a peer that does not take it.
+    """
+
+    names: Mapping[str, str] | None = None
+    taken_numbers: Collection[int] = ()
+    now: datetime | None = None
+    deflated: bool = True
+
+
+PLAIN_EXPORT = Export()
 
 
 def synthetic_headers(geometry: Geometry, *, modality: str = "CT", seed: str = "") -> tuple[Dataset, ...]:
@@ -79,14 +146,108 @@ def completed(header: Dataset) -> Dataset:
     for keyword in (*_PATIENT_AND_STUDY, "PositionReferenceIndicator"):
         if keyword not in header:
             setattr(header, keyword, "")
+    if not header.get("FrameOfReferenceUID") and header.get("SeriesInstanceUID"):
+        header.FrameOfReferenceUID = _uid(str(header.SeriesInstanceUID), "frame")
     return header
 
 
 def copy_study(header: Dataset, target: Dataset) -> None:
-    """Give a new object the patient and study of a header."""
-    for keyword in (*_PATIENT_AND_STUDY, "SpecificCharacterSet", "StudyInstanceUID", "StudyDescription"):
+    """Give a new object the patient, study and clinical trial of a header, demographic attributes included."""
+    for keyword in (*_PATIENT_AND_STUDY, *_REPEATED):
         if keyword in header:
-            setattr(target, keyword, getattr(header, keyword))
+            target[keyword] = copy.deepcopy(header[keyword])
+
+
+def derived_uid(headers: Sequence[Dataset], *parts: str) -> pydicom.uid.UID:
+    """UID that is a function of the images and of what was made from these: the same twice, another for anything else.
+
+    Parameters
+    ----------
+    headers : sequence of Dataset
+        Of the images.
+    parts : str
+        What was made: kind of object, names, provenances, digests of masks.
+    """
+    first = headers[0]
+    images = sorted(str(header.get("SOPInstanceUID", "")) for header in headers)
+    digest = hashlib.sha256(
+        "\n".join((str(first.StudyInstanceUID), str(first.SeriesInstanceUID), *images, *parts)).encode()
+    )
+    return generate_uid(entropy_srcs=[digest.hexdigest()])
+
+
+def derived_series_number(header: Dataset, kind: int, taken: Collection[int] = ()) -> int:
+    """Series number that no series of the study is likely to have: a thousand times the source's, plus `kind`.
+
+    Parameters
+    ----------
+    header : Dataset
+        Of the source series.
+    kind : int
+        300 for SEG, 301 for RTSTRUCT.
+    taken : collection of int
+        Numbers that the study is known to hold.
+
+    Examples
+    --------
+    >>> source = Dataset(); source.SeriesNumber = 4
+    >>> derived_series_number(source, 300), derived_series_number(source, 300, taken={4300})
+    (4300, 4310)
+    """
+    source = header.get("SeriesNumber")
+    # IS holds 31 bits.
+    number = kind + 1000 * (int(source) if source not in (None, "") and 0 <= int(source) < 2_000_000 else 0)
+    while number in taken:
+        number += 10
+    return number
+
+
+def stamp(dataset: Dataset, now: datetime, *kinds: str) -> None:
+    """Set date and time attributes of these kinds, such as Content or Series, to one moment."""
+    for kind in kinds:
+        setattr(dataset, f"{kind}Date", now.strftime("%Y%m%d"))
+        setattr(dataset, f"{kind}Time", now.strftime("%H%M%S"))
+
+
+def described(description: str) -> str:
+    """Series description within DICOM's 64 characters that says what the object may be used for.
+
+    Examples
+    --------
+    >>> described("organs 1.2")
+    'organs 1.2. Research use only.'
+    """
+    return f"{description[: 62 - len(RESEARCH_ONLY)]}. {RESEARCH_ONLY}"
+
+
+def tracking_uid(headers: Sequence[Dataset], structure: Structure, provenance: Provenance) -> str:
+    """Tracking UID of a structure in the objects of one study: SEG and SR name a lesion by the same one."""
+    return derived_uid(headers, "tracking", structure.name, str(provenance.outline))
+
+
+def outline_names(outlines: Sequence[Outline], names: Mapping[str, str] | None) -> dict[int, str]:
+    """SegmentLabel or ROIName of every outline, by label: at most 64 characters, no two alike.
+
+    Raises
+    ------
+    UsageError
+        When two structures would share a name.
+    """
+    chosen = {o.structure.label: exported_name(o.structure, names)[:64] for o in outlines}
+    if twice := sorted({name for name in chosen.values() if list(chosen.values()).count(name) > 1}):
+        raise UsageError(f"Two structures would be named {', '.join(twice)}.", "Give each a name of its own (--names).")
+    return chosen
+
+
+def about_outline(outline: Outline) -> str:
+    """Description of one segment or region: what it is, who drew it, what to know of it."""
+    parts = (
+        outline.structure.words,
+        str(outline.provenance.outline),
+        outline.note.rstrip("."),
+        RESEARCH_ONLY.rstrip("."),
+    )
+    return ". ".join(f"{part[0].upper()}{part[1:]}" for part in parts if part)[:1023] + "."
 
 
 def decimals(values: Sequence[float]) -> list[str]:

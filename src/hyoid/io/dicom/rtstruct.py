@@ -13,17 +13,32 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import Tag
-from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from hyoid import __version__
-from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP, Structure
+from hyoid.anatomy.structures import BY_LABEL, HYOID_NAMES, Structure, exported_name, is_target, is_tumour
 from hyoid.errors import GeometryError, UnreadableFileError
 from hyoid.geometry.boxes import Box, crop_geometry
 from hyoid.io.atomic import atomic_write
 from hyoid.io.dicom import headers as tolerant
 from hyoid.io.dicom.contours import fill, outlines
-from hyoid.io.dicom.output import MANUFACTURER, completed, copy_study
-from hyoid.io.masks import Written, on_grid, to_write
+from hyoid.io.dicom.output import (
+    LATERALITY,
+    MANUFACTURER,
+    PLAIN_EXPORT,
+    RESEARCH_ONLY,
+    Export,
+    about_outline,
+    completed,
+    copy_study,
+    derived_series_number,
+    derived_uid,
+    described,
+    outline_names,
+    stamp,
+)
+from hyoid.io.masks import Masks, Outline, Written, digest, on_grid, to_write
+from hyoid.provenance import program
 from hyoid.volume import Geometry, Quantity, Volume
 
 _CONTOUR_DATA = Tag(0x30060050)
@@ -52,7 +67,7 @@ class Roi:
 
 def write_rtstruct(
     path: str | Path,
-    masks: Volume | Mapping[int, NDArray[np.bool_]],
+    masks: Masks,
     headers: Sequence[Dataset],
     geometry: Geometry | None = None,
     *,
@@ -60,49 +75,61 @@ def write_rtstruct(
     version: str = __version__,
     description: str = "hyoid structures",
     structures: Mapping[int, Structure] = BY_LABEL,
-    now: datetime | None = None,
+    export: Export = PLAIN_EXPORT,
 ) -> Written:
-    """Write masks as an RT Structure Set, one region of interest per structure with its code and colour.
+    """Write outlines as an RT Structure Set: a region per structure with its code, side, colour and provenance.
 
     Contours lie in the planes of the slices, half-way between voxels inside and outside; holes are joined to the
-    contour around them by a keyhole. Empty structures are left out.
+    contour around them by a keyhole. Regions may overlap; empty structures are left out.
+
+    UIDs are functions of the images and of what is written: the same run twice makes the same object.
 
     Parameters
     ----------
     path : path
-    masks : label Volume, or mapping of label to boolean array
+    masks : Masks
+        Outlines, each with its provenance; or a label map, or arrays by label, made by `algorithm`.
     headers : sequence of Dataset
         Of the study (`Study.headers`, or `synthetic_headers`); contours refer to the image in whose plane they lie.
     geometry : Geometry, optional
-        Grid of the arrays in a mapping.
+        Grid of the arrays in a mapping, and of outlines on boxes of it.
     algorithm, version : str
-        What made the masks.
+        What made a label map or arrays; outlines say so themselves.
     description : str
-        SeriesDescription.
+        SeriesDescription; "Research use only." is added.
     structures : mapping of int to Structure
-        What the labels mean; hyoid's own table by default.
-    now : datetime, optional
-        StructureSetDate and -Time.
+        What the labels of a label map mean; hyoid's own table by default.
+    export : Export
+        Names, numbers, dates, packing.
 
     Raises
     ------
     UsageError
-        When a label is not in the table of structures.
+        When a label is not in the table of structures, or two outlines share a label or a name.
     OutputError
         When all masks are empty, or the file cannot be written.
     """
-    found, empty, grid = to_write(masks, geometry, structures)
+    found, empty, grid = to_write(masks, geometry, structures, program(algorithm, version))
     with tolerant.quiet_pydicom():
         sources = [completed(h) for h in headers]
-        dataset = _structure_set(sources, description, now or datetime.now())
+        labels = outline_names(found, HYOID_NAMES if export.names is None else export.names)
+        about = [f"{o.structure.name} {labels[o.structure.label]} {o.provenance} {o.note}" for o in found]
+        series_uid = derived_uid(sources, "RTSTRUCT", __version__, description, *about)
+        dataset = _structure_set(
+            sources, series_uid, derived_uid(sources, series_uid, *(digest(o.mask) for o in found))
+        )
+        dataset.SeriesDescription = described(description)
+        dataset.SeriesNumber = derived_series_number(sources[0], 301, export.taken_numbers)
+        makers = dict.fromkeys(str(o.provenance.outline) for o in found)
+        dataset.StructureSetDescription = f"{'; '.join(makers)}. {RESEARCH_ONLY}"[:1024]
+        stamp(dataset, export.now or datetime.now(), "InstanceCreation", "StructureSet", "Series")
         planes = _image_of_plane(sources, grid)
-        for number, (label, mask) in enumerate(found.items(), start=1):
-            structure = structures[label]
-            contours = [_contour(points_lps, planes) for points_lps in _outlines_lps(mask)]
-            _add_roi(dataset, number, structure, contours, f"{algorithm} {version}")
+        for number, outline in enumerate(found, start=1):
+            contours = [_contour(points_lps, planes) for points_lps in _outlines_lps(outline.mask)]
+            _add_roi(dataset, number, outline, labels[outline.structure.label], contours)
         with atomic_write(path) as unfinished:
             dataset.save_as(unfinished, enforce_file_format=True)
-    return Written(tuple(found), empty)
+    return Written(tuple(o.structure.label for o in found), empty)
 
 
 def read_rtstruct(path: str | Path, geometry: Geometry) -> dict[str, NDArray[np.bool_]]:
@@ -135,7 +162,10 @@ def read_rtstruct(path: str | Path, geometry: Geometry) -> dict[str, NDArray[np.
 
 
 def rtstruct_masks(
-    path: str | Path, geometry: Geometry, structures: Mapping[int, Structure] = BY_LABEL
+    path: str | Path,
+    geometry: Geometry,
+    structures: Mapping[int, Structure] = BY_LABEL,
+    names: Mapping[str, str] | None = None,
 ) -> dict[int, Volume]:
     """Masks of known structures in a structure set, by label, each cut to its box: for `verify_written`.
 
@@ -147,7 +177,8 @@ def rtstruct_masks(
         As `read_rtstruct`.
     """
     rois, _ = read_rois(path)
-    label_of = {structure.name: label for label, structure in structures.items()}
+    exported = HYOID_NAMES if names is None else names
+    label_of = {exported_name(structure, exported)[:64]: label for label, structure in structures.items()}
     return {label_of[r.name]: rasterise(r, geometry) for r in rois if r.name in label_of}
 
 
@@ -278,23 +309,20 @@ def _outlines_lps(mask: Volume) -> list[NDArray[np.float64]]:
     return found
 
 
-def _structure_set(sources: list[Dataset], description: str, now: datetime) -> FileDataset:
+def _structure_set(sources: list[Dataset], series_uid: str, instance_uid: str) -> FileDataset:
     """Structure set without regions, which refers to the images of the study."""
     first = sources[0]
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = RTStructureSetStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.MediaStorageSOPInstanceUID = instance_uid
     # Explicit VR limits a contour to 64 kB of text.
     meta.TransferSyntaxUID = ImplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     copy_study(first, dataset)
     dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    dataset.Modality, dataset.SeriesInstanceUID, dataset.SeriesNumber = "RTSTRUCT", generate_uid(), 301
-    dataset.SeriesDescription = description[:64]
+    dataset.Modality, dataset.SeriesInstanceUID = "RTSTRUCT", series_uid
     dataset.Manufacturer = dataset.ManufacturerModelName = MANUFACTURER
     dataset.SoftwareVersions, dataset.InstanceNumber, dataset.OperatorsName = __version__, 1, ""
-    dataset.InstanceCreationDate = dataset.StructureSetDate = now.strftime("%Y%m%d")
-    dataset.InstanceCreationTime = dataset.StructureSetTime = now.strftime("%H%M%S")
     dataset.StructureSetLabel, dataset.ApprovalStatus = "HYOID", "UNAPPROVED"
     dataset.StructureSetROISequence, dataset.ROIContourSequence = DicomSequence(), DicomSequence()
     dataset.RTROIObservationsSequence = DicomSequence()
@@ -313,21 +341,23 @@ def _structure_set(sources: list[Dataset], description: str, now: datetime) -> F
     return dataset
 
 
-def _add_roi(dataset: Dataset, number: int, structure: Structure, contours: list[Dataset], algorithm: str) -> None:
+def _add_roi(dataset: Dataset, number: int, outline: Outline, name: str, contours: list[Dataset]) -> None:
     roi, holder, observation, code = Dataset(), Dataset(), Dataset(), Dataset()
-    roi.ROINumber, roi.ROIName = number, structure.name
+    structure, made = outline.structure, outline.provenance.outline
+    roi.ROINumber, roi.ROIName = number, name
     roi.ReferencedFrameOfReferenceUID = dataset.FrameOfReferenceUID
-    roi.ROIGenerationAlgorithm, roi.ROIGenerationDescription = "AUTOMATIC", algorithm[:64]
-    roi.ROIDescription = structure.words
+    roi.ROIGenerationAlgorithm, roi.ROIGenerationDescription = made.generation, str(made)[:64]
+    roi.ROIDescription = about_outline(outline)
     holder.ReferencedROINumber, holder.ROIDisplayColor = number, list(structure.rgb)
     holder.ContourSequence = DicomSequence(contours)
     observation.ObservationNumber, observation.ReferencedROINumber = number, number
-    observation.ROIObservationLabel = structure.words[:16]
-    observation.RTROIInterpretedType = "GTV" if structure.label in (GTVP, GTVN) else "ORGAN"
-    if structure.label not in (GTVP, GTVN) and structure.label > 100:
-        observation.RTROIInterpretedType = "CONTROL"
-    observation.ROIInterpreter = ""
+    observation.RTROIInterpretedType = "GTV" if is_tumour(structure) else "CONTROL" if is_target(structure) else "ORGAN"
+    observation.ROIInterpreter = made.reader
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = structure.code
+    if structure.side in LATERALITY:
+        side = Dataset()
+        side.CodeValue, side.CodingSchemeDesignator, side.CodeMeaning = LATERALITY[structure.side]
+        code.SegmentedPropertyTypeModifierCodeSequence = DicomSequence([side])
     observation.RTROIIdentificationCodeSequence = DicomSequence([code])
     dataset.StructureSetROISequence.append(roi)
     dataset.ROIContourSequence.append(holder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import highdicom as hd
@@ -11,23 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 from hyoid import __version__
-from hyoid.anatomy.structures import BY_LABEL, Side, Structure
+from hyoid.anatomy.structures import BY_LABEL, Structure, is_target
 from hyoid.errors import GeometryError, HyoidError, UnreadableFileError
 from hyoid.io.atomic import atomic_write
 from hyoid.io.dicom import headers as tolerant
-from hyoid.io.dicom.output import MANUFACTURER, completed, decimals
+from hyoid.io.dicom.output import (
+    LATERALITY,
+    MANUFACTURER,
+    PLAIN_EXPORT,
+    Export,
+    about_outline,
+    completed,
+    decimals,
+    derived_series_number,
+    derived_uid,
+    described,
+    outline_names,
+    stamp,
+    tracking_uid,
+)
 from hyoid.io.dicom.slice import normal_of
-from hyoid.io.masks import Written, boxed, shared_lattice, to_write
+from hyoid.io.masks import Masks, Outline, Written, boxed, digest, shared_lattice, to_write
+from hyoid.provenance import program
 from hyoid.volume import Geometry, Quantity, Volume
 
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-# CID 7150 Segmentation Property Categories and CID 244 Laterality, SNOMED CT.
+# CID 7150 Segmentation Property Categories, SNOMED CT.
 _ANATOMY = ("123037004", "SCT", "Anatomical Structure")
 _ABNORMAL = ("49755003", "SCT", "Morphologically Abnormal Structure")
-_LATERALITY = {Side.LEFT: ("7771000", "SCT", "Left"), Side.RIGHT: ("24028007", "SCT", "Right")}
 _AI = ("123109", "DCM", "Artificial Intelligence")
 
 
@@ -52,7 +67,7 @@ class Segment:
 
 def write_seg(
     path: str | Path,
-    masks: Volume | Mapping[int, NDArray[np.bool_]],
+    masks: Masks,
     headers: Sequence[Dataset],
     geometry: Geometry | None = None,
     *,
@@ -60,27 +75,32 @@ def write_seg(
     version: str = __version__,
     description: str = "hyoid segmentation",
     structures: Mapping[int, Structure] = BY_LABEL,
+    export: Export = PLAIN_EXPORT,
 ) -> Written:
-    """Write masks as one binary DICOM SEG, a segment per structure with its code, side and colour.
+    """Write outlines as one binary DICOM SEG, a segment per structure with its code, side, colour and provenance.
 
     Segments may overlap. Empty structures get no segment, because viewers fail on them. BINARY is written and not the
-    newer LABELMAP, which few viewers read.
+    newer LABELMAP, which few viewers read; the file is deflated, which every toolkit reads.
+
+    UIDs are functions of the images and of what is written: the same run twice makes the same object.
 
     Parameters
     ----------
     path : path
-    masks : label Volume, or mapping of label to boolean array
-        Labels of `structures`.
+    masks : Masks
+        Outlines, each with its provenance; or a label map, or arrays by label, made by `algorithm`.
     headers : sequence of Dataset
         Of the study (`Study.headers`, or `synthetic_headers` for a study that was no DICOM).
     geometry : Geometry, optional
-        Grid of the arrays in a mapping.
+        Grid of the file, for arrays and for outlines on boxes of it.
     algorithm, version : str
-        What made the masks: the model's name and version.
+        What made a label map or arrays; outlines say so themselves.
     description : str
-        SeriesDescription.
+        SeriesDescription; "Research use only." is added.
     structures : mapping of int to Structure
-        What the labels mean; hyoid's own table by default.
+        What the labels of a label map mean; hyoid's own table by default.
+    export : Export
+        Names, numbers, dates, packing.
 
     Returns
     -------
@@ -89,22 +109,35 @@ def write_seg(
     Raises
     ------
     UsageError
-        When a label is not in the table of structures.
+        When a label is not in the table of structures, or two outlines share a label or a name.
     OutputError
         When all masks are empty, or the file cannot be written.
     """
-    found, empty, grid = to_write(masks, geometry, structures)
-    sources = [completed(h) for h in headers]
-    numbers = {label: number + 1 for number, label in enumerate(sorted(found))}
-    descriptions = [_describe(structures[label], number, algorithm, version) for label, number in numbers.items()]
+    found, empty, grid = to_write(masks, geometry, structures, program(algorithm, version))
     with tolerant.quiet_pydicom():
+        sources = [completed(h) for h in headers]
+        labels = outline_names(found, export.names)
+        about = [f"{o.structure.name} {labels[o.structure.label]} {o.provenance} {o.note}" for o in found]
+        series_uid = derived_uid(sources, "SEG", __version__, description, *about)
+        descriptions = [_describe(o, n, labels[o.structure.label], sources) for n, o in enumerate(found, start=1)]
         layers = [
-            _segmentation(layer, grid, sources, descriptions, description) for layer in _layers(found, numbers, grid)
+            _segmentation(layer, grid, sources, descriptions, described(description)) for layer in _layers(found, grid)
         ]
         seg = _merged(layers)
+        seg.SeriesInstanceUID = series_uid
+        seg.SeriesNumber = derived_series_number(sources[0], 300, export.taken_numbers)
+        seg.SOPInstanceUID = derived_uid(sources, series_uid, *(digest(o.mask) for o in found))
+        seg.file_meta.MediaStorageSOPInstanceUID = seg.SOPInstanceUID
+        _fix_dimension_uid(seg, derived_uid(sources, series_uid, "dimensions"))
+        now = export.now or datetime.now()
+        stamp(seg, now, "InstanceCreation", "Content", "Series")
+        for equipment in seg.get("ContributingEquipmentSequence") or []:
+            equipment.ContributionDateTime = now.strftime("%Y%m%d%H%M%S")
+        if export.deflated:
+            seg.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         with atomic_write(path) as unfinished:
             seg.save_as(unfinished)
-    return Written(tuple(numbers), empty)
+    return Written(tuple(o.structure.label for o in found), empty)
 
 
 def read_seg(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -> tuple[Segment, ...]:
@@ -173,44 +206,56 @@ def _read_segments(dataset: Dataset, structures: Mapping[int, Structure]) -> tup
     return tuple(segments)
 
 
-def _describe(structure: Structure, number: int, algorithm: str, version: str) -> hd.seg.SegmentDescription:
+def _describe(outline: Outline, number: int, label: str, sources: Sequence[Dataset]) -> hd.seg.SegmentDescription:
+    structure, made = outline.structure, outline.provenance.outline
+    manual = made.generation == "MANUAL"
     item = hd.seg.SegmentDescription(
         segment_number=number,
-        segment_label=structure.words,
-        segmented_property_category=hd.sr.CodedConcept(*(_ANATOMY if structure.label < 100 else _ABNORMAL)),
+        segment_label=label,
+        segmented_property_category=hd.sr.CodedConcept(*(_ABNORMAL if is_target(structure) else _ANATOMY)),
         segmented_property_type=hd.sr.CodedConcept(*structure.code),
-        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=algorithm, version=version, family=hd.sr.CodedConcept(*_AI)
+        algorithm_type=made.generation,
+        algorithm_identification=None
+        if manual
+        else hd.AlgorithmIdentificationSequence(
+            name=made.name[:64] or "hyoid", version=made.version[:64] or __version__, family=hd.sr.CodedConcept(*_AI)
         ),
         tracking_id=structure.name,
-        tracking_uid=generate_uid(),
+        tracking_uid=tracking_uid(sources, structure, made),
         display_color=hd.color.CIELabColor.from_rgb(*structure.rgb),
     )
-    if structure.side in _LATERALITY:
+    item.SegmentDescription = about_outline(outline)
+    if structure.side in LATERALITY:
         # PS3.3 C.8.20.4: the modifier stands inside the item of the property type.
         property_type = item.SegmentedPropertyTypeCodeSequence[0]
-        modifier = hd.sr.CodedConcept(*_LATERALITY[structure.side])
+        modifier = hd.sr.CodedConcept(*LATERALITY[structure.side])
         property_type.SegmentedPropertyTypeModifierCodeSequence = DicomSequence([modifier])
     return item
 
 
-def _layers(found: Mapping[int, Volume], numbers: Mapping[int, int], grid: Geometry) -> list[NDArray[np.uint8]]:
+def _fix_dimension_uid(seg: Dataset, uid: str) -> None:
+    for holder in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
+        holder.DimensionOrganizationUID = uid
+
+
+def _layers(found: Sequence[Outline], grid: Geometry) -> list[NDArray[np.uint8]]:
     """Segment-number maps, as few as hold every mask without overlap.
 
     highdicom takes overlapping segments as one array per segment: 0.9 GB and 8 s for 28 organs. A map takes 1 s.
     """
     layers: list[NDArray[np.uint8]] = []
-    for label, mask in found.items():
+    for number, mask in enumerate((outline.mask for outline in found), start=1):
         start = shared_lattice(mask.geometry, grid)
         if start is None:
             raise GeometryError("A mask does not lie on the grid it is written on.", "Use one grid.")
         place = tuple(slice(a, a + n) for a, n in zip(start, mask.array.shape, strict=True))
+        if min(start) < 0 or any(s.stop > n for s, n in zip(place, grid.shape, strict=True)):
+            raise GeometryError("A mask reaches beyond the grid it is written on.", "Use one grid.")
         free = next((layer for layer in layers if not layer[place][mask.array].any()), None)
         if free is None:
             free = np.zeros(grid.shape, np.uint8)
             layers.append(free)
-        free[place][mask.array] = numbers[label]
+        free[place][mask.array] = number
     return layers
 
 
@@ -231,7 +276,7 @@ def _segmentation(
         segment_descriptions=descriptions,
         series_instance_uid=generate_uid(),
         series_number=300,
-        series_description=description[:64],
+        series_description=description,
         sop_instance_uid=generate_uid(),
         instance_number=1,
         manufacturer=MANUFACTURER,
