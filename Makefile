@@ -62,18 +62,18 @@ weights: $(VENV)/.installed-test
 	$(MEASURE) organs $(WORK) $(VALIDATION)
 	for fold in 0 1; do $(BIN)/hyoid train tumour --preset half --fold $$fold --data $(DATA)/train --start $(WORK)/organs-wide/package --out $(WORK)/tumour-$$fold || exit 1; done
 	$(MEASURE) tumour $(WORK) $(VALIDATION)
-	$(BIN)/hyoid train sgrnet --preset organ_pooling --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
-	$(BIN)/hyoid train sgrnet --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
-	for fold in 0 1 2 3 4; do $(BIN)/hyoid train sgrnet --preset organ_pooling --fold $$fold --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-fold-$$fold || exit 1; done
+	$(BIN)/hyoid train ct_report --preset organ_pooling --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
+	$(BIN)/hyoid train ct_report --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
+	for fold in 0 1 2 3 4; do $(BIN)/hyoid train ct_report --preset organ_pooling --fold $$fold --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-fold-$$fold || exit 1; done
 	$(BIN)/hyoid calibrate $(WORK)/sgrnet/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-fold-$(k)/held_out.json) --out $(WORK)/calibration
-	$(MEASURE) sgrnet $(WORK) $(VALIDATION) --figure docs/sgrnet-reliability.svg
+	$(MEASURE) sgrnet $(WORK) $(VALIDATION) --figure docs/ct_report-reliability.svg
 	$(BIN)/hyoid phantom --n 300 --seed 11 --spacing 3,4,4 --out $(WORK)/virtual-template
 	$(BIN)/hyoid phantom --n 60 --seed 12 --spacing 3,4,4 --out $(WORK)/virtual-template-held-out
-	$(BIN)/hyoid train sgrnet --preset template --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template
-	for fold in 0 1 2 3 4; do $(BIN)/hyoid train sgrnet --preset template --fold $$fold --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template-$$fold || exit 1; done
+	$(BIN)/hyoid train ct_report --preset template --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template
+	for fold in 0 1 2 3 4; do $(BIN)/hyoid train ct_report --preset template --fold $$fold --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template-$$fold || exit 1; done
 	$(BIN)/hyoid calibrate $(WORK)/sgrnet-template/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --out $(WORK)/calibration-template
-	$(MEASURE) template $(WORK) $(VALIDATION) --figure docs/sgrnet-template-reliability.svg
-	$(BIN)/hyoid train isrg --data $(WORK)/virtual --out $(WORK)/isrg
+	$(MEASURE) template $(WORK) $(VALIDATION) --figure docs/ct_report-template-reliability.svg
+	$(BIN)/hyoid train lesion --data $(WORK)/virtual --out $(WORK)/isrg
 	$(BIN)/python scripts/measure_clicks.py $(WORK)/isrg/package --virtual $(WORK)/virtual-held-out --real $(DATA)/../lesions
 	for name in organs neck tumour sgrnet sgrnet-template isrg; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
 

@@ -241,7 +241,7 @@ def make_packages(folder: Path, study: Path, preset: str, folds: int) -> list[st
     from hyoid.io.packages.model_package import write_package
     from hyoid.io.petct import read_petct
     from hyoid.models.build import build_network
-    from hyoid.training.petct import targets_network
+    from hyoid.training.petct import network_description
     from hyoid.training.recipe import load_recipe
 
     read = read_petct(study)
@@ -249,7 +249,7 @@ def make_packages(folder: Path, study: Path, preset: str, folds: int) -> list[st
     for number, name in enumerate(names):
         recipe = load_recipe(name if number < 2 else name.rsplit("-", 1)[0], preset)
         torch.manual_seed(number)
-        network = build_network(targets_network(recipe)).eval()
+        network = build_network(network_description(recipe)).eval()
         fit_last_layer(network, recipe, read)
         write_package(
             folder / name,
@@ -258,7 +258,7 @@ def make_packages(folder: Path, study: Path, preset: str, folds: int) -> list[st
                 "version": "0",
                 "words": "Random weights.",
                 "task": "segmentation",
-                "network": targets_network(recipe),
+                "network": network_description(recipe),
                 "labels": recipe.labels,
                 "supported": recipe.labels[1:],
                 "spacing_mm": recipe.spacing_mm,

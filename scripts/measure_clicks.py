@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path)
     parser.add_argument("--user", action="append", help="deterministic or noisy; both when not given.")
     parser.add_argument("--most", type=int, default=0, help="Only so many lesions of each virtual cohort; 0: all.")
-    parser.add_argument("--made-by", default="hyoid train isrg --data COHORT --out OUT")
+    parser.add_argument("--made-by", default="hyoid train lesion --data COHORT --out OUT")
     parser.add_argument("--out", type=Path, help="Also write everything, case by case, to this JSON file.")
     chosen = parser.parse_args()
     manifest = read_manifest(chosen.package)

@@ -112,18 +112,18 @@ hyoid train organs --preset neck --data {_DATA} --data work/virtual --start work
 done
 priors="{_ORGANS} --tumour work/tumour-0/package"
 priors="$priors --tumour work/tumour-1/package --priors work/priors"
-hyoid train sgrnet PRESET--data {_DATA} $priors --out work/sgrnet""",
+hyoid train ct_report PRESET--data {_DATA} $priors --out work/sgrnet""",
     "sgrnet-template": f"""hyoid phantom --n 300 --seed 11 --spacing 3,4,4 --out work/virtual-template
 priors="{_ORGANS} --priors work/priors"
-hyoid train sgrnet --preset template --data work/virtual-template $priors --out work/sgrnet-template
+hyoid train ct_report --preset template --data work/virtual-template $priors --out work/sgrnet-template
 for fold in 0 1 2 3 4; do
-    hyoid train sgrnet --preset template --fold $fold --data work/virtual-template $priors \\
+    hyoid train ct_report --preset template --fold $fold --data work/virtual-template $priors \\
         --out work/sgrnet-template-$fold
 done
 hyoid calibrate work/sgrnet-template/package --out work/calibration-template \\
     $(for fold in 0 1 2 3 4; do echo --held-out work/sgrnet-template-$fold/held_out.json; done)""",
     "calibrated": f"""for fold in 0 1 2 3 4; do
-    hyoid train sgrnet PRESET--fold $fold --data {_DATA} $priors --out work/sgrnet-fold-$fold
+    hyoid train ct_report PRESET--fold $fold --data {_DATA} $priors --out work/sgrnet-fold-$fold
 done
 hyoid calibrate work/sgrnet/package --out work/calibration \\
     $(for fold in 0 1 2 3 4; do echo --held-out work/sgrnet-fold-$fold/held_out.json; done)""",
@@ -307,13 +307,13 @@ def card(manifest: Manifest) -> str:
         parts.append(ranking_rows(manifest.metrics["average_precision"], manifest.metrics.get("gain", {})))
     if "balls" in manifest.metrics:
         parts.append(ball_rows(manifest.metrics["balls"]))
-    if manifest.task == "classification":
+    if manifest.task == "ct_report":
         parts += calibration_parts(manifest)
     if "transfer" in manifest.metrics:
         parts.append(transfer_rows(manifest.metrics))
     unlearned = [n for n in manifest.labels if n not in manifest.supported]
     if unlearned:
-        answers = manifest.task == "classification"
+        answers = manifest.task == "ct_report"
         why = "Not learned well enough, so never outlined"
         if answers:
             why = "Too few examples"

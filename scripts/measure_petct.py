@@ -31,7 +31,7 @@ from hyoid.io.petct import PetRequest, read_petct
 from hyoid.preprocess.pet import on_ct
 from hyoid.systems.machine import Machine
 from hyoid.systems.petct.pipeline import PetCtModels, head_mask, locate_targets, outline_targets
-from hyoid.training.petct_cases import TargetsFiles, find_targets_cases, head_of
+from hyoid.training.petct_cases import PetctFiles, find_petct_cases, head_of
 from hyoid.volume import Volume
 
 KEYS = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
@@ -73,7 +73,7 @@ class Measured:
         self.head_dice: list[float] = []
         self.centre_mm: list[float] = []
 
-    def add(self, files: TargetsFiles) -> None:
+    def add(self, files: PetctFiles) -> None:
         """One more patient."""
         assert files.organs is not None and files.targets is not None
         study = read_petct(files.ct, PetRequest(file=files.pet, units="suv"))
@@ -128,7 +128,7 @@ def main() -> None:
     folders = {key: arguments.runs / f"run_{key}" / "package" for key in STAGES}
     packages = {key: read_package(folder) for key, folder in folders.items() if folder.is_dir()}
     measured = Measured(packages, Machine("cpu", arguments.cache, "f32"), plain=arguments.plain)
-    for files in find_targets_cases(arguments.test)[: arguments.most]:
+    for files in find_petct_cases(arguments.test)[: arguments.most]:
         measured.add(files)
         print(files.name, f"head {measured.head_dice[-1]:.3f}", flush=True)
     metrics = measured.metrics()

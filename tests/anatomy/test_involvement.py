@@ -31,7 +31,7 @@ def test_nodes_count_for_fields_of_the_template():
 
 def test_every_place_of_the_template_is_predicted_or_can_be_measured():
     """Airway compromise is a narrowing, not an overlap; of the cricoid cartilage no network draws an outline."""
-    predicted = set(load_recipe("sgrnet", "template").fields)
+    predicted = set(load_recipe("ct_report", "template").fields)
     assert {row.field for row in SUBSITES} <= predicted
     outlined = {name for package in load_models(OUTLINING) for name in package.manifest.supported}
     for field in FIELDS:

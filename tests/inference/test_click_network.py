@@ -26,7 +26,7 @@ def package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
     arrays = {name: tensor.numpy() for name, tensor in build_network(NETWORK).state_dict().items()}
     manifest = {
-        "name": "tiny", "version": "1", "words": "", "task": "clicks", "network": NETWORK,
+        "name": "tiny", "version": "1", "words": "", "task": "lesion", "network": NETWORK,
         "labels": ("lesion", *ATTRIBUTES), "supported": ("lesion", "shape"), "spacing_mm": (3.0, 3.0, 3.0),
         "patch": (16, 16, 16), "preprocessing": {"windows_hu": [[-160, 240], [-1000, 1500]], "spacings_mm": [3.0, 1.5]},
         "training_data": "", "licence": "",
@@ -92,7 +92,7 @@ def describing(tmp_path_factory):
     description = NETWORK | {"lesion_head": True}
     arrays = {name: tensor.numpy() for name, tensor in build_network(description).state_dict().items()}
     manifest = {
-        "name": "tiny", "version": "2", "words": "", "task": "clicks", "network": description,
+        "name": "tiny", "version": "2", "words": "", "task": "lesion", "network": description,
         "labels": ("lesion", *ATTRIBUTES), "supported": ("lesion", "density"), "spacing_mm": (3.0, 3.0, 3.0),
         "patch": (16, 16, 16), "preprocessing": {"windows_hu": [[-160, 240], [-1000, 1500]], "spacings_mm": [3.0, 1.5]},
         "training_data": "", "licence": "",

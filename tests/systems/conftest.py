@@ -47,7 +47,7 @@ class BallNetwork:
 
     def __init__(self):
         self.manifest = Manifest(
-            name="balls", version="1", words="", task="clicks", network={}, labels=("lesion",), supported=("lesion",),
+            name="balls", version="1", words="", task="lesion", network={}, labels=("lesion",), supported=("lesion",),
             spacing_mm=(2.5, 2.5, 2.5), patch=(48, 48, 48), preprocessing={}, training_data="", licence="", sha256="0",
         )  # fmt: skip
         self.encoded = []

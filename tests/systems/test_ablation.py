@@ -15,7 +15,7 @@ def test_a_run_without_a_package_is_not_finished(tmp_path, recipe):
     assert finished_package(tmp_path, recipe) is None
 
 
-@pytest.mark.parametrize("name", ["organs", "sgrnet", "petct-resenc", "isrg", "midrt"])
+@pytest.mark.parametrize("name", ["organs", "ct_report", "petct-resenc", "lesion", "midrt"])
 def test_a_recipe_is_the_same_after_a_package_was_written_and_read(tmp_path, leave_package, name):
     recipe = load_recipe(name)
     leave_package(tmp_path, recipe)

@@ -79,7 +79,7 @@ def test_sub_sites_begin_at_how_often_each_organ_is_each_of_them():
 
 
 def network_and_patients():
-    recipe = load_recipe("sgrnet", "smoke")
+    recipe = load_recipe("ct_report", "smoke")
     rng = np.random.default_rng(1)
     patients = []
     for k in range(5):
@@ -127,7 +127,7 @@ def test_normalisation_is_measured_on_the_patients_with_the_weights_as_they_are(
 
 
 def test_a_frozen_encoder_keeps_its_normalisation():
-    recipe = load_recipe("sgrnet", "ct_fm")
+    recipe = load_recipe("ct_report", "ct_fm")
     network = build_network(network_description(recipe))
     before = {name: t.clone() for name, t in network.encoder.named_buffers()}
     _, patients = network_and_patients()

@@ -28,7 +28,7 @@ def cases(n=10, positives=True):
 
 @pytest.fixture
 def recipe():
-    base = load_recipe("sgrnet", "smoke")
+    base = load_recipe("ct_report", "smoke")
     optimiser = base.optimiser.model_copy(update={"steps": 6})
     rule = EarlyStoppingRecipe(folds=5, patience=2)
     return base.model_copy(update={"optimiser": optimiser, "early_stopping": rule, "variant": "ct_only"})
@@ -47,7 +47,7 @@ def scored(monkeypatch, values):
         # Right order where the value is high, wrong order where it is low.
         return truth * value - (1 - value) * truth
 
-    monkeypatch.setattr(classification, "predict_classification", predict)
+    monkeypatch.setattr(classification, "predict_ct_report", predict)
     return seen
 
 
@@ -90,5 +90,5 @@ def test_without_a_positive_there_is_nothing_to_decide_by(recipe, tmp_path):
 
 
 def test_the_paper_preset_stops_early():
-    assert load_recipe("sgrnet", "paper").early_stopping is not None
-    assert load_recipe("sgrnet", "small").early_stopping is None
+    assert load_recipe("ct_report", "paper").early_stopping is not None
+    assert load_recipe("ct_report", "small").early_stopping is None

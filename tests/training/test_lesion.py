@@ -11,7 +11,7 @@ from hyoid.io.packages.model_package import read_package
 from hyoid.models.build import build_network
 from hyoid.models.lesion_head import feature_count
 from hyoid.models.prompts import PointKind
-from hyoid.training.lesion import ClickTraining, network_description, train_clicks
+from hyoid.training.lesion import LesionTraining, network_description, train_lesion
 from hyoid.training.lesion_cases import UNKNOWN, load_lesions, of_part, parts_of
 from hyoid.training.lesion_head import fit_head, looked_at
 from hyoid.training.lesion_rounds import Clicks, attribute_loss
@@ -56,7 +56,7 @@ def cohort(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recipe():
-    return load_recipe("isrg", "smoke")
+    return load_recipe("lesion", "smoke")
 
 
 def test_lesions_with_and_without_descriptions(cohort, tmp_path):
@@ -166,17 +166,17 @@ def test_attribute_loss_by_hand():
 
 
 def test_lambda_is_learned_or_fixed(recipe):
-    learned = ClickTraining(recipe, [])
+    learned = LesionTraining(recipe, [])
     a, b = torch.tensor(0.5), torch.tensor(2.0)
     assert float(learned.together(a, b).detach()) == pytest.approx(2.5)
-    fixed = ClickTraining(recipe.model_copy(update={"attribute_weight": 0.1}), [])
+    fixed = LesionTraining(recipe.model_copy(update={"attribute_weight": 0.1}), [])
     assert float(fixed.together(a, b).detach()) == pytest.approx(0.7)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_training_makes_a_package(cohort, recipe, tmp_path):
-    package = read_package(train_clicks(recipe, [cohort], tmp_path, device="cpu"))
-    assert package.manifest.task == "clicks"
+    package = read_package(train_lesion(recipe, [cohort], tmp_path, device="cpu"))
+    assert package.manifest.task == "lesion"
     assert package.manifest.supported == ("lesion", *ATTRIBUTES)
     assert package.manifest.spacing_mm == (2.5, 2.5, 2.5)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
@@ -184,23 +184,23 @@ def test_training_makes_a_package(cohort, recipe, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_lesion_head_learns_alone_and_nothing_else_moves(cohort, recipe, tmp_path):
-    start = train_clicks(recipe, [cohort], tmp_path / "start", device="cpu")
+    start = train_lesion(recipe, [cohort], tmp_path / "start", device="cpu")
     head = HeadRecipe(views=1, steps=20, batch=8, learning_rate=1e-2, weight_decay=0.0)
     of_head = recipe.model_copy(update={"head": head})
-    package = read_package(train_clicks(of_head, [cohort], tmp_path / "head", start=start, device="cpu"))
+    package = read_package(train_lesion(of_head, [cohort], tmp_path / "head", start=start, device="cpu"))
     before, after = read_package(start).arrays(), package.arrays()
     moved = {name.split(".")[0] for name, array in after.items() if not np.array_equal(array, before[name])}
     assert moved == {"lesion_head"}
     assert package.manifest.supported == ("lesion", *ATTRIBUTES)
-    again = read_package(train_clicks(of_head, [cohort], tmp_path / "again", start=start, device="cpu"))
+    again = read_package(train_lesion(of_head, [cohort], tmp_path / "again", start=start, device="cpu"))
     assert all(np.array_equal(array, again.arrays()[name]) for name, array in after.items())
     with pytest.raises(UsageError, match="Only the lesion head is to learn"):
-        train_clicks(of_head, [cohort], tmp_path / "nothing", device="cpu")
+        train_lesion(of_head, [cohort], tmp_path / "nothing", device="cpu")
 
 
 def test_the_lesion_head_fits_what_can_be_told_apart():
     torch.manual_seed(0)
-    description = network_description(load_recipe("isrg", "smoke"))
+    description = network_description(load_recipe("lesion", "smoke"))
     network = build_network(description)
     features = torch.randn(64, feature_count(2))
     classes = torch.full((64, 5), UNKNOWN)

@@ -10,11 +10,11 @@ import torch
 from hyoid.errors import UsageError
 from hyoid.io.files.volumes import write_nifti
 from hyoid.io.packages.model_package import read_package
-from hyoid.training.petct_cases import find_targets_cases, load_targets_case
+from hyoid.training.petct_cases import find_petct_cases, load_petct_case
 from hyoid.training.petct_losses import deep_loss, dice_cross_entropy
-from hyoid.training.petct_patches import TargetsPatches, changed
+from hyoid.training.petct_patches import PetctPatches, changed
 from hyoid.training.recipe import load_recipe
-from hyoid.training.run import train_targets
+from hyoid.training.run import train_petct
 from hyoid.volume import Geometry, Quantity, Volume
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
@@ -64,32 +64,32 @@ def test_every_recipe_reads_and_is_what_the_tables_say(stage, preset):
 
 
 def test_each_stage_sees_its_own_region(cases):
-    files = find_targets_cases(cases)[0]
-    coarse = load_targets_case(files, load_recipe("petct-coarse", "smoke"))
+    files = find_petct_cases(cases)[0]
+    coarse = load_petct_case(files, load_recipe("petct-coarse", "smoke"))
     # The block is 240 x 144 x 168 mm; 10 mm margin, 16 mm voxels.
     assert coarse.labels.shape == (15, 11, 12)
     fine_recipe = load_recipe("petct-resenc", "smoke")
-    fine = load_targets_case(files, fine_recipe)
+    fine = load_petct_case(files, fine_recipe)
     assert fine.image.shape == (4, 20, 20, 20)
     assert set(fine.voxels) == {1, 2}
     # Both targets, weighed by their voxels, lie around the middle of the cube.
     middle = np.argwhere(fine.labels > 0).mean(axis=0)
     assert np.abs(middle - 9.5).max() < 1.0
-    head = load_targets_case(files, load_recipe("petct-head", "smoke"))
+    head = load_petct_case(files, load_recipe("petct-head", "smoke"))
     assert head.image.shape == (1, 16, 16, 16)
 
 
 def test_a_case_without_what_a_stage_learns_is_refused(cases):
-    files = find_targets_cases(cases)[0]
+    files = find_petct_cases(cases)[0]
     with pytest.raises(UsageError, match="HEAD"):
-        load_targets_case(replace(files, head=None), load_recipe("petct-head", "smoke"))
+        load_petct_case(replace(files, head=None), load_recipe("petct-head", "smoke"))
     with pytest.raises(UsageError, match="no outlines of tumour"):
-        load_targets_case(replace(files, targets=None), load_recipe("petct-coarse", "smoke"))
+        load_petct_case(replace(files, targets=None), load_recipe("petct-coarse", "smoke"))
 
 
 def test_a_folder_without_cases_is_refused(tmp_path):
     with pytest.raises(UsageError, match="No PET/CT cases"):
-        find_targets_cases(tmp_path)
+        find_petct_cases(tmp_path)
 
 
 def test_a_perfect_prediction_costs_nothing_and_a_wrong_one_does():
@@ -125,18 +125,18 @@ def test_deep_supervision_weighs_depths_by_halves():
 
 def test_patches_are_a_function_of_their_number(cases):
     recipe = load_recipe("petct-resenc", "smoke")
-    loaded = [load_targets_case(f, recipe) for f in find_targets_cases(cases)]
-    first, again = (TargetsPatches(loaded, recipe, 3, 4)[2] for _ in range(2))
+    loaded = [load_petct_case(f, recipe) for f in find_petct_cases(cases)]
+    first, again = (PetctPatches(loaded, recipe, 3, 4)[2] for _ in range(2))
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
-    assert not torch.equal(first[0], TargetsPatches(loaded, recipe, 4, 4)[2][0])
+    assert not torch.equal(first[0], PetctPatches(loaded, recipe, 4, 4)[2][0])
     assert first[0].shape == (4, 16, 16, 16) and first[1].shape == (16, 16, 16)
 
 
 def test_some_patches_have_no_pet(cases):
     recipe = load_recipe("petct-resenc", "smoke")
     always = recipe.model_copy(update={"augmentation": recipe.augmentation.model_copy(update={"without_pet": 1.0})})
-    loaded = [load_targets_case(f, recipe) for f in find_targets_cases(cases)[:1]]
-    image, _ = TargetsPatches(loaded, always, 0, 1)[0]
+    loaded = [load_petct_case(f, recipe) for f in find_petct_cases(cases)[:1]]
+    image, _ = PetctPatches(loaded, always, 0, 1)[0]
     assert not image[3].any() and image[0].any()
 
 
@@ -153,7 +153,7 @@ def test_unchanged_when_no_change_is_likely():
 @pytest.mark.parametrize("stage", ["coarse", "segresnet"])
 def test_training_writes_a_package_a_journal_and_pictures(cases, tmp_path, stage):
     recipe = load_recipe(f"petct-{stage}", "smoke").model_copy(update={"validate_every": 1})
-    package = read_package(train_targets(recipe, [cases], tmp_path, fold=0, device="cpu"))
+    package = read_package(train_petct(recipe, [cases], tmp_path, fold=0, device="cpu"))
     assert package.manifest.labels == ("background", "gtvp", "gtvn")
     assert package.manifest.preprocessing["stage"] == recipe.stage
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -172,21 +172,21 @@ def test_a_killed_run_goes_on_to_the_same_result(cases, tmp_path):
 
     recipe = load_recipe("petct-coarse", "smoke")
     with pytest.raises(KilledError):
-        train_targets(recipe, [cases], tmp_path / "parts", device="cpu", on_progress=kill)
-    parts = read_package(train_targets(recipe, [cases], tmp_path / "parts", device="cpu")).arrays()
-    whole = read_package(train_targets(recipe, [cases], tmp_path / "whole", device="cpu")).arrays()
+        train_petct(recipe, [cases], tmp_path / "parts", device="cpu", on_progress=kill)
+    parts = read_package(train_petct(recipe, [cases], tmp_path / "parts", device="cpu")).arrays()
+    whole = read_package(train_petct(recipe, [cases], tmp_path / "whole", device="cpu")).arrays()
     assert all(np.allclose(parts[name], whole[name], atol=1e-3) for name in whole)
     other = recipe.model_copy(update={"seed": 5})
-    fresh = read_package(train_targets(other, [cases], tmp_path / "other", device="cpu")).arrays()
+    fresh = read_package(train_petct(other, [cases], tmp_path / "other", device="cpu")).arrays()
     assert any(not np.allclose(fresh[name], whole[name], atol=1e-3) for name in whole)
 
 
 def test_nothing_left_to_learn_is_refused(cases, tmp_path):
     recipe = load_recipe("petct-coarse", "smoke").model_copy(update={"folds": 1})
     with pytest.raises(UsageError, match="No case is left"):
-        train_targets(recipe, [cases], tmp_path, fold=0, device="cpu")
+        train_petct(recipe, [cases], tmp_path, fold=0, device="cpu")
 
 
 def test_an_unknown_logger_is_refused(cases, tmp_path):
     with pytest.raises(UsageError, match="no logger"):
-        train_targets(load_recipe("petct-coarse", "smoke"), [cases], tmp_path, device="cpu", logger="paper")
+        train_petct(load_recipe("petct-coarse", "smoke"), [cases], tmp_path, device="cpu", logger="paper")

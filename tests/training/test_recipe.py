@@ -13,7 +13,7 @@ def test_every_recipe_loads_with_every_preset(name):
 
 
 def test_the_paper_preset_of_sgrnet_has_the_printed_numbers():
-    paper = load_recipe("sgrnet", "paper")
+    paper = load_recipe("ct_report", "paper")
     assert (paper.embedding, paper.channels, paper.optimiser.learning_rate, paper.optimiser.batch) == (8, 64, 1e-5, 2)
     assert (paper.gamma_positive, paper.gamma_negative, paper.window_hu) == (1, 2, (-250, 150))
     assert (paper.spacing_mm, paper.grid, paper.optimiser.name) == ((4, 4, 4), (171, 128, 128), "adam")

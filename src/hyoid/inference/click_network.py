@@ -81,7 +81,7 @@ class ClickNetwork:
     Parameters
     ----------
     package : ModelPackage
-        Of task "clicks".
+        Of task "lesion".
     device : {"cpu", "cuda"}
     cache : Path, optional
         Folder that keeps encoded regions by content; the oldest leave when there are more than `DISK_REGIONS`.
@@ -94,10 +94,10 @@ class ClickNetwork:
 
     def __init__(self, package: ModelPackage, *, device: Device = "cpu", cache: Path | None = None) -> None:
         manifest = package.manifest
-        if manifest.task != "clicks":
+        if manifest.task != "lesion":
             raise ModelUnusableError(
                 f"Model {manifest.name!r} does {manifest.task}, not clicks.",
-                "Choose one trained by `hyoid train isrg`.",
+                "Choose one trained by `hyoid train lesion`.",
             )
         network = torch_network(package)
         assert isinstance(network, ISRG | ClickUNet)

@@ -62,7 +62,7 @@ class Classified:
     warnings: tuple[str, ...] = ()
 
 
-class SGRNetInputs(NamedTuple):
+class ClassifierInputs(NamedTuple):
     """What SGRNet sees: normalised CT, organ labels, heatmap 0..1, each (D, H, W), and their grid."""
 
     ct: NDArray[np.float32]
@@ -71,14 +71,14 @@ class SGRNetInputs(NamedTuple):
     geometry: Geometry
 
 
-def sgrnet_inputs(
+def classifier_inputs(
     ct: Volume,
     organs: Volume,
     tumour: Volume,
     spacing_mm: tuple[float, float, float],
     shape: tuple[int, int, int],
     constants: dict,
-) -> SGRNetInputs | None:
+) -> ClassifierInputs | None:
     """CT, organ map and heatmap as SGRNet sees them; None without an organ.
 
     Parameters
@@ -108,7 +108,7 @@ def sgrnet_inputs(
     centre = body.geometry.to_lps(voxels.mean(axis=0))
     scaled = unit_window if constants["values"] == "unit" else normalised_window
     coarse_ct = centred(body, centre, shape, outside=AIR_HU)
-    return SGRNetInputs(
+    return ClassifierInputs(
         scaled(coarse_ct.array, tuple(constants["window_hu"])),
         centred(coarse_organs, centre, shape, outside=0).array.astype(np.uint8),
         centred(heatmap, centre, shape, outside=0).array,
@@ -141,7 +141,7 @@ def classify(
     """
     manifest = package.manifest
     on_progress("involvement", 0, 1)
-    arrays = sgrnet_inputs(ct, organs, tumour, manifest.spacing_mm, manifest.patch, manifest.preprocessing)
+    arrays = classifier_inputs(ct, organs, tumour, manifest.spacing_mm, manifest.patch, manifest.preprocessing)
     if arrays is None or _seen_share(arrays, tumour) < least_seen:
         on_progress("involvement", 1, 1)
         return Classified({}, None, "f32", (NO_ORGANS,))
@@ -250,7 +250,7 @@ def attention_maps(maps: NDArray[np.float32], fields: Sequence[str], grid: Geome
     return Attention(dict(zip(fields, volumes * len(fields) if shared else volumes, strict=True)), shared)
 
 
-def _seen_share(arrays: SGRNetInputs, tumour: Volume) -> float:
+def _seen_share(arrays: ClassifierInputs, tumour: Volume) -> float:
     """Share of a tumour map that lies on the network's grid."""
     here = float(arrays.heatmap.sum()) * arrays.geometry.voxel_ml
     return here / max(float(tumour.array.sum()) * tumour.geometry.voxel_ml, 1e-9)

@@ -29,7 +29,7 @@ from hyoid.training.early_stopping import StopOnScore
 from hyoid.training.folds import stratified_folds
 from hyoid.training.involvement import UNKNOWN, virtual_only
 from hyoid.training.losses import asymmetric_loss
-from hyoid.training.recipe import AugmentationRecipe, ClassificationRecipe
+from hyoid.training.recipe import AugmentationRecipe, CtReportRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package
 
 
@@ -62,7 +62,7 @@ class ReportCase:
 class ReportDataset(Dataset):
     """`steps` random views of one epoch; view k of epoch e is drawn with the generator (seed, e, k)."""
 
-    def __init__(self, cases: Sequence[ReportCase], recipe: ClassificationRecipe, epoch: int) -> None:
+    def __init__(self, cases: Sequence[ReportCase], recipe: CtReportRecipe, epoch: int) -> None:
         self.cases, self.recipe, self.epoch = cases, recipe, epoch
         # Every epoch is one pass in a new order, as many times as the steps ask for.
         order = np.random.default_rng((recipe.seed, epoch))
@@ -110,13 +110,13 @@ def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Gener
     return ct, moved(case.organs, "nearest", 0.0), moved(case.heatmap, "bilinear", 0.0), *places
 
 
-class ClassificationTraining(AveragedTraining):
+class CtReportTraining(AveragedTraining):
     """Training of one variant with the asymmetric loss; the averaged weights are the result."""
 
     DRAWING = 10.0  # sub-sites: weight of the drawing beside the involvement, whose loss per label is larger
 
     def __init__(
-        self, recipe: ClassificationRecipe, cases: Sequence[ReportCase], start: Mapping[str, Tensor] | None = None
+        self, recipe: CtReportRecipe, cases: Sequence[ReportCase], start: Mapping[str, Tensor] | None = None
     ) -> None:
         network = build_network(network_description(recipe))
         _begin_with(network, start)
@@ -153,7 +153,7 @@ class ClassificationTraining(AveragedTraining):
         return loss
 
 
-def network_description(recipe: ClassificationRecipe) -> dict[str, Any]:
+def network_description(recipe: CtReportRecipe) -> dict[str, Any]:
     """What `build_network` needs and a manifest stores."""
     return {
         "kind": "sgrnet",
@@ -307,8 +307,8 @@ def _views(cases: Sequence[ReportCase]) -> tuple[Tensor, Tensor, Tensor]:
     return ct, organs, heatmap
 
 
-def train_classification(
-    recipe: ClassificationRecipe,
+def train_ct_report(
+    recipe: CtReportRecipe,
     cases: Sequence[ReportCase],
     out: Path,
     *,
@@ -320,7 +320,7 @@ def train_classification(
 
     Parameters
     ----------
-    recipe : ClassificationRecipe
+    recipe : CtReportRecipe
     cases : sequence of ReportCase
     out : Path
         Gets `package/`, `metrics.jsonl` and `checkpoints/`; a run that was stopped is taken up from there.
@@ -343,22 +343,22 @@ def train_classification(
 
 
 def learn(
-    recipe: ClassificationRecipe,
+    recipe: CtReportRecipe,
     cases: Sequence[ReportCase],
     out: Path,
     *,
     start: Mapping[str, Tensor] | None = None,
     device: str = "auto",
     on_progress: Progress = quiet,
-) -> ClassificationTraining:
+) -> CtReportTraining:
     """Train one variant; with early stopping, a stratified part of the cases only decides when to stop.
 
-    Parameters and errors as of `train_classification`; no package is written.
+    Parameters and errors as of `train_ct_report`; no package is written.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     rule = recipe.early_stopping
     if rule is None:
-        module = ClassificationTraining(recipe, cases, start)
+        module = CtReportTraining(recipe, cases, start)
         fit(module, recipe, out, device=device, on_progress=on_progress)
         settle_normalisation(module.average.module, cases, recipe.optimiser.batch)
         return module
@@ -370,14 +370,14 @@ def learn(
         raise UsageError("No patient set aside for early stopping has a positive label.", "Give more cases.")
 
     def score(module: AveragedTraining) -> float:
-        assert isinstance(module, ClassificationTraining)
+        assert isinstance(module, CtReportTraining)
         settle_normalisation(module.average.module, learned, recipe.optimiser.batch)
-        scores = predict_classification(module, watched)
+        scores = predict_ct_report(module, watched)
         mean = mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), scores).mean
         assert mean is not None
         return mean
 
-    module = ClassificationTraining(recipe, learned, start)
+    module = CtReportTraining(recipe, learned, start)
     out.mkdir(parents=True, exist_ok=True)
     stop = StopOnScore(score, every=rule.every_epochs, patience=rule.patience, journal=out / "validation.jsonl")
     fit(module, recipe, out, device=device, on_progress=on_progress, callbacks=[stop])
@@ -391,9 +391,7 @@ def fold_of_cases(cases: Sequence[ReportCase], folds: int, seed: int) -> NDArray
     return stratified_folds(np.stack([case.target for case in cases]), folds, np.random.default_rng(seed))
 
 
-def save_classifier(
-    recipe: ClassificationRecipe, cases: Sequence[ReportCase], module: ClassificationTraining, out: Path
-) -> Path:
+def save_classifier(recipe: CtReportRecipe, cases: Sequence[ReportCase], module: CtReportTraining, out: Path) -> Path:
     """Write the package of a training on these cases to `out/package`."""
     constants = ("window_hu", "values", "heatmap", "sigma_per_extent", "threshold", "min_volume_ml")
     return save_package(
@@ -409,14 +407,14 @@ def save_classifier(
     )
 
 
-def taught_fields(recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> tuple[str, ...]:
+def taught_fields(recipe: CtReportRecipe, cases: Sequence[ReportCase]) -> tuple[str, ...]:
     """Fields with enough positives and negatives among the cases."""
     truth = np.stack([case.target for case in cases])
     fewest = np.minimum((truth == 1).sum(axis=0), (truth == 0).sum(axis=0))
     return tuple(name for name, n in zip(recipe.fields, fewest, strict=True) if n >= recipe.least_examples)
 
 
-def require_taught(recipe: ClassificationRecipe, cases: Sequence[ReportCase]) -> None:
+def require_taught(recipe: CtReportRecipe, cases: Sequence[ReportCase]) -> None:
     """Refuse a training whose package could not answer anything.
 
     Raises
@@ -432,7 +430,7 @@ def require_taught(recipe: ClassificationRecipe, cases: Sequence[ReportCase]) ->
         )
 
 
-def predict_classification(module: ClassificationTraining, cases: Sequence[ReportCase]) -> NDArray[np.float64]:
+def predict_ct_report(module: CtReportTraining, cases: Sequence[ReportCase]) -> NDArray[np.float64]:
     """Probabilities of cases, shape (n, N), by the averaged weights of a training."""
     network = module.average.module
     network.eval()

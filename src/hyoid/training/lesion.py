@@ -21,7 +21,7 @@ from hyoid.training.lesion_cases import UNKNOWN, LesionCase, load_lesions, of_pa
 from hyoid.training.lesion_head import HeadTraining
 from hyoid.training.lesion_rounds import GROUPS, Clicks, attribute_loss
 from hyoid.training.lesion_samples import LesionDataset
-from hyoid.training.recipe import ClickRecipe
+from hyoid.training.recipe import LesionRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package, start_weights
 from hyoid.training.schedule import optimiser_and_schedule
 from hyoid.training.segmentation import load_matching
@@ -30,7 +30,7 @@ from hyoid.training.segmentation import load_matching
 _UNET_CHANNELS = (32, 64, 128)
 
 
-def network_description(recipe: ClickRecipe) -> dict[str, Any]:
+def network_description(recipe: LesionRecipe) -> dict[str, Any]:
     """What `build_network` needs and a manifest stores."""
     n = recipe.network
     if recipe.variant == "unet":
@@ -60,19 +60,23 @@ def network_description(recipe: ClickRecipe) -> dict[str, Any]:
     }
 
 
-class ClickTraining(AveragedTraining):
+class LesionTraining(AveragedTraining):
     """Training of one variant; the averaged weights are the result.
 
     Parameters
     ----------
-    recipe : ClickRecipe
+    recipe : LesionRecipe
     cases : sequence of LesionCase
     start : mapping of str to Tensor, optional
         Weights to begin with.
     """
 
     def __init__(
-        self, recipe: ClickRecipe, cases: Sequence[LesionCase], start: dict[str, Tensor] | None = None, workers: int = 0
+        self,
+        recipe: LesionRecipe,
+        cases: Sequence[LesionCase],
+        start: dict[str, Tensor] | None = None,
+        workers: int = 0,
     ) -> None:
         network = build_network(network_description(recipe))
         if start is not None:
@@ -140,8 +144,8 @@ class ClickTraining(AveragedTraining):
         return (-a).exp() * segmentation + a + (-b).exp() * description + b
 
 
-def train_clicks(
-    recipe: ClickRecipe,
+def train_lesion(
+    recipe: LesionRecipe,
     folders: Sequence[Path],
     out: Path,
     *,
@@ -154,7 +158,7 @@ def train_clicks(
 
     Parameters
     ----------
-    recipe : ClickRecipe
+    recipe : LesionRecipe
     folders : sequence of Path
         Cohorts; their patients are split by the recipe, and only the training part is used.
     out : Path
@@ -179,7 +183,7 @@ def train_clicks(
 
 
 def train_on(
-    recipe: ClickRecipe,
+    recipe: LesionRecipe,
     cases: Sequence[LesionCase],
     out: Path,
     *,
@@ -188,14 +192,14 @@ def train_on(
     workers: int = 0,
     on_progress: Progress = quiet,
 ) -> Path:
-    """Train on these lesions; the package. Parameters as of `train_clicks`."""
+    """Train on these lesions; the package. Parameters as of `train_lesion`."""
     lightning.seed_everything(recipe.seed, verbose=False)
-    module: ClickTraining | HeadTraining
+    module: LesionTraining | HeadTraining
     if recipe.head is not None:
         module = HeadTraining(recipe, network_description(recipe), weights)
         module.learn(cases, on_progress)
     else:
-        module = ClickTraining(recipe, cases, weights, workers)
+        module = LesionTraining(recipe, cases, weights, workers)
         fit(module, recipe, out, device=device, on_progress=on_progress)
     taught = [name for k, name in enumerate(ATTRIBUTES) if len({case.attributes[k] for case in cases} - {UNKNOWN}) > 1]
     return save_package(

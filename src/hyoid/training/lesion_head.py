@@ -21,7 +21,7 @@ from hyoid.models.lesion_head import lesion_features
 from hyoid.training.lesion_cases import LesionCase
 from hyoid.training.lesion_rounds import Clicks, attribute_loss
 from hyoid.training.lesion_samples import LesionDataset
-from hyoid.training.recipe import ClickRecipe, HeadRecipe
+from hyoid.training.recipe import HeadRecipe, LesionRecipe
 from hyoid.training.segmentation import load_matching
 
 Progress = Callable[[str, int, int, str], None]
@@ -33,7 +33,7 @@ class HeadTraining:
 
     Parameters
     ----------
-    recipe : ClickRecipe
+    recipe : LesionRecipe
         With `head`.
     description : mapping
         For `build_network`.
@@ -46,7 +46,7 @@ class HeadTraining:
         When there is no lesion head, or no network that it could be added to.
     """
 
-    def __init__(self, recipe: ClickRecipe, description: dict[str, Any], start: dict[str, Tensor] | None) -> None:
+    def __init__(self, recipe: LesionRecipe, description: dict[str, Any], start: dict[str, Tensor] | None) -> None:
         if start is None or not description.get("lesion_head"):
             raise UsageError(
                 "Only the lesion head is to learn, and there is none, or no network that it could be added to.",
@@ -71,7 +71,7 @@ class HeadTraining:
 
 @torch.no_grad()
 def looked_at(
-    network: ISRG, recipe: ClickRecipe, cases: Sequence[LesionCase], views: Sequence[int], on_progress: Progress
+    network: ISRG, recipe: LesionRecipe, cases: Sequence[LesionCase], views: Sequence[int], on_progress: Progress
 ) -> tuple[Tensor, Tensor]:
     """What the head is given of these views of every lesion: of the true mask and of that after every round of clicks.
 

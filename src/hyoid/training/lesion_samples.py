@@ -16,7 +16,7 @@ from hyoid.metrics.simulated_clicks import deterministic_click
 from hyoid.preprocess.click_region import region_channels, spacing_in_use
 from hyoid.training.lesion_cases import UNKNOWN, LesionCase
 from hyoid.training.patches import rotation
-from hyoid.training.recipe import ClickRecipe
+from hyoid.training.recipe import LesionRecipe
 from hyoid.volume import Quantity
 
 # Attributes that a view leaves as they were: grey values of another modality say nothing of density, and a lesion
@@ -33,14 +33,14 @@ class LesionDataset(Dataset):
     Parameters
     ----------
     cases : sequence of LesionCase
-    recipe : ClickRecipe
+    recipe : LesionRecipe
     epoch : int
     order : ndarray of int, optional
         Which lesions are seen one after the other; drawn at random when not given.
     """
 
     def __init__(
-        self, cases: Sequence[LesionCase], recipe: ClickRecipe, epoch: int, order: NDArray[np.integer] | None = None
+        self, cases: Sequence[LesionCase], recipe: LesionRecipe, epoch: int, order: NDArray[np.integer] | None = None
     ) -> None:
         self.cases, self.recipe, self.epoch = cases, recipe, epoch
         if order is not None:
@@ -77,7 +77,7 @@ class LesionDataset(Dataset):
 
 
 def drawn_region(
-    case: LesionCase, recipe: ClickRecipe, rng: np.random.Generator
+    case: LesionCase, recipe: LesionRecipe, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
     """HU and mask on a turned region that holds a voxel of the lesion near its middle, and its spacing; never mirrored.
 
@@ -120,7 +120,7 @@ def drawn_region(
     return values, mask, spacing
 
 
-def _in_use(case: LesionCase, recipe: ClickRecipe) -> float:
+def _in_use(case: LesionCase, recipe: LesionRecipe) -> float:
     return spacing_in_use(case.extent_mm, recipe.spacing_mm, recipe.spacings_mm, min(recipe.region))
 
 
@@ -136,7 +136,7 @@ def _reached(
 
 
 def changed_values(
-    hu: NDArray[np.float32], mask: NDArray[np.bool_], recipe: ClickRecipe, rng: np.random.Generator
+    hu: NDArray[np.float32], mask: NDArray[np.bool_], recipe: LesionRecipe, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], bool]:
     """Network input with other noise, sharpness and contrast, and whether the grey values are another modality's."""
     changes = recipe.augmentation

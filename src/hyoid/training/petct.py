@@ -17,15 +17,15 @@ from torch.utils.data import DataLoader
 
 from hyoid.models.build import build_network
 from hyoid.training.averaged import AveragedTraining
-from hyoid.training.petct_cases import TargetsCase
+from hyoid.training.petct_cases import PetctCase
 from hyoid.training.petct_losses import deep_loss
-from hyoid.training.petct_patches import TargetsPatches
-from hyoid.training.recipe import TargetsRecipe
+from hyoid.training.petct_patches import PetctPatches
+from hyoid.training.recipe import PetctRecipe
 
 _SHOWN = 4  # patches in a picture
 
 
-def targets_network(recipe: TargetsRecipe) -> dict[str, Any]:
+def network_description(recipe: PetctRecipe) -> dict[str, Any]:
     """What `build_network` needs and a manifest stores."""
     return {
         **recipe.network,
@@ -34,34 +34,34 @@ def targets_network(recipe: TargetsRecipe) -> dict[str, Any]:
     }
 
 
-class TargetsTraining(AveragedTraining):
+class PetctTraining(AveragedTraining):
     """Training of one network of the PET/CT system.
 
     Parameters
     ----------
-    recipe : TargetsRecipe
-    cases : sequence of TargetsCase
+    recipe : PetctRecipe
+    cases : sequence of PetctCase
         To learn from.
-    held_out : sequence of TargetsCase
+    held_out : sequence of PetctCase
         To validate on; none: no validation.
     workers : int
         See `AveragedTraining`.
     """
 
     def __init__(
-        self, recipe: TargetsRecipe, cases: Sequence[TargetsCase], held_out: Sequence[TargetsCase], workers: int = 0
+        self, recipe: PetctRecipe, cases: Sequence[PetctCase], held_out: Sequence[PetctCase], workers: int = 0
     ) -> None:
-        super().__init__(build_network(targets_network(recipe)), recipe.optimiser, workers=workers)
+        super().__init__(build_network(network_description(recipe)), recipe.optimiser, workers=workers)
         self.recipe, self.cases, self.held_out = recipe, cases, held_out
         self.shown: list[tuple[NDArray, NDArray, NDArray]] = []
         self._counts = torch.zeros(2, len(recipe.labels))
 
-    def epoch_data(self, epoch: int) -> TargetsPatches:
+    def epoch_data(self, epoch: int) -> PetctPatches:
         """Random patches; Lightning deals them out to the processes, each of which takes all steps."""
         optimiser = self.recipe.optimiser
         processes = 1 if self._trainer is None else self.trainer.world_size
         count = optimiser.steps_per_epoch * optimiser.batch * processes
-        return TargetsPatches(self.cases, self.recipe, epoch, count)
+        return PetctPatches(self.cases, self.recipe, epoch, count)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of one batch."""
@@ -75,7 +75,7 @@ class TargetsTraining(AveragedTraining):
         """One patch of every held-out case, always the same."""
         if not self.held_out:
             return []
-        return DataLoader(TargetsPatches(self.held_out, self.recipe, 0, len(self.held_out), augment=False))
+        return DataLoader(PetctPatches(self.held_out, self.recipe, 0, len(self.held_out), augment=False))
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""

@@ -24,7 +24,7 @@ from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.body import body_mask
 from hyoid.preprocess.pet import on_ct
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
-from hyoid.training.recipe import TargetsRecipe
+from hyoid.training.recipe import PetctRecipe
 from hyoid.volume import Geometry, Quantity, Volume
 
 AIR_HU = -1024.0
@@ -33,7 +33,7 @@ FindHead = Callable[[Volume], Volume]
 
 
 @dataclass(frozen=True)
-class TargetsFiles:
+class PetctFiles:
     """Where one case lies on disk."""
 
     name: str
@@ -45,7 +45,7 @@ class TargetsFiles:
 
 
 @dataclass(frozen=True, eq=False)
-class TargetsCase:
+class PetctCase:
     """One case as a stage sees it.
 
     Parameters
@@ -64,7 +64,7 @@ class TargetsCase:
     voxels: dict[int, NDArray[np.int64]]
 
 
-def find_targets_cases(folder: Path) -> tuple[TargetsFiles, ...]:
+def find_petct_cases(folder: Path) -> tuple[PetctFiles, ...]:
     """Cases in a folder, sorted by name.
 
     Raises
@@ -74,7 +74,7 @@ def find_targets_cases(folder: Path) -> tuple[TargetsFiles, ...]:
     """
     found = [_hecktor(p) for pattern in ("*__CT.nii.gz", "*/*__CT.nii.gz") for p in sorted(folder.glob(pattern))]
     found += [
-        TargetsFiles(
+        PetctFiles(
             p.parent.name,
             p,
             _existing(p.with_name("pet.nii.gz")),
@@ -92,13 +92,13 @@ def find_targets_cases(folder: Path) -> tuple[TargetsFiles, ...]:
     return tuple(sorted(found, key=lambda f: f.name))
 
 
-def load_targets_case(files: TargetsFiles, recipe: TargetsRecipe, find_head: FindHead | None = None) -> TargetsCase:
+def load_petct_case(files: PetctFiles, recipe: PetctRecipe, find_head: FindHead | None = None) -> PetctCase:
     """Read one case and cut out what the recipe's stage sees.
 
     Parameters
     ----------
-    files : TargetsFiles
-    recipe : TargetsRecipe
+    files : PetctFiles
+    recipe : PetctRecipe
     find_head : callable, optional
         For cases whose head is not outlined.
 
@@ -133,17 +133,17 @@ def load_targets_case(files: TargetsFiles, recipe: TargetsRecipe, find_head: Fin
     return _case(files.name, image, resample(targets, grid).array)
 
 
-def load_targets_cases(
+def load_petct_cases(
     folders: Sequence[Path],
-    recipe: TargetsRecipe,
+    recipe: PetctRecipe,
     find_head: FindHead | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[TargetsCase, ...]:
+) -> tuple[PetctCase, ...]:
     """Every case of every folder, in memory."""
-    files = [f for folder in folders for f in find_targets_cases(folder)]
+    files = [f for folder in folders for f in find_petct_cases(folder)]
     cases = []
     for file in files:
-        cases.append(load_targets_case(file, recipe, find_head))
+        cases.append(load_petct_case(file, recipe, find_head))
         on_progress(len(cases), len(files))
     return tuple(cases)
 
@@ -166,7 +166,7 @@ def head_of(ct: Volume, organs: Volume, below_cricoid_mm: float) -> Volume:
     return Volume(mask.astype(np.uint8), ct.geometry, Quantity.LABEL)
 
 
-def _outlined_head(files: TargetsFiles, ct: Volume, recipe: TargetsRecipe) -> Volume | None:
+def _outlined_head(files: PetctFiles, ct: Volume, recipe: PetctRecipe) -> Volume | None:
     if files.head is not None:
         return to_canonical(read_labels(files.head))
     if files.organs is not None:
@@ -175,7 +175,7 @@ def _outlined_head(files: TargetsFiles, ct: Volume, recipe: TargetsRecipe) -> Vo
 
 
 def _grid(
-    files: TargetsFiles, ct: Volume, targets: Volume, recipe: TargetsRecipe, find_head: FindHead | None
+    files: PetctFiles, ct: Volume, targets: Volume, recipe: PetctRecipe, find_head: FindHead | None
 ) -> tuple[Geometry, tuple[slice, ...]]:
     """Grid of a stage on a case, and the part of it that inference would see."""
     region = recipe.region
@@ -195,20 +195,20 @@ def _grid(
     return grid_over(like, box, ct.geometry, recipe.spacing_mm, region.margin_mm), (slice(None),) * 3
 
 
-def _hu(ct: Volume, grid: Geometry, recipe: TargetsRecipe) -> NDArray:
+def _hu(ct: Volume, grid: Geometry, recipe: PetctRecipe) -> NDArray:
     return resample(ct, grid, interpolation=recipe.region.interpolation, outside=AIR_HU).array
 
 
-def _case(name: str, image: NDArray[np.float32], labels: NDArray) -> TargetsCase:
+def _case(name: str, image: NDArray[np.float32], labels: NDArray) -> PetctCase:
     small = labels.astype(np.uint8)
     voxels = {int(k): np.flatnonzero(small == k) for k in np.unique(small) if k}
-    return TargetsCase(name, image.astype(np.float16), small, voxels)
+    return PetctCase(name, image.astype(np.float16), small, voxels)
 
 
-def _hecktor(ct: Path) -> TargetsFiles:
+def _hecktor(ct: Path) -> PetctFiles:
     name = ct.name.removesuffix("__CT.nii.gz")
     beside, apart = ct.with_name(f"{name}.nii.gz"), ct.parent.parent / "labelsTr" / f"{name}.nii.gz"
-    return TargetsFiles(
+    return PetctFiles(
         name,
         ct,
         _existing(ct.with_name(f"{name}__PT.nii.gz")),

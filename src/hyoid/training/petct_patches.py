@@ -11,17 +11,17 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from hyoid.training.patches import patch_voxels, random_map, sampling_grid
-from hyoid.training.petct_cases import TargetsCase
-from hyoid.training.recipe import TargetsAugmentationRecipe, TargetsRecipe
+from hyoid.training.petct_cases import PetctCase
+from hyoid.training.recipe import PetctAugmentationRecipe, PetctRecipe
 
 
-class TargetsPatches(Dataset):
+class PetctPatches(Dataset):
     """Patches of one epoch, or the fixed ones of validation.
 
     Parameters
     ----------
-    cases : sequence of TargetsCase
-    recipe : TargetsRecipe
+    cases : sequence of PetctCase
+    recipe : PetctRecipe
     epoch : int
         Patch k of epoch e is drawn with the generator (seed, e, k).
     count : int
@@ -30,7 +30,7 @@ class TargetsPatches(Dataset):
     """
 
     def __init__(
-        self, cases: Sequence[TargetsCase], recipe: TargetsRecipe, epoch: int, count: int, *, augment: bool = True
+        self, cases: Sequence[PetctCase], recipe: PetctRecipe, epoch: int, count: int, *, augment: bool = True
     ) -> None:
         self.cases, self.recipe, self.epoch, self.count, self.augment = cases, recipe, epoch, count, augment
 
@@ -59,12 +59,12 @@ class TargetsPatches(Dataset):
         return image, labels
 
 
-def cut(case: TargetsCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequence[int]) -> tuple[Tensor, Tensor]:
+def cut(case: PetctCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Image and labels at `matrix` times the patch's offsets around a voxel; beyond the edge the edge counts.
 
     Parameters
     ----------
-    case : TargetsCase
+    case : PetctCase
     centre : ndarray, shape (3,), voxel indices
     matrix : ndarray, shape (3, 3)
     patch : (d, h, w)
@@ -77,7 +77,7 @@ def cut(case: TargetsCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequen
     return image, labels.long()
 
 
-def changed(image: Tensor, recipe: TargetsAugmentationRecipe, rng: np.random.Generator) -> Tensor:
+def changed(image: Tensor, recipe: PetctAugmentationRecipe, rng: np.random.Generator) -> Tensor:
     """Noise, blur, brightness, contrast, resolution and gamma, each with its own probability, channel by channel."""
     out = []
     for channel in image:
@@ -119,7 +119,7 @@ def _blurred(x: Tensor, sigma: float) -> Tensor:
 
 
 def _centre(
-    case: TargetsCase, patch: Sequence[int], rng: np.random.Generator, oversample: float, *, move: bool
+    case: PetctCase, patch: Sequence[int], rng: np.random.Generator, oversample: float, *, move: bool
 ) -> np.ndarray:
     """Centre of a patch that lies within the case where it can, around a target voxel in a share of the draws."""
     size, half = np.array(case.labels.shape), np.array(patch) / 2

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hyoid.errors import UsageError
 from hyoid.models.variants import Backbone, Variant
+from hyoid.names import current_name
 from hyoid.preprocess.midrt_input import Channel, InputForm
 from hyoid.training.cases import VIRTUAL_TARGET_MARGIN_MM
 
@@ -107,10 +108,10 @@ class EarlyStoppingRecipe(_Strict):
     patience: int
 
 
-class ClassificationRecipe(_AnyRecipe):
+class CtReportRecipe(_AnyRecipe):
     """Recipe of SGRNet and its variants."""
 
-    task: Literal["classification"]
+    task: Literal["ct_report"]
     variant: Variant
     backbone: Backbone
     # Organs, and keys of the template.
@@ -172,7 +173,7 @@ class RegionRecipe(_Strict):
     mirror_axes: tuple[int, ...] = ()
 
 
-class TargetsLossRecipe(_Strict):
+class PetctLossRecipe(_Strict):
     """Dice and cross-entropy over a softmax, with deep supervision."""
 
     # Squared probabilities in the denominator of Dice.
@@ -183,7 +184,7 @@ class TargetsLossRecipe(_Strict):
     drop_coarsest: bool
 
 
-class TargetsAugmentationRecipe(_Strict):
+class PetctAugmentationRecipe(_Strict):
     """nnU-Net's random changes per patch: probability first, then range."""
 
     rotation_deg: float
@@ -201,10 +202,10 @@ class TargetsAugmentationRecipe(_Strict):
     without_pet: float
 
 
-class TargetsRecipe(_AnyRecipe):
+class PetctRecipe(_AnyRecipe):
     """Recipe of one network of the PET/CT system."""
 
-    task: Literal["targets"]
+    task: Literal["petct"]
     stage: Literal["head", "coarse", "fine"]
     labels: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
@@ -213,15 +214,15 @@ class TargetsRecipe(_AnyRecipe):
     region: RegionRecipe
     # Description for `hyoid.models.build.build_network`, channels left out.
     network: dict[str, Any]
-    loss: TargetsLossRecipe
-    augmentation: TargetsAugmentationRecipe
+    loss: PetctLossRecipe
+    augmentation: PetctAugmentationRecipe
     # Share of patches around a voxel of a target.
     oversample: float
     folds: int
     validate_every: int
 
 
-class ClickNetworkRecipe(_Strict):
+class LesionNetworkRecipe(_Strict):
     """Shape of ISRG, see `hyoid.models.isrg.ISRGShape` and `hyoid.models.vision.VisionShape`."""
 
     patch: int
@@ -254,13 +255,13 @@ class HeadRecipe(_Strict):
     weight_decay: float
 
 
-class ClickRecipe(_AnyRecipe):
+class LesionRecipe(_AnyRecipe):
     """Recipe of the interactive lesion report (ISRG)."""
 
-    task: Literal["clicks"]
+    task: Literal["lesion"]
     # The four of the paper, and its baseline.
     variant: Literal["unet", "vanilla", "refinement", "synergy", "full"]
-    network: ClickNetworkRecipe
+    network: LesionNetworkRecipe
     # Voxels of the region around a click, and their edge when nothing is known of the lesion's size.
     region: tuple[int, int, int]
     spacing_mm: float
@@ -349,7 +350,7 @@ class MidrtRecipe(_AnyRecipe):
         return InputForm(self.channels, self.gradient, self.spacing_mm, self.zscore, self.zscore_map)
 
 
-Recipe = SegmentationRecipe | ClassificationRecipe | TargetsRecipe | ClickRecipe | MidrtRecipe
+Recipe = SegmentationRecipe | CtReportRecipe | PetctRecipe | LesionRecipe | MidrtRecipe
 
 
 def require_same_recipe(kept: dict[str, Any], recipe: Recipe, folder: Path) -> None:
@@ -369,7 +370,7 @@ def require_same_recipe(kept: dict[str, Any], recipe: Recipe, folder: Path) -> N
     UsageError
         When they differ.
     """
-    if kept != recipe.model_dump(mode="json"):
+    if _current(kept) != recipe.model_dump(mode="json"):
         raise UsageError(f"The run in {folder.name} is of another recipe.", "Choose an empty --out.")
 
 
@@ -379,7 +380,7 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
     Parameters
     ----------
     name : str
-        One of `recipe_names()`, or the path of a YAML file.
+        One of `recipe_names()` or its former name, or the path of a YAML file.
     preset : str
         Key under `presets`; its values replace those above it, key by key.
 
@@ -389,6 +390,7 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
         When recipe or preset does not exist, or a key is unknown or of the wrong kind.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else None
+    name = name if path else current_name(name)
     if path is None and name not in recipe_names():
         raise UsageError(f"There is no recipe {name!r}.", f"Choose one of: {', '.join(recipe_names())}.")
     try:
@@ -399,12 +401,12 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
     presets = content.pop("presets", {})
     if preset not in presets:
         raise UsageError(f"Recipe {name!r} has no preset {preset!r}.", f"Choose one of: {', '.join(presets)}.")
-    content = _merged(content, presets[preset] or {})
+    content = _current(_merged(content, presets[preset] or {}))
     models: dict[str, type[Recipe]] = {
         "segmentation": SegmentationRecipe,
-        "classification": ClassificationRecipe,
-        "targets": TargetsRecipe,
-        "clicks": ClickRecipe,
+        "ct_report": CtReportRecipe,
+        "petct": PetctRecipe,
+        "lesion": LesionRecipe,
         "midrt": MidrtRecipe,
     }
     model = models.get(str(content.get("task")))
@@ -422,6 +424,11 @@ def recipe_names() -> tuple[str, ...]:
     """Recipes in the package."""
     folder = resources.files("hyoid") / "recipes"
     return tuple(sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")))
+
+
+def _current(content: dict[str, Any]) -> dict[str, Any]:
+    """Content of a recipe with the present name of its task."""
+    return content | {"task": current_name(content["task"])} if "task" in content else content
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -25,10 +25,11 @@ from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import read_package, write_package
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case, load_cases
-from hyoid.training.petct import TargetsTraining, ValidationPictures, targets_network
-from hyoid.training.petct_cases import FindHead, load_targets_cases
+from hyoid.training.petct import PetctTraining, ValidationPictures
+from hyoid.training.petct import network_description as petct_network
+from hyoid.training.petct_cases import FindHead, load_petct_cases
 from hyoid.training.precision import Bfloat16Probe, precision_of, probe_bfloat16
-from hyoid.training.recipe import Recipe, SegmentationRecipe, TargetsRecipe, require_same_recipe
+from hyoid.training.recipe import PetctRecipe, Recipe, SegmentationRecipe, require_same_recipe
 from hyoid.training.segmentation import SegmentationTraining, network_description
 
 CHECKPOINTS = "checkpoints"
@@ -133,8 +134,8 @@ def train_segmentation(
     )
 
 
-def train_targets(
-    recipe: TargetsRecipe,
+def train_petct(
+    recipe: PetctRecipe,
     folders: Sequence[Path],
     out: Path,
     *,
@@ -149,9 +150,9 @@ def train_targets(
 
     Parameters
     ----------
-    recipe : TargetsRecipe
+    recipe : PetctRecipe
     folders : sequence of Path
-        Cases to learn from, see `find_targets_cases`.
+        Cases to learn from, see `find_petct_cases`.
     out : Path
         Gets `package/`, `metrics.jsonl`, `pictures/` and `checkpoints/`; a run that was stopped is taken up from there.
     fold : int, optional
@@ -175,13 +176,13 @@ def train_targets(
         When a case lacks what the stage learns from, or nothing is left to learn from.
     """
     report = lambda done, total: on_progress("cases", done, total, "")  # noqa: E731
-    cases = load_targets_cases(folders, recipe, find_head, report)
+    cases = load_petct_cases(folders, recipe, find_head, report)
     learned = [case for index, case in enumerate(cases) if fold is None or index % recipe.folds != fold]
     held_out = [case for index, case in enumerate(cases) if fold is not None and index % recipe.folds == fold]
     if not any(case.voxels for case in learned):
         raise UsageError("No case is left to learn from.", "Give more cases, or leave out --fold.")
     lightning.seed_everything(recipe.seed, verbose=False)
-    module = TargetsTraining(recipe, learned, held_out)
+    module = PetctTraining(recipe, learned, held_out)
     fit(
         module,
         recipe,
@@ -199,7 +200,7 @@ def train_targets(
         recipe,
         module,
         out,
-        network=targets_network(recipe),
+        network=petct_network(recipe),
         labels=recipe.labels,
         supported=recipe.labels[1:],
         patch=recipe.patch,
@@ -241,7 +242,7 @@ def save_package(
             "name": recipe.name,
             "version": recipe.version,
             "words": recipe.words,
-            "task": "segmentation" if recipe.task in ("targets", "midrt") else recipe.task,
+            "task": "segmentation" if recipe.task in ("petct", "midrt") else recipe.task,
             "network": network,
             "labels": labels,
             "supported": supported,

@@ -24,37 +24,37 @@ def plan(tmp_path):
 
 
 def test_sgrnet_trains_every_row_per_fold_and_seed(plan, tmp_path):
-    of_all = plan("sgrnet-table1", "--validation", tmp_path, "--tumour", "a", "--folds", 4, "--seeds", 2)
-    assert of_all["rows"] == [row.name for row in TABLES["sgrnet-table1"]]
+    of_all = plan("ct_report-table1", "--validation", tmp_path, "--tumour", "a", "--folds", 4, "--seeds", 2)
+    assert of_all["rows"] == [row.name for row in TABLES["ct_report-table1"]]
     assert of_all["runs"] == 4 * 2 * len(of_all["rows"])
     with pytest.raises(UsageError, match="need --validation"):
-        plan("sgrnet-table1", "--validation", tmp_path)
+        plan("ct_report-table1", "--validation", tmp_path)
 
 
 def test_isrg_trains_every_row_per_seed(plan):
-    assert plan("isrg-clicks", "--row", "full", "--row", "unet", "--seeds", 2)["rows"] == ["unet", "full"]
-    assert plan("isrg-clicks")["runs"] == 5 * 3
+    assert plan("lesion-clicks", "--row", "full", "--row", "unet", "--seeds", 2)["rows"] == ["unet", "full"]
+    assert plan("lesion-clicks")["runs"] == 5 * 3
 
 
 def test_petct_trains_every_network_once_per_seed(plan, tmp_path):
-    told = plan("hecktor-table5", "--validation", tmp_path, "--row", "full", "--row", "resenc")
+    told = plan("petct-table5", "--validation", tmp_path, "--row", "full", "--row", "resenc")
     assert told["networks"] == ["petct-resenc small", "petct-segresnet small"] and told["seeds"] == 3
     with pytest.raises(UsageError, match="patients of other centres"):
-        plan("hecktor-table5")
+        plan("petct-table5")
 
 
 def test_midrt_trains_every_row_per_fold_and_seed(plan, tmp_path, make_midrt_case):
     make_midrt_case(tmp_path, "p1")
-    told = plan("gradient-5fold", "--row", "t2", "--seeds", 2)
+    told = plan("midrt-5fold", "--row", "t2", "--seeds", 2)
     assert (told["rows"], told["runs"], told["patients"]) == (["t2"], 5 * 2, 1)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("isrg-table9",), "no table 'isrg-table9'"),
+        (("lesion-table9",), "no table 'lesion-table9'"),
         (("nonsense",), "no table 'nonsense'"),
-        (("isrg-table2", "--row", "nonsense"), "no row 'nonsense'"),
+        (("lesion-table2", "--row", "nonsense"), "no row 'nonsense'"),
     ],
 )
 def test_what_does_not_exist_is_refused_in_a_dry_run_too(plan, arguments, words):

@@ -27,13 +27,13 @@ def cases(n, first=0, shape=(32, 32, 32)):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_table_is_trained_once_and_read_afterwards(tmp_path):
-    recipe = load_recipe("sgrnet", "smoke")
+    recipe = load_recipe("ct_report", "smoke")
     rows = ("ct_only-efficientnet-b0", "organ_tumour_modulation-efficientnet-b0")
     seen = []
 
     def run():
         return ablate(
-            "sgrnet-table1",
+            "ct_report-table1",
             recipe,
             lambda r: cases(6),
             lambda r: cases(4, 6),
@@ -52,8 +52,8 @@ def test_a_table_is_trained_once_and_read_afterwards(tmp_path):
     assert not list(tmp_path.rglob("*.ckpt"))
     assert run() == first
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("scores.json")} == kept
-    assert json.loads((tmp_path / "sgrnet-table1.json").read_text()) == first
-    text = (tmp_path / "sgrnet-table1.md").read_text()
+    assert json.loads((tmp_path / "ct_report-table1.json").read_text()) == first
+    text = (tmp_path / "ct_report-table1.md").read_text()
     assert "2-fold cross-validation, 2 seeds, 2 steps each" in text
     assert "EfficientNet-B0, Org+Tum-Modul" in text
     # The overlap of these cases ranks the first label without a fault.
@@ -62,9 +62,9 @@ def test_a_table_is_trained_once_and_read_afterwards(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_runs_of_another_recipe_are_not_mixed_in(tmp_path):
-    recipe = load_recipe("sgrnet", "smoke")
+    recipe = load_recipe("ct_report", "smoke")
     only = ("ct_only-efficientnet-b0",)
-    arguments = ("sgrnet-table1", lambda r: cases(4), lambda r: cases(2, 4), tmp_path)
+    arguments = ("ct_report-table1", lambda r: cases(4), lambda r: cases(2, 4), tmp_path)
 
     def run(recipe):
         return ablate(arguments[0], recipe, *arguments[1:], repeats=Repeats(2, 1), only=only, device="cpu")
@@ -75,11 +75,11 @@ def test_runs_of_another_recipe_are_not_mixed_in(tmp_path):
 
 
 def test_unknown_tables_and_rows_are_refused(tmp_path):
-    recipe = load_recipe("sgrnet", "smoke")
+    recipe = load_recipe("ct_report", "smoke")
     with pytest.raises(UsageError, match="no table 'table9'"):
         ablate("table9", recipe, cases, cases, tmp_path)
     with pytest.raises(UsageError, match="no row 'x'"):
-        ablate("sgrnet-table1", recipe, cases, cases, tmp_path, only=["x"])
+        ablate("ct_report-table1", recipe, cases, cases, tmp_path, only=["x"])
 
 
 def test_rows_are_compared_on_the_same_patients():

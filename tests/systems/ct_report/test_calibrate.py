@@ -37,7 +37,7 @@ def manifest(**changes):
         name="sgrnet",
         version="1",
         words="",
-        task="classification",
+        task="ct_report",
         network=NETWORK,
         labels=FIELDS,
         supported=FIELDS,

@@ -19,9 +19,9 @@ from hyoid.systems.involvement import (
     ATTENDING,
     SUB_SITES,
     attention_maps,
+    classifier_inputs,
     classify_outlined,
     explaining,
-    sgrnet_inputs,
     target_map,
 )
 from hyoid.systems.machine import Machine
@@ -92,7 +92,7 @@ def models(folder, organs_bias, tumour_bias, neck_bias=(-5.0,) * 4):
         tiny_package(
             folder,
             "sgrnet",
-            "classification",
+            "ct_report",
             ("mandible", "larynx"),
             sgrnet | {"outputs": 2, "organ_labels": 28, "channels": 8},
             tile,
@@ -101,7 +101,7 @@ def models(folder, organs_bias, tumour_bias, neck_bias=(-5.0,) * 4):
         tiny_package(
             folder,
             "sgrnet-template",
-            "classification",
+            "ct_report",
             SUBSITES,
             template | {"outputs": 2, "organ_labels": 28, "channels": 8},
             tile,
@@ -239,7 +239,9 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap, spacin
     constants = {"window_hu": (-250, 150), "heatmap": heatmap, "threshold": 0.5, "min_volume_ml": 1.0}
     constants |= {"sigma_per_extent": 0.25, "values": "normalised"}
     target = target_map(Logits(logits, body.geometry, ("target_region",)))
-    ct, organs, heat, grid = sgrnet_inputs(patient.ct, patient.organs, target, (spacing,) * 3, (64, 64, 64), constants)
+    ct, organs, heat, grid = classifier_inputs(
+        patient.ct, patient.organs, target, (spacing,) * 3, (64, 64, 64), constants
+    )
     peak = np.unravel_index(int(heat.argmax()), heat.shape)
     assert grid.spacing_mm == pytest.approx((spacing,) * 3)
     assert organs[peak] == BY_NAME["tongue"].label
@@ -250,10 +252,10 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap, spacin
 
 def test_what_virtual_patients_alone_taught_is_said_in_the_report(patient, cache, tmp_path):
     made = models(tmp_path, [5.0, 1.0, 0.0], [5.0])
-    manifest = made.sgrnet.manifest
+    manifest = made.classifier.manifest
     constants = manifest.preprocessing | {"virtual_only": ["lip"]}
     changes = {"labels": ("mandible", "lip"), "supported": ("mandible", "lip"), "preprocessing": constants}
-    made = replace(made, sgrnet=replace(made.sgrnet, manifest=manifest.model_copy(update=changes)))
+    made = replace(made, classifier=replace(made.classifier, manifest=manifest.model_copy(update=changes)))
     report = structured_report(study_of(patient), made, Machine("cpu", cache)).report
     lip, mandible = report.line("lip"), report.line("mandible")
     assert lip.value.endswith("overlap of the tumour with the structure")
@@ -278,7 +280,7 @@ def test_one_map_serves_every_field_and_a_variant_without_one_stays_as_it_is(tmp
     found = attention_maps(np.ones((1, 8, 8, 8), np.float32), ("larynx", "mandible"), grid)
     assert found.shared
     assert found.maps["larynx"] is found.maps["mandible"]
-    made = models(tmp_path, [5.0, 1.0, 0.0], [5.0]).sgrnet
+    made = models(tmp_path, [5.0, 1.0, 0.0], [5.0]).classifier
     assert explaining(made)[1]
     plain = made.manifest.model_copy(update={"network": made.manifest.network | {"variant": "ct_only"}})
     without = replace(made, manifest=plain)

@@ -7,11 +7,11 @@ import torch
 
 from hyoid.errors import UsageError
 from hyoid.io.files.volumes import write_nifti
-from hyoid.systems.ct_report import calibrate as sgrnet_calibration
+from hyoid.systems.ct_report import calibrate as ct_report_calibration
 from hyoid.systems.ct_report.calibrate import read_held_out
 from hyoid.systems.ct_report.train import train_fold
 from hyoid.training.cases import find_cases
-from hyoid.training.ct_report import ReportCase, ReportDataset, taught_fields, train_classification
+from hyoid.training.ct_report import ReportCase, ReportDataset, taught_fields, train_ct_report
 from hyoid.training.involvement import UNKNOWN, involvement_targets
 from hyoid.training.recipe import load_recipe
 from hyoid.volume import Geometry, Quantity, Volume
@@ -58,7 +58,7 @@ def report_cases(n, shape=(32, 32, 32)):
 
 
 def test_views_are_never_mirrored():
-    recipe = load_recipe("sgrnet", "smoke")
+    recipe = load_recipe("ct_report", "smoke")
     for epoch in range(20):
         _, organs, heat, _ = ReportDataset(list(report_cases(1)), recipe, epoch)[0]
         where = [np.argwhere(t[0].numpy() > 0.5)[:, 2].mean() for t in (heat, organs)]
@@ -66,7 +66,7 @@ def test_views_are_never_mirrored():
 
 
 def test_every_case_is_seen_once_before_any_is_seen_twice():
-    recipe = load_recipe("sgrnet", "smoke")
+    recipe = load_recipe("ct_report", "smoke")
     optimiser = recipe.optimiser.model_copy(update={"steps_per_epoch": 5, "batch": 2})
     order = ReportDataset(list(report_cases(5)), recipe.model_copy(update={"optimiser": optimiser}), 0).order
     assert sorted(order[:5]) == sorted(order[5:]) == [0, 1, 2, 3, 4]
@@ -79,13 +79,13 @@ def test_folds_together_calibrate_a_package(tmp_path, capsys, monkeypatch):
     from hyoid.interfaces.cli import main as cli
     from hyoid.io.packages.model_package import read_manifest
 
-    recipe = load_recipe("sgrnet", "smoke")
+    recipe = load_recipe("ct_report", "smoke")
     given = list(report_cases(10))
     files = [tmp_path / f"fold-{fold}" / "held_out.json" for fold in (0, 1)]
     for fold, file in enumerate(files):
         train_fold(recipe, given, file.parent, fold=fold, device="cpu")
-    package = train_classification(recipe, given, tmp_path / "run", device="cpu")
-    monkeypatch.setattr(sgrnet_calibration, "LEAST_EXAMPLES", 1)
+    package = train_ct_report(recipe, given, tmp_path / "run", device="cpu")
+    monkeypatch.setattr(ct_report_calibration, "LEAST_EXAMPLES", 1)
     answers = read_held_out(files, read_manifest(package))
     assert answers.truth.shape == answers.scores.shape == (4, 5)
     arguments = [word for file in files for word in ("--held-out", str(file))]
@@ -113,7 +113,7 @@ def test_the_template_learns_lines_and_never_looks_at_the_ct(tmp_path):
     from hyoid.io.packages.model_package import read_package
     from hyoid.models.build import build_network
 
-    smoke, whole = load_recipe("sgrnet", "smoke"), load_recipe("sgrnet", "template")
+    smoke, whole = load_recipe("ct_report", "smoke"), load_recipe("ct_report", "template")
     small = {key: getattr(smoke, key) for key in ("grid", "channels", "optimiser")}
     recipe = whole.model_copy(update=small | {"least_examples": 1})
     given = []
@@ -123,7 +123,7 @@ def test_the_template_learns_lines_and_never_looks_at_the_ct(tmp_path):
         places = np.zeros(case.organs.shape, np.uint8)
         places[8:16, 8:16, 8:16] = whole.fields.index("tonsil") + 1
         given.append(replace(case, target=target, places=places))
-    package = read_package(train_classification(recipe, given, tmp_path, device="cpu"))
+    package = read_package(train_ct_report(recipe, given, tmp_path, device="cpu"))
     assert package.manifest.labels == whole.fields
     assert package.manifest.supported == ("tonsil",)
     assert package.manifest.preprocessing["virtual_only"] == list(whole.fields)
@@ -137,15 +137,15 @@ def test_the_template_learns_lines_and_never_looks_at_the_ct(tmp_path):
 
 
 def test_fields_with_too_few_examples_are_not_delivered():
-    recipe = load_recipe("sgrnet", "smoke").model_copy(update={"least_examples": 2})
+    recipe = load_recipe("ct_report", "smoke").model_copy(update={"least_examples": 2})
     assert taught_fields(recipe, list(report_cases(4))) == ("larynx",)
     none = recipe.model_copy(update={"least_examples": 3})
     assert taught_fields(none, list(report_cases(4))) == ()
 
 
-@pytest.mark.parametrize("start", [train_classification, partial(train_fold, fold=0)])
+@pytest.mark.parametrize("start", [train_ct_report, partial(train_fold, fold=0)])
 def test_a_training_that_could_answer_nothing_is_refused_at_once(start, tmp_path):
-    recipe = load_recipe("sgrnet", "smoke").model_copy(update={"least_examples": 30})
+    recipe = load_recipe("ct_report", "smoke").model_copy(update={"least_examples": 30})
     with pytest.raises(UsageError, match="30 patients for and 30 against"):
         start(recipe, list(report_cases(10)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -155,8 +155,8 @@ def test_a_training_that_could_answer_nothing_is_refused_at_once(start, tmp_path
 def test_training_leaves_a_package(tmp_path):
     from hyoid.io.packages.model_package import read_package
 
-    recipe = load_recipe("sgrnet", "smoke")
-    package = read_package(train_classification(recipe, list(report_cases(4)), tmp_path / "run", device="cpu"))
+    recipe = load_recipe("ct_report", "smoke")
+    package = read_package(train_ct_report(recipe, list(report_cases(4)), tmp_path / "run", device="cpu"))
     assert package.manifest.labels == FIELDS
     assert package.manifest.preprocessing["involvement_share"] == 0.05
     assert all(np.isfinite(a).all() for a in package.arrays().values() if a.dtype.kind == "f")

@@ -6,7 +6,7 @@ import pytest
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.io.files.volumes import write_nifti
-from hyoid.systems.lesion.ablate import ROWS, ClickBudget, ablate_clicks, markdown
+from hyoid.systems.lesion.ablate import ROWS, ClickBudget, ablate, markdown
 from hyoid.training.recipe import load_recipe
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -37,11 +37,11 @@ def cohort(tmp_path_factory):
 
 
 def test_rows_are_trained_once_and_shown_in_every_table(cohort, tmp_path):
-    recipe = load_recipe("isrg", "smoke")
+    recipe = load_recipe("lesion", "smoke")
     budget = ClickBudget(seeds=1, clicks=2)
 
     def table(name):
-        return ablate_clicks(
+        return ablate(
             name,
             recipe,
             [cohort],
@@ -52,7 +52,7 @@ def test_rows_are_trained_once_and_shown_in_every_table(cohort, tmp_path):
             device="cpu",
         )
 
-    result = table("isrg-table2")
+    result = table("lesion-table2")
     assert result["trained_on"] == {"lesions": 3, "patients": 3}
     run = result["runs"]["full"][0]
     assert run["test"]["n"] == 1
@@ -60,9 +60,9 @@ def test_rows_are_trained_once_and_shown_in_every_table(cohort, tmp_path):
     trained = {p: p.stat().st_mtime_ns for p in tmp_path.glob("runs/*/*/scores.json")}
     assert len(trained) == 3
     texts = {
-        "isrg-table2": "Ball of the median volume",
-        "isrg-table3": "Always the most frequent",
-        "isrg-clicks": "noisy",
+        "lesion-table2": "Ball of the median volume",
+        "lesion-table3": "Always the most frequent",
+        "lesion-clicks": "noisy",
     }
     for name, words in texts.items():
         table(name)
@@ -70,16 +70,16 @@ def test_rows_are_trained_once_and_shown_in_every_table(cohort, tmp_path):
         assert words in text
         assert ROWS["full"] in text
     assert all(p.stat().st_mtime_ns == at for p, at in trained.items())
-    assert markdown(result).startswith("# isrg-table2")
+    assert markdown(result).startswith("# lesion-table2")
     with pytest.raises(UsageError, match="another recipe"):
-        ablate_clicks(
-            "isrg-clicks", recipe.model_copy(update={"rounds": 1}), [cohort], tmp_path, budget=budget, device="cpu"
+        ablate(
+            "lesion-clicks", recipe.model_copy(update={"rounds": 1}), [cohort], tmp_path, budget=budget, device="cpu"
         )
 
 
 def test_unknown_tables_and_rows_are_refused(cohort, tmp_path):
-    recipe = load_recipe("isrg", "smoke")
+    recipe = load_recipe("lesion", "smoke")
     with pytest.raises(UsageError, match="no table"):
-        ablate_clicks("isrg-table9", recipe, [cohort], tmp_path)
+        ablate("lesion-table9", recipe, [cohort], tmp_path)
     with pytest.raises(UsageError, match="no row"):
-        ablate_clicks("isrg-table2", recipe, [cohort], tmp_path, only=["best"])
+        ablate("lesion-table2", recipe, [cohort], tmp_path, only=["best"])

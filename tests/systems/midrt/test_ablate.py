@@ -7,7 +7,7 @@ from hyoid.errors import UsageError
 from hyoid.io.cohorts.hntsmrg import HntsmrgCase, find_hntsmrg_cases
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt import ablate as midrt_ablation
-from hyoid.systems.midrt.ablate import ROWS, ablate_gradient, recipe_of, spearman_words
+from hyoid.systems.midrt.ablate import ROWS, ablate, recipe_of, spearman_words
 from hyoid.systems.midrt.measure import Answer, LesionEvidence, cross_fitted, fitted_curve, without_vanished
 from hyoid.training.recipe import load_recipe
 
@@ -53,9 +53,7 @@ def test_a_table_is_made_resumed_and_has_the_null_row(make_midrt_case, tmp_path,
     recipe = load_recipe("midrt", "smoke")
     machine = Machine("cpu", tmp_path / "cache", "f32")
     rows = ("t2", "gradient-hyoid")
-    first = ablate_gradient(
-        "gradient-fold0", recipe, cases, tmp_path / "out", machine, seeds=1, only=rows, device="cpu"
-    )
+    first = ablate("midrt-fold0", recipe, cases, tmp_path / "out", machine, seeds=1, only=rows, device="cpu")
     assert set(first["rows"]) == {"registered-outlines", "t2", "gradient-hyoid", "gradient-hyoid-vanished"}
     assert first["n"] == 1 and "against.GTVp.dsc_mean.p_wilcoxon" in first["rows"]["gradient-hyoid"]
     page = (tmp_path / "out" / "table.md").read_text()
@@ -64,9 +62,7 @@ def test_a_table_is_made_resumed_and_has_the_null_row(make_midrt_case, tmp_path,
     assert (f"| {gain:+.3f}" if gain is not None else "| -") in page
     assert (tmp_path / "out" / "volume_change.svg").read_text().count("<g ") == 2
     monkeypatch.setattr(midrt_ablation, "train_on", lambda *a, **k: pytest.fail("trained again"))
-    again = ablate_gradient(
-        "gradient-fold0", recipe, cases, tmp_path / "out", machine, seeds=1, only=rows, device="cpu"
-    )
+    again = ablate("midrt-fold0", recipe, cases, tmp_path / "out", machine, seeds=1, only=rows, device="cpu")
     assert json.dumps(again) == json.dumps(first)
 
 
@@ -81,7 +77,7 @@ def test_a_finished_run_of_another_recipe_is_refused(leave_package, tmp_path, mo
 
     def run(recipe):
         machine = Machine("cpu", tmp_path)
-        return ablate_gradient("gradient-fold0", recipe, cases, tmp_path / "out", machine, seeds=1, only=["t2"])
+        return ablate("midrt-fold0", recipe, cases, tmp_path / "out", machine, seeds=1, only=["t2"])
 
     assert run(recipe)["n"] == 1
     with pytest.raises(UsageError, match="another recipe"):
@@ -91,11 +87,11 @@ def test_a_finished_run_of_another_recipe_is_refused(leave_package, tmp_path, mo
 def test_unknown_tables_and_rows_and_too_few_patients_are_refused(tmp_path):
     recipe, machine = load_recipe("midrt", "smoke"), Machine("cpu", tmp_path)
     with pytest.raises(UsageError, match="no table"):
-        ablate_gradient("gradient-fold9", recipe, [], tmp_path, machine)
+        ablate("midrt-fold9", recipe, [], tmp_path, machine)
     with pytest.raises(UsageError, match="no row 'nonsense'"):
-        ablate_gradient("gradient-fold0", recipe, [], tmp_path, machine, only=["nonsense"])
+        ablate("midrt-fold0", recipe, [], tmp_path, machine, only=["nonsense"])
     with pytest.raises(UsageError, match="cannot make 5 folds"):
-        ablate_gradient("gradient-fold0", recipe, [], tmp_path, machine)
+        ablate("midrt-fold0", recipe, [], tmp_path, machine)
 
 
 def test_spearman_in_words():

@@ -94,7 +94,7 @@ def test_a_shorter_training_keeps_the_shares_of_its_schedule():
 def test_a_finished_network_of_another_recipe_is_refused(leave_package, tmp_path, monkeypatch):
     from hyoid.training.recipe import load_recipe
 
-    monkeypatch.setattr(petct_ablation, "train_targets", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr(petct_ablation, "train_petct", lambda *a, **k: pytest.fail("trained again"))
     leave_package(tmp_path / "networks" / "petct-resenc-small-0", load_recipe("petct-resenc"))
     machine = Machine("cpu", tmp_path)
 

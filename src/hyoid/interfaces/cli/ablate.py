@@ -11,23 +11,24 @@ from hyoid.interfaces.cli.ablation_order import AblationOrder
 from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.cli.petct import COARSE, HEAD
 from hyoid.interfaces.extras import needs_extra
+from hyoid.names import current_name
 
 
 def ablate(
     table: Annotated[
         str,
-        typer.Argument(help="sgrnet-table1|2, gradient-fold0|5fold, hecktor-table5, isrg-table2|3 or isrg-clicks."),
+        typer.Argument(help="ct_report-table1|2, midrt-fold0|5fold, petct-table5, lesion-table2|3 or lesion-clicks."),
     ],
-    data: Annotated[Path, typer.Option(help="For cross-validation: cases, or (isrg, --preset virtual) a cohort.")],
+    data: Annotated[Path, typer.Option(help="For cross-validation: cases, or a virtual cohort.")],
     out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
     validation: Annotated[
         Path | None,
-        typer.Option(help="Folder of cases that no row is trained on; isrg: cohort with the types kept for zero-shot."),
+        typer.Option(help="Folder of cases that no row is trained on; lesion: cohort of the zero-shot types."),
     ] = None,
     tumour: Annotated[
         list[str] | None,
         typer.Option(
-            help="sgrnet: tumour packages, one per fold in order of `train --fold`; or, for virtual patients, "
+            help="ct_report: tumour packages, one per fold in order of `train --fold`; or, for virtual patients, "
             "simulated."
         ),
     ] = None,
@@ -38,11 +39,9 @@ def ablate(
     preset: Annotated[str, typer.Option(help="Preset of the recipe: budget and constants of every row.")] = "ablation",
     folds: Annotated[int, typer.Option(min=2)] = 5,
     seeds: Annotated[int, typer.Option(min=1)] = 3,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="hecktor: steps per training instead of the recipe's.")
-    ] = None,
-    head: Annotated[str, typer.Option(help="hecktor: package of stage 1.")] = HEAD,
-    coarse: Annotated[str, typer.Option(help="hecktor: package of stage 2.")] = COARSE,
+    steps: Annotated[int | None, typer.Option(min=1, help="petct: steps per training instead of the recipe's.")] = None,
+    head: Annotated[str, typer.Option(help="petct: package of stage 1.")] = HEAD,
+    coarse: Annotated[str, typer.Option(help="petct: package of stage 2.")] = COARSE,
     row: Annotated[list[str] | None, typer.Option(help="Only this row; may be given several times.")] = None,
     priors: Annotated[Path | None, typer.Option(help="Folder of prepared cases; OUT/priors by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -51,16 +50,17 @@ def ablate(
 ) -> None:
     """Re-run a table; its last words say which .md in OUT holds it, a .json of the same name stands beside it."""
     with needs_extra("train", "Training"):
-        from hyoid.interfaces.cli.ablate_ct_report import ablate_sgrnet
-        from hyoid.interfaces.cli.ablate_lesion import ablate_isrg
+        from hyoid.interfaces.cli.ablate_ct_report import ablate_ct_report
+        from hyoid.interfaces.cli.ablate_lesion import ablate_lesion
         from hyoid.interfaces.cli.ablate_midrt import ablate_midrt
         from hyoid.interfaces.cli.ablate_petct import ablate_petct
         from hyoid.systems.ablation import require_known
-        from hyoid.systems.ct_report import ablate as sgrnet_ablation
-        from hyoid.systems.lesion import ablate as isrg_ablation
+        from hyoid.systems.ct_report import ablate as ct_report_ablation
+        from hyoid.systems.lesion import ablate as lesion_ablation
         from hyoid.systems.midrt import ablate as midrt_ablation
         from hyoid.systems.petct import ablate as petct_ablation
-    systems = (sgrnet_ablation, midrt_ablation, petct_ablation, isrg_ablation)
+    table = current_name(table)
+    systems = (ct_report_ablation, midrt_ablation, petct_ablation, lesion_ablation)
     require_known("table", [table], [name for system in systems for name in system.TABLES])
     order = AblationOrder(table, data, validation, out, preset, seeds, row or (), device, dry_run)
     teller = Teller(as_json=as_json)
@@ -68,10 +68,10 @@ def ablate(
         ablate_midrt(order, teller)
     elif table in petct_ablation.TABLES:
         ablate_petct(order, teller, steps=steps, head=head, coarse=coarse)
-    elif table in isrg_ablation.TABLES:
-        ablate_isrg(order, teller)
+    elif table in lesion_ablation.TABLES:
+        ablate_lesion(order, teller)
     else:
-        ablate_sgrnet(
+        ablate_ct_report(
             order,
             teller,
             folds=folds,

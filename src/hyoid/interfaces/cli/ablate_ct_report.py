@@ -1,4 +1,4 @@
-"""`hyoid ablate sgrnet-table1|sgrnet-table2`: the priors of SGRNet."""
+"""`hyoid ablate ct_report-table1|ct_report-table2`: the priors of SGRNet."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hyoid.systems.ablation import chosen_rows
 from hyoid.systems.ct_report.ablate import TABLES, Repeats, ablate
 from hyoid.systems.ct_report.simulated_localiser import SimulatedLocaliser
 from hyoid.systems.ct_report.train import prepared_cases
-from hyoid.training.recipe import ClassificationRecipe, load_recipe
+from hyoid.training.recipe import CtReportRecipe, load_recipe
 
 SIMULATED = "simulated"
 
 
-def ablate_sgrnet(
+def ablate_ct_report(
     order: AblationOrder,
     teller: Teller,
     *,
@@ -55,8 +55,8 @@ def ablate_sgrnet(
     if order.validation is None or not tumour:
         raise UsageError("SGRNet's tables need --validation, and --tumour once per fold.", "Give both.")
     known, unseen = order.data, order.validation
-    recipe = load_recipe("sgrnet", order.preset)
-    assert isinstance(recipe, ClassificationRecipe)
+    recipe = load_recipe("ct_report", order.preset)
+    assert isinstance(recipe, CtReportRecipe)
     if order.dry_run:
         rows, optimiser = [row.name for row in chosen_rows(order.table, TABLES, order.rows)], recipe.optimiser
         runs = len(rows) * folds * order.seeds

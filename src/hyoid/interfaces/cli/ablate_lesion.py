@@ -1,18 +1,18 @@
-"""`hyoid ablate isrg-table2|isrg-table3|isrg-clicks`: the interactive lesion report."""
+"""`hyoid ablate lesion-table2|lesion-table3|lesion-clicks`: the interactive lesion report."""
 
 from __future__ import annotations
 
 from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
 from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.places import device_named
-from hyoid.systems.lesion.ablate import ClickBudget, ablate_clicks, planned
-from hyoid.training.recipe import ClickRecipe, load_recipe
+from hyoid.systems.lesion.ablate import ClickBudget, ablate, planned
+from hyoid.training.recipe import LesionRecipe, load_recipe
 
 
-def ablate_isrg(order: AblationOrder, teller: Teller) -> None:
+def ablate_lesion(order: AblationOrder, teller: Teller) -> None:
     """Train and click through every row on virtual cohorts, or say what would be done."""
-    recipe = load_recipe("isrg", order.preset)
-    assert isinstance(recipe, ClickRecipe)
+    recipe = load_recipe("lesion", order.preset)
+    assert isinstance(recipe, LesionRecipe)
     if order.dry_run:
         rows, optimiser = planned(order.table, order.rows), recipe.optimiser
         runs = len(rows) * order.seeds
@@ -21,7 +21,7 @@ def ablate_isrg(order: AblationOrder, teller: Teller) -> None:
         teller.say(f"{optimiser.steps} steps of batch {optimiser.batch}. Rows: {', '.join(rows)}.")
         return
     with teller.bars():
-        ablate_clicks(
+        ablate(
             order.table,
             recipe,
             [order.data],

@@ -1,4 +1,4 @@
-"""`hyoid ablate gradient-fold0|gradient-5fold`: the gradient map of the mid-treatment network."""
+"""`hyoid ablate midrt-fold0|midrt-5fold`: the gradient map of the mid-treatment network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 from hyoid.systems.ablation import chosen_rows
 from hyoid.systems.machine import Machine
-from hyoid.systems.midrt.ablate import LEFT_OUT, TABLES, ablate_gradient
+from hyoid.systems.midrt.ablate import LEFT_OUT, TABLES, ablate
 from hyoid.training.recipe import MidrtRecipe, load_recipe
 
 
@@ -25,7 +25,7 @@ def ablate_midrt(order: AblationOrder, teller: Teller) -> None:
         return
     device = device_named(order.device)
     with teller.bars():
-        ablate_gradient(
+        ablate(
             order.table,
             recipe,
             cases,

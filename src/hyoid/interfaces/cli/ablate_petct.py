@@ -1,4 +1,4 @@
-"""`hyoid ablate hecktor-table5`: the networks of the PET/CT system."""
+"""`hyoid ablate petct-table5`: the networks of the PET/CT system."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from hyoid.interfaces.cli.console import Teller
 def calibrate(
     package: Annotated[Path, typer.Argument(help="Folder of an SGRNet package; its manifest gets the constants.")],
     held_out: Annotated[
-        list[Path], typer.Option(help="held_out.json of `hyoid train sgrnet --fold K`; once per fold.")
+        list[Path], typer.Option(help="held_out.json of `hyoid train ct_report --fold K`; once per fold.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for calibration.json, calibration.md and reliability.svg.")],
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,

@@ -23,7 +23,7 @@ FOLDS = 5  # of all systems but the localisers
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="Recipe name (organs, tumour, sgrnet, isrg, petct-head …) or a YAML file.")
+        str, typer.Argument(help="Recipe name (organs, tumour, ct_report, lesion, midrt, petct-head …) or a YAML file.")
     ],
     data: Annotated[list[Path], typer.Option(help="Folder of cases; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
@@ -36,14 +36,15 @@ def train(
         str | None, typer.Option(help="Package whose weights to begin with; for preset ct_fm: ct_fm.")
     ] = None,
     organs: Annotated[
-        list[str] | None, typer.Option(help="sgrnet: packages that outline organs, by default organs and neck.")
+        list[str] | None, typer.Option(help="ct_report: packages that outline organs, by default organs and neck.")
     ] = None,
     tumour: Annotated[
         list[str] | None,
-        typer.Option(help="sgrnet: tumour packages, one per fold, each for the cases it never saw."),
+        typer.Option(help="ct_report: tumour packages, one per fold, each for the cases it never saw."),
     ] = None,
     priors: Annotated[
-        Path | None, typer.Option(help="sgrnet: folder that keeps prepared cases between runs; OUT/priors by default.")
+        Path | None,
+        typer.Option(help="ct_report: folder of prepared cases, kept between runs; OUT/priors by default."),
     ] = None,
     head: Annotated[
         str | None, typer.Option(help="petct: package that finds the head in cases without an outline of it.")
@@ -58,7 +59,7 @@ def train(
     with needs_extra("train", "Training"):
         import torch
 
-        from hyoid.systems.ct_report import train as sgrnet_training
+        from hyoid.systems.ct_report import train as ct_report_training
         from hyoid.training import ct_report as classification
         from hyoid.training import lesion as clicks
         from hyoid.training import midrt as midrt_training
@@ -78,8 +79,8 @@ def train(
     where = device_named(device)
     run.keep_order(out, order)
     with teller.bars():
-        if isinstance(chosen, recipes.TargetsRecipe):
-            package = run.train_targets(
+        if isinstance(chosen, recipes.PetctRecipe):
+            package = run.train_petct(
                 chosen,
                 data,
                 out,
@@ -103,8 +104,8 @@ def train(
                 workers=1,
                 on_progress=teller.progress,
             )
-        elif isinstance(chosen, recipes.ClickRecipe):
-            package = clicks.train_clicks(
+        elif isinstance(chosen, recipes.LesionRecipe):
+            package = clicks.train_lesion(
                 chosen,
                 data,
                 out,
@@ -117,7 +118,7 @@ def train(
                 chosen, data, out, fold=fold, device=where, on_progress=teller.progress
             )
         else:
-            cases = sgrnet_training.prepared_cases(
+            cases = ct_report_training.prepared_cases(
                 chosen,
                 data,
                 priors or out / "priors",
@@ -127,7 +128,7 @@ def train(
                 on_progress=teller.progress,
             )
             learn = (
-                classification.train_classification if fold is None else partial(sgrnet_training.train_fold, fold=fold)
+                classification.train_ct_report if fold is None else partial(ct_report_training.train_fold, fold=fold)
             )
             package = learn(
                 chosen,
@@ -172,10 +173,10 @@ def _head_finder(package: str | None) -> Any:
 def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path, fold: int | None) -> None:
     """What a run would read, do and write."""
     from hyoid.training.cases import find_cases
-    from hyoid.training.petct_cases import find_targets_cases
+    from hyoid.training.petct_cases import find_petct_cases
     from hyoid.training.run import stopped_run
 
-    finders: dict[str, Callable[[Path], Sized]] = {"targets": find_targets_cases, "midrt": find_hntsmrg_cases}
+    finders: dict[str, Callable[[Path], Sized]] = {"petct": find_petct_cases, "midrt": find_hntsmrg_cases}
     find = finders.get(recipe.task, find_cases)
     counts = {folder.name: len(find(folder)) for folder in data}
     optimiser = recipe.optimiser

@@ -9,16 +9,17 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
 from hyoid.errors import ModelUnusableError
+from hyoid.names import current_name
 
 MANIFEST, WEIGHTS, LICENCE, CARD = "manifest.yaml", "model.safetensors", "LICENSE", "CARD.md"
 _REPAIR = "Install hyoid again, or make the package again with `hyoid train`."
@@ -31,7 +32,8 @@ class Manifest(BaseModel):
     ----------
     name, version, words : str
         Words say what the model does, for readers.
-    task : {"segmentation", "classification", "clicks"}
+    task : {"segmentation", "ct_report", "lesion"}
+        Manifests written before hold former names of the last two.
     network : dict
         Description for `hyoid.models.build.build_network`.
     labels : tuple of str
@@ -65,7 +67,7 @@ class Manifest(BaseModel):
     name: str
     version: str
     words: str
-    task: Literal["segmentation", "classification", "clicks"]
+    task: Annotated[Literal["segmentation", "ct_report", "lesion"], BeforeValidator(current_name)]
     network: dict[str, Any]
     labels: tuple[str, ...]
     supported: tuple[str, ...]

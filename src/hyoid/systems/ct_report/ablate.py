@@ -26,9 +26,9 @@ from hyoid.metrics.ranking import average_precision
 from hyoid.systems.ablation import chosen_rows
 from hyoid.systems.ct_report.measure import mean_ap
 from hyoid.systems.table_cells import number, with_limits
-from hyoid.training.ct_report import ReportCase, fold_of_cases, learn, predict_classification
+from hyoid.training.ct_report import ReportCase, fold_of_cases, learn, predict_ct_report
 from hyoid.training.involvement import UNKNOWN
-from hyoid.training.recipe import ClassificationRecipe, require_same_recipe
+from hyoid.training.recipe import CtReportRecipe, require_same_recipe
 from hyoid.training.run import CHECKPOINTS, Progress, quiet
 
 
@@ -74,18 +74,18 @@ OWN = Row(
 )
 BASELINE = "ct_only-densenet121"
 TABLES: dict[str, tuple[Row, ...]] = {
-    "sgrnet-table1": (*_rows("ct_only", "organ_tumour_modulation"), OWN),
-    "sgrnet-table2": _rows("ct_only", "organ_add", "organ_modulation", "organ_tumour_add", "organ_tumour_modulation"),
+    "ct_report-table1": (*_rows("ct_only", "organ_tumour_modulation"), OWN),
+    "ct_report-table2": _rows(*_INPUTS),
 }
 OVERLAP = "overlap"
 
-Cases = Callable[[ClassificationRecipe], tuple[ReportCase, ...]]
+Cases = Callable[[CtReportRecipe], tuple[ReportCase, ...]]
 """Prepared cases for a recipe."""
 
 
 def ablate(
     table: str,
-    recipe: ClassificationRecipe,
+    recipe: CtReportRecipe,
     training: Cases,
     checking: Cases,
     out: Path,
@@ -101,7 +101,7 @@ def ablate(
     ----------
     table : str
         Key of `TABLES`.
-    recipe : ClassificationRecipe
+    recipe : CtReportRecipe
         Budget and constants shared by all rows.
     training, checking : callable
         Cases for cross-validation, and cases that no row is trained on, prepared for a recipe.
@@ -256,7 +256,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def _run(
-    recipe: ClassificationRecipe,
+    recipe: CtReportRecipe,
     known: Sequence[ReportCase],
     unseen: Sequence[ReportCase],
     left_out: NDArray[np.bool_],
@@ -273,8 +273,8 @@ def _run(
             raise UsageError(f"{folder.name} in the output folder is of other cases.", "Choose an empty --out.")
         return np.array(kept["held_out_scores"]), np.array(kept["check_scores"])
     module = learn(recipe, [c for c, out in zip(known, left_out, strict=True) if not out], folder, device=device)
-    held_out = predict_classification(module, [c for c, out in zip(known, left_out, strict=True) if out])
-    check = predict_classification(module, unseen)
+    held_out = predict_ct_report(module, [c for c, out in zip(known, left_out, strict=True) if out])
+    check = predict_ct_report(module, unseen)
     content = {
         "recipe": recipe.model_dump(mode="json"),
         "held_out": names,

@@ -93,7 +93,7 @@ def read_held_out(files: Sequence[Path], manifest: Manifest) -> Answers:
     Parameters
     ----------
     files : sequence of Path
-        `held_out.json` of `hyoid train sgrnet --fold K`, one per fold.
+        `held_out.json` of `hyoid train ct_report --fold K`, one per fold.
     manifest : Manifest
         Of the package that is to be calibrated.
 
@@ -108,7 +108,7 @@ def read_held_out(files: Sequence[Path], manifest: Manifest) -> Answers:
             parts.append(HeldOut.model_validate(json.loads(file.read_text(encoding="utf-8"))))
         except (OSError, ValueError, ValidationError) as error:
             raise UsageError(
-                f"{file.name} holds no held-out predictions.", "Make it with `hyoid train sgrnet --fold K`."
+                f"{file.name} holds no held-out predictions.", "Make it with `hyoid train ct_report --fold K`."
             ) from error
     for part in parts:
         same = part.fields == manifest.labels and part.heatmap == manifest.preprocessing["heatmap"]

@@ -67,7 +67,7 @@ def measure_involvement(
         Further classifiers by name, for example the backbone on CT alone.
     machine : Machine
     """
-    manifest = models.sgrnet.manifest
+    manifest = models.classifier.manifest
     smallest, share = (manifest.preprocessing[name] for name in ("min_volume_ml", "involvement_share"))
     rule, fields = manifest.preprocessing.get("organ_rule", "target"), manifest.supported
 
@@ -78,7 +78,7 @@ def measure_involvement(
         target, tumour = target_mask(logits, ct, smallest), target_map(logits)
         ranked: dict[str, NDArray] = {
             scorer: _probabilities(classify(ct, organs, tumour, package, machine), fields)
-            for scorer, package in {"sgrnet": models.sgrnet, **others}.items()
+            for scorer, package in {"sgrnet": models.classifier, **others}.items()
         }
         ranked["overlap"] = overlap_shares(organs, target, fields)
         return InvolvementScores(case.name, involvement_targets(case, fields, share, rule), ranked)

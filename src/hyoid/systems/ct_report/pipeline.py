@@ -42,7 +42,7 @@ class ReportModels:
         Organs learned from real contours.
     neck : ModelPackage
         The structures of the neck for which no real contours exist, learned from virtual patients.
-    tumour, sgrnet : ModelPackage
+    tumour, classifier : ModelPackage
         Location of the high-dose target, and what it involves.
     template : ModelPackage
         Sub-sites that an outlined primary tumour overlaps, learned from virtual patients.
@@ -51,7 +51,7 @@ class ReportModels:
     organs: ModelPackage
     neck: ModelPackage
     tumour: ModelPackage
-    sgrnet: ModelPackage
+    classifier: ModelPackage
     template: ModelPackage
 
     @property
@@ -132,11 +132,11 @@ def structured_report(
         classifier = models.template
     else:
         logits, precisions[models.tumour.manifest.name] = localise_tumour(ct, models.tumour, machine, on_progress)
-        target = target_mask(logits, ct, models.sgrnet.manifest.preprocessing["min_volume_ml"])
+        target = target_mask(logits, ct, models.classifier.manifest.preprocessing["min_volume_ml"])
         target, lost = near_organs(target, organs)
         warnings = (*warnings, *_said_of_target(lost))
-        said = classify(ct, organs, target_map(logits), models.sgrnet, machine, on_progress)
-        classifier = models.sgrnet
+        said = classify(ct, organs, target_map(logits), models.classifier, machine, on_progress)
+        classifier = models.classifier
         inputs |= {"target_region": target, "target_source": model_use(models.tumour.manifest)}
     if said is not None:
         warnings = (*warnings, *said.warnings)

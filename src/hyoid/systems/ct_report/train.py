@@ -21,7 +21,7 @@ from hyoid.io.files.volumes import read_image
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.systems.ct_report.calibrate import HELD_OUT, HeldOut
 from hyoid.systems.ct_report.simulated_localiser import SimulatedLocaliser, SimulatedReader
-from hyoid.systems.involvement import outlined, sgrnet_inputs, target_map
+from hyoid.systems.involvement import classifier_inputs, outlined, target_map
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
 from hyoid.training.cases import OPENKBP_ORGANS, CaseFiles, find_cases
@@ -30,12 +30,12 @@ from hyoid.training.ct_report import (
     fold_of_cases,
     learn,
     network_description,
-    predict_classification,
+    predict_ct_report,
     require_taught,
     save_classifier,
 )
 from hyoid.training.involvement import UNKNOWN, involvement_targets, known_fields, overlap_shares, true_places
-from hyoid.training.recipe import ClassificationRecipe
+from hyoid.training.recipe import CtReportRecipe
 from hyoid.training.run import Progress, quiet
 from hyoid.volume import Quantity
 
@@ -44,7 +44,7 @@ FOLDS = 5
 
 
 def prepared_cases(
-    recipe: ClassificationRecipe,
+    recipe: CtReportRecipe,
     folders: Sequence[Path],
     priors: Path,
     *,
@@ -57,7 +57,7 @@ def prepared_cases(
 
     Parameters
     ----------
-    recipe : ClassificationRecipe
+    recipe : CtReportRecipe
     folders : sequence of Path
         OpenKBP folders and virtual cohorts of layout `plain`.
     priors : Path
@@ -99,7 +99,7 @@ def prepared_cases(
 
 
 def train_fold(
-    recipe: ClassificationRecipe,
+    recipe: CtReportRecipe,
     cases: Sequence[ReportCase],
     out: Path,
     *,
@@ -112,7 +112,7 @@ def train_fold(
 
     Parameters
     ----------
-    recipe : ClassificationRecipe
+    recipe : CtReportRecipe
     cases : sequence of ReportCase
         All of them.
     out : Path
@@ -120,7 +120,7 @@ def train_fold(
     fold : int
         0 to 4.
     start, device, on_progress
-        As `train_classification`.
+        As `train_ct_report`.
     """
     left_out = fold_of_cases(cases, FOLDS, recipe.seed) == fold
     learned = [case for case, is_out in zip(cases, left_out, strict=True) if not is_out]
@@ -136,7 +136,7 @@ def train_fold(
         fold=fold,
         cases=tuple(case.name for case in held_out),
         truth=tuple(tuple(row) for row in np.stack([case.target for case in held_out]).tolist()),
-        scores=tuple(tuple(row) for row in predict_classification(module, held_out).tolist()),
+        scores=tuple(tuple(row) for row in predict_ct_report(module, held_out).tolist()),
     )
     write_text(out / HELD_OUT, answers.model_dump_json(indent=1) + "\n")
     return save_classifier(recipe, learned, module, out)
@@ -144,7 +144,7 @@ def train_fold(
 
 def _prepared(
     case: CaseFiles,
-    recipe: ClassificationRecipe,
+    recipe: CtReportRecipe,
     organs: Sequence[ModelPackage],
     tumour: Localiser,
     machine: Machine,
@@ -167,7 +167,7 @@ def _prepared(
         mask = target_mask(logits, ct, recipe.min_volume_ml)
     constants = recipe.model_dump()
     views = {
-        kind: sgrnet_inputs(ct, organ_map, heat, recipe.spacing_mm, recipe.grid, constants | {"heatmap": kind})
+        kind: classifier_inputs(ct, organ_map, heat, recipe.spacing_mm, recipe.grid, constants | {"heatmap": kind})
         for kind in kinds
     }
     found = {kind: view for kind, view in views.items() if view is not None}
@@ -194,7 +194,7 @@ def _prepared(
     return again
 
 
-def _from_disk(case: CaseFiles, recipe: ClassificationRecipe, kept: Path) -> ReportCase | None:
+def _from_disk(case: CaseFiles, recipe: CtReportRecipe, kept: Path) -> ReportCase | None:
     """A case prepared by an earlier run."""
     if not kept.is_file():
         return None

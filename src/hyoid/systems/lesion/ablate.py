@@ -28,7 +28,7 @@ from hyoid.systems.lesion.pipeline import Scan
 from hyoid.systems.table_cells import with_limits
 from hyoid.training.lesion import train_on
 from hyoid.training.lesion_cases import LesionCase, load_lesions, of_part
-from hyoid.training.recipe import ClickRecipe, require_same_recipe
+from hyoid.training.recipe import LesionRecipe, require_same_recipe
 from hyoid.training.run import Progress, quiet
 
 ROWS = {
@@ -38,7 +38,7 @@ ROWS = {
     "synergy": "+ Feature synergy",
     "full": "Full",
 }
-TABLES = ("isrg-table2", "isrg-table3", "isrg-clicks")
+TABLES = ("lesion-table2", "lesion-table3", "lesion-clicks")
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class ClickBudget:
     clicks: int = CLICKS
 
 
-def ablate_clicks(
+def ablate(
     table: str,
-    recipe: ClickRecipe,
+    recipe: LesionRecipe,
     folders: Sequence[Path],
     out: Path,
     *,
@@ -75,7 +75,7 @@ def ablate_clicks(
     ----------
     table : str
         One of `TABLES`: all rest on the same runs and differ in what they show.
-    recipe : ClickRecipe
+    recipe : LesionRecipe
         Budget and constants shared by all rows.
     folders, zero_shot : sequence of Path
         Virtual cohorts; of `zero_shot` only lesions of the reserved types count.
@@ -168,7 +168,7 @@ def markdown(result: dict[str, Any]) -> str:
     for name in sets:
         first = next(iter(result["runs"].values()))[0][name]
         lines += ["", f"## {name}: {first['n']} lesions of {first['patients']} patients", ""]
-        lines += {"isrg-table2": _table2, "isrg-table3": _table3, "isrg-clicks": _clicks}[result["table"]](result, name)
+        lines += _SHOWN[result["table"]](result, name)
     return "\n".join(lines) + "\n"
 
 
@@ -243,8 +243,11 @@ def _spread(values: Sequence[float | None], digits: int = 3) -> str:
     return f"{np.mean(defined):.{digits}f} ({min(defined):.{digits}f} to {max(defined):.{digits}f})"
 
 
+_SHOWN = {"lesion-table2": _table2, "lesion-table3": _table3, "lesion-clicks": _clicks}
+
+
 def _run(
-    recipe: ClickRecipe,
+    recipe: LesionRecipe,
     training: Sequence[LesionCase],
     sets: dict[str, list[ClickCase]],
     folder: Path,

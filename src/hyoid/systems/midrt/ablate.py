@@ -57,12 +57,12 @@ WORDS = {row.name: row.words for row in ROWS} | {
     PRESENCE: "T2w + gradient map, hyoid, vanished lesions removed",
     NULL: "Registered outlines, no network",
 }
-TABLES = {"gradient-fold0": ROWS, "gradient-5fold": ROWS}
-LEFT_OUT: dict[str, tuple[int, ...]] = {"gradient-fold0": (0,), "gradient-5fold": tuple(range(FOLDS))}
+TABLES = {"midrt-fold0": ROWS, "midrt-5fold": ROWS}
+LEFT_OUT: dict[str, tuple[int, ...]] = {"midrt-fold0": (0,), "midrt-5fold": tuple(range(FOLDS))}
 _UNSPOILT = OutlineChanges(draws=3, shift_mm=0.0, cut=0.0, lost=0.0)
 
 
-def ablate_gradient(
+def ablate(
     table: str,
     recipe: MidrtRecipe,
     cases: Sequence[HntsmrgCase],
@@ -78,7 +78,7 @@ def ablate_gradient(
 
     Parameters
     ----------
-    table : {"gradient-fold0", "gradient-5fold"}
+    table : {"midrt-fold0", "midrt-5fold"}
     recipe : MidrtRecipe
         Budget and constants shared by all rows.
     cases : sequence of HntsmrgCase

@@ -21,12 +21,12 @@ from hyoid.systems.ablation import chosen_rows, finished_package
 from hyoid.systems.machine import Machine
 from hyoid.systems.petct.pipeline import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.systems.table_cells import summary_cell
-from hyoid.training.petct_cases import TargetsFiles, find_targets_cases
-from hyoid.training.recipe import OptimiserRecipe, TargetsRecipe, load_recipe
-from hyoid.training.run import Progress, quiet, train_targets
+from hyoid.training.petct_cases import PetctFiles, find_petct_cases
+from hyoid.training.recipe import OptimiserRecipe, PetctRecipe, load_recipe
+from hyoid.training.run import Progress, quiet, train_petct
 from hyoid.volume import Volume
 
-TABLE, FULL = "hecktor-table5", "full"
+TABLE, FULL = "petct-table5", "full"
 HEADLINE = ("GTVp.dsc_mean", "GTVn.dsc_agg", "GTVn.f1")
 
 
@@ -82,7 +82,7 @@ class Setting:
     Parameters
     ----------
     train, test : Path
-        Folders of cases, see `find_targets_cases`.
+        Folders of cases, see `find_petct_cases`.
     out : Path
     head, coarse : ModelPackage
     machine : Machine
@@ -132,7 +132,7 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
         on_progress("ablation", number, len(jobs), f"{network[0]} {network[1]}, seed {seed}")
         packages[network, seed] = _trained(setting, network, seed)
     on_progress("ablation", len(jobs), len(jobs), "")
-    files = [f for f in find_targets_cases(setting.test) if f.targets is not None]
+    files = [f for f in find_petct_cases(setting.test) if f.targets is not None]
     results: dict[str, list[CaseResult]] = {row.name: [] for row in rows}
     for number, case in enumerate(files):
         on_progress("predict", number, len(files), "")
@@ -206,16 +206,16 @@ def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPack
     """One network by recipe, preset and seed."""
     folder = setting.out / "networks" / f"{network[0]}-{network[1]}-{seed}"
     recipe = load_recipe(*network)
-    assert isinstance(recipe, TargetsRecipe)
+    assert isinstance(recipe, PetctRecipe)
     optimiser = recipe.optimiser if setting.steps is None else shortened(recipe.optimiser, setting.steps)
     changed = recipe.model_copy(update={"seed": recipe.seed + 1000 * seed, "optimiser": optimiser})
     package = finished_package(folder, changed)
     if package is None:
-        package = read_package(train_targets(changed, [setting.train], folder, device=setting.machine.device))
+        package = read_package(train_petct(changed, [setting.train], folder, device=setting.machine.device))
     return package
 
 
-def _predictor(setting: Setting, case: TargetsFiles) -> Callable[[tuple[ModelPackage, ...]], Volume]:
+def _predictor(setting: Setting, case: PetctFiles) -> Callable[[tuple[ModelPackage, ...]], Volume]:
     """Fine networks to labels of one patient; the two stages that all rows share run once, when first asked."""
     located: list[Located] = []
 
@@ -230,7 +230,7 @@ def _predictor(setting: Setting, case: TargetsFiles) -> Callable[[tuple[ModelPac
     return predict
 
 
-def _measured(setting: Setting, row: Row, seed: int, case: TargetsFiles, predict: Callable[[], Volume]) -> CaseResult:
+def _measured(setting: Setting, row: Row, seed: int, case: PetctFiles, predict: Callable[[], Volume]) -> CaseResult:
     """One patient by one row; the prediction is kept."""
     file = setting.out / "predictions" / f"{row.name}-{seed}" / f"{case.name}.nii.gz"
     if not file.is_file():
