@@ -22,7 +22,7 @@ from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.series import read_series
 from hyoid.io.dicom.series_choice import SeriesInfo, choose, group_by_series
 from hyoid.io.dicom.suv import is_attenuation_corrected, suv_scale
-from hyoid.io.files.volumes import image_suffix, read_image
+from hyoid.io.files.volumes import image_suffix, load_image
 from hyoid.io.study import Study, dicom_instances, fingerprint, read_study
 from hyoid.volume import Quantity, Volume
 
@@ -333,7 +333,8 @@ def _from_files(ct_file: Path, pet_file: Path | None, hecktor: bool, request: Pe
     if units is None:
         raise UsageError("A PET file does not say its units.", "Add --pet-units suv or --pet-units bqml.")
     if units == "suv":
-        volume = read_image(pet_file, Quantity.SUV)
+        image = load_image(pet_file, Quantity.SUV)
+        volume = image.volume
         words = "SUV as HECKTOR's files hold it" if request.units is None else "SUV, as told with --pet-units"
     elif units == "bqml":
         if request.activity is None:
@@ -341,8 +342,9 @@ def _from_files(ct_file: Path, pet_file: Path | None, hecktor: bool, request: Pe
                 "Bq/mL of a file become SUV with body weight and dose.",
                 "Add --weight-kg and --dose-mbq (what was left of the dose at the scan), or give the DICOM series.",
             )
-        volume = suv_from_activity(read_image(pet_file, Quantity.BQ_PER_ML), request.activity)
+        image = load_image(pet_file, Quantity.BQ_PER_ML)
+        volume = suv_from_activity(image.volume, request.activity)
         words = "Bq/mL x weight / dose, as told with --weight-kg and --dose-mbq"
     else:
         raise UsageError(f"There are no PET units {units!r}.", "Choose suv or bqml.")
-    return PetCtStudy(ct, Study(volume, None, (), (), fingerprint(volume)), words)
+    return PetCtStudy(ct, Study(volume, None, (), image.notes, fingerprint(volume)), words)

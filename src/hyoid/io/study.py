@@ -16,7 +16,7 @@ from hyoid.io.dicom import headers
 from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.series import read_series, without_padding
 from hyoid.io.dicom.series_choice import SeriesInfo, choose, group_by_series
-from hyoid.io.files.volumes import SUFFIXES, image_suffix, read_image
+from hyoid.io.files.volumes import SUFFIXES, image_suffix, load_image, require_intensities
 from hyoid.volume import Quantity, Volume
 
 _FILE_QUANTITIES = {"CT": Quantity.HU, "MR": Quantity.MR}
@@ -170,12 +170,12 @@ def _from_file(path: Path, modality: str) -> Study:
         raise UnsuitableScanError(
             "A volume file does not say in which units its PET is.", "Give the DICOM series, or use `hyoid petct`."
         )
-    volume = read_image(path, _FILE_QUANTITIES[modality])
-    warnings: tuple[str, ...] = ()
+    image = load_image(path, _FILE_QUANTITIES[modality])
+    volume, warnings = require_intensities(image.volume), image.notes
     if modality == "CT":
         _refuse_not_hu(volume)
-        array, warnings = without_padding(volume.array)
-        volume = volume.with_array(array)
+        array, padding = without_padding(volume.array)
+        volume, warnings = volume.with_array(array), (*warnings, *padding)
     return Study(volume, None, (), warnings, fingerprint(volume))
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import math
-import struct
-import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +11,17 @@ import SimpleITK as sitk
 from hyoid.errors import GeometryError, OutputError, UnreadableFileError, UsageError, WrongQuantityError
 from hyoid.geometry.resample import from_sitk, to_sitk
 from hyoid.io.atomic import atomic_write
+from hyoid.io.files.grids import checked_grid
+from hyoid.io.files.nifti import read_nifti
+from hyoid.io.files.text_headers import check_metaimage, check_nrrd
 from hyoid.volume import Quantity, Volume
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+SUFFIXES = (".nii.gz", ".nii", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")
 # A file with at most this many different whole numbers holds labels, not intensities.
 _MOST_LABELS = 256
+_NIFTI = (".nii.gz", ".nii", ".hdr")
+# Labels went through floating point: by how much they may be off, and what steps still tell labels apart.
+_NEARLY_WHOLE, _MOST_STEP = 1e-3, 0.25
 _NOT_NUMBERS = ("The image holds values that are no numbers (NaN or infinite).", "Export the image again.")
 
 
@@ -33,19 +36,38 @@ def image_suffix(path: Path) -> str:
     return next((s for s in SUFFIXES if path.name.lower().endswith(s)), "")
 
 
+@dataclass(frozen=True, eq=False)
+class LoadedImage:
+    """A volume of a file with what was mended while it was read.
+
+    Parameters
+    ----------
+    volume : Volume
+    notes : tuple of str
+    """
+
+    volume: Volume
+    notes: tuple[str, ...] = ()
+
+
 def read_image(path: str | Path, quantity: Quantity) -> Volume:
-    """Volume in a file, with positions in LPS whatever the format stores.
+    """Read a volume from a file, with positions in LPS whatever the format stores; see `load_image`."""
+    return load_image(path, quantity).volume
+
+
+def load_image(path: str | Path, quantity: Quantity) -> LoadedImage:
+    """Read a volume from a file, with notes of what had to be mended.
 
     Parameters
     ----------
     path : path
-        NIfTI, NRRD, MHA or MHD.
+        NIfTI-1 or -2 (also as a pair .hdr and .img), NRRD, MHA or MHD.
     quantity : Quantity
         What the numbers measure; files do not say.
 
     Returns
     -------
-    Volume
+    LoadedImage
         Whole numbers in the file's own type where that is an integer, else float32.
 
     Raises
@@ -53,48 +75,62 @@ def read_image(path: str | Path, quantity: Quantity) -> Volume:
     UnreadableFileError
         When the file is absent, truncated, corrupt, of another format, or holds NaN.
     GeometryError
-        When it is not one 3D image with one value per voxel, or does not say how it lies in the patient.
+        When it is not one 3D image with one value per voxel, does not say how it lies in the patient, or contradicts
+        itself about that.
     WrongQuantityError
-        When intensities were asked for and the file holds a label map.
+        When a CT was asked for and the file holds a label map.
     """
-    volume = _read(Path(path), quantity)
-    array = volume.array
-    if np.issubdtype(array.dtype, np.floating):
-        if not np.all(np.isfinite(array)):
-            raise UnreadableFileError(*_NOT_NUMBERS)
-        array = array.astype(np.float32, copy=False)
-    if quantity in (Quantity.HU, Quantity.MR) and _is_label_like(array):
+    image = _read(Path(path), quantity)
+    volume = image.volume
+    if np.issubdtype(volume.array.dtype, np.floating):
+        volume = volume.with_array(volume.array.astype(np.float32, copy=False))
+    if quantity is Quantity.HU:
+        require_intensities(volume)
+    return LoadedImage(volume, image.notes)
+
+
+def require_intensities(volume: Volume) -> Volume:
+    """Return a scan, and refuse a label map in its place.
+
+    Raises
+    ------
+    WrongQuantityError
+        When all values are whole, from 0 upward, and few.
+    """
+    if _is_label_like(volume.array):
         raise WrongQuantityError(
             "The file holds a few whole numbers from 0 upward, like a label map.", "Give the scan, not its masks."
         )
-    return volume.with_array(array)
+    return volume
 
 
 def read_labels(path: str | Path) -> Volume:
-    """Label map in a file, as the smallest unsigned type that holds it.
+    """Read a label map from a file, as the smallest unsigned type that holds every label.
 
     Parameters
     ----------
     path : path
-        NIfTI, NRRD, MHA or MHD. Floating-point files are accepted when every value is a whole number.
+        As for `load_image`. Values may be off whole numbers by rounding: by a thousandth, or by half a step of the
+        numbers that a scaled file can hold.
 
     Raises
     ------
     UnreadableFileError, GeometryError
-        As `read_image`.
+        As `load_image`.
     WrongQuantityError
         When a value is negative or not a whole number.
     """
-    volume = _read(Path(path), Quantity.LABEL)
-    array = volume.array
-    whole = np.issubdtype(array.dtype, np.integer) or bool(np.all(array == np.rint(array)))
-    if not whole or array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+    image = _read(Path(path), Quantity.LABEL)
+    array = image.volume.array
+    nearest = array if np.issubdtype(array.dtype, np.integer) else np.rint(array)
+    whole = nearest is array or bool(np.all(np.abs(array - nearest) <= max(_NEARLY_WHOLE, 0.51 * image.step)))
+    if not whole or image.step > _MOST_STEP or nearest.min() < 0 or nearest.max() > np.iinfo(np.uint16).max:
         raise WrongQuantityError(
             f"The file is no label map: it holds values from {array.min():g} to {array.max():g}"
             f"{'' if whole else ', not all whole'}.",
             "Give a file whose voxels are label numbers, 0 for background.",
         )
-    return volume.with_array(array.astype(np.uint8 if array.max() < 256 else np.uint16))
+    return image.volume.with_array(nearest.astype(np.uint8 if nearest.max() < 256 else np.uint16))
 
 
 def write_image(volume: Volume, path: str | Path) -> Path:
@@ -142,7 +178,16 @@ def write_nifti(volume: Volume, path: str | Path) -> Path:
     return write_image(volume, path)
 
 
-def _read(path: Path, quantity: Quantity) -> Volume:
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """Voxels as a file states them; `step` is the distance of neighbouring values of a scaled file, else 0."""
+
+    volume: Volume
+    notes: tuple[str, ...]
+    step: float = 0.0
+
+
+def _read(path: Path, quantity: Quantity) -> _Image:
     suffix = image_suffix(path)
     if not suffix:
         raise UnreadableFileError(
@@ -150,8 +195,20 @@ def _read(path: Path, quantity: Quantity) -> Volume:
         )
     if not path.is_file():
         raise UnreadableFileError("The image file does not exist.", "Check the path.")
-    if suffix.startswith(".nii"):
-        _refuse_damaged_nifti(path)
+    image = _read_nifti(path, quantity) if suffix in _NIFTI else _read_by_itk(path, suffix, quantity)
+    array = image.volume.array
+    if np.issubdtype(array.dtype, np.floating) and not np.all(np.isfinite(array)):
+        raise UnreadableFileError(*_NOT_NUMBERS)
+    return image
+
+
+def _read_nifti(path: Path, quantity: Quantity) -> _Image:
+    loaded = read_nifti(path)
+    return _Image(Volume(loaded.array, loaded.geometry, quantity), loaded.notes, loaded.step)
+
+
+def _read_by_itk(path: Path, suffix: str, quantity: Quantity) -> _Image:
+    notes = check_nrrd(path) if suffix in (".nrrd", ".nhdr") else check_metaimage(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -172,68 +229,9 @@ def _read(path: Path, quantity: Quantity) -> Volume:
         raise GeometryError(
             f"The image has {reader.GetDimension()} dimensions of sizes {reader.GetSize()}.", "Give one 3D image."
         )
-    return from_sitk(image, quantity)
-
-
-def _refuse_damaged_nifti(path: Path) -> None:
-    """Refuse a NIfTI file that ends before its last voxel or holds NaN: ITK reads both as zeros without a word."""
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with opener(path, "rb") as file:
-            header = file.read(540)
-            start, data_bytes, floating = _nifti_layout(header)
-            file.seek(start)
-            length, finite = 0, True
-            # A multiple of every voxel size, so that no value is split between chunks.
-            while chunk := file.read(1 << 20):
-                if floating is not None and finite:
-                    whole = len(chunk) // floating.itemsize * floating.itemsize
-                    finite = bool(np.isfinite(np.frombuffer(chunk[:whole], floating)).all())
-                length += len(chunk)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise UnreadableFileError(
-            f"The image cannot be read: it is truncated, corrupt or not NIfTI ({type(error).__name__}).",
-            "Export or download it again.",
-        ) from None
-    if not _has_orientation(header):
-        raise GeometryError(
-            "The NIfTI header does not say how the image lies in the patient (qform_code and sform_code are 0).",
-            "Convert it again from DICOM: left and right cannot be told apart.",
-        )
-    if length < data_bytes:
-        raise UnreadableFileError(
-            f"The image cannot be read: it is truncated ({length} of {data_bytes} bytes of voxels).",
-            "Export or download it again.",
-        )
-    if not finite:
-        raise UnreadableFileError(*_NOT_NUMBERS)
-
-
-def _has_orientation(header: bytes) -> bool:
-    """Whether qform_code or sform_code of a NIfTI header is set; both stand side by side, 2 or 4 bytes each."""
-    at, length = (252, 4) if 348 in (int.from_bytes(header[:4], o) for o in ("little", "big")) else (344, 8)
-    return any(header[at : at + length])
-
-
-def _nifti_layout(header: bytes) -> tuple[int, int, np.dtype | None]:
-    """Start and length in bytes of the voxels in a NIfTI-1 or NIfTI-2 file, and their type where that is a float.
-
-    Offsets are those of nifti1.h and nifti2.h: sizes `dim`, `datatype`, bits per voxel `bitpix`, `vox_offset`.
-    """
-    order = "<" if header[:4] in (b"\x5c\x01\x00\x00", b"\x1c\x02\x00\x00") else ">"
-    (size,) = struct.unpack_from(f"{order}i", header, 0)
-    if size == 348:
-        dim = struct.unpack_from(f"{order}8h", header, 40)
-        datatype, bits = struct.unpack_from(f"{order}2h", header, 70)
-        (start,) = struct.unpack_from(f"{order}f", header, 108)
-    elif size == 540:
-        datatype, bits = struct.unpack_from(f"{order}2h", header, 12)
-        dim = struct.unpack_from(f"{order}8q", header, 16)
-        (start,) = struct.unpack_from(f"{order}q", header, 168)
-    else:
-        raise struct.error("no NIfTI header")
-    floating = {16: np.dtype(f"{order}f4"), 64: np.dtype(f"{order}f8")}.get(datatype)
-    return int(start), math.prod(dim[1 : dim[0] + 1]) * bits // 8, floating
+    volume = from_sitk(image, quantity)
+    geometry, more = checked_grid(volume.geometry.shape, volume.geometry.ijk_to_lps)
+    return _Image(Volume(volume.array, geometry, quantity), (*notes, *more))
 
 
 def _is_flat_4d(reader: sitk.ImageFileReader) -> bool:
