@@ -198,6 +198,10 @@ class Report(_Frozen):
         No lesion was outlined or predicted where one was looked for.
     failed : bool
         A result failed its own check; the warnings say which.
+    title : str
+        Heading of the template in place of its own, where the scan was another one than a CT.
+    addendum : tuple of Line
+        What a report in free text says beyond the template, under the section "Addendum".
     """
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
@@ -212,6 +216,8 @@ class Report(_Frozen):
     warnings: tuple[str, ...]
     empty: bool
     failed: bool = False
+    title: str = ""
+    addendum: tuple[Line, ...] = ()
 
     def line(self, key: str) -> Line:
         """The line with this key.

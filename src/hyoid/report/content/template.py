@@ -60,16 +60,18 @@ def _heading(words: str, kind: Kind) -> Field:
     return Field(words.lower().replace("&", "and").replace(" ", "_").replace("-", "_"), words, words, kind)
 
 
-_FRONT = "CECT for Head & Neck Cancers"
+FRONT = "CECT for Head & Neck Cancers"
+"""Heading of the first section; reports of other scans are titled otherwise."""
+
 _ORAL, _OROPHARYNX, _LARYNX, _GLOTTIS = "Oral Cavity", "Oropharynx", "Larynx", "Glottis"
 _OTHER, _NODES = "Other Structures", "Lymph Node Metastases"
 
 TEMPLATE: tuple[Field, ...] = (
     _heading("Radiology Report Template", Kind.TITLE),
     Field("patient", "Patient", "Radiology Report Template", Kind.IDENTITY),
-    _heading(_FRONT, Kind.HEADING),
-    Field("primary_location_of_the_mass", "Primary location of the mass", _FRONT, Kind.LOCATION),
-    Field("size_of_the_mass", "Size of the mass", _FRONT, Kind.SIZE),
+    _heading(FRONT, Kind.HEADING),
+    Field("primary_location_of_the_mass", "Primary location of the mass", FRONT, Kind.LOCATION),
+    Field("size_of_the_mass", "Size of the mass", FRONT, Kind.SIZE),
     _heading("Involvement of Sub-sites", Kind.HEADING),
     _heading(_ORAL, Kind.SUBHEADING),
     Field("lip", "Lip", _ORAL, Kind.INVOLVEMENT),

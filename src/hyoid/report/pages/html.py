@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 
 from hyoid.report.content.schema import Line, Report
-from hyoid.report.content.template import OUTSIDE, TEMPLATE, Kind
+from hyoid.report.content.template import FRONT, OUTSIDE, TEMPLATE, Kind
 from hyoid.report.pages.attention import Attention, looks_of
 from hyoid.report.pages.environment import page_template
 from hyoid.report.pages.figures import Figure, make_backdrop, make_figure
@@ -67,13 +67,16 @@ def _sections(report: Report) -> list[Section]:
     sections: list[Section] = []
     for field in TEMPLATE:
         if field.is_heading:
-            sections.append(Section(field.words, field.kind is Kind.SUBHEADING, ()))
+            words = report.title if report.title and field.words == FRONT else field.words
+            sections.append(Section(words, field.kind is Kind.SUBHEADING, ()))
         else:
             last = sections.pop()
             sections.append(Section(last.words, last.is_subheading, (*last.lines, report.line(field.key))))
     others = tuple(line for line in report.lines if line.section == OUTSIDE)
     if others:
         sections.append(Section(OUTSIDE, False, others))
+    if report.addendum:
+        sections.append(Section(report.addendum[0].section, False, report.addendum))
     return sections
 
 

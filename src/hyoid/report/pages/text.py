@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hyoid.report.content.schema import Line, Report
-from hyoid.report.content.template import OUTSIDE, TEMPLATE
+from hyoid.report.content.template import FRONT, OUTSIDE, TEMPLATE
 
 
 def to_text(report: Report) -> str:
@@ -18,12 +18,14 @@ def to_text(report: Report) -> str:
     rows += ["", f"Summary: {report.summary}", ""]
     for field in TEMPLATE:
         if field.is_heading:
-            rows += ["", field.words]
+            rows += ["", report.title if report.title and field.words == FRONT else field.words]
         else:
             rows.append(line_text(by_key[field.key]))
     others = [line for line in report.lines if line.section == OUTSIDE]
     if others:
         rows += ["", OUTSIDE, *map(line_text, others)]
+    if report.addendum:
+        rows += ["", report.addendum[0].section, *map(line_text, report.addendum)]
     rows += ["", "Sources"]
     for model in report.models:
         rows.append(
