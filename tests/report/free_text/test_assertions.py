@@ -54,7 +54,8 @@ def test_states(text, states):
         ("Both tonsils are infiltrated.", {Side.RIGHT, Side.LEFT}),
         ("The right and left tonsils are infiltrated.", {Side.RIGHT, Side.LEFT}),
         ("The tonsil is infiltrated on the left.", {Side.LEFT}),
-        ("The left soft palate and tonsil are infiltrated.", set()),
+        ("The left soft palate and tonsil are infiltrated.", {Side.LEFT}),
+        ("The left soft palate and the tonsil are infiltrated.", set()),
         ("The tonsil is infiltrated.", set()),
     ],
 )

@@ -1,9 +1,8 @@
 """What a sentence says of each place it names: involved, spared, doubtful, changed by treatment; on which side.
 
-A sentence is cut into clauses. In each, words that say something ("infiltrating", "spared", "no sign of erosion") are
-found, and every place is given to the word that governs it: the word in front of it ("infiltrating the tonsil"), or
-the predicate behind it ("the tonsil is spared"). The idea is that of NegEx (Chapman et al. 2001, DOI
-10.1006/jbin.2001.1029), with predicates, uncertainty and sides added.
+`hyoid.report.free_text.clauses` gives every place the words that speak of it, in order; here these become one state.
+Safety comes before coverage: a doubt anywhere makes "involved" doubtful, a denial right behind a weak word denies it, and
+what cannot be resolved is doubtful or left out.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hyoid.anatomy.structures import Side
-from hyoid.report.free_text.cues import BE, Cue, CueKind, Way, cues_in
-from hyoid.report.free_text.vocabulary import Mention, mentions_in, sides_in
+from hyoid.report.free_text.clauses import Governed, Reading, Told, read_sentence
+from hyoid.report.free_text.lexicon import Kind, Sense, Token
+from hyoid.report.free_text.vocabulary import Mention, sides_in
 
 
 class State(StrEnum):
@@ -40,7 +40,7 @@ class Assertion:
     cue : str
         The words that say it.
     rest_only : bool
-        Said of the rest ("otherwise normal"): it does not speak against what is said elsewhere.
+        Said of the rest ("otherwise normal") or of a part ("its tip"): it does not speak against what is said elsewhere.
     """
 
     mention: Mention
@@ -50,44 +50,23 @@ class Assertion:
     rest_only: bool = False
 
 
-_CLAUSE = re.compile(
-    r";|,? (?:but|however|while|whilst|whereas|although|though|except(?: for)?|apart from|aside from|other than|"
-    r"yet)\b,?"
+_TUMOUR = (Sense.INVADE, Sense.MASS, Sense.WEAK, Sense.FINDING)
+_OTHERWISE = re.compile(r"\b(?:otherwise|remaining|remainder|rest of|other|elsewhere)\b")
+_PART = re.compile(
+    r"\b(?:apex|tip|wall|anterior|posterior|medial|lateral|superior|inferior|upper|lower|deep|superficial|outer|inner|cortex|lamina|third|half|part|portion|"
+    r"aspect|margin|edge|tail|surface|segment|third)\b"
 )
-_UNSURE = re.compile(
-    r"\b(?:likely|probabl[ey]|possibl[ey]|possibility of|suspicious|suspicion|suspected|suggest\w*|"
-    r"questionabl[ey]|presumabl[ey]|conceivabl[ey]|"
-    r"question of|"
-    r"equivocal(?:ly)?|may(?: be)?|might|could be|can not be (?:\w+ )?(?:excluded|ruled out)|"
-    r"not (?:be )?(?:\w+ )?(?:excluded|ruled out)|"
-    r"concerning for|concern for|worrisome|uncertain(?:ly)?|indeterminate|doubtful|borderline|\?)"
+_THROUGH = re.compile(
+    r"the|a|an|side|sided|part|half|wall|aspect|surface|third|portion|lateral|medial|anterior|posterior|superior|inferior|upper|lower|deep|superficial|tip|"
+    r"margin|border|edge|body|lobe|tail|true|false|internal|external|common|visuali[sz]ed|\w+al|\w+ed|\w+ing|large|small|ipsilateral|apex|cortex|inner|outer|also|its"
 )
-_NOT_EXCLUDED = re.compile(
-    r"\b(?:difficult|hard|impossible) to (?:exclude|rule out)|"
-    r"\b(?:can|could) ?not be (?:\w+ )?(?:excluded|ruled out)|\bnot (?:\w+ )?(?:excluded|ruled out)"
-)
-_TREATMENT = re.compile(
-    r"radiogenic|actinic|radiation o?edema|"
-    r"(?:secondary to|due to|following|from|after|attributable to|related to) (?:\w+ )?(?:radi\w+|irradiation|rt|treatment|therapy|chemo\w*)\b|"
-    r"post-? ?(?:rt|radi\w+|ct/rt|ccrt|treatment|therapy|op\w*|surg\w+|chemo\w*|"
-    r"irradiation)(?: \w+)? ?(?:changes?|sequela\w*|o?edema|"
-    r"effects?|fibrosis|thickening)|(?:radiation|treatment|therapy|rt)[- ](?:induced|related|change\w*)|"
-    r"radiation (?:changes?|mucositis)|"
-    r"sequela\w* of (?:radi\w+|treatment|therapy)|(?:inflammatory|reactive) (?:changes?|o?edema|thickening)"
-)
-_LANDMARK = re.compile(
-    r"\b(?:level|(?:upper|lower|inferior|superior|anterior|posterior) (?:border|margin|edge|end)|"
-    r"plane of) ?(?:of)? (?:the )?$"
-)
-_SIDE_BEHIND_CUE = re.compile(r" (?:by (?:the )?(?:mass|tumou?r|lesion) )?(?:on|at) (?:the )?(right|left|both)\b")
-_MASS = re.compile(r"\b(?:mass|tumou?r|lesion|growth|neoplasm|carcinoma|disease)\b")
-_NO_TUMOUR_WORD = re.compile(r"o?edema|swell|swollen|asymmetr|fullness|prominen|stranding|bulky|enlarg")
-_UNMADE = re.compile(
-    rf"^[^,;]*?\b(?:{BE} )?(?:(?:can|could) ?not be (?:\w+ )?(?:seen|identified|demonstrated|detected|found)|"
-    r"not (?:\w+ )?(?:seen|identified|demonstrated|present|evident|noted|appreciated|"
-    r"visuali[sz]ed|detected|found|observed|suspected)|absent|excluded|ruled out|resolved|no longer)"
-)
-_OTHERWISE = re.compile(r"\b(?:otherwise|remaining|remainder|rest of|other)\b")
+_MIDLINE = (
+    "epiglottis", "anterior_commissure", "posterior_commissure", "subglottis", "preepiglottic_space", "vestibule", "post_cricoid_region",
+    "prevertebral_space", "esophagus", "tracheal_cartilages", "airway_compromise", "et_tube_in_situ", "lip", "intracranial_extension",
+    "extranodal_extension", "loss_of_fat_planes",
+)  # fmt: skip
+
+_FAT_SPACES = {"preepiglottic_space", "paraglottic_space", "parapharyngeal_space", "prevertebral_space"}
 
 
 def assertions_in(words: str) -> tuple[Assertion, ...]:
@@ -104,180 +83,305 @@ def assertions_in(words: str) -> tuple[Assertion, ...]:
     >>> [(a.mention.term.keys, a.state.value) for a in found]
     [(('tonsil',), 'involved'), (('soft_palate',), 'not involved')]
     """
-    found: list[Assertion] = []
-    start = 0
-    for border in [*_CLAUSE.finditer(words), None]:
-        end = border.start() if border else len(words)
-        found += _in_clause(words, start, end)
-        start = border.end() if border else end
-    return tuple(_share_both(words, found))
+    return assertions_of(read_sentence(words), words)
 
 
-def _in_clause(words: str, start: int, end: int) -> list[Assertion]:
-    clause = words[start:end]
-    mentions = mentions_in(clause)
-    cues = cues_in(clause, mentions)
+def assertions_of(reading: Reading, words: str) -> tuple[Assertion, ...]:
+    """Everything that a sentence says of its places.
+
+    Parameters
+    ----------
+    reading : Reading
+    words : str
+        The plain sentence.
+    """
     found = []
-    for at, mention in enumerate(mentions):
-        cue = _governing(clause, mentions, at, cues)
-        if cue is None or not mention.term.keys or _LANDMARK.search(clause[: mention.start]):
+    rest = _OTHERWISE.search(words) is not None
+    for governed in reading.governed:
+        term = governed.place.term
+        if term is None or not governed.told:
             continue
-        state = _state(clause, cue, mentions)
+        state = state_of(governed, reading)
         if state is None:
             continue
-        moved = replace(mention, start=mention.start + start, end=mention.end + start)
-        rest = _OTHERWISE.search(clause) is not None and state is State.NOT_INVOLVED
-        sides = _sides(clause, mentions, at)
-        behind = _SIDE_BEHIND_CUE.match(clause[cue.end :]) if cue.way is Way.BACK else None
-        sides = sides or (sides_in(behind.group(1)) if behind else sides)
-        found.append(Assertion(moved, state, sides, clause[cue.start : cue.end], rest))
-    return found
+        sides = sides_in(" ".join(t.text for t in governed.own_sides)) or sides_of(governed.place, reading)
+        part = _PART.search(words[max(0, governed.place.start - 24) : governed.place.end + 24]) is not None
+        cue = " ".join(dict.fromkeys(told.token.text for told in governed.told))
+        mention = Mention(term, governed.place.start, governed.place.end)
+        rest_only = (rest and state is State.NOT_INVOLVED) or (part and state is State.NOT_INVOLVED)
+        found.append(Assertion(mention, state, sides, cue, rest_only))
+    return tuple(_sided(found))
 
 
-def _governing(clause: str, mentions: tuple[Mention, ...], at: int, cues: list[Cue]) -> Cue | None:
-    """The cue that speaks of a mention."""
-    mention = mentions[at]
-    inside = [c for c in cues if c.start <= mention.start and mention.end <= c.end]
-    behind = next((c for c in cues if c.way is Way.BACK and c.start >= mention.end), None)
-    adjacent = next((c for c in cues if c.noun and c.strong and clause[mention.end : c.start] == " "), None)
-    if adjacent is not None and not inside:
-        return adjacent
-    if inside and inside[0].way is Way.ITSELF:
-        undone = behind if behind is not None and behind.kind in (CueKind.NORMAL, CueKind.UNSEEN) else None
-        if undone is not None and inside[0].kind is not CueKind.NORMAL and undone.kind is CueKind.NORMAL:
-            return undone
-        return inside[0]
-    ahead = next((c for c in reversed(cues) if c.way in (Way.AHEAD, Way.ITSELF) and c.end <= mention.start), None)
-    if (
-        ahead is not None
-        and ahead.way is Way.ITSELF
-        and not re.fullmatch(r"[ ,]*(?:or|nor|and)? ?(?:of )?(?:the )?\w*", clause[ahead.end : mention.start])
-    ):
-        ahead = None
-    if behind is not None and any(c.start > mention.end and c.end <= behind.start and c.way is Way.AHEAD for c in cues):
-        # Another word ahead stands between: the predicate belongs to what follows that word, unless it has no subject.
-        behind = behind if ahead is None and _subject_reaches(clause, mention, behind, cues) else None
-    if ahead is None or behind is None:
-        return ahead or behind
-    return behind if _is_subject(clause, mentions, at, behind, ahead) else ahead
+def _sided(found: list[Assertion]) -> list[Assertion]:
+    """What is involved without a side has that of the same line in the same sentence: "spread along right V3"."""
+    sided: dict[tuple[str, ...], frozenset[Side]] = {}
+    for assertion in found:
+        if len(assertion.sides) == 1 and assertion.state is not State.NOT_INVOLVED:
+            sided.setdefault(assertion.mention.term.keys, assertion.sides)
+    return [
+        replace(a, sides=sided[a.mention.term.keys])
+        if not a.sides and a.state is State.INVOLVED and a.mention.term.keys in sided
+        else a
+        for a in found
+    ]
 
 
-def _subject_reaches(clause: str, mention: Mention, cue: Cue, cues: list[Cue]) -> bool:
-    between = [c for c in cues if c.start > mention.end and c.end <= cue.start and c.way is Way.AHEAD]
-    return all(not c.strong or c.noun for c in between) and len(clause[mention.end : cue.start]) < 60
+def state_of(governed: Governed, reading: Reading) -> State | None:
+    """One state from everything told of a place; None where nothing safe can be said.
 
-
-def _is_subject(clause: str, mentions: tuple[Mention, ...], at: int, cue: Cue, ahead: Cue) -> bool:
-    """Whether the predicate `cue` speaks of a place to which another word ahead could reach too.
-
-    The subject of "is" is the last place; of "are", the places joined by "and" behind the last comma or new article.
+    Parameters
+    ----------
+    governed : Governed
+    reading : Reading
+        Of the sentence: whether it speaks of treatment.
     """
-    between = [m for m in mentions if ahead.end <= m.start and m.end <= cue.start]
-    gap = clause[between[-1].end : cue.start]
-    verb = re.search(rf"\b({BE})\b", gap + clause[cue.start : cue.end])
-    if verb is None and len(gap.strip(" :-")) > 0:
-        return cue.noun and len(gap) < 12 and mentions[at] is between[-1]
-    if mentions[at] is between[-1]:
-        return True
-    plural = verb is not None and verb.group(1) in (
-        "are",
-        "were",
-        "appear",
-        "remain",
-        "look",
-        "seem",
-        "show",
-        "demonstrate",
-        "have",
-    )
-    if not plural:
-        return False
-    place = between.index(mentions[at])
-    joints = [clause[a.end : b.start] for a, b in zip(between[place:], between[place + 1 :], strict=False)]
-    return all(
-        ("," not in joint and not re.search(r"\band the\b.*$", joint))
-        or re.fullmatch(r" and (?:the )?(?:right |left |bilateral |both )*", joint)
-        for joint in joints
-    )
-
-
-def _state(clause: str, cue: Cue, mentions: tuple[Mention, ...]) -> State | None:
-    if cue.kind is CueKind.UNSEEN:
+    told = governed.told
+    if any(t.sense is Sense.UNSEEN for t in told):
         return None
-    near = clause[max(0, cue.start - 45) : cue.start]
-    near = re.split(r",|\band\b|\bwith\b", near)[-1]
-    behind = (
-        re.split(r",|;|\b(?:and|with|sparing|without|extending)\b", clause[cue.end :])[0]
-        if cue.noun or cue.way is not Way.AHEAD
-        else clause[cue.end : cue.end + 12]
-    )
-    words = clause[cue.start : cue.end]
-    unsure = _UNSURE.search(near) is not None or _UNSURE.search(words + behind) is not None
-    soft = cue.kind is CueKind.SOFT or "thickening" in words
-    state = State.EQUIVOCAL if unsure or cue.kind is CueKind.DOUBT else State.INVOLVED
-    if cue.kind is CueKind.NORMAL:
-        state = State.EQUIVOCAL if _NOT_EXCLUDED.search(clause[cue.start :]) else State.NOT_INVOLVED
-    elif cue.noun and _NOT_EXCLUDED.search(clause[cue.end :]):
-        state = State.EQUIVOCAL
-    elif cue.noun and _UNMADE.match(_without(mentions, clause, cue.end)):
-        state = State.NOT_INVOLVED
-    elif soft and _TREATMENT.search(clause):
-        state = State.TREATED
-    elif _TREATMENT.search(clause[: cue.start]) and re.match(r"involv|affect", words) and not _MASS.search(clause):
-        state = State.TREATED
-    elif soft and (_NO_TUMOUR_WORD.search(words) or re.search(r"o?edema|swell|swollen", near)):
-        state = State.CHANGED
+    told = [
+        t for n, t in enumerate(told) if not (t.bare and t.sense is Sense.MASS and not (t.doubted or t.denied) and n)
+    ]
+    if (
+        governed.place.term
+        and governed.place.term.keys
+        and set(governed.place.term.keys) <= _FAT_SPACES
+        and not reading.treated
+    ):
+        told = [replace(t, doubted=True) if t.token.text.endswith("stranding") and not t.denied else t for t in told]
+    if reading.treated and any(t.sense is Sense.SOFT and not t.denied for t in told):
+        return State.EQUIVOCAL if _tumour_in_question(reading) else State.TREATED
+    state: State | None = None
+    before: Told | None = None
+    for t in told:
+        state = _after(state, before, t)
+        before = t
+    if governed.loose:
+        return None if state is State.NOT_INVOLVED else State.EQUIVOCAL
     return state
 
 
-def _without(mentions: tuple[Mention, ...], clause: str, start: int) -> str:
-    """The clause behind `start`, the places listed there left out, so that a predicate behind a list is found."""
-    kept, at = "", start
-    for mention in mentions:
-        if mention.start >= at:
-            kept += re.sub(r",", " ", clause[at : mention.start])
-            at = mention.end
-    return kept + clause[at:]
+def one_state(told: Told) -> State:
+    """State that one word gives by itself.
+
+    Parameters
+    ----------
+    told : Told
+    """
+    if told.sense in _TUMOUR:
+        return State.NOT_INVOLVED if told.denied else State.EQUIVOCAL if told.doubted else State.INVOLVED
+    if told.sense is Sense.TOUCH:
+        return State.NOT_INVOLVED if told.denied else State.EQUIVOCAL
+    if told.sense is Sense.SOFT:
+        return State.NOT_INVOLVED if told.denied else State.EQUIVOCAL if told.doubted else State.CHANGED
+    if told.denied and told.sense is Sense.FREE:
+        return State.INVOLVED
+    return State.EQUIVOCAL if told.denied or told.doubted else State.NOT_INVOLVED
 
 
-def _sides(clause: str, mentions: tuple[Mention, ...], at: int) -> frozenset[Side]:
-    """Side of a place: named in its own words, before it since the last joint, or right behind it."""
-    mention = mentions[at]
-    own = sides_in(clause[mention.start : mention.end])
+def _after(state: State | None, before: Told | None, told: Told) -> State:
+    """State once another word is told of the same place."""
+    new = one_state(told)
+    if state is None or before is None or state is new:
+        return new
+    strong = before.sense in (Sense.INVADE, Sense.MASS, Sense.FINDING) and not before.denied
+    result = new
+    if state is State.INVOLVED:
+        same = before.token.text[:4] == told.token.text[:4]
+        if told.sense is Sense.MASS and told.doubted:
+            result = State.EQUIVOCAL
+        elif strong:
+            result = State.EQUIVOCAL if same and new is State.NOT_INVOLVED else State.INVOLVED
+        elif new is State.NOT_INVOLVED:
+            result = State.NOT_INVOLVED if told.denied else State.INVOLVED
+        elif new is State.CHANGED or told.sense is Sense.TOUCH:
+            result = State.INVOLVED
+    elif state is State.EQUIVOCAL:
+        touch = before.sense is Sense.TOUCH or (before.sense is Sense.SOFT and not before.denied)
+        if new is State.NOT_INVOLVED:
+            result = new if touch and (told.denied or told.sense is Sense.FREE) else State.EQUIVOCAL
+        elif new is not State.INVOLVED or before.doubted:
+            result = State.EQUIVOCAL
+    elif state is State.NOT_INVOLVED:
+        if new is State.INVOLVED:
+            result = State.INVOLVED if before.denied else State.EQUIVOCAL
+        elif new is State.EQUIVOCAL and told.sense is Sense.TOUCH and before.denied:
+            result = State.NOT_INVOLVED
+        elif new is State.CHANGED and before.denied:
+            result = State.NOT_INVOLVED
+    return result
+
+
+def _tumour_in_question(reading: Reading) -> bool:
+    """Whether a sentence weighs tumour against the effect of treatment."""
+    words = " ".join(token.text for token in reading.tokens)
+    return (
+        re.search(
+            r"\b(?:versus|vs|or) (?:residual|recurren\w+|tumou?r|disease|persistent)|(?:residual|recurren\w+|persistent|viable)(?: \w+)? (?:versus|vs|or)\b|"
+            r"(?:recurrence|tumou?r|residu\w+|disease)(?: \w+){0,3} (?:can not be (?:\w+ )?excluded|not excluded|is (?:\w+ )?(?:possible|suspected))|"
+            r"\b(?:equivocal|suspicious|indeterminate)\b|can not (?:exclude|rule out)",
+            words,
+        )
+        is not None
+    )
+
+
+def sides_of(place: Token, reading: Reading) -> frozenset[Side]:
+    """Sides that the words around a place give it; a side in front of a list is that of each place in it.
+
+    Parameters
+    ----------
+    place : Token
+    reading : Reading
+    """
+    tokens = reading.tokens
+    at = tokens.index(place)
+    if place.sense is Sense.FINDING:
+        ahead = next((n for n in range(at + 1, len(tokens)) if tokens[n].kind is Kind.PLACE), None)
+        other = tokens[ahead].term if ahead is not None else None
+        if ahead is not None and other and place.term and other.keys == place.term.keys:
+            return sides_in(place.text) or _side_before(tokens, at) or _side_before(tokens, ahead)
+    own = sides_in(place.text) or _side_before(tokens, at) or _side_behind(tokens, at)
     if own:
         return own
-    since = mentions[at - 1].end if at else 0
-    lead = re.split(r",|\bthe\b|;", clause[since : mention.start])
-    before = sides_in(_since_joint(lead[-1]))
-    if before:
-        return before
-    until = mentions[at + 1].start if at + 1 < len(mentions) else len(clause)
-    behind = re.match(
-        r" ?\(?(?:wall |side )?(?:on |in |of |to |at )?(?:the |its )?(right|left|both|"
-        r"bilateral(?:ly)?)\b(?! (?:and (?:right|left|bilateral)|neck|level))",
-        clause[mention.end : until],
-    )
-    return sides_in(behind.group(1)) if behind else frozenset()
+    keys = place.term.keys if place.term else ()
+    if keys and keys[0] not in _MIDLINE:
+        shared = _side_of_list(tokens, at)
+        if shared:
+            return shared
+    return _leading_side(tokens, at)
 
 
-def _since_joint(words: str) -> str:
-    """Words since the last "and", unless it joins two sides ("right and left")."""
-    if re.search(r"\b(?:right|left) and (?:right|left)\b", words):
-        return words
-    return re.split(r"\b(?:and|or|with|to|of)\b", words)[-1]
-
-
-def _share_both(words: str, found: list[Assertion]) -> list[Assertion]:
-    """ "Bilateral A and B" is bilateral B too."""
-    shared: list[Assertion] = []
-    for assertion in found:
-        last = shared[-1] if shared else None
-        if (
-            last is not None
-            and not assertion.sides
-            and len(last.sides) == 2
-            and words[last.mention.end : assertion.mention.start] == " and "
+def _side_before(tokens: tuple[Token, ...], at: int) -> frozenset[Side]:
+    sides: frozenset[Side] = frozenset()
+    for step in range(at - 1, -1, -1):
+        token = tokens[step]
+        if token.kind is Kind.SIDE:
+            sides |= sides_in(token.text)
+            nearer = step > 1 and tokens[step - 1].kind is Kind.AND and tokens[step - 2].kind is Kind.SIDE
+            if not nearer:
+                return sides
+        elif token.kind is Kind.AND and sides:
+            continue
+        elif (
+            token.kind is Kind.PREPOSITION
+            and token.text in ("of", "in")
+            and step
+            and (
+                tokens[step - 1].kind is Kind.SIDE
+                or re.fullmatch(
+                    r"side|part|half|wall|aspect|portion|lobe|tip|surface|third|border|cortex|body|lamina",
+                    tokens[step - 1].text,
+                )
+            )
         ):
-            assertion = replace(assertion, sides=last.sides)  # noqa: PLW2901
-        shared.append(assertion)
-    return shared
+            continue
+        elif not (token.kind in (Kind.WORD, Kind.DONE) and (_THROUGH.fullmatch(token.text) or token.kind is Kind.DONE)):
+            return sides
+    return sides
+
+
+def _side_behind(tokens: tuple[Token, ...], at: int) -> frozenset[Side]:
+    """Side told behind a place and its predicate, before another place is named."""
+    listing = True
+    for step in range(at + 1, len(tokens)):
+        token = tokens[step]
+        if token.kind is Kind.PLACE:
+            joined = tokens[at + 1 : step]
+            if not (
+                listing
+                and joined
+                and all(t.kind in (Kind.AND, Kind.COMMA, Kind.WORD) for t in joined)
+                and tokens[step].term
+                and tokens[at].term
+            ):
+                return frozenset()
+            if any(t.kind is Kind.SIDE for t in joined):
+                return frozenset()
+            continue
+        if token.kind in (Kind.STOP, Kind.BUT, Kind.NODE, Kind.WITH, Kind.WHICH, Kind.SIZE):
+            return frozenset()
+        if token.kind is Kind.SIDE:
+            if _belongs_ahead(tokens, step):
+                return frozenset()
+            before = tokens[step - 1]
+            article = before.text in ("the", "its") and step >= 2
+            link = tokens[step - 2] if article else before
+            ends = (
+                step + 1 == len(tokens)
+                or tokens[step + 1].kind in (Kind.STOP, Kind.COMMA)
+                or tokens[step + 1].text == ")"
+            )
+            direct = (
+                step == at + 1
+                or (before.kind is Kind.COMMA and ends)
+                or (before.kind in (Kind.COMMA, Kind.COLON) and step == at + 2)
+                or before.text == "("
+            )
+            if (
+                direct
+                or (link.kind is Kind.PREPOSITION and link.text in ("on", "in", "at", "of", "to", "along"))
+                or token.text in ("bilaterally", "both sides", "bilateral")
+                or before.speaks
+            ):
+                both = sides_in(token.text)
+                if step + 2 < len(tokens) and tokens[step + 1].kind is Kind.AND and tokens[step + 2].kind is Kind.SIDE:
+                    both |= sides_in(tokens[step + 2].text)
+                return both
+            return frozenset()
+        if token.kind is Kind.COMMA:
+            after = tokens[step + 1] if step + 1 < len(tokens) else None
+            if after is None or after.kind not in (Kind.PLACE, Kind.SIDE):
+                return frozenset()
+        if token.kind is Kind.AND and not (step + 1 < len(tokens) and tokens[step + 1].kind in (Kind.PLACE, Kind.WORD)):
+            return frozenset()
+        listing = listing and token.kind in (Kind.AND, Kind.COMMA, Kind.WORD)
+    return frozenset()
+
+
+def _belongs_ahead(tokens: tuple[Token, ...], step: int) -> bool:
+    """Whether a side word stands in front of another place or of nodes."""
+    for at, token in enumerate(tokens[step + 1 : step + 5], start=step + 1):
+        if token.kind is Kind.AND and not (at + 1 < len(tokens) and tokens[at + 1].kind is Kind.SIDE):
+            return False
+        if token.kind in (Kind.PLACE, Kind.NODE) or token.text in ("level", "levels", "neck", "cervical"):
+            return True
+        if not (
+            token.kind is Kind.WORD and _THROUGH.fullmatch(token.text) and token.text not in ("side", "sided")
+        ) and token.kind not in (Kind.AND, Kind.SIDE):
+            return False
+    return False
+
+
+def _side_of_list(tokens: tuple[Token, ...], at: int) -> frozenset[Side]:
+    """Side in front of the list that a place stands in, where no article or preposition parts it from the list."""
+    step = at - 1
+    if step < 0 or tokens[step].kind not in (Kind.AND, Kind.COMMA):
+        # "right medial wall and apex": adjectives may stand between
+        if (
+            step < 1
+            or tokens[step].kind is not Kind.WORD
+            or not _THROUGH.fullmatch(tokens[step].text)
+            or tokens[step].text in ("the", "a", "its")
+        ):
+            return frozenset()
+        step -= 1
+        if tokens[step].kind not in (Kind.AND, Kind.COMMA):
+            return frozenset()
+    while step >= 0 and tokens[step].kind in (Kind.AND, Kind.COMMA):
+        step -= 1
+    if step < 0 or tokens[step].kind is not Kind.PLACE:
+        return frozenset()
+    return _side_before(tokens, step) or sides_in(tokens[step].text) or _side_of_list(tokens, step)
+
+
+def _leading_side(tokens: tuple[Token, ...], at: int) -> frozenset[Side]:
+    """Side at the head of the sentence: "On the right, ..." or "Right: ..."."""
+    words = " ".join(token.text for token in tokens[:5])
+    head = re.match(
+        r"(?:on|to) (?:the |its )?(right|left|both sides)(?: side)?(?: ,|$| the| there)|(right|left|bilateral)(?: side| neck)? :",
+        words,
+    )
+    if head is None or any(t.kind is Kind.STOP for t in tokens[:at]):
+        return frozenset()
+    return sides_in(head.group(1) or head.group(2))

@@ -15,16 +15,24 @@ MULTIPLE = -1
 
 _NODE = re.compile(rf"(?<![\w-])(?:{NODE_WORDS})(?![\w])")
 _SUBJECT = re.compile(
-    rf"(?<![\w-])(?:(?P<node>{NODE_WORDS}|conglomerate)|(?P<mass>{MASS_WORDS})|(?P<other>airway|nodule|cyst|abscess|"
+    rf"(?<![\w-])(?:(?P<node>(?:{NODE_WORDS})(?: (?:metasta\w+|mass(?:es)?|conglomerates?|deposits?))?|conglomerates?)|(?P<mass>{MASS_WORDS}|uptake)|(?P<other>airway|nodule|cyst|abscess|"
     r"collection|thyroid lobe))(?![\w])"
 )
 _ALL_LEVELS = 5  # a denial for as many levels as I to V speaks of the whole neck
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
 _ORDER = ("I", "II", "III", "IV", "V", "VI", "VII")
 _ONE = r"(?:vii|vi|iv|v|iii|ii|i|[1-7])[ -]?(?:[ab](?![a-z]))?(?:/[ab](?![a-z]))?"
+_JOINT = r"\s*(?:,|/|&|\+|-|and|to|through|or|, and)\s*"
 _LEVELS = re.compile(
-    rf"\b(?:levels?|stations?|lvl)\s*[-:]?\s*({_ONE}(?:\s*(?:,|/|&|-|and|to|through|or|"
-    rf", and)\s*(?:levels?\s*)?{_ONE}(?![\w]))*)(?![\w])"
+    rf"\b(?:levels?|stations?|lvl)\s*[-:]?\s*({_ONE}(?:{_JOINT}(?:levels?\s*)?{_ONE}(?![\w]))*)(?![\w])(?! (?:x|cm|mm|nodes? of))"
+)
+_SURE = r"(?:vii|vi|iii|ii|iv(?! contrast)|i[ab]|[1-6][ab]|v[ab])[ab]?"
+_LONE_LEVELS = re.compile(
+    rf"(?<![\w.-])({_SURE}(?:{_JOINT}{_ONE}(?![\w]))*|i(?:{_JOINT}{_SURE}(?![\w]))+)(?![\w-])(?! (?:nerve|segment))"
+)
+_NODES_ELSEWHERE = re.compile(
+    r"\b(?:mediastin\w+|hil(?:ar|um)|axill\w+|inguinal|abdom\w+|pelvic|para-?aortic|mesenteric|internal mammary|epicardial|portocaval|iliac|"
+    r"granulomatous|subcarinal|para-?tracheal (?!level)|pulmonary)\b"
 )
 _BARE_LEVEL = re.compile(
     r"\b(?:(?:ii|iii|iv|vi|vii|v)[ab]?|i[ab]|[1-6][ab])(?= (?:lymph ?)?(?:nodes?|lns?|nodal|lad|adenopathy|"
@@ -48,6 +56,10 @@ _ADJECTIVES = r"(?:[a-z][\w-]*,? (?:and )?){0,6}?"
 _COUNT = re.compile(
     rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*(?:cm|mm|x|\.|-|/|"
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
+)
+_HEADED = re.compile(rf"(?:cervical |neck )?(?:{NODE_WORDS})(?: status)? ?(?:[:|-])")
+_COUNT_BEHIND = re.compile(
+    rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) in (?:no\b\.?|number)|(?<![\d.]) ?x ?(?P<times>\d{{1,2}})(?![\d.]|\s*(?:x|cm|mm))"
 )
 _ONE_NODE = re.compile(
     r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metastases|"
@@ -74,15 +86,20 @@ _DENIED = re.compile(
     rf"ene)\b)[^;.]{{0,60}}?(?:{NODE_WORDS})|"
     rf"(?:{NODE_WORDS})\b[^,;.]*\b(?:(?:not|no longer) (?:\w+ )?(?:seen|enlarged|present|identified|noted|"
     rf"visuali[sz]ed|evident)|resolved|absent|"
-    r"normal|unremarkable)|\bnodes?: (?:none|nil|negative|no\b)"
+    rf"normal|unremarkable|inconspicuous|negative)|\b(?:{NODE_WORDS}) ?(?:[:=-]|\|) ?(?:none|nil|negative|no\b|normal|nad|not enlarged|unremarkable|clear)|"
+    r"\b(?:right|left)(?: side)?(?: of the)? neck(?: side)? ?(?:[-:]|is)? ?(?:clear|normal|negative|unremarkable|free)"
 )
-_DISTANT = re.compile(r"\b(?:other|further|additional|more|contralateral|elsewhere|remaining)\b")
+_DISTANT = re.compile(
+    r"\b(?:other|further|additional|more|contralateral|elsewhere|remaining|new|newly|supraclavicular|retropharyngeal|below|above|beyond|enlarging|residual)\b"
+)
 _HARMLESS = re.compile(
-    r"\b(?:sub-?centi\w+|reactive|benign|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
-    r"shotty|fatty hil\w+|not significant|"
-    r"not pathological\w*)\b"
+    r"\b(?:sub-?centi\w+|sub ?cm|reactive|benign|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
+    r"shotty|fatty hil\w+|not significant|not suspicious|not fdg[- ]avid|unsuspicious|inconspicuous|physiological|indeterminate|equivocal|doubtful significance|"
+    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|stable small)\b|\? ?significan\w+"
 )
-_PATHOLOGICAL = re.compile(r"\b(?:necro\w+|metasta\w+|pathological|suspicious|malignant|enlarged|involved|abnormal)\b")
+_PATHOLOGICAL = re.compile(
+    r"\b(?:necro\w+|metasta\w+|pathological|(?<!not )suspicious|malignant|enlarged|involved|abnormal)\b"
+)
 _LARGEST = re.compile(r"\b(?:largest|biggest|dominant|maximum|max)\b")
 
 
@@ -145,7 +162,10 @@ def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...
     of_nodes = False
     for sentence in sentences:
         words = sentence.plain
-        if _NODE.search(words) or (_LEVELS.search(words) and sizes_in(words)):
+        if _NODES_ELSEWHERE.search(words) and not levels_in(words):
+            of_nodes = False
+            continue
+        if _NODE.search(words) or _DENIED.search(words) or (_LEVELS.search(words) and sizes_in(words)):
             found.append(_statement(sentence))
             last = list(_SUBJECT.finditer(words))
             of_nodes = bool(last) and last[-1].lastgroup == "node"
@@ -175,7 +195,8 @@ def levels_in(words: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
     found = []
     for match in _LEVELS.finditer(words):
         found.append((match.start(), match.end(), _spelled_out(match.group(1))))
-    for match in _BARE_LEVEL.finditer(words):
+    lone = [*(_LONE_LEVELS.finditer(words) if _NODE.search(words) else ()), *_BARE_LEVEL.finditer(words)]
+    for match in lone:
         if all(match.end() <= start or match.start() >= end for start, end, _ in found):
             found.append((match.start(), match.end(), _spelled_out(match.group())))
     for pattern, level in _NAMED_LEVELS:
@@ -192,7 +213,7 @@ def levels_in(words: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
 def _spelled_out(text: str) -> tuple[str, ...]:
     """Levels of a list such as "ii, iii" or "iia/b" or "2 to 4"."""
     levels: list[str] = []
-    pieces = re.split(r"(\s*(?:,|&|-(?=\s*(?:[ivx1-7]))|/(?![ab]\b)|\band\b|\bto\b|\bthrough\b|\bor\b)\s*)", text)
+    pieces = re.split(r"(\s*(?:,|&|\+|-(?=\s*(?:[ivx1-7]))|/(?![ab]\b)|\band\b|\bto\b|\bthrough\b|\bor\b)\s*)", text)
     joint = ""
     for piece in pieces:
         name = re.fullmatch(r"\s*(?:levels?\s*)?(vii|vi|iv|v|iii|ii|i|[1-7])[ -]?([ab])?(?:/([ab]))?\s*", piece)
@@ -211,6 +232,9 @@ def _spelled_out(text: str) -> tuple[str, ...]:
 
 def _statement(sentence: Sentence) -> NodeStatement:
     words = sentence.plain
+    headed = _HEADED.match(words)
+    if headed is not None and _NODE.search(words[headed.end() :]) and not _DENIED.match(words):
+        words = " " * headed.end() + words[headed.end() :]
     denial = _DENIED.search(words)
     whole = (
         denial is not None and not _COUNT.search(words[: denial.start()]) and not _affirmed_behind(words, denial.end())
@@ -218,7 +242,11 @@ def _statement(sentence: Sentence) -> NodeStatement:
     if denial is not None and whole:
         limited = sides_in(words) if not _names_both(words) else frozenset()
         named = {level for *_, found in levels_in(words) for level in found}
-        only_rest = _DISTANT.search(words) is not None or 0 < len(named) < _ALL_LEVELS
+        only_rest = (
+            _DISTANT.search(words) is not None
+            or _NODES_ELSEWHERE.search(words) is not None
+            or 0 < len(named) < _ALL_LEVELS
+        )
         return NodeStatement(sentence, denied=not only_rest, sides=limited)
     if denial is not None:
         words = words[: denial.start()] + " " * (denial.end() - denial.start()) + words[denial.end() :]
@@ -287,6 +315,10 @@ def _counts(words: str) -> list[tuple[int, int]]:
             more = re.search(r"\b(multiple|several|few|numerous|conglomerated?|matted)\b", match.group("between"))
             plural = word in ("both",)
             found[match.start()] = MULTIPLE if (more and value <= 1) or plural else value
+    for match in _COUNT_BEHIND.finditer(words):
+        if not any(place <= match.start() < place + 40 for place in found):
+            told = match.group("count") or match.group("times")
+            found[match.start()] = _COUNTS[told] if told in _COUNTS else int(told)
     for match in re.finditer(r"\b(multiple|several|numerous|conglomerated?|matted)\b", words):
         if not any(abs(match.start() - place) < 40 for place in found):
             found[match.start()] = MULTIPLE

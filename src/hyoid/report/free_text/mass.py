@@ -6,12 +6,20 @@ import re
 from dataclasses import dataclass
 
 from hyoid.anatomy.structures import Side
-from hyoid.report.free_text.cues import PLACE_FIRST
+from hyoid.report.free_text.assertions import State, assertions_in
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size, sizes_in
-from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, Mention, mentions_in, sides_in
+from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, PLACE_FIRST, Mention, mentions_in, sides_in
 
-_MASS = re.compile(rf"(?<![\w-])(?:{MASS_WORDS})(?![\w])")
+_UPTAKE = r"(?:intense|intensely|avid|avidly|hypermetabolic|increased|marked|focal|abnormal|fdg[- ]avid)(?: \w+){0,2} (?:uptake|activity|focus|lesion)"
+_MASS = re.compile(rf"(?<![\w-])(?:{MASS_WORDS}|{_UPTAKE})(?![\w])")
+_HEADED = re.compile(
+    rf"^(?:the )?(?:index |main )?(?:{MASS_WORDS})(?: (?:tumou?r|site|lesion|location))?(?: (?:in|on))? ?[:|=-] ?(?:{MASS_WORDS})?"
+)
+_ELSEWHERE = re.compile(
+    r"\b(?:lungs?|pulmonary|(?:upper|lower|middle) lobe|mediastin\w+|pleural|hepatic|liver|adrenal|kidney|brain|cerebr\w+|oesophageal hiatus|breast|bone metasta\w+|thyroid nodule|"
+    r"carina|bronch\w+|spleen)\b"
+)
 _ORIGIN = re.compile(
     r"\b(?:cent(?:re|er)d|epicent\w+|arising|originating|arises|primary (?:site )?(?:in|of)|"
     r"based)\b[^,;]{0,30}?\b(?:in|on|at|from|of|within)\b"
@@ -26,8 +34,8 @@ _DENIED = re.compile(
 )
 _NONE_LEFT = re.compile(r"\b(?:residual|recurren\w+|primary|mass|lesion|tumou?r|growth|evidence of disease)\b")
 _SUBJECT = re.compile(
-    rf"(?<![\w-])(?:(?P<node>{NODE_WORDS}|conglomerate)|(?P<mass>{MASS_WORDS})|(?P<other>airway|nodule|cyst|"
-    rf"abscess|collection|tube|stent))(?![\w])"
+    rf"(?<![\w-])(?:(?P<node>(?:{NODE_WORDS})(?: (?:metasta\w+|mass(?:es)?|conglomerates?|deposits?))?|conglomerates?)|(?P<mass>{MASS_WORDS}|{_UPTAKE})|(?P<other>airway|nodules?|cysts?|"
+    rf"abscess|collection|tube|stent|calcul\w+|stenosis|lumen))(?![\w])"
 )
 
 
@@ -76,6 +84,9 @@ def mass_sizes(sentences: tuple[Sentence, ...]) -> tuple[tuple[Size, Sentence], 
     of_mass = False
     for sentence in sentences:
         words = sentence.plain
+        if _of_elsewhere(words):
+            of_mass = False
+            continue
         for size in sizes_in(words):
             if _subject(words, size, follows_mass=of_mass) == "mass":
                 found.append((size, sentence))
@@ -97,6 +108,11 @@ def denials_of_mass(sentences: tuple[Sentence, ...]) -> tuple[Sentence, ...]:
         if not re.search(NODE_WORDS, sentence.plain[: match.end() + 12]):
             found.append(sentence)
     return tuple(found)
+
+
+def _of_elsewhere(words: str) -> bool:
+    """Whether a sentence speaks of another part of the body and of no place that a mass of the neck arises in."""
+    return _ELSEWHERE.search(words) is not None and not any(m.term.site for m in mentions_in(words))
 
 
 def _subject(words: str, size: Size, *, follows_mass: bool) -> str:
@@ -123,9 +139,15 @@ def _subject(words: str, size: Size, *, follows_mass: bool) -> str:
 
 def _places(sentence: Sentence) -> list[Place]:
     words = sentence.plain
-    if _DENIED.search(words):
+    if _DENIED.search(words) or _of_elsewhere(words):
         return []
-    sited = [m for m in mentions_in(words) if m.term.site]
+    spared = {(a.mention.start, a.mention.end) for a in assertions_in(words) if a.state is State.NOT_INVOLVED}
+    sited = [m for m in mentions_in(words) if m.term.site and (m.start, m.end) not in spared]
+    headed = _HEADED.match(words)
+    if headed is not None:
+        ahead = [m for m in sited if 0 <= m.start - headed.end() <= 40]
+        if ahead:
+            return [Place(ahead[0].term.site, _side_of(words, ahead[0], headed.end()), 3, sentence)]
     origin = _ORIGIN.search(words)
     if origin is not None:
         ahead = [m for m in sited if 0 <= m.start - origin.end() <= 40]

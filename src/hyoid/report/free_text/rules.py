@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hyoid.anatomy.structures import Side
 from hyoid.report.content.schema import Evidence, Line, ModelUse
@@ -22,7 +22,8 @@ from hyoid.report.free_text.answers import (
     side_words,
     state_words,
 )
-from hyoid.report.free_text.assertions import Assertion, State, assertions_in
+from hyoid.report.free_text.assertions import Assertion, State, assertions_of
+from hyoid.report.free_text.clauses import read_sentence
 from hyoid.report.free_text.lymph_nodes import (
     MULTIPLE,
     NodeGroup,
@@ -66,6 +67,8 @@ class Said:
         Said of a region that the line belongs to.
     rest_only : bool
         Said of the rest of it.
+    place : str
+        The words for the place: a line may hold several, as carotid artery and jugular vein.
     """
 
     state: State
@@ -74,6 +77,7 @@ class Said:
     cue: str = ""
     region: bool = False
     rest_only: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,22 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
     """
     present = tuple(s for s in sentences if s.part in _PRESENT)
     said: dict[str, list[Said]] = defaultdict(list)
+    of_nodes = False
+    before: tuple[Assertion, ...] = ()
     for sentence in present:
-        for assertion in assertions_in(sentence.plain):
+        reading = read_sentence(sentence.plain)
+        found = assertions_of(reading, sentence.plain)
+        if not reading.governed and any(told.doubted for told in reading.bare):
+            # "The tonsil is full. Tumour cannot be excluded."
+            found = tuple(replace(a, state=State.EQUIVOCAL) for a in before if not a.mention.term.is_region)
+        for assertion in found:
             for key in assertion.mention.term.keys:
                 if _counts(assertion, key):
                     said[key].append(_said(assertion, sentence))
+        before = found
         _add_tube(said, sentence)
-        _add_fat_planes(said, sentence)
+        of_nodes = speaks_of_nodes(sentence.plain) or (of_nodes and _MASS.search(sentence.plain) is None)
+        _add_fat_planes(said, sentence, of_nodes=of_nodes)
     places = places_of_mass(tuple(s for s in sentences if s.part in (*_PRESENT, Part.HISTORY)))
     return Populated(said, places, mass_sizes(present), denials_of_mass(present), node_statements(present))
 
@@ -153,7 +166,13 @@ def _counts(assertion: Assertion, key: str) -> bool:
 
 def _said(assertion: Assertion, sentence: Sentence) -> Said:
     return Said(
-        assertion.state, assertion.sides, sentence, assertion.cue, assertion.mention.term.is_region, assertion.rest_only
+        assertion.state,
+        assertion.sides,
+        sentence,
+        assertion.cue,
+        assertion.mention.term.is_region,
+        assertion.rest_only,
+        assertion.mention.term.pattern,
     )
 
 
@@ -171,10 +190,10 @@ def _add_tube(said: dict[str, list[Said]], sentence: Sentence) -> None:
             )
 
 
-def _add_fat_planes(said: dict[str, list[Said]], sentence: Sentence) -> None:
-    """Fat planes count here where the sentence speaks of nodes; the line stands under nodes."""
+def _add_fat_planes(said: dict[str, list[Said]], sentence: Sentence, *, of_nodes: bool) -> None:
+    """Fat planes count here where the sentence, or the one before, speaks of nodes; the line stands under nodes."""
     match = _FAT_PLANES.search(sentence.plain)
-    if match is None or not speaks_of_nodes(sentence.plain) or _MASS.search(sentence.plain[: match.start()]):
+    if match is None or not of_nodes or _MASS.search(sentence.plain[: match.start()]):
         return
     kept = match.group("done") in ("maintained", "preserved", "intact", "clear")
     denied = kept or _FAT_DENIED.search(sentence.plain[: match.start()]) is not None
@@ -212,11 +231,12 @@ def _is_weaker(state: State, states: set[State]) -> bool:
 
 
 def _contradict(said: list[Said]) -> bool:
-    """Whether the same side is called involved (or doubtful) and spared."""
+    """Whether the same place is called involved and spared, on the same side or both times without one."""
     for one in said:
         for other in said:
-            yes, no = one.state in (State.INVOLVED, State.EQUIVOCAL), other.state is State.NOT_INVOLVED
-            if yes and no and (not one.sides or not other.sides or one.sides & other.sides):
+            opposed = one.state is State.INVOLVED and other.state is State.NOT_INVOLVED
+            same = one.place == other.place and not one.region and not other.region
+            if opposed and same and (one.sides & other.sides or (not one.sides and not other.sides)):
                 return True
     return False
 
@@ -251,12 +271,14 @@ def _mass_lines(populated: Populated) -> dict[str, Line]:
     lines = {}
     current_places = [p for p in populated.places if p.sentence.part in _PRESENT]
     seen = bool(current_places or populated.sizes)
-    if populated.no_mass and not seen:
+    if populated.no_mass and not seen and not _has_nodes(populated):
         rows = [(s, "") for s in populated.no_mass]
         return {
             "primary_location_of_the_mass": _answer("primary_location_of_the_mass", NO_MASS, rows),
             "size_of_the_mass": _answer("size_of_the_mass", NO_SIZE, rows),
         }
+    if populated.no_mass and not seen and not populated.places:
+        return {}  # an unknown primary: nodes without a mass
     if populated.places:
         best = populated.places[0]
         side = side_words(best.sides)
@@ -270,6 +292,10 @@ def _mass_lines(populated: Populated) -> dict[str, Line]:
     if populated.sizes:
         lines["size_of_the_mass"] = _largest("size_of_the_mass", list(populated.sizes), "")
     return lines
+
+
+def _has_nodes(populated: Populated) -> bool:
+    return any(s.groups and not s.denied and not s.harmless for s in populated.nodes)
 
 
 def _largest(key: str, sizes: list[tuple[Size, Sentence]], where: str) -> Line:
@@ -293,7 +319,8 @@ def _node_lines(populated: Populated) -> dict[str, Line]:
     positive = [s for s in statements if not s.denied and not s.harmless and (s.groups or s.sizes)]
     denied = [s for s in populated.nodes if s.denied]
     if not positive:
-        if denied and not any(s.sides for s in denied):
+        everywhere = any(not s.sides for s in denied) or len(frozenset().union(*(s.sides for s in denied))) > 1
+        if denied and everywhere:
             rows = [(s.sentence, "") for s in denied]
             values = ("0", NO_NODES, NO_NODES)
             return {key: _answer(key, value, rows) for key, value in zip(_NODE_KEYS, values, strict=True)}
@@ -336,7 +363,8 @@ def _number(groups: list[NodeGroup], totals: list[int]) -> str:
     elif counts and all(count > 0 for count in counts):
         head = str(sum(counts))
     else:
-        head = count_words(MULTIPLE if MULTIPLE in counts or len(groups) > 1 or sum(counts) > 0 else 0)
+        spread = any(len(group.levels) > 1 for group in groups)
+        head = count_words(MULTIPLE if MULTIPLE in counts or len(groups) > 1 or sum(counts) > 0 or spread else 0)
     several = len(groups) > 1
     named = []
     for group in groups:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hyoid.report.free_text.spelling import plain
+
 
 class Part(StrEnum):
     """Part of a report; only findings and impression speak of the present scan."""
@@ -16,6 +18,8 @@ class Part(StrEnum):
     COMPARISON = "comparison"
     TECHNIQUE = "technique"
     ADVICE = "advice"
+    ELSEWHERE = "another part of the body"
+    UNREAD = "too long to read"
 
 
 @dataclass(frozen=True)
@@ -37,31 +41,62 @@ class Sentence:
 
 
 _PARTS: tuple[tuple[Part, str], ...] = (
-    (Part.FINDINGS, r"findings?|observations?|report|description|ct findings|additional (?:information|findings)"),
-    (Part.IMPRESSION, r"impressions?|conclusions?|opinion|summary|diagnosis|interpretation"),
+    (
+        Part.FINDINGS,
+        r"(?:ct |mr |mri |pet(?:/ct)? |imaging |radiological )?findings?|observations?|report|description|results?|additional (?:information|findings)|"
+        r"(?:head and |head & |the )?neck|head(?: and |/| & )neck|head (?:and|&) neck findings|local(?:ly)?|local findings",
+    ),
+    (
+        Part.IMPRESSION,
+        r"impressions?|imp|conclusions?|opinion|summary|in summary|in total|diagnosis|interpretation|assessment|judge?ments?|(?:final )?comment|evaluation|synthesis|concl",
+    ),
     (
         Part.HISTORY,
-        r"(?:clinical )?(?:background|history|information|indications?|details|data|notes?|context)|"
-        r"reason for (?:exam\w*|"
-        r"study|scan)|h/o|c/o|previous (?:history|treatment)|past history|known case",
+        r"(?:(?:brief )?clinical|relevant )?(?: )?(?:background|history|hx|h/o|information|info|indications?|details|data|notes?|context|question|features|problem|findings and history|diagnosis)|clinical|"
+        r"reason(?: for (?:the )?(?:exam\w*|study|scan|referral))?|h/o|c/o|previous (?:history|treatment)|past history|known case|question|patient history|referral|surgical history|"
+        r"treatment|treatment history|oncological history",
     ),
     (Part.COMPARISON, r"comparison(?: (?:studies|study|exams?|scans?))?|prior (?:studies|study|imaging)|compared with"),
     (
         Part.TECHNIQUE,
-        r"procedures?|techniques?|protocol|exam(?:ination)?|study|scan|method|contrast|exam type|type of exam\w*|"
-        r"modality",
+        r"procedures?(?: performed)?|techniques?|protocol|exam(?:ination)?|study|scan|method(?:ology)?|contrast|exam type|type of exam\w*|sequences?(?: used)?|radiopharmaceutical|"
+        r"tracer|dose|modality|acquisition",
     ),
-    (Part.ADVICE, r"advice|recommendations?|suggestions?|disclaimer|note"),
+    (Part.ADVICE, r"advice|recommendations?|suggestions?|disclaimer|note|plan|follow-?up|suggest|advised"),
+    (
+        Part.ELSEWHERE,
+        r"chest|thorax|lungs?|abdomen(?: and pelvis|/pelvis)?|abd(?:omen)? ?(?:and|/)? ?pelvis|pelvis|musculoskeletal|brain|upper abdomen|lungs and (?:mediastinum|pleura)|mediastinum|"
+        r"whole body|body|liver|chest and abdomen|thorax and abdomen|lung bases|skeleton|rest of (?:the )?body",
+    ),
 )
 _PART_OF = [(part, re.compile(rf"(?:{words})", re.IGNORECASE)) for part, words in _PARTS]
-_HEADING = re.compile(r"^[\s*#_]*([A-Z][A-Za-z /,&()-]{1,60}?)[\s*_]*:[*_]*(?=\s|$)")
+_HEADING = re.compile(r"^[\s*#_]*([A-Za-z][A-Za-z /,&()-]{1,60}?)[\s*_]*(?::[*_]*(?=\s|$)|\s*[|\t])")
 _UPPER_HEADING = re.compile(r"^[\s*#_]*([A-Z][A-Z /&-]{5,50})[\s*_]*$")
 _TITLE = re.compile(r"^(?:patient|case)\s*#?\s*\d+\s*$", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•·\u2013]|\(?\d{1,2}[.)](?=\s)|\(?[a-h]\)(?=\s))\s*")
 _ABBREVIATION = re.compile(
-    r"\b(?:approx|vs|e\.g|i\.e|no|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp)\.$", re.IGNORECASE
+    r"\b(?:approx|vs|e\.g|i\.e|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp|ant|post|cart|lat|med|sup|inf|ca)\.$|\bin no\.$|\bno\.$",
+    re.IGNORECASE,
 )
-_BREAK = re.compile(r"(?<=[.!?])(?:\s+)(?=[\"(\[]?[A-Z0-9$~•*-])|(?<=[a-z)]\.)(?=[A-Z][a-z])")
+_BREAK = re.compile(
+    r"(?<=[.!?])(?:\s+)(?=[\"(\[?]?[A-Z0-9$~•*-])|(?<=[a-z)]\.)(?=[A-Z][a-z])|(?<=[a-z)][.!])\s+(?=[a-z])"
+)
+_TITLE_LINE = re.compile(
+    r"^[\s*#_]*(?:(?:post[- ]?contrast|contrast[- ]enhanced|plain and contrast enhanced|plain|fdg|18f-?fdg|follow-?up|staging|laryngeal|mdt summary -) )*"
+    r"(?:C?E?CT|MRI?|MRT|PET|FDG|HRCT|Ct|Mri|Computed tomography|Magnetic resonance|Scanner|CECT|pet|ct|mri)\b(?:[^.:\n]|\.(?=\w)|(?<=i)\.|(?<=v)\.)*(?:[:.]|$)",
+    re.IGNORECASE,
+)
+_OF_DISEASE = re.compile(r"\b(?:carcinoma|cancer|tumou?r|scc|malignancy|ca)\b", re.IGNORECASE)
+_TELLS_HISTORY = re.compile(
+    r"(?:clinical(?:ly)? (?:hx|history|background|information|details)|clinical:|hx\b|history of|known (?!.*\b(?:measur|extend))|k/?c/?o\b|c/o\b|h/o\b|indication|status[- ]post|s/p\b|"
+    r"\d+[- ]?(?:years?|yrs?|y/?o|y)\b|\d{2,3} ?[mf]\b|patients? (?:is|known|has a history|with (?:\w+ ){0,3}(?:carcinoma|cancer|tumou?r|scc|ca|history|known|swelling|mass|dysphagia|hoarse\w*|lymphoma))\b|post[- ]?op(?:erative)? status\.?$|follow[- ]?up (?:of|for)|presented with|presents with)",
+    re.IGNORECASE,
+)
+_ADVISES = re.compile(
+    r"(?:please |kindly )?(?:recommend|suggest(?:ed|ion)?\b|advi[sc]e|correlat|clinical correlation|further evaluation|consider )",
+    re.IGNORECASE,
+)
+_LONGEST = 2_000  # characters of a sentence; what is longer is a list or a table without breaks, and is not read
 _WRAPPED_FROM = 55  # characters; a line as long as this that ends without a stop goes on in the next
 
 
@@ -85,27 +120,49 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
     part = Part.FINDINGS
     spoken = False
     found: list[Sentence] = []
-    for block in _blocks(text):
+    for number, block in enumerate(_blocks(text)):
         if not block:
             # A paragraph of background, technique or comparison ends with it; findings and impression go on.
             part = part if part is Part.IMPRESSION or not spoken else Part.FINDINGS
             continue
-        heading = _HEADING.match(block) or _UPPER_HEADING.match(block) or _bare_heading(block)
+        rest = block
+        title = _TITLE_LINE.match(block) if number == 0 or not found else None
+        if title is not None:
+            found.append(_sentence(title.group(), Part.TECHNIQUE))
+            if _OF_DISEASE.search(title.group()):
+                found.append(_sentence(title.group(), Part.HISTORY))
+            rest = block[title.end() :]
+        heading = _HEADING.match(rest) or _UPPER_HEADING.match(rest) or _bare_heading(rest)
         if heading is not None:
             named = _named_part(heading.group(1))
             part = named or (part if part in (Part.FINDINGS, Part.IMPRESSION) else Part.FINDINGS)
             spoken = spoken and not named
             if named:
-                block = block[heading.end() :]  # noqa: PLW2901 - the heading is not the sentence's
-        for piece in _split(block):
+                rest = rest[heading.end() :]
+        for piece in _split(rest):
             inner = _HEADING.match(piece)
             named = _named_part(inner.group(1)) if inner else None
             if inner and named:
                 part, piece = named, piece[inner.end() :].strip()  # noqa: PLW2901 - the heading is not the sentence's
             if re.search(r"\w", piece) and not _TITLE.match(piece):
-                found.append(Sentence(piece, part, present(plain(piece))))
+                found.append(_sentence(piece, _own_part(piece, part)))
                 spoken = True
     return tuple(found)
+
+
+def _sentence(piece: str, part: Part) -> Sentence:
+    if len(piece) > _LONGEST:
+        return Sentence(" ".join(piece.split()), Part.UNREAD, "")
+    return Sentence(" ".join(piece.split()), part, present(plain(piece.replace("\t", " : "))))
+
+
+def _own_part(piece: str, part: Part) -> Part:
+    """Part that a sentence's own first words give it: background or advice among the findings."""
+    if part in (Part.FINDINGS, Part.IMPRESSION) and _ADVISES.match(piece):
+        return Part.ADVICE
+    if part is Part.FINDINGS and _TELLS_HISTORY.match(piece):
+        return Part.HISTORY
+    return part
 
 
 def _bare_heading(line: str) -> re.Match[str] | None:
@@ -124,7 +181,7 @@ def _blocks(text: str) -> list[str]:
     blocks: list[str] = []
     open_line, length = False, 0
     for raw in text.splitlines():
-        line = " ".join(raw.split())
+        line = re.sub(r" +", " ", re.sub(r"\s*(?:\t|(?<=\S)\s{4,}(?=\S))\s*", "\t", raw.strip()).replace("\u00a0", " "))
         if not line:
             open_line = False
             blocks.append("")
@@ -150,47 +207,25 @@ def _split(block: str) -> list[str]:
     return [stripped for piece in pieces if (stripped := _BULLET.sub("", piece).strip())]
 
 
-_SPELLINGS = (
-    (r"\\times|\u00d7|\*(?=\s*\d)", " x "),
-    (r"\\sim|~|≈|\$|\\approx", " "),
-    (r"[\u2010-\u2014]", "-"),
-    (r"\bRt\b\.?|\bRight\b|\(R\)", "right"),
-    (r"\bL[tT]\b\.?|\(L\)", "left"),
-    (r"\b(?:B/L|b/l)\b", "bilateral"),
-    (r"\bw/o\b", "without"),
-    (r"\bapprox\.", "approx"),
-    (r"(?<=[a-z])n't\b", " not"),
-    (r"\bcannot\b", "can not"),
-    (r"\((?:AP|TR|CC|SI|ML)(?:\s*x\s*(?:AP|TR|CC|SI|ML))+\)", " "),
-    (r"\s+", " "),
-)
-
-
-def plain(text: str) -> str:
-    """Lower case with signs and abbreviations spelled one way.
-
-    Examples
-    --------
-    >>> plain("Rt. tonsil, $\\\\sim 2 \\\\times 2.4$ cm")
-    'right tonsil, 2 x 2.4 cm'
-    """
-    for pattern, spelled in _SPELLINGS:
-        text = re.sub(pattern, spelled, text)
-    return text.lower().strip()
-
-
 _SCAN = r"(?:scans?|stud(?:y|ies)|ct|cect|mri|pet(?:/ct)?|exam(?:ination)?s?|imaging|report|one|film)"
 _EARLIER = (
     r"(?:(?:the|a|an|his|her|patient's|any) )?(?:prior|previous|earlier|last|old|outside|baseline|"
     rf"pre-?treatment|preceding)(?: \w+){{0,2}}? {_SCAN}"
 )
-_TO_SCAN = (
-    rf"(?:{_EARLIER}|(?:the )?(?:prior|previous|earlier|baseline)|(?:the )?{_SCAN} (?:dated|of|from|done|performed)\b)"
-)
+_TO_SCAN = rf"(?:{_EARLIER}|(?:the )?(?:prior|previous|earlier|baseline)(?! (?:\w+[- ])?(?:radi|chemo|treat|surg|therap|irradi|resect|crt|rt\b))|(?:the )?{_SCAN} (?:dated|of|from|done|performed)\b)"
 _NOW = r"(?:now|currently|at present|today|presently|on (?:the )?(?:present|current|today's)|in the present|but)"
 _SIZE = r"\d+(?:[.,]\d+)?(?:\s*(?:cm|mm))?(?: x \d+(?:[.,]\d+)?)*(?: x \d+(?:[.,]\d+)?)*\s*(?:cm|mm)?"
 _PAST_CLAUSE = r"[^,;()]*(?:,? (?:(?:in|on|at) which|when|where) [^,;()]*)?"
+_THEN = (
+    r"(?: (?:of|from|dated|done|on) [^,;()]*?(?=,|;| and | with |\(|\)|\.|$))?"
+    r"(?:,? (?:(?:in|on|at) which|when|where) [^,;()]*)?"
+)
 _CUTS = (
+    rf"\b(?:than|since|versus|vs|from|as on) (?:on |in )?{_TO_SCAN}{_THEN}",
+    # A size or a state of then, told in passing.
+    rf"\b(?:previously|earlier|formerly) (?:seen|noted|described|reported|demonstrated|identified|known|measured) (?:about )?{_SIZE}(?= )",
+    r"(?<=,) (?:previously|formerly|initially|earlier) \w+(?: \w+)?(?=,)",
+    rf"\((?:was|were|prior|before|earlier|previously)[^()]*{_SIZE}[^()]*\)",
     # Seen before and still described: only the reminder goes.
     r"\(?\b(?:previously|earlier) (?:seen|noted|described|reported|demonstrated|identified|visualised|"
     r"visualized|known)\b",
@@ -212,7 +247,7 @@ _CUTS = (
     # A comparison: only its other side.
     r"\b(?:when |as )?(?:compared|in comparison|as against|as opposed|relative|with respect|"
     rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN}){_PAST_CLAUSE}",
-    rf"\b(?:than|since|versus|vs|from|as on) {_TO_SCAN}{_PAST_CLAUSE}",
+    rf"\b(?:to|with) {_EARLIER}{_THEN}",
 )
 _CUT = [re.compile(pattern) for pattern in _CUTS]
 

@@ -17,11 +17,13 @@ _SIZE = re.compile(rf"(?<![\d.,/-]){_NUMBER}\s*-?\s*{_UNIT}?{_MORE}?{_MORE}?(?![
 _NOT_A_SIZE = re.compile(
     r"(?:<|>|less than|smaller than|below|under|more than|larger than|greater than|exceeding|over|above|within|"
     r"distance of|depth of|shift of|shift by|displaced by|margin of|thickness of|slice thickness|"
-    r"collimation) ?(?:about |approx )?$"
+    r"collimation|length of|"
+    r"(?:exten\w+|grow\w*|reach\w*|spread\w*|protrud\w*|infiltrat\w+|cross\w+)[^,;.()]*\b(?:by|for|over)(?: a (?:length|distance) of)?|depth of (?:invasion|infiltration)[^,;.]*|doi[ :=]*|"
+    r"diameter of the airway|residual lumen|deviat\w+ by) ?(?:about |approx |approximately |up to |maximum |~)?$"
 )
 _DISTANCE_AFTER = re.compile(
     r"^\s*(?:away|from|above|below|beyond|short of|superior to|inferior to|deep|slices?|thick\b|sections?|collimation|"
-    r"reconstruction|intervals?|nodule)"
+    r"reconstruction|intervals?|nodule|extension|of the midline|(?:in )?depth|depth|short of|proximal|distal|calculus|cyst)"
 )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hyoid.errors import InputRefusedError
 from hyoid.report.content.schema import Line, ModelUse, Report
-from hyoid.report.content.template import FIELDS, Kind
+from hyoid.report.content.template import FIELDS, FRONT, Kind
+from hyoid.report.free_text.addendum import addendum_lines
 from hyoid.report.free_text.answers import blank
 from hyoid.report.free_text.identity import refuse_two_patients, without_identifiers
+from hyoid.report.free_text.intake import readable
 from hyoid.report.free_text.lymph_nodes import levels_in, speaks_of_nodes
 from hyoid.report.free_text.printed import is_template, read_template
 from hyoid.report.free_text.rules import CONTRADICTORY, RULES, fill_by_rules
@@ -41,6 +43,10 @@ Engine = Callable[[str, tuple[Sentence, ...]], Filled]
 """Fills the template from a text without identifiers and its sentences."""
 
 PRINTED = ModelUse(name="printed template", licence="not applicable", trained_on="nothing")
+_TITLE_REACH = 160  # characters in which a report names its scan
+_PET = r"\b(?:PET|pet)\b"
+_MR = r"\b(?:MRI?|MRT|mri|Mri|Magnetic resonance)\b"
+_CT = r"\b(?:CE)?CT\b|\bComputed tomography\b|\bct\b|\bCt\b"
 _NECK = re.compile(
     r"\b(?:neck|face|head (?:and|&) neck|larynx|pharynx|oropharynx|oral cavity|tongue|cervical|nasopharynx|pns)\b"
 )
@@ -76,7 +82,7 @@ def structure_text(text: str, engine: Engine | None = None) -> Report:
     Raises
     ------
     InputRefusedError
-        When the text is empty, speaks of another part of the body, or holds two patients.
+        When the text is empty, too long, no plain text, speaks of another part of the body, or holds two patients.
 
     Examples
     --------
@@ -84,6 +90,7 @@ def structure_text(text: str, engine: Engine | None = None) -> Report:
     >>> [line.value for line in report.lines if line.status == "text"][:3]
     ['Tonsil, right side', '2 x 2.4 cm', 'R - involved']
     """
+    text = readable(text)
     if len(re.findall(r"[^\W\d_]{2,}", text)) < 3:
         raise InputRefusedError("The report is empty.", "Give the text of a radiology report of the head and neck.")
     refuse_two_patients(text)
@@ -92,7 +99,14 @@ def structure_text(text: str, engine: Engine | None = None) -> Report:
         return _report(Filled(read_template(clean), PRINTED))
     sentences = read_sentences(clean)
     _refuse_other_part(sentences)
-    return _report((engine or fill_with_rules)(clean, sentences))
+    filled = (engine or fill_with_rules)(clean, sentences)
+    unread = sum(s.part is Part.UNREAD for s in sentences)
+    if unread:
+        filled = replace(
+            filled, warnings=(*filled.warnings, f"Sentences too long to read: {unread}. Nothing is taken from these.")
+        )
+    used = frozenset(e.source for line in filled.lines.values() for e in line.evidence)
+    return _report(filled, title=title_of(clean), addendum=addendum_lines(sentences, used))
 
 
 def fill_with_rules(text: str, sentences: tuple[Sentence, ...]) -> Filled:
@@ -112,7 +126,13 @@ def _refuse_other_part(sentences: tuple[Sentence, ...]) -> None:
     """Refuse a report that names no place of the neck, or names other parts in its title or more often."""
     words = [plain(s.text) for s in sentences]
     title = " ".join(plain(s.text) for s in sentences if s.part is Part.TECHNIQUE)
-    neck = sum(len(mentions_in(w)) + speaks_of_nodes(w) + len(levels_in(w)) + len(_NECK.findall(w)) for w in words)
+    neck = sum(
+        sum(bool(m.term.keys or m.term.site) for m in mentions_in(w))
+        + speaks_of_nodes(w)
+        + len(levels_in(w))
+        + len(_NECK.findall(w))
+        for w in words
+    )
     other = sum(len(_OTHER_PARTS.findall(w)) for w in words)
     named_other = _OTHER_PARTS.search(title) is not None and _NECK.search(title) is None
     if neck == 0 or other > 2 * neck or (named_other and other >= neck):
@@ -122,7 +142,38 @@ def _refuse_other_part(sentences: tuple[Sentence, ...]) -> None:
         )
 
 
-def _report(filled: Filled) -> Report:
+def title_of(text: str) -> str:
+    """Title of the template for the scan that a report names first; empty for a CT with contrast or where none is named.
+
+    Parameters
+    ----------
+    text : str
+
+    Examples
+    --------
+    >>> title_of("MRI oropharynx and neck with gadolinium"), title_of("FDG PET/CT"), title_of("CECT neck")
+    ('MRI for Head & Neck Cancers', 'PET/CT for Head & Neck Cancers', '')
+    """
+    head = " ".join(text.split())[:_TITLE_REACH]
+    pet, mr, ct = (re.search(pattern, head) for pattern in (_PET, _MR, _CT))
+    if pet:
+        name = "PET/MRI" if re.match(r".{0,12}MR", head[pet.start() :]) else "PET/CT"
+    elif mr and ct and re.search(r"\b(?:CT|CECT) (?:and|&|\+) MR|\bMRI? (?:and|&|\+) (?:CE)?CT", head):
+        name = "CT and MRI"
+    elif mr and (not ct or mr.start() < ct.start()):
+        name = "MRI"
+    elif (
+        ct
+        and re.search(r"\b(?:non-?contrast|unenhanced|without (?:iv |intravenous )?contrast)\b", head, re.IGNORECASE)
+        and not re.search(r"with and without", head, re.IGNORECASE)
+    ):
+        name = "CT without contrast"
+    else:
+        return ""
+    return FRONT.replace("CECT", name)
+
+
+def _report(filled: Filled, title: str = "", addendum: tuple[Line, ...] = ()) -> Report:
     lines = tuple(filled.lines.get(row.key, blank(row)) for row in FIELDS)
     warnings = list(filled.warnings)
     torn = [line.words for line in lines if CONTRADICTORY in line.flags]
@@ -141,6 +192,8 @@ def _report(filled: Filled) -> Report:
         missing_organs=(),
         warnings=tuple(warnings),
         empty=not answered,
+        title=title,
+        addendum=addendum,
     )
 
 

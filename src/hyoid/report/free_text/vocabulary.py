@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from hyoid.anatomy.structures import Side
 
@@ -22,16 +22,22 @@ class Term:
         "a mass in the larynx" for none.
     site : str
         As the location of a mass is written; empty where no mass is said to arise.
+    whole : bool
+        The words name more than the line, as "tongue" does more than the oral tongue.
+    beyond : str
+        Name of a place that the template has no line for; what is said of it goes into the addendum.
     """
 
     pattern: str
     keys: tuple[str, ...]
     site: str = ""
+    beyond: str = ""
+    whole: bool = False
 
     @property
     def is_region(self) -> bool:
-        """Whether the words stand for several lines."""
-        return len(self.keys) > 1
+        """Whether the words stand for more than the line they fill."""
+        return self.whole or len(self.keys) > 1
 
 
 _LARYNX = (
@@ -44,46 +50,67 @@ _OF = r"of (?:the )?(?:right |left )?"
 TERMS: tuple[Term, ...] = (
     Term(r"(?:upper |lower )?lips?", ("lip",), "Lip"),
     Term(
-        r"buccal mucosa|gingiv\w*|gingivo-?buccal \w+|alveolar (?:ridge|mucosa)|gums?|gb sulcus",
+        r"bucco-?gingival (?:sulcus|sulci)|(?:buccal|cheek) mucosae?|gingiva[el]?|gingivae|gingivo-? ?(?:buccal|labial) \w+|(?:(?:upper|lower)(?: and (?:upper|lower))? )?gingivo-?buccal (?:sulcus|sulci)|"
+        r"(?:(?:upper|lower|superior|inferior|mandibular|maxillary) )*(?:alveolar (?:ridge|mucosa|process|crest)|alveol(?:us|i))|gums?|(?:upper |lower )?(?:gb|gbs) (?:sulcus|sulci)|gbs|"
+        r"bucc?al (?:sulcus|vestibule)|inner cheek",
         ("buccal_mucosa_and_gingiva",),
         "Buccal mucosa and gingiva",
     ),
-    Term(r"retro-? ?molar(?: trigone| region| area| triangle)?|rmt", ("retromolar_trigone",), "Retromolar trigone"),
-    Term(rf"floor {_OF}(?:the )?(?:mouth|oral cavity)|fom", ("floor_of_mouth",), "Floor of the mouth"),
     Term(
-        rf"oral tongue|mobile tongue|anterior (?:two[- ]thirds?|2/3(?:rds?)?) {_OF}tongue|(?:lateral |ventral )?"
-        rf"(?:border|margin|tip|dorsum|undersurface) {_OF}tongue|lateral tongue|(?:lateral )?tongue border",
+        r"retro-? ?molar(?: trigone| region| area| triangle| commissure| fossa)?|rmt",
+        ("retromolar_trigone",),
+        "Retromolar trigone",
+    ),
+    Term(
+        rf"floor {_OF}(?:the )?(?:mouth|oral cavity)|mouth floor|fom|oral floor|sublingual spaces?",
+        ("floor_of_mouth",),
+        "Floor of the mouth",
+    ),
+    Term(
+        rf"oral tongue|mobile tongue|hemi-?tongue|(?:anterior|free|body of the) tongue|tongue (?:body|tip|margin)|anterior (?:two[- ]thirds?|2/3(?:rds?)?) {_OF}tongue|"
+        rf"(?:(?:right|left|ventral|dorsal) )?(?:lateral |ventral |free |under )?(?:border|margin|edge|tip|dorsum|dorsal surface|under-?surface|ventral surface|lateral surface) {_OF}(?:the )?(?:oral |mobile )?tongue|"
+        rf"lateral (?:oral )?tongue|(?:lateral )?tongue (?:border|margin)",
         ("oral_tongue",),
         "Oral tongue",
     ),
     Term(
-        rf"bases? {_OF}tongue|tongue[- ]bases?|base tongue|bot|posterior (?:one[- ]third|1/3(?:rd)?|third) {_OF}tongue|"
+        rf"(?:extrinsic|intrinsic) tongue (?:muscul\w+|muscles)|(?:extrinsic |intrinsic )muscles {_OF}tongue|(?:genio|hyo|stylo)glossus(?: muscles?)?",
+        (),
+        "",
+        "Extrinsic muscles of the tongue",
+    ),
+    Term(
+        rf"bases? {_OF}tongue|tongue[- ]bases?|base tongue|bot|posterior (?:one[- ]third|1/3(?:rd)?|third) {_OF}tongue|root of (?:the )?tongue|tongue root|"
         r"lingual tonsils?",
         ("base_of_tongue",),
         "Base of tongue",
     ),
     Term(
-        r"(?:(?:palatine|faucial) )?tonsil(?:s|lar(?: (?:fossae?|pillars?|bed|region|loge))?| fossae?| bed)?|"
-        r"(?:faucial|tonsillar|palatoglossal|palatopharyngeal) (?:pillars?|arch(?:es)?)",
+        r"(?:(?:palatine|faucial) )?tonsil(?:s|lar(?: (?:fossae?|pillars?|bed|region|loge|lodge))?| fossae?| bed)?|"
+        r"(?:anterior |posterior )?(?:(?:faucial|tonsillar|palatoglossal|palatopharyngeal) (?:pillars?|arch(?:es)?)|(?:anterior|posterior) pillars?(?: of the fauces)?)|amygdala",
         ("tonsil",),
         "Tonsil",
     ),
-    Term(r"vallecul(?:a|ae|as|ar)", ("valleculae",), "Valleculae"),
+    Term(r"(?:glosso-?epiglottic )?vallecul(?:a|ae|as|ar)", ("valleculae",), "Valleculae"),
     Term(r"soft palate|uvula|velum", ("soft_palate",), "Soft palate"),
     Term(r"epiglott(?:is|ic)", ("epiglottis",), "Epiglottis"),
     Term(
-        r"false (?:vocal )?(?:cords?|folds?)|false(?= and true (?:vocal )?(?:cords?|folds?))|"
+        r"false (?:vocal )?(?:cords?|folds?)|false(?= and (?:both )?(?:the )?true (?:vocal )?(?:cords?|folds?))|fvcs?|"
         r"ventricular (?:bands?|folds?)|vestibular folds?",
         ("false_cords",),
         "False cords",
     ),
-    Term(r"ary-? ?epiglottic(?: folds?)?|a-?e folds?", ("aryepiglottic_folds",), "Aryepiglottic folds"),
-    Term(r"arytenoids?(?: cartilages?)?", ("arytenoid_cartilages",), "Arytenoid cartilages"),
-    Term(r"pre-? ?epiglottic(?: space| fat| region)*", ("preepiglottic_space",)),
-    Term(r"para-? ?glottic(?: spaces?| fat| region)*|paralaryngeal (?:space|fat)", ("paraglottic_space",)),
-    Term(r"(?:laryngeal )?vestibule", ("vestibule",), "Vestibule"),
     Term(
-        r"(?:true )?vocal (?:cords?|folds?)|true(?= and false (?:vocal )?(?:cords?|folds?))|true cords?|tvcs?",
+        r"ary-? ?epiglottic(?: folds?)?|a-?e ?folds?|aefs?|aryepiglottis",
+        ("aryepiglottic_folds",),
+        "Aryepiglottic folds",
+    ),
+    Term(r"arytenoids?(?: cartilages?| region| mucosa)?", ("arytenoid_cartilages",), "Arytenoid cartilages"),
+    Term(r"pre-? ?epiglottic(?: space| fat| region| body| tissue)*|pes", ("preepiglottic_space",)),
+    Term(r"para-? ?glottic(?: spaces?| fat| region)*|paralaryngeal (?:space|fat)|pgs", ("paraglottic_space",)),
+    Term(r"laryngeal vestibule|vestibule(?: of (?:the )?larynx)?", ("vestibule",), "Vestibule"),
+    Term(
+        r"(?:true )?vocal (?:cords?|folds?)|true(?= and (?:both )?(?:the )?false (?:vocal )?(?:cords?|folds?))|true (?:cords?|folds?)|tvcs?|(?<!spinal )(?<!false )(?<!spermatic )\bcords?|vcs?",
         ("true_vocal_cords",),
         "True vocal cords",
     ),
@@ -95,73 +122,123 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(r"(?:infra|sub)-? ?glott(?:is|ic)(?! airway)(?: region| larynx| space)?", ("subglottis",), "Subglottis"),
     Term(
-        r"(?:\w+glottic |laryngeal |pharyngeal )?(?:airways?|air ?column)|glottic chink|laryngeal lumen",
+        r"(?:\w+glottic |laryngeal |pharyngeal |upper )?(?:airways?|air ?column)(?: (?:compromise|obstruction|narrowing|stenosis))?|glottic chink|laryngeal lumen",
         ("airway_compromise",),
     ),
-    Term(r"endotracheal tube|et[- ]tube|ett", ("et_tube_in_situ",)),
+    Term(r"endo-?tracheal tubes?|et[- ]tubes?|etts?", ("et_tube_in_situ",)),
     Term(
-        r"thyroid (?:cartilages?|lamina\w*|ala\w*)|thyroid(?=(?:,| and|/| or)[^.;]{0,30}cartilages)",
+        r"thyroid (?:cartilages?|cart\b\.?|lamina\w*|ala\w*)|thyroid(?=(?:,| and|/| or)[^.;]{0,30}cartilages)",
         ("thyroid_cartilage",),
+        "Thyroid cartilage",
     ),
-    Term(r"cricoids?(?: cartilages?| ring| lamina)?", ("cricoid_cartilage",)),
-    Term(r"(?:cervical |upper |proximal )*o?esophag(?:us|eal)(?: inlet| verge| wall)?", ("esophagus",), "Esophagus"),
+    Term(r"cricoids?(?: (?:cartilages?|cart\b\.?|ring|lamina|arch))?", ("cricoid_cartilage",), "Cricoid cartilage"),
     Term(
-        r"pre-? ?vertebral(?: (?:fat(?: (?:space|plane|stripe))?|space|fascia|muscles?|musculature|region|"
-        r"soft tissues?))?",
+        r"(?:cervical |upper |proximal )*o?esophag(?:us|eal)(?: inlet| verge| wall| entrance| entry)?",
+        ("esophagus",),
+        "Esophagus",
+    ),
+    Term(
+        r"pre-? ?vertebral(?:/retropharyngeal)?(?: (?:fat(?: (?:space|plane|stripe|pad))?|space|fascia|muscles?|musculature|region|plane|"
+        r"soft tissues?|extension))?|longus (?:colli|capitis|coli)(?: muscles?)?",
         ("prevertebral_space",),
     ),
-    Term(r"p[iy]riform (?:sinus(?:es)?|fossae?|recess(?:es)?)|p[iy]riforms|pfs", ("pyriform_sinus",), "Pyriform sinus"),
     Term(
-        r"post-? ?cricoid(?: region| area| space| mucosa| hypopharynx)?",
+        r"p[iy]riform (?:sinus(?:es|s)?|fossae?|recess(?:es)?)|p[iy]riforms|pfs|p[iy]riform apex",
+        ("pyriform_sinus",),
+        "Pyriform sinus",
+    ),
+    Term(
+        r"post-? ?cricoid(?: region| area| space| mucosa| hypopharynx)?|retro-?cricoid(?: region| area)?",
         ("post_cricoid_region",),
         "Post-cricoid region",
     ),
-    Term(r"tracheal (?:cartilages?|rings?|wall)|trachea", ("tracheal_cartilages",)),
+    Term(
+        r"(?:(?:first|second|upper|two|three|\d) )*tracheal (?:cartilages?|rings?|wall)|trachea",
+        ("tracheal_cartilages",),
+        "Trachea",
+    ),
     Term(
         r"strap muscles?(?: (?:and|/|or) (?:the )?thyroid gland)?|(?:infrahyoid|sternothyroid|sternohyoid|"
         r"thyrohyoid|omohyoid)"
-        r"(?: strap)? muscles?|thyroid (?:glands?|lobes?|isthmus|parenchyma)|lobes? of (?:the )?thyroid|"
-        r"thyroid(?! (?:notch|bed|eminence))",
+        r"(?: strap)? muscles?|strap musculature",
         ("strap_muscles_thyroid_gland",),
     ),
     Term(
-        r"(?:common |internal |external )*carotids?(?: (?:arter(?:y|ies)|sheaths?|spaces?|vessels?|bifurcation|"
-        r"bulb))?|[iec]cas?|"
-        r"(?:internal )?jugular veins?|internal jugulars?|ijvs?|(?:great|major|neck|cervical|carotid) vessels|vessels?",
+        r"thyroid (?:glands?|lobes?|isthmus|parenchyma|bed|tissue)|lobes? of (?:the )?thyroid(?: gland)?|"
+        r"thyroid(?! (?:notch|eminence))",
+        ("strap_muscles_thyroid_gland",),
+        "Thyroid gland",
+    ),
+    Term(
+        r"(?:petrous |cavernous |cervical )?(?:segment of the )?(?:(?:right|left) )?(?:(?:common|internal|external) )*carotids?(?: (?:arter(?:y|ies)|sheaths?|spaces?|vessels?|bifurcations?|"
+        r"bulbs?|axis|axes))?|[iec]cas?",
         ("carotid_arteries_ijv",),
     ),
-    Term(r"para-? ?pharyngeal(?: spaces?| fat| fat planes?)?|pps", ("parapharyngeal_space",)),
+    Term(r"(?:internal )?jugular veins?|internal jugulars?|jugulars|ijvs?", ("carotid_arteries_ijv",)),
     Term(
-        r"(?:(?:medial|lateral) )?pterygoid (?:muscles?|musculature)|pterygoids|(?:medial|lateral) pterygoid",
+        r"(?:(?:great|major|neck|cervical|carotid|large|cervical vascular) )*(?:neck )?vessels?|(?:major |cervical )?vascular structures|vascular axes|vascular bundles?",
+        ("carotid_arteries_ijv",),
+    ),
+    Term(r"para-? ?pharyngeal(?: (?:fat )?spaces?| fat(?: spaces?| planes?| pads?)?)?|pps", ("parapharyngeal_space",)),
+    Term(
+        r"(?:(?:(?:medial|lateral|internal|external)(?: and (?:medial|lateral|internal|external))? )?pterygoid(?:eus)? (?:muscles?|musculature))|pterygoids|(?:(?:medial|lateral|internal|external)(?: and (?:medial|lateral|internal|external))? )pterygoids?",
         ("pterygoid_muscles",),
     ),
-    Term(r"skull[- ]base|base of (?:the )?skull|clivus", ("skull_base",)),
-    Term(r"orbits?|(?:intra-?)?orbital(?: (?:fat|apex|floor|wall))?", ("orbit",)),
-    Term(r"parotids?(?: (?:salivary )?glands?| spaces?)?", ("parotid_gland",), "Parotid gland"),
     Term(
-        r"submandibular (?:salivary )?glands?|submandibular(?=(?:,| and|/| or)[^.;]{0,30}glands)|smgs?",
+        r"(?:central |anterior |middle |lateral )?skull[- ]base(?: foramina)?|base of (?:the )?skull|cliv(?:us|al)(?: marrow)?|petrous (?:apex|bone)|sphenoid (?:bone|body)|basisphenoid",
+        ("skull_base",),
+    ),
+    Term(r"glosso-?tonsillar (?:sulcus|groove|fold)", (), "", "Glossotonsillar sulcus"),
+    Term(
+        r"foram(?:en|ina) (?:ovale|rotundum|lacerum|spinosum)|hypoglossal canals?|jugular foram(?:en|ina)|carotid canals?|vidian canals?|stylomastoid foram(?:en|ina)(?: fat)?",
+        (),
+        "",
+        "Skull base foramina",
+    ),
+    Term(
+        r"orbits?|(?:intra-?)?orbital(?: (?:fat|apex|floor|wall))?|extra-?conal fat|orbital contents",
+        ("orbit",),
+        "Orbit",
+    ),
+    Term(
+        r"parotids?(?: (?:salivary )?glands?| spaces?| tail)?|(?:deep|superficial) lobe(?: of the (?:right |left )?parotid(?: gland)?)?|tail of the parotid",
+        ("parotid_gland",),
+        "Parotid gland",
+    ),
+    Term(
+        r"submandibular (?:salivary )?glands?|submandibular(?=(?:,| and|/| or)[^.;]{0,30}glands)|submandibulars|smgs?|wharton\w* duct",
         ("submandibular_gland",),
         "Submandibular gland",
     ),
     Term(
-        r"cranial nerves?|peri-?neural (?:tumou?r )?(?:spread|extension|invasion|involvement|disease)",
+        r"cranial nerves?|peri-?neural(?: tumou?r)?(?: (?:spread|extension|invasion|involvement|disease|infiltration|growth|carcinomatosis))?|pni|pnts",
         ("cranial_nerves",),
     ),
     Term(
-        r"intra-? ?cranial(?: (?:extension|spread|invasion|involvement|component|contents|structures|"
-        r"compartment))?|cavernous sinus(?:es)?",
+        r"(?:(?:mandibular|maxillary|trigeminal|facial|hypoglossal|vagus|lingual|inferior alveolar|ophthalmic|vidian|abducens|oculomotor|optic|infraorbital|recurrent laryngeal) nerves?)(?! (?:palsy|paralysis))|"
+        r"nerves? (?:v[1-3]|vii|xii)|(?<![\w])v[123](?![\w])|meckel\w* (?:cave|cavum)|gasserian ganglion",
+        ("cranial_nerves",),
+    ),
+    Term(
+        r"intra-? ?cranial(?: (?:extension|spread|invasion|involvement|component|disease|growth))?",
         ("intracranial_extension",),
     ),
     Term(
-        r"(?:extra|peri)-? ?nodal (?:tumou?r )?(?:extension|spread|disease|infiltration)|"
-        r"extra-? ?capsular (?:extension|spread)|ene|ecs",
+        r"intra-? ?cranial (?:contents|structures|compartment|space)|cavernous sinus(?:es)?|dura(?:l|e| mater)?|middle cranial fossa|temporal lobe|meninge\w*",
+        ("intracranial_extension",),
+    ),
+    Term(
+        r"(?:extra|peri)-? ?nodal (?:tumou?r )?(?:extension|spread|disease|infiltration|growth|invasion)|"
+        r"extra-? ?capsular (?:tumou?r )?(?:extension|spread|growth|invasion)|r?ene\b|ecs|capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?",
         ("extranodal_extension",),
     ),
+    Term(r"(?:nodal )?capsules?(?! (?:rupture|breach))", ("extranodal_extension",)),
     # Regions.
-    Term(r"oral cavity", _ORAL, "Oral cavity"),
+    Term(r"oral cavity|mouth", _ORAL, "Oral cavity"),
+    Term(r"tongue(?: muscles?| musculature)?", ("oral_tongue",), "Tongue", whole=True),
     Term(r"oro-?pharyn(?:x|geal)", ("base_of_tongue", "tonsil", "valleculae", "soft_palate"), "Oropharynx"),
     Term(r"hypo-?pharyn(?:x|geal)", ("pyriform_sinus", "post_cricoid_region"), "Hypopharynx"),
-    Term(r"(?:endo)?laryn(?:x|geal)", _LARYNX, "Larynx"),
+    Term(r"(?:endo|hemi)?-?laryn(?:x|geal)|transglott(?:is|ic)|laryngeal structures", _LARYNX, "Larynx"),
     Term(
         r"supra-?glott(?:is|ic)(?: larynx)?",
         ("epiglottis", "false_cords", "aryepiglottic_folds", "vestibule"),
@@ -170,56 +247,123 @@ TERMS: tuple[Term, ...] = (
     Term(r"glott(?:is|ic)(?: larynx)?", ("true_vocal_cords", "anterior_commissure", "posterior_commissure"), "Glottis"),
     Term(r"(?:major )?salivary glands", ("parotid_gland", "submandibular_gland")),
     Term(
-        r"(?:laryngeal )?cartilag(?:e|es|inous framework)|laryngeal framework",
+        r"(?:laryngeal )?cartilag(?:e|es|inous framework)|laryngeal framework|laryngeal skeleton",
         ("thyroid_cartilage", "cricoid_cartilage", "arytenoid_cartilages"),
     ),
     # Places the template has no line for; named, so that longer words are not read as shorter ones.
-    Term(r"naso-?pharyn(?:x|geal)|adenoids?", (), "Nasopharynx"),
-    Term(r"tongue", (), "Tongue"),
-    Term(r"hard palate", (), "Hard palate"),
     Term(
-        r"(?:right |left )?(?:lateral |posterior )(?:and (?:lateral |posterior ))?(?:oro-?|hypo-?|"
-        r"naso-?)?pharyngeal walls?|(?:oro-?|hypo-?|naso-?)pharynx (?:posterior|lateral) walls?",
+        r"naso-?pharyn(?:x|geal)(?: mucosa)?|adenoids?|foss(?:a|ae) of rosenm\w+|torus tubarius",
         (),
+        "Nasopharynx",
+        "Nasopharynx",
+    ),
+    Term(r"hard palate|palate", (), "Hard palate", "Hard palate"),
+    Term(
+        r"(?:right |left )?(?:lateral |posterior )(?:(?:and|/|&) (?:lateral |posterior ))?(?:oro-?|hypo-?|"
+        r"naso-?)?pharyn(?:geal|x) walls?|(?:oro-?|hypo-?|naso-?)pharynx (?:posterior|lateral) walls?|(?:lateral|posterior) wall of the (?:oro-?|hypo-?)?pharynx|pharyngeal mucos\w+(?: space)?|pharynx|neopharynx",
+        (),
+        "Pharyngeal wall",
         "Pharyngeal wall",
     ),
     Term(
-        r"nasal (?:cavity|cavities|vestibule)|paranasal sinus(?:es)?|(?:maxillary|sphenoid|frontal|ethmoid\w*|"
-        r"sigmoid) sinus(?:es)?",
+        r"nasal (?:cavity|cavities|vestibule|septum|fossae?)|(?:inferior|middle) turbinates?",
+        (),
+        "Nasal cavity",
+        "Nasal cavity",
+    ),
+    Term(r"(?:maxillary (?:sinus(?:es)?|antr(?:um|a))|antrum)", (), "Maxillary sinus", "Maxillary sinus"),
+    Term(
+        r"paranasal sinus(?:es)?|(?:sphenoid|frontal|ethmoid\w*|sigmoid) sinus(?:es)?|ethmoids?|mastoid\w*(?: air cells)?",
+        (),
+        "",
+        "Paranasal sinuses",
+    ),
+    Term(
+        r"(?:hemi-?)?mandib(?:le|ular)(?: (?:cortex|cortices|marrow|body|ramus|canal|condyle|angle|alveolus|bone))?|(?:(?:buccal|lingual|inner|outer) )?cort(?:ex|ices) of (?:the )?(?:body of (?:the )?)?(?:right |left )?(?:hemi-?)?mandible|"
+        r"(?:body|ramus|angle|symphysis) of (?:the )?(?:right |left )?mandible|jaw(?:bone)?",
+        (),
+        "",
+        "Mandible",
+    ),
+    Term(r"maxill(?:a|ae|ary)(?: (?:tuberosity|bone|alveolus))?", (), "Maxilla", "Maxilla"),
+    Term(r"hyoid(?: bone)?", (), "", "Hyoid bone"),
+    Term(
+        r"pterygoid (?:plates?|process(?:es)?|fossa)|pterygo-?palatine foss(?:a|ae)|ptery?gomaxillary fissure|inferior orbital fissure",
+        (),
+        "",
+        "Pterygopalatine fossa and plates",
+    ),
+    Term(
+        r"sternum|clavicles?|ribs?|bones?|bony(?: structures| skeleton)?|osseous(?: structures)?|skeleton|(?:cervical )?spine|vertebra\w*(?: bod(?:y|ies))?|c[1-7]",
         (),
     ),
     Term(
-        r"mandible|maxillae?|hyoid(?: bone)?|pterygoid plates?|pterygo-?palatine fossa|jugular foramen|sternum|"
-        r"clavicles?",
-        (),
-    ),
-    Term(r"(?:median |lateral )?glosso-?epiglottic folds?|pharyngo-?epiglottic folds?", ()),
-    Term(
-        r"masticator spaces?|infra-?temporal (?:fossa|neck spaces?)|buccal space|sublingual space|"
-        r"submandibular(?: space| region)?|retropharyngeal(?: space)?",
+        r"(?:median |lateral )?glosso-?epiglottic folds?|pharyngo-?epiglottic folds?|laryngeal ventricles?|ventricles?",
         (),
     ),
     Term(
-        r"tracheostomy(?: tube)?|naso-?gastric tube|jugular (?:chain|nodes?)|carotid (?:nodes?|chain)|para-?tracheal",
+        r"masticator spaces?|masseter(?:ic)?(?: muscles?)?|temporalis(?: muscles?)?|infra-?temporal foss(?:a|ae)|itf|high infratemporal fossa|masticatory muscles",
+        (),
+        "",
+        "Masticator space",
+    ),
+    Term(r"buccal (?:space|fat(?: pad)?)|buccinator(?: muscle)?", (), "", "Buccal space"),
+    Term(
+        r"(?:overlying |cheek |facial )?skin(?: of (?:the )?\w+)?|subcutaneous (?:tissues?|fat)|cutis|dermis|platysma",
+        (),
+        "",
+        "Skin",
+    ),
+    Term(
+        r"submandibular(?: space| region)?|submental(?: space| region)?|mylo-?hyoid(?: muscles?)?|digastric(?: muscles?)?",
         (),
     ),
-    Term(r"intra-?parotid|parotid (?:nodes?|nodal)|submandibular (?:nodes?|nodal|lymph)|thyroid (?:nodules?)", ()),
+    Term(r"retro-?pharyngeal(?: space| fat| soft tissues?)?", (), "", "Retropharyngeal space"),
     Term(
-        r"vocal cord (?:palsy|paralysis|paresis|mobility)|thyroid nodules?|vertebral (?:arter\w+|bod\w+)|"
-        r"lingual (?:arter\w+|vessels?)",
+        r"sterno-?cleido-?mastoid(?: muscles?)?|scm|(?:paraspinal|scalene|trapezius|levator scapulae)(?: muscles?)?|(?:overlying |adjacent )?muscles?|brachial plexus",
+        (),
+        "",
+        "Muscles of the neck",
+    ),
+    Term(r"tracheo(?:stom(?:y|a)|stome)(?: tube)?|trachy|stoma|naso-?gastric tube|feeding tube|flaps?|free flap", ()),
+    Term(
+        r"jugular (?:chain|nodes?)|carotid (?:nodes?|chain)|jugulo-?carotid|para-?tracheal|jugulo-?digastric|intra-?parotid|parotid (?:nodes?|nodal)|submandibular (?:nodes?|nodal|lymph)",
+        (),
+    ),
+    Term(
+        r"vocal (?:cord|fold) (?:palsy|paralysis|paresis|mobility|motion)|thyroid nodules?|vertebral (?:arter\w+)|hypoglossal (?:nerve )?palsy|facial (?:nerve )?palsy|spinal cord|spermatic cord|"
+        r"lingual (?:arter\w+|vessels?)|neurovascular bundle",
+        (),
+    ),
+    Term(
+        r"(?:right |left )?(?:(?:upper|lower|middle) )?(?:lung(?:s)?(?: apices| apex| parenchyma)?|pulmon\w+(?: apices)?|lobes? of (?:the )?(?:right |left )?lung)|(?:upper|lower|middle) lobes?|lingula|apices|pleura\w*|mediastin\w+|thora(?:x|cic)|chest|hil(?:um|ar)|trapped air|bronch\w+",
+        (),
+        "",
+        "Chest",
+    ),
+    Term(
+        r"liver|hepatic|spleen|kidneys?|adrenals?|pancreas|bowel|abdom\w+|pelvi\w+|brain(?: parenchyma)?|cerebr\w+|cerebellum|ventricular system|posterior fossa|pituitary",
+        (),
+    ),
+    Term(
+        r"(?:pectoralis|latissimus)(?: muscle)?|submucosa|marrow|midline|glenoid|temporo-?mandibular joints?|teeth|tooth|dental \w+|mucosa",
         (),
     ),
 )
 
-NODE_WORDS = (
-    r"(?:lymph ?nodes?|lymph ?nodal|nodes?|nodal|(?:lymph)?adenopathy|lymph ?adenopathies|lad|lns?|adenopathies)"
-)
+NODE_WORDS = r"(?:lymph ?nodes?|lymph ?nodal|nodes?|nodal|(?:lymph)?adenopath(?:y|ies)|lymph ?adenopathies|lad|lan|lns?|adenomegal(?:y|ies)|lymphonodi|ganglia|lymph glands?)"
 MASS_WORDS = (
-    r"(?:mass(?:es)?|lesions?|tumou?rs?|growths?|neoplasms?|carcinomas?|cancers?|malignanc(?:y|ies)|scc|"
-    r"(?:soft[- ]tissue )?thickening|primary|ca)"
+    r"(?:mass(?:es)?|lesions?|tumou?rs?|growths?|neoplas(?:ms?|ia)|carcinomas?|cancers?|malignanc(?:y|ies)|w?d?scc|tumou?ral process|(?:chondro)?sarcomas?|ulcers?|"
+    r"(?:(?:soft[- ]tissue|enhancing|nodular|mass-?like|irregular|infiltrat\w+|polypoid|tumou?rous) )+(?:mural |mucosal |wall )?thickening|primary|ca)"
 )
 
-_SIDE = re.compile(r"\b(right|left|bilateral(?:ly)?|both)\b")
+PLACE_FIRST = re.compile(
+    r"(?: on the (?:right|left)(?: side)?)?,? (?:there (?:is|are)|shows?|demonstrates?|reveals?|harbou?rs?|contains?) "
+    r"(?:[\w-]+,? ){0,6}"
+)
+"""Words between a place and the mass it holds: "in the tonsil there is a large mass"."""
+
+_SIDE = re.compile(r"\b(right|left|bilateral(?:ly)?|both)(?:[- ]sided)?\b")
 
 
 @dataclass(frozen=True)
@@ -243,6 +387,7 @@ def _compiled() -> tuple[tuple[Term, re.Pattern[str]], ...]:
     return tuple((term, re.compile(rf"(?<![\w]){'(?:' + term.pattern + ')'}(?![\w])")) for term in TERMS)
 
 
+@lru_cache(maxsize=256)
 def mentions_in(words: str) -> tuple[Mention, ...]:
     """Places named in a plain sentence, in order; of overlapping words the longer count.
 

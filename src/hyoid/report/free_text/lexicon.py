@@ -1,0 +1,340 @@
+"""Words that make a statement, by what they do in a clause: deny, doubt, say that tumour grows, that a place is normal.
+
+The kinds are those of ConText (Harkema et al. 2009, DOI 10.1016/j.jbi.2009.05.002): words that trigger a meaning, words
+that end its reach, words that only look like one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, Mention, Term, mentions_in
+
+
+class Kind(StrEnum):
+    """What a stretch of words does in its clause."""
+
+    PLACE = "place"
+    VERB = "verb"  # governs what follows: "involves"
+    DONE = "done"  # a predicate: "infiltrated"; governs what stands before it, or follows it at once
+    NOUN = "noun"  # "invasion"; governs what follows a preposition, else what stands before it
+    DENY = "deny"
+    HEDGE = "hedge"
+    OPEN = "open"  # doubt that looks back: "cannot be excluded"
+    GONE = "gone"  # denial that looks back: "is not seen"
+    TREATED = "treated"
+    BE = "be"
+    SHOW = "show"
+    WHICH = "which"
+    WITH = "with"
+    BUT = "but"
+    AND = "and"
+    COMMA = "comma"
+    STOP = "stop"
+    COLON = "colon"
+    BESIDE = "beside"  # "at the level of": what follows is a landmark
+    PREPOSITION = "preposition"
+    SIDE = "side"
+    NODE = "node"
+    SIZE = "size"
+    WORD = "word"
+
+
+class Sense(StrEnum):
+    """What a verb, predicate or noun says of a place."""
+
+    INVADE = "invade"
+    MASS = "mass"
+    WEAK = "weak"  # effaced, reached, replaced: tumour, unless it is denied right behind
+    TOUCH = "touch"
+    SOFT = "soft"  # oedema, swelling: tumour or not
+    FREE = "free"  # "spared", "clear": said of tumour
+    NORMAL = "normal"
+    UNSEEN = "unseen"
+    FINDING = "finding"  # "perineural spread": a place and what is said of it in one
+
+
+@dataclass(frozen=True)
+class Token:
+    """One stretch of words.
+
+    Parameters
+    ----------
+    kind : Kind
+    start, end : int
+        Characters of the plain sentence.
+    text : str
+    sense : Sense or None
+        Of verbs, predicates and nouns.
+    term : Term or None
+        Of places.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    text: str
+    sense: Sense | None = None
+    term: Term | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it says something of a place."""
+        return self.sense is not None
+
+
+BE = r"is|are|was|were|be|been|being|appears?|appeared|remains?|remained|looks?|seems?|becomes?"
+_PLANE = r"(?:(?:fat(?:ty)?|tissue|cleavage|intervening|clear|normal|surrounding|adjacent|clean) ?){0,2}planes?(?: of (?:separation|cleavage))?"
+_SEEN = r"(?:seen|identified|demonstrated|present|evident|noted|appreciated|visible|detected|found|observed|apparent|recognised|recognized|delineated|shown|depicted)"
+_TREATMENT = (
+    r"(?:chemo-?radi\w+|chemorads?|radio-?chemo\w+|radi(?:ation|otherapy|otherapeutic)\w*|irradiation|rt|crt|ccrt|treatments?|therap(?:y|ies|eutic)|"
+    r"chemo\w*|surg(?:ery|ical)|operati(?:on|ve)|resection)"
+)
+
+_SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
+    (
+        Kind.VERB,
+        Sense.INVADE,
+        r"involv(?:es?|ing)|infiltrat(?:es?|ing)|invad(?:es?|ing)|erod(?:es?|ing)|destroy(?:s|ing)?|encas(?:es?|ing)|"
+        r"transgress(?:es|ing)?|permeat(?:es?|ing)|breach(?:es|ing)?|penetrat(?:es?|ing)|engulf(?:s|ing)?|affect(?:s|ing)?|"
+        r"occlud(?:es?|ing)|replac(?:es|ing)|travers(?:es|ing)|occup(?:ies|ying)|straddl(?:es|ing)|permeating|fill(?:s|ing)|"
+        r"(?:cent(?:re|er)d|epicent(?:re|er)d|based|localised|localized) (?:in|on|at|within|upon)?|arising(?: from| in)?|arises(?: from| in)?|originat(?:es|ing)(?: from| in)?|"
+        r"epicent(?:re|er) (?:in|on|at|within)|gr(?:ow(?:s|n|ing)?|ew)(?: \w+)? (?:in ?to|through|across|along)|pass(?:es|ing)? (?:\w+ )?(?:into|through)|"
+        r"break(?:s|ing)? through|up to and including|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
+    ),
+    (
+        Kind.VERB,
+        Sense.WEAK,
+        r"exten(?:ds?|ding)(?! (?:from|for|over) \d)|reach(?:es|ing)?|spread(?:s|ing)?|encroach(?:es|ing)?|effac(?:es?|ing)|obliterat(?:es?|ing)|"
+        r"cross(?:es|ing)? (?:in)?to|crosses|crossing|track(?:s|ing)|surround(?:s|ing)|tether(?:s|ing)|"
+        r"(?:bulg|protrud)(?:es|ing) into|as far as|interrupt(?:s|ing)|gr(?:ow(?:s|ing)?) (?:up )?to(?:wards?)?",
+    ),
+    (
+        Kind.VERB,
+        Sense.TOUCH,
+        r"abut(?:s|ting|ment)?(?: (?:on|against))?|exten(?:ds?|ding|sion)(?: \w+)? towards?|towards|(?:directly|immediately|closely) adjacent to|in (?:close |direct |broad )?(?:contact|relation(?:ship)?|proximity) (?:with|to)|contacts?(?: with)?|contacting|touch(?:es|ing)?|"
+        r"close(?:ly)? (?:to|related to|applied to)|l(?:ies?|ying) against|comes? to lie (?:against|on|at)|against|inseparable from|"
+        r"(?:not|can not be) (?:\w+ )?(?:separable|separated|distinguishable|delineated|demarcated|distinguished) from|"
+        r"not (?:\w+ )?(?:separately )?(?:visuali[sz]ed|seen|identified|identifiable) (?:separately )?from|"
+        r"adherent to|fixed to|contiguous with|merg(?:es|ing) with|indent(?:s|ing)|compress(?:es|ing)|displac(?:es|ing)|impress(?:es|ing)|"
+        rf"(?:loss|obliteration|effacement|blurring|absence|abolition|lack) of (?:the )?{_PLANE}(?: between)?(?: (?:with|around|to))?|(?:ill-?defined|indistinct|blurred|lost|effaced|obliterated|no|absent) {_PLANE} (?:(?:is |are )?\w+ )?(?:with|to|between|towards?)|"
+        rf"(?:without|no) (?:(?:clear|definite|identifiable|visible|preserved) )*(?:fat )?(?:plane|border|demarcation|line)(?: of (?:separation|cleavage))?(?: (?:with|to|from|between))?",
+    ),
+    (
+        Kind.VERB,
+        Sense.FREE,
+        r"spar(?:es?|ing)(?: of)?|respect(?:s|ing)|stops? short of|preserv(?:es?|ing)|preservation of|"
+        rf"(?:clear|free|preserved|intact|maintained|clean) {_PLANE} (?:(?:is|are) \w+ )?(?:with|to|from|between|around)|{_PLANE} (?:is|are) (?:\w+ )?(?:preserved|maintained|intact|clear) (?:with|to|around|from)|"
+        r"(?:clearly |well )?separate(?:d)? from|away from|distant from|remote from",
+    ),
+    (
+        Kind.DONE,
+        Sense.INVADE,
+        r"involved|infiltrated|invaded|eroded|destroyed|encased|breached|penetrated|occluded|thrombosed|diseased|engulfed|affected|"
+        r"permeated|transgressed|amputated|filled|pathological(?:ly)? altered|diseased|amputated|lysed|tumou?r-?bearing",
+    ),
+    (
+        Kind.DONE,
+        Sense.WEAK,
+        r"effaced|obliterated|narrowed|compromised|replaced|reached|abnormal|interrupted|abolished|lost|obstructed|stenosed|hypermetabolic|fdg[- ]avid|constricted",
+    ),
+    (
+        Kind.DONE,
+        Sense.TOUCH,
+        r"abutted|contacted|displaced|compressed|indented|indistinct|adherent|fixed|tethered|splayed|deviated|in contact|distorted|deformed|"
+        r"ill[- ]defined|inseparable|pushed|flattened",
+    ),
+    (
+        Kind.DONE,
+        Sense.SOFT,
+        r"thickened|o?edematous|swollen|asymmetric(?:al)?|prominent|bulky|enlarged|hyperenhancing|stranded|atrophic|atrophied|"
+        r"sclerotic|sclerosed|widened|expanded|fibrotic|full|fatty|hypertrophic|bulging|inflamed|scarred",
+    ),
+    (
+        Kind.DONE,
+        Sense.FREE,
+        r"spared|free(?: of (?:tumou?r|disease|infiltration|invasion|involvement))?|clear(?: of (?:tumou?r|disease))?|uninvolved|uninfiltrated|uninvaded|unaffected|respected|disease[- ]free|tumou?r[- ]free|uneroded",
+    ),
+    (
+        Kind.DONE,
+        Sense.NORMAL,
+        r"(?:grossly |otherwise )?normal(?:ly)?(?: (?:in (?:(?:appearance|size|calibre|caliber|morphology|enhancement|attenuation|density|signal|contour|position|configuration|thickness|outline|course|shape)(?:,? and |, )?)+|limits|looking|appearing|study))?|unremarkable|inconspicuous|maintained|preserved|intact|patent|"
+        r"within normal limits|not remarkable|wnl|undisturbed|uncompromised|adequate|symmetric(?:al)?|nad|healthy|pristine|"
+        r"unobstructed|unaltered|without (?:alterations?|abnormalit\w+|particularit\w+|anomal\w+|pathological findings?|findings|changes?)|regular(?! (?:margin|border))|delineated normally|clean|"
+        r"separate|permeable|freely perfused|perfused|of normal \w+|well (?:aerated|pneumati[sz]ed|defined)|aerated|open|physiological|smooth|homogeneous|quiet",
+    ),
+    (
+        Kind.DONE,
+        Sense.UNSEEN,
+        r"(?:(?:not|poorly|incompletely|inadequately|suboptimally) )(?:(?:adequately|clearly|completely|fully|well|optimally|reliably|entirely|properly) )*"
+        r"(?:imaged|delineated|depicted|covered|visuali[sz]ed|assess\w*|evaluat\w+|included|demonstrated|scanned|interpretable)(?: from)?|"
+        r"not (?:adequately|completely|fully|optimally|reliably|well) seen|degraded|non-?diagnostic|limited(?: by| due)?|"
+        r"(?:poorly|incompletely|inadequately|suboptimally) seen|(?:difficult|hard) to (?:assess|evaluate|judge)|"
+        r"can not be (?:\w+ )?(?:assess|evaluat|comment|visuali|delineat|determin|judg|apprais)\w*|obscured|outside the field|surgically absent|resected|excised|removed|"
+        r"status post|absent|amputated surgically|masked|sacrificed|reconstructed|opacified",
+    ),
+    (
+        Kind.NOUN,
+        Sense.INVADE,
+        r"involvement|infiltrations?|invasion|erosions?|destruction|lysis|encasement|occlusion|breach|penetration|transgression|permeation|"
+        r"ingrowth|thrombosis|infiltrate|growth(?= into)|tumou?r (?:spread|extension|growth|invasion|infiltration)|compromise|obstruction|stenosis|narrowing",
+    ),
+    (
+        Kind.NOUN,
+        Sense.WEAK,
+        r"loss of (?:the )?(?:normal )?(?:outline|contour|definition|architecture|marrow signal|fat signal|signal|fat|delineation)|extensions?|spread|encroachment|effacement|obliteration|replacement|filling|propagation",
+    ),
+    (
+        Kind.NOUN,
+        Sense.MASS,
+        rf"(?:enhancing )?soft[- ]tissue (?:mass|thickening|component|lesion)|space-occupying lesions?|{MASS_WORDS}|disease|deposits?|recurrences?|abnormalit(?:y|ies)|(?:pathological|abnormal|focal) (?:findings?|enhancement)|patholog(?:y|ies)|"
+        r"(?:(?:intense|avid|increased|marked|focal|abnormal|pathological|hypermetabolic|suspicious|significant|fdg|tracer|high|new|strong) )*(?:uptake|avidity|hypermetabolism|activity|accumulation)|"
+        r"signal alterations?|restricted diffusion|residuum|(?:residual|recurrent|persistent|viable|active|metabolically active) (?:tumou?r|disease|mass|lesion|neoplas\w+|malignancy|carcinoma|scc)",
+    ),
+    (Kind.NOUN, Sense.TOUCH, r"contact|compression|displacement|deviation|abutment|indentation"),
+    (
+        Kind.NOUN,
+        Sense.SOFT,
+        r"(?:mucosal )?thickening|o?edema|swelling|asymmetry|fullness|prominence|(?:fat )?stranding|enlargement|enhancement|sclerosis|atrophy|"
+        r"fibrosis|hyperenhancement|mucositis|hypertrophy|denervation|induration|scarring|calcifications?|widening|alterations?|changes?|"
+        r"(?:mild|diffuse|low[- ]grade|faint|minimal|slight|non-?specific)(?:,? (?:mild|diffuse|low[- ]grade|faint|fdg|tracer|post[- ]?\w+))* (?:uptake|activity)",
+    ),
+    (
+        Kind.NOUN,
+        Sense.NORMAL,
+        r"physiologic(?:al)? (?:uptake|activity|distribution)|normal (?:uptake|activity|appearances?|configuration|signal|calibre|caliber)|symmetry",
+    ),
+)
+_OTHER: tuple[tuple[Kind, str], ...] = (
+    (
+        Kind.WORD,  # words that look like something else
+        r"post-? ?contrast|contrast[- ]enhanced|normal variant|clear cell|free (?:edge|margin|flap)|normal[- ]sized|not only|"
+        r"no (?:interval |significant |relevant )?change|(?:extended|extent|extending) (?:from|superior|inferior)\w*(?= (?:to|by) \d)|open mouth|normal hil\w+|fatty hil\w+|"
+        r"smooth (?:contour|margin|border)s?|normal size|no\. ?\d|mass effect|involuntary|mucosal disease|sinus disease|dental disease|degenerative (?:disease|changes?)|lung disease|disc disease",
+    ),
+    (
+        Kind.DENY,
+        r"(?:no|without) (?:evidence|signs?|suspicion|suggestion|features|indication|data|proof|findings?|doubt) (?:of|for|that)|no longer|no|not|without|neither|never|(?:in the )?absence of|lack of|negative for|devoid of|free (?:of|from)|clear of(?! tumou?r| disease)|fail(?:s|ed) to|"
+        r"resolution of|complete resolution of|nil|nor|none|exclud(?:es|ing)|rather than|instead of",
+    ),
+    (
+        Kind.HEDGE,
+        r"likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
+        r"question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
+        r"can not (?:\w+ )?(?:exclude|rule out)|(?:to )?(?:exclude|rule out)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs",
+    ),
+    (
+        Kind.OPEN,
+        r"(?:can|could|may) ?not be (?:\w+ )?(?:excluded|ruled out|cleared)|not (?:be )?(?:\w+ )?(?:excluded|ruled out)|(?:difficult|hard|impossible) to (?:exclude|rule out)|"
+        r"(?:is |are )?to be (?:assumed|suspected|considered|presumed)|(?:is|are|remains?|seems?|appears?|being) (?:\w+ )?(?:suspected|possible|likely|probable|questionable|equivocal|indeterminate|uncertain|unclear|doubtful|suspicious|conceivable|debatable|borderline)(?=\s*(?:[.,;)?]|$|-|and\b|for\b|but\b|in\b|on\b|at\b|due\b|that\b|with\b|of\b))|"
+        r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|suspicious|not (?:\w+ )?certain|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
+    ),
+    (
+        Kind.GONE,
+        rf"(?:{BE})? ?(?:not|no longer|never) (?:(?:\w+ly|been|be|clearly) )*{_SEEN}|(?:can|could) ?not be (?:\w+ )?(?:seen|identified|demonstrated|detected|found)|excluded|ruled out|(?:completely |entirely |fully )?resolved|"
+        r"negative|none|nil|-ve|(?:was|were|is|are|been) (?:not|no longer) (?:suspected|expected)|not suspected|denied|disappeared|no(?= ?[.,;)]?$)",
+    ),
+    (
+        Kind.TREATED,
+        rf"radiogenic|actinic|(?:\w+ )?(?:secondary to|due to|following|after|attributable to|related to|caused by) (?:\w+ ){{0,2}}{_TREATMENT}|"
+        rf"post-? ?(?:{_TREATMENT}|ct/rt|op|actinic|radiation|irradiation|radiotherapeutic|treatment|therapeutic)\w*(?: (?:related|changes?|effects?|sequela\w*|status))?|"
+        rf"{_TREATMENT}[- ](?:induced|related|associated|changes?|effects?|sequela\w*|mucositis)|(?:sequela\w*|consequences?|effects?) (?:of|after) (?:\w+ )?{_TREATMENT}|"
+        r"(?:reactive|inflammatory)(?: (?:changes?|o?edema|thickening))?|treatment[- ]related|radiation(?= o?edema)",
+    ),
+    (Kind.SHOW, r"shows?|showing|demonstrates?|demonstrating|has|have|reveals?|revealing|harbou?rs?|contains?|displays?|exhibits?|presents(?= with)|there (?:is|are)|with there"),
+    (Kind.BE, BE),
+    (Kind.WHICH, r"which|that|where|who"),
+    (Kind.WITH, r"with|including|plus"),
+    (Kind.BUT, r"but|however|while|whilst|whereas|although|though|except(?: for)?|apart from|aside from|other than|yet|save for|nevertheless"),
+    (Kind.AND, r"and|or|as well as|along with|together with|&|/|\+|and/or"),
+    (
+        Kind.BESIDE,
+        r"(?:at |to |up to |down to )?(?:the )?level of|below|above|caudal to|cranial to|anterior to|posterior to|lateral to|medial to|adjacent to|behind|beside|superficial to|deep to|near|next to|beneath|between|inferior to|superior to|"
+        r"(?:upper|lower|inferior|superior|anterior|posterior) (?:border|margin|edge|end|limit|aspect) of|plane of|direction of|distance (?:to|from)|\d ?(?:mm|cm) (?:from|to|of|off)|behind the",
+    ),
+    (Kind.PREPOSITION, r"of|in|into|to|onto|on|across|along|through|within|at|over|beyond|for|from|upto|up to|by|inside|throughout"),
+    (Kind.SIDE, r"right(?:[- ]sided?)?|left(?:[- ]sided?)?|bilateral(?:ly)?|both(?: sides)?"),
+    (Kind.SIZE, r"\d+(?:[.,]\d+)?(?: ?x ?\d+(?:[.,]\d+)?)* ?(?:cm|mm)"),
+    (Kind.NODE, rf"{NODE_WORDS}|conglomerates?|nodal mass(?:es)?"),
+)  # fmt: skip
+_PUNCTUATION = (
+    (Kind.HEDGE, r"\?(?= ?[a-z\u00a7])"),
+    (Kind.OPEN, r"\?"),
+    (Kind.COMMA, r","),
+    (Kind.STOP, r";|\.(?!\d)|\u2192"),
+    (Kind.COLON, r":| - |- (?=\w)|\||="),
+)
+
+PATTERNS = tuple(row[-1] for row in (*_SPEAKING, *_OTHER))
+"""Every pattern, for those that must know which words are spelled right."""
+
+
+@cache
+def _master() -> tuple[tuple[Kind, Sense | None, re.Pattern[str]], ...]:
+    rows: list[tuple[Kind, Sense | None, re.Pattern[str]]] = []
+    for kind, sense, pattern in _SPEAKING:
+        rows.append((kind, sense, re.compile(rf"(?<![\w-])(?:{pattern})(?![\w]|-free)")))
+    for kind, pattern in _OTHER:
+        rows.append((kind, None, re.compile(rf"(?<!\w)(?:{pattern})(?!\w)")))
+    for kind, pattern in _PUNCTUATION:
+        rows.append((kind, None, re.compile(pattern)))
+    return tuple(rows)
+
+
+_FINDING = re.compile(
+    r"peri-?neural|intra-? ?cranial (?:extension|spread|invasion|involvement|component|disease|growth)|(?:extra|peri)-? ?nodal|extra-? ?capsular|ene|ecs|"
+    r"capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?|airway (?:compromise|obstruction|narrowing|stenosis)"
+)
+_ANY_WORD = re.compile(r"[\w'%.-]*\w|\S")
+
+
+def tokens_in(words: str) -> list[Token]:
+    """Cut a plain sentence into stretches; of overlapping candidates the longer counts.
+
+    Parameters
+    ----------
+    words : str
+        From `hyoid.report.free_text.sentences.plain`.
+
+    Examples
+    --------
+    >>> [token.kind.value for token in tokens_in("no erosion of the cricoid")]
+    ['deny', 'noun', 'preposition', 'word', 'place']
+    """
+    found: list[Token] = []
+    for mention in mentions_in(words):
+        found.append(_place(mention, words))
+    taken = [(t.start, t.end) for t in found]
+    masked = list(words)
+    for start, end in taken:
+        masked[start:end] = "\u00a7" * (end - start)
+    unplaced = "".join(masked)
+    candidates: list[tuple[int, int, int, Kind, Sense | None]] = []
+    for rank, (kind, sense, pattern) in enumerate(_master()):
+        for match in pattern.finditer(unplaced):
+            start, end = match.span()
+            if end > start and not any(start < b and a < end for a, b in taken):
+                candidates.append((start - end, rank, start, kind, sense))
+    for length, _, start, kind, sense in sorted(candidates, key=lambda c: (c[0], c[1])):
+        end = start - length
+        if not any(start < b and a < end for a, b in taken):
+            taken.append((start, end))
+            text = words[start:end]
+            found.append(Token(kind, start, end, text.strip(), sense))
+    at = 0
+    for start, end in sorted(taken):
+        found += [
+            Token(Kind.WORD, at + m.start(), at + m.end(), m.group()) for m in _ANY_WORD.finditer(words[at:start])
+        ]
+        at = max(at, end)
+    found += [Token(Kind.WORD, at + m.start(), at + m.end(), m.group()) for m in _ANY_WORD.finditer(words[at:])]
+    return sorted(found, key=lambda t: t.start)
+
+
+def _place(mention: Mention, words: str) -> Token:
+    text = words[mention.start : mention.end]
+    sense = Sense.FINDING if mention.term.keys and _FINDING.match(text) else None
+    return Token(Kind.PLACE, mention.start, mention.end, text, sense, mention.term)
