@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.inference.click_network import ClickAnswer
-from hyoid.io.packages.model_package import Manifest, write_package
+from hyoid.io.packages.model_package import LearnedFrom, Manifest, write_package
 from hyoid.io.study import Study
 from hyoid.models.prompts import PointKind
 from hyoid.preprocess.click_region import Region
@@ -49,6 +50,7 @@ class BallNetwork:
         self.manifest = Manifest(
             name="balls", version="1", words="", task="lesion", network={}, labels=("lesion",), supported=("lesion",),
             spacing_mm=(2.5, 2.5, 2.5), patch=(48, 48, 48), preprocessing={}, training_data="", licence="", sha256="0",
+            learned_from=LearnedFrom(virtual=("lesion", *ATTRIBUTES)),
         )  # fmt: skip
         self.encoded = []
 

@@ -12,9 +12,9 @@ from hyoid.training.involvement import (
     UNKNOWN,
     involvement_targets,
     known_fields,
+    overlap_fields,
     overlap_shares,
     true_places,
-    virtual_only,
 )
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -90,8 +90,8 @@ def test_real_patients_say_nothing_of_what_only_virtual_ones_tell(openkbp):
     case = find_cases(openkbp)[0]
     assert involvement_targets(case, ("parotid_left", "lip"), 0.05).tolist() == [1, UNKNOWN]
     assert involvement_targets(case, ("parotid_left",), 0.05, "tumour").tolist() == [UNKNOWN]
-    assert virtual_only(("parotid_left", "lip"), "target") == ("lip",)
-    assert virtual_only(("parotid_left", "lip"), "tumour") == ("parotid_left", "lip")
+    assert overlap_fields(("parotid_left", "lip"), "target") == ("lip",)
+    assert overlap_fields(("parotid_left", "lip"), "tumour") == ("parotid_left", "lip")
 
 
 def test_the_plain_rule_takes_all_organs_of_a_field():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hyoid.geometry.resample import resample
 from hyoid.inference.runtime import Precision, load_runtime
 from hyoid.inference.segment import Logits
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.model_package import NOT_STATED, VIRTUAL_ONLY, Manifest, ModelPackage
 from hyoid.io.reader_masks import PRIMARY
 from hyoid.models.variants import ATTENDING
 from hyoid.preprocess.fixed_grid import centred
@@ -27,15 +27,18 @@ from hyoid.preprocess.network_grid import AIR_HU, body_on_grid
 from hyoid.report.content.scene import Involvement
 from hyoid.report.pages.attention import Attention
 from hyoid.systems.machine import Machine, Progress
+from hyoid.training.involvement import overlap_fields
 from hyoid.volume import Geometry, Quantity, Volume
 
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
 PLACE = "where the network takes it to lie, brighter inside the tumour outline"
-OVERLAP, VIRTUAL = "overlap of the tumour with the structure", "virtual patients only"
-SUB_SITES = (
-    "Sub-sites are predicted from where the tumour outline lies among the organs, by a network that only virtual "
-    "patients have taught."
-)
+OVERLAP = "overlap of the tumour with the structure"
+SUB_SITES = "Sub-sites are predicted from where the tumour outline lies among the organs, by a network that {teachers}."
+TEACHERS = {
+    VIRTUAL_ONLY: "only virtual patients have taught",
+    NOT_STATED: "does not state who taught it",
+    "": "real patients have taught",
+}
 NO_ORGANS = "No organ was found near the tumour, so involvement was not predicted."
 _LEAST_SEEN = 0.5  # of an outline: a small one gains or loses a third of its volume on a coarse grid
 
@@ -159,14 +162,14 @@ def classify(
     else:
         logits = runtime.run(*views)[0]
     meaning = MEANING.format(share=manifest.preprocessing["involvement_share"])
-    virtual = manifest.preprocessing.get("virtual_only", ())
+    overlaps = overlap_fields(manifest.labels, manifest.preprocessing.get("organ_rule", "target"))
     answers = {
         name: Involvement(
             float(1 / (1 + np.exp(-logit / manifest.temperatures.get(name, 1.0)))),
             manifest.thresholds.get(name, 0.5),
-            OVERLAP if name in virtual else meaning,
+            OVERLAP if name in overlaps else meaning,
             manifest.equivocal.get(name),
-            VIRTUAL if name in virtual else "",
+            manifest.learned_from.words(name),
         )
         for name, logit in zip(manifest.labels, logits, strict=True)
         if name in manifest.supported
@@ -204,9 +207,20 @@ def classify_outlined(
         return found
     maps = found.attention.maps if found.attention is not None else {}
     shown = {name: m for name, m in maps.items() if found.answers[name].answer != "no"}
-    return replace(
-        found, attention=Attention(shown, shared=False, words=PLACE) if shown else None, warnings=(SUB_SITES,)
-    )
+    attention = Attention(shown, shared=False, words=PLACE) if shown else None
+    return replace(found, attention=attention, warnings=(sub_sites_warning(package.manifest),))
+
+
+def sub_sites_warning(manifest: Manifest) -> str:
+    """Say how predicted sub-sites came about, and who taught the network that predicts them.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of the package that answers for sub-sites; one field that virtual patients alone taught speaks for all.
+    """
+    found = {manifest.learned_from.words(name) for name in manifest.supported}
+    return SUB_SITES.format(teachers=next(words for name, words in TEACHERS.items() if name in found or not name))
 
 
 def target_map(logits: Logits) -> Volume:

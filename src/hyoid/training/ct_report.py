@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from hyoid.anatomy.involvement import labels_of_field
 from hyoid.anatomy.structures import ORGANS
 from hyoid.errors import UsageError
+from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.metrics.ranking import mean_average_precision
 from hyoid.models.build import build_network
 from hyoid.models.ct_fm import CTFMClassifier, load_encoder
@@ -27,7 +28,7 @@ from hyoid.models.sub_sites import SubSites
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.early_stopping import StopOnScore
 from hyoid.training.folds import stratified_folds
-from hyoid.training.involvement import UNKNOWN, virtual_only
+from hyoid.training.involvement import UNKNOWN
 from hyoid.training.losses import asymmetric_loss
 from hyoid.training.recipe import AugmentationRecipe, CtReportRecipe
 from hyoid.training.run import Progress, fit, quiet, save_package
@@ -48,6 +49,8 @@ class ReportCase:
         Share of each predicted organ that the predicted target covers: the plain rule a classifier has to beat.
     places : ndarray, shape (D, H, W), or None
         Where each label's structure truly is: k + 1 in that of label k; for variant "sub_sites".
+    virtual : bool
+        A virtual patient.
     """
 
     name: str
@@ -57,6 +60,7 @@ class ReportCase:
     target: NDArray[np.float32]
     overlap: NDArray[np.float32]
     places: NDArray[np.uint8] | None = None
+    virtual: bool = False
 
 
 class ReportDataset(Dataset):
@@ -402,9 +406,26 @@ def save_classifier(recipe: CtReportRecipe, cases: Sequence[ReportCase], module:
         labels=recipe.fields,
         supported=taught_fields(recipe, cases),
         patch=recipe.grid,
-        preprocessing={key: getattr(recipe, key) for key in (*constants, "involvement_share", "organ_rule")}
-        | {"virtual_only": list(virtual_only(recipe.fields, recipe.organ_rule))},
+        preprocessing={key: getattr(recipe, key) for key in (*constants, "involvement_share", "organ_rule")},
+        learned_from=LearnedFrom(
+            real=told_fields(recipe, [case for case in cases if not case.virtual]),
+            virtual=told_fields(recipe, [case for case in cases if case.virtual]),
+        ),
     )
+
+
+def told_fields(recipe: CtReportRecipe, cases: Sequence[ReportCase]) -> tuple[str, ...]:
+    """List the fields whose label is known in at least one case.
+
+    Parameters
+    ----------
+    recipe : CtReportRecipe
+        Names the fields, in the order of the labels.
+    cases : sequence of ReportCase
+        Patients, possibly none.
+    """
+    told = [name for k, name in enumerate(recipe.fields) if any(case.target[k] != UNKNOWN for case in cases)]
+    return tuple(told)
 
 
 def taught_fields(recipe: CtReportRecipe, cases: Sequence[ReportCase]) -> tuple[str, ...]:

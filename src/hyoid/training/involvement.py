@@ -67,12 +67,19 @@ def involvement_targets(
     return target
 
 
-def virtual_only(fields: Sequence[str], rule: OrganRule) -> tuple[str, ...]:
-    """Fields that only virtual patients can teach.
+def overlap_fields(fields: Sequence[str], rule: OrganRule) -> tuple[str, ...]:
+    """List the fields whose label is overlap with the tumour itself, which only virtual patients tell.
+
+    Parameters
+    ----------
+    fields : sequence of str
+        Organ names, and keys of the template.
+    rule : {"target", "tumour"}
+        Whether an organ's label is coverage by the high-dose target, or overlap with the tumour.
 
     Examples
     --------
-    >>> virtual_only(("larynx", "lip"), "target")
+    >>> overlap_fields(("larynx", "lip"), "target")
     ('lip',)
     """
     return tuple(name for name in fields if rule == "tumour" or not is_organ(name))

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
+from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
 from hyoid.models.isrg import Answer
 from hyoid.training.averaged import AveragedTraining
@@ -211,4 +212,5 @@ def train_on(
         supported=("lesion", *taught),
         patch=recipe.region,
         preprocessing={"windows_hu": recipe.windows_hu, "spacings_mm": recipe.spacings_mm},
+        learned_from=LearnedFrom(virtual=("lesion", *taught)),
     )

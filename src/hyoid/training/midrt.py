@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from hyoid.errors import UsageError
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
+from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.training.averaged import AveragedTraining
@@ -221,6 +222,7 @@ def train_on(
             "zscore": form.zscore,
             "zscore_map": form.zscore_map,
         },
+        learned_from=LearnedFrom(**{recipe.patients: LABELS[1:]}),
     )
 
 

@@ -206,6 +206,8 @@ class PetctRecipe(_AnyRecipe):
     """Recipe of one network of the PET/CT system."""
 
     task: Literal["petct"]
+    # Whose targets it learns: the layouts of PET/CT folders do not tell.
+    patients: Literal["real", "virtual"]
     stage: Literal["head", "coarse", "fine"]
     labels: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
@@ -328,6 +330,8 @@ class MidrtRecipe(_AnyRecipe):
     """Recipe of the mid-treatment network (gradient-map paper, section 2.3): background, GTVp and GTVn by softmax."""
 
     task: Literal["midrt"]
+    # Whose targets it learns: the layout of HNTS-MRG does not tell.
+    patients: Literal["real", "virtual"]
     channels: tuple[Channel, ...]
     gradient: Literal["paper", "code", "hyoid"]
     zscore: Literal["image", "body"]

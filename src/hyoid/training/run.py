@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.atomic import write_text
-from hyoid.io.packages.model_package import read_package, write_package
+from hyoid.io.packages.model_package import LearnedFrom, read_package, write_package
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case, load_cases
 from hyoid.training.petct import PetctTraining, ValidationPictures
@@ -131,6 +131,10 @@ def train_segmentation(
         supported=tuple(taught(cases, recipe)),
         patch=recipe.patch,
         preprocessing={"windows_hu": recipe.windows_hu},
+        learned_from=LearnedFrom(
+            real=tuple(taught([case for case in cases if not case.virtual], recipe)),
+            virtual=tuple(name for name in taught(cases, recipe) if _shown_by_virtual(cases, recipe, name)),
+        ),
     )
 
 
@@ -209,6 +213,7 @@ def train_petct(
             "input": recipe.input.model_dump(mode="json"),
             "region": recipe.region.model_dump(mode="json"),
         },
+        learned_from=LearnedFrom(**{recipe.patients: recipe.labels[1:]}),
     )
 
 
@@ -233,6 +238,7 @@ def save_package(
     supported: tuple[str, ...],
     patch: tuple[int, int, int],
     preprocessing: dict[str, Any],
+    learned_from: LearnedFrom,
 ) -> Path:
     """Write what a training learned to `out/package`; its card says that nothing was measured yet."""
     package = out / "package"
@@ -249,6 +255,7 @@ def save_package(
             "spacing_mm": (recipe.spacing_mm,) * 3 if isinstance(recipe.spacing_mm, float) else recipe.spacing_mm,
             "patch": patch,
             "preprocessing": preprocessing,
+            "learned_from": learned_from,
             "training_data": recipe.training_data,
             "licence": recipe.licence,
             "recipe": recipe.model_dump(mode="json"),
@@ -408,6 +415,12 @@ def taught(cases: Sequence[Case], recipe: SegmentationRecipe) -> list[str]:
         usable = set(recipe.virtual_only) if case.virtual and real else set(recipe.labels)
         known |= case.known & usable
     return [name for name in recipe.labels if name in known]
+
+
+def _shown_by_virtual(cases: Sequence[Case], recipe: SegmentationRecipe, name: str) -> bool:
+    """Whether a virtual case teaches a structure; beside real cases they teach those of `virtual_only` alone."""
+    alone = all(case.virtual for case in cases) or name in recipe.virtual_only
+    return alone and any(case.virtual and name in case.known for case in cases)
 
 
 def licence_text() -> str:

@@ -1,9 +1,22 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import hyoid
 from hyoid.errors import ModelUnusableError
-from hyoid.io.packages.model_package import MANIFEST, WEIGHTS, read_manifest, read_package, write_package
+from hyoid.io.packages.model_package import (
+    MANIFEST,
+    NOT_STATED,
+    VIRTUAL_ONLY,
+    WEIGHTS,
+    LearnedFrom,
+    read_manifest,
+    read_package,
+    write_package,
+)
 
+WEIGHTS_FOLDER = Path(hyoid.__file__).parent / "weights"
 FIELDS = {
     "name": "tiny",
     "version": "1",
@@ -66,3 +79,22 @@ def test_a_manifest_that_would_run_code_is_refused(folder):
     (folder / MANIFEST).write_text("!!python/object/apply:os.getcwd []\n")
     with pytest.raises(ModelUnusableError, match="not valid"):
         read_manifest(folder)
+
+
+def test_who_taught_a_label_is_a_field_and_words_are_made_from_it(folder, tmp_path):
+    assert read_manifest(folder).learned_from == LearnedFrom()
+    assert read_manifest(folder).learned_from.words("tongue") == NOT_STATED
+    taught = {"real": ("larynx",), "virtual": ("larynx", "tongue")}
+    write_package(tmp_path / "told", FIELDS | {"learned_from": taught}, {"w": np.zeros(1)}, licence="", card="")
+    found = read_manifest(tmp_path / "told").learned_from
+    assert found == LearnedFrom(**taught)
+    assert [found.words(name) for name in ("larynx", "tongue", "lip")] == ["", VIRTUAL_ONLY, NOT_STATED]
+    assert [found.virtual_only(name) for name in ("larynx", "tongue", "lip")] == [False, True, False]
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS_FOLDER.glob("*/manifest.yaml")), ids=lambda path: path.parent.name)
+def test_shipped_packages_state_who_taught_every_label_they_answer(path):
+    manifest = read_manifest(path.parent)
+    assert manifest.supported
+    assert NOT_STATED not in {manifest.learned_from.words(name) for name in manifest.supported}
+    assert {*manifest.learned_from.real, *manifest.learned_from.virtual} <= set(manifest.labels)

@@ -8,7 +8,7 @@ import torch
 
 from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
 from hyoid.errors import ModelUnusableError
-from hyoid.io.packages.model_package import read_package, write_package
+from hyoid.io.packages.model_package import LearnedFrom, read_package, write_package
 from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
 from hyoid.models import sgrnet
@@ -17,11 +17,11 @@ from hyoid.phantom.patient import PhantomOptions, virtual_patient
 from hyoid.systems.ct_report.pipeline import ReportModels, structured_report
 from hyoid.systems.involvement import (
     ATTENDING,
-    SUB_SITES,
     attention_maps,
     classifier_inputs,
     classify_outlined,
     explaining,
+    sub_sites_warning,
     target_map,
 )
 from hyoid.systems.machine import Machine
@@ -33,7 +33,7 @@ NECK = ("tongue", "thyroid_cartilage", "larynx_air", "mandible")
 SUBSITES = ("oral_tongue", "epiglottis")
 
 
-def tiny_package(folder, name, task, labels, network, patch, preprocessing, bias=None):
+def tiny_package(folder, name, task, labels, network, patch, preprocessing, bias=None, *, virtual=False):
     torch.manual_seed(0)
     net = build_network(network)
     if bias is not None:
@@ -51,6 +51,7 @@ def tiny_package(folder, name, task, labels, network, patch, preprocessing, bias
         "spacing_mm": (4.0, 4.0, 4.0),
         "patch": patch,
         "preprocessing": preprocessing,
+        "learned_from": LearnedFrom(virtual=labels) if virtual else LearnedFrom(real=labels),
         "training_data": "nothing",
         "licence": "Apache-2.0",
     }
@@ -105,7 +106,8 @@ def models(folder, organs_bias, tumour_bias, neck_bias=(-5.0,) * 4):
             SUBSITES,
             template | {"outputs": 2, "organ_labels": 28, "channels": 8},
             tile,
-            constants | {"heatmap": "outline", "virtual_only": list(SUBSITES)},
+            constants | {"heatmap": "outline"},
+            virtual=True,
         ),
     )
 
@@ -162,7 +164,11 @@ def test_a_readers_masks_replace_tumour_network_and_sgrnet(patient, cache, tmp_p
     assert (found.labels.array == GTVP).sum() == (patient.lesions.array == 1).sum()
     assert (found.labels.array == GTVN).sum() == (patient.lesions.array == 2).sum()
     assert any("Ring" in w for w in found.report.warnings)
-    assert SUB_SITES in found.report.warnings
+    said = [w for w in found.report.warnings if w.startswith("Sub-sites")]
+    assert said == [
+        "Sub-sites are predicted from where the tumour outline lies among the organs, by a network that only virtual "
+        "patients have taught."
+    ]
 
 
 def test_nodes_alone_involve_no_sub_site(patient, cache, tmp_path):
@@ -253,8 +259,8 @@ def test_sgrnet_sees_the_same_place_in_all_three_inputs(patient, heatmap, spacin
 def test_what_virtual_patients_alone_taught_is_said_in_the_report(patient, cache, tmp_path):
     made = models(tmp_path, [5.0, 1.0, 0.0], [5.0])
     manifest = made.classifier.manifest
-    constants = manifest.preprocessing | {"virtual_only": ["lip"]}
-    changes = {"labels": ("mandible", "lip"), "supported": ("mandible", "lip"), "preprocessing": constants}
+    taught = LearnedFrom(real=("mandible",), virtual=("mandible", "lip"))
+    changes = {"labels": ("mandible", "lip"), "supported": ("mandible", "lip"), "learned_from": taught}
     made = replace(made, classifier=replace(made.classifier, manifest=manifest.model_copy(update=changes)))
     report = structured_report(study_of(patient), made, Machine("cpu", cache)).report
     lip, mandible = report.line("lip"), report.line("mandible")
@@ -262,6 +268,19 @@ def test_what_virtual_patients_alone_taught_is_said_in_the_report(patient, cache
     assert lip.evidence[0].note.endswith("taught by virtual patients only")
     assert "high-dose target" in mandible.value
     assert "taught" not in mandible.evidence[0].note
+
+
+@pytest.mark.parametrize(
+    ("taught", "said"),
+    [
+        (LearnedFrom(real=SUBSITES, virtual=SUBSITES), "a network that real patients have taught."),
+        (LearnedFrom(real=SUBSITES[:1], virtual=SUBSITES), "a network that only virtual patients have taught."),
+        (LearnedFrom(real=SUBSITES[:1]), "a network that does not state who taught it."),
+    ],
+)
+def test_the_warning_on_sub_sites_is_made_from_who_taught_them(taught, said, tmp_path):
+    manifest = models(tmp_path, [5.0, 1.0, 0.0], [5.0]).template.manifest
+    assert sub_sites_warning(manifest.model_copy(update={"learned_from": taught})).endswith(said)
 
 
 def test_attention_covers_the_grid_of_the_input():

@@ -110,7 +110,7 @@ def test_folds_together_calibrate_a_package(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_template_learns_lines_and_never_looks_at_the_ct(tmp_path):
-    from hyoid.io.packages.model_package import read_package
+    from hyoid.io.packages.model_package import LearnedFrom, read_package
     from hyoid.models.build import build_network
 
     smoke, whole = load_recipe("ct_report", "smoke"), load_recipe("ct_report", "template")
@@ -122,11 +122,12 @@ def test_the_template_learns_lines_and_never_looks_at_the_ct(tmp_path):
         target[whole.fields.index("tonsil")] = k % 2
         places = np.zeros(case.organs.shape, np.uint8)
         places[8:16, 8:16, 8:16] = whole.fields.index("tonsil") + 1
-        given.append(replace(case, target=target, places=places))
+        given.append(replace(case, target=target, places=places, virtual=True))
     package = read_package(train_ct_report(recipe, given, tmp_path, device="cpu"))
     assert package.manifest.labels == whole.fields
     assert package.manifest.supported == ("tonsil",)
-    assert package.manifest.preprocessing["virtual_only"] == list(whole.fields)
+    assert package.manifest.learned_from == LearnedFrom(virtual=whole.fields)
+    assert "virtual_only" not in package.manifest.preprocessing
     assert package.manifest.preprocessing["heatmap"] == "outline"
     network = build_network(package.manifest.network)
     network.load_state_dict({name: torch.from_numpy(a) for name, a in package.arrays().items()})

@@ -5,6 +5,7 @@ from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.geometry.boxes import bounding_box
 from hyoid.inference.click_network import ClickAnswer
+from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.metrics.lesions import find_components, measure_component
 from hyoid.preprocess.click_region import Region
 from hyoid.report.content.scene import GTVN_LABEL, GTVP_LABEL
@@ -101,5 +102,8 @@ def test_attributes_name_their_model_and_who_taught_it(ball_study, click_network
     assert (told.value, told.status, told.probability) == ("Hyperdense", "model", 0.7)
     assert told.evidence[0].source == "balls 1"
     assert told.evidence[0].note == "Hypodense 0.10, Isodense 0.20, Hyperdense 0.70; taught by virtual patients only"
+    unstated = click_network.manifest.model_copy(update={"learned_from": LearnedFrom(real=("density",))})
+    report = lesion_report(anatomy, rows, State(), unstated)
+    assert report.line("lesion_1_density").evidence[0].note == "Hypodense 0.10, Isodense 0.20, Hyperdense 0.70"
     # What the model was not found to know, it does not say.
     assert [lines[f"lesion_1_{name}"].value for name in ATTRIBUTES if name != "density"] == ["Missing"] * 4

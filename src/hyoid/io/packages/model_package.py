@@ -22,7 +22,52 @@ from hyoid.errors import ModelUnusableError
 from hyoid.names import current_name
 
 MANIFEST, WEIGHTS, LICENCE, CARD = "manifest.yaml", "model.safetensors", "LICENSE", "CARD.md"
+VIRTUAL_ONLY, NOT_STATED = "virtual patients only", "patients that the model's package does not state"
 _REPAIR = "Install hyoid again, or make the package again with `hyoid train`."
+
+
+class LearnedFrom(BaseModel):
+    """Patients whose labels taught a model, label by label; a label that stands in neither list is not stated.
+
+    Parameters
+    ----------
+    real : tuple of str
+        Labels that contours or findings of real patients taught.
+    virtual : tuple of str
+        Labels that virtual patients taught.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    real: tuple[str, ...] = ()
+    virtual: tuple[str, ...] = ()
+
+    def virtual_only(self, label: str) -> bool:
+        """Say whether virtual patients alone taught a label.
+
+        Parameters
+        ----------
+        label : str
+            A label of the manifest.
+
+        Examples
+        --------
+        >>> LearnedFrom(real=("larynx",), virtual=("larynx", "tongue")).virtual_only("tongue")
+        True
+        """
+        return label in self.virtual and label not in self.real
+
+    def words(self, label: str) -> str:
+        """Name the teachers of a label where a reader must know them; empty where real patients taught it.
+
+        Parameters
+        ----------
+        label : str
+            A label of the manifest.
+        """
+        if label in self.real:
+            return ""
+        return VIRTUAL_ONLY if label in self.virtual else NOT_STATED
 
 
 class Manifest(BaseModel):
@@ -52,7 +97,12 @@ class Manifest(BaseModel):
         Label to the range of probability in which the answer is "equivocal".
     bf16_agreement : dict
         Label to Dice of bfloat16 against float32 labels; empty until measured.
-    training_data, licence : str
+    learned_from : LearnedFrom
+        Real or virtual patients, label by label; texts are made from it, never from `training_data`.
+    training_data : str
+        Training data in words, for readers.
+    licence : str
+        SPDX name, or words, of the licence of the weights.
     metrics : dict
         What was measured, on which data, with n and interval.
     recipe : dict
@@ -78,6 +128,7 @@ class Manifest(BaseModel):
     temperatures: dict[str, float] = {}
     equivocal: dict[str, tuple[float, float]] = {}
     bf16_agreement: dict[str, float] = {}
+    learned_from: LearnedFrom = LearnedFrom()
     training_data: str
     licence: str
     metrics: dict[str, Any] = {}

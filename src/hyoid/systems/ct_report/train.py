@@ -204,4 +204,4 @@ def _from_disk(case: CaseFiles, recipe: CtReportRecipe, kept: Path) -> ReportCas
             return None
         organs, heatmap, target, overlap = (arrays[n] for n in ("organs", recipe.heatmap, "target", "overlap"))
         places = arrays["places"] if recipe.variant == "sub_sites" else None
-        return ReportCase(case.name, ct, organs, heatmap, target, overlap, places)
+        return ReportCase(case.name, ct, organs, heatmap, target, overlap, places, case.virtual)

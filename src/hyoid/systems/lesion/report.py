@@ -20,7 +20,6 @@ from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.patches import Patch, region
 from hyoid.report.content.scene import GTVN_LABEL, GTVP_LABEL, Mass, Scene, make_scene, measured_masses, with_masses
 from hyoid.report.content.template import OUTSIDE
-from hyoid.systems.involvement import VIRTUAL
 from hyoid.systems.lesion.pipeline import Outline
 from hyoid.systems.lesion.session import LesionState, State
 from hyoid.systems.organs import model_use
@@ -108,7 +107,7 @@ def lesion_report(
     # The map itself is not read again: its components are in the scene.
     inputs = replace(anatomy.inputs, lesions=anatomy.inputs.organs, lesions_status="model", lesions_source=use)
     report = build_report(inputs, scene)
-    lines = [*report.lines, *(line for of in lesions for line in _attribute_lines(*of, use, geometry))]
+    lines = [*report.lines, *(line for of in lesions for line in _attribute_lines(*of, manifest, geometry))]
     known = {line.key for line in lines}
     lost = [key for key in state.overruled if key not in known]
     warnings = list(report.warnings)
@@ -230,13 +229,13 @@ def _shifted(box: Box, by: tuple[int, int, int]) -> Box:
 
 
 def _attribute_lines(
-    lesion: LesionState, outline: Outline, use: schema.ModelUse, geometry: Geometry
+    lesion: LesionState, outline: Outline, manifest: Manifest, geometry: Geometry
 ) -> list[schema.Line]:
     """One line per attribute of Table 1 of Gu et al."""
     if outline.box is None:
         return []
     look = region(Patch(f"Lesion {lesion.number}", outline.mask, outline.box), geometry)
-    lines = []
+    lines, use = [], model_use(manifest)
     for name, words in ATTRIBUTE_WORDS.items():
         key = f"lesion_{lesion.number}_{name}"
         title = f"Lesion {lesion.number} ({lesion.target}): {name}"
@@ -245,7 +244,8 @@ def _attribute_lines(
             lines.append(schema.Line(key=key, words=title, section=OUTSIDE))
             continue
         best = max(chances, key=lambda k: chances[k])
-        note = ", ".join(f"{words[k]} {p:.2f}" for k, p in chances.items()) + f"; taught by {VIRTUAL}"
+        note, teachers = ", ".join(f"{words[k]} {p:.2f}" for k, p in chances.items()), manifest.learned_from.words(name)
+        note += f"; taught by {teachers}" if teachers else ""
         evidence = schema.Evidence(
             status="model", source=use.words, probability=round(chances[best], 4), region=look, note=note
         )

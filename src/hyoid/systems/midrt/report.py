@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import GTVN, GTVP
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.model_package import NOT_STATED, VIRTUAL_ONLY, ModelPackage
 from hyoid.metrics.lesions import find_components, measure_component
 from hyoid.metrics.presence import PresenceCurve
 from hyoid.metrics.response import Change, LesionResponse
@@ -84,9 +84,13 @@ def doubts(
         found.append("The model carries no calibration, so no lesion was called vanished by its probability.")
     if empty:
         found.append("Nothing is outlined on the mid-treatment MR.")
-    if any("virtual" in package.manifest.training_data and "real" in package.manifest.training_data
-           for package in packages):  # fmt: skip
-        found.append("The model was trained on virtual patients only: on real patients its outlines are untested.")
+    teachers = {
+        package.manifest.learned_from.words(name) for package in packages for name in package.manifest.supported
+    }
+    if VIRTUAL_ONLY in teachers:
+        found.append(f"The model was trained on {VIRTUAL_ONLY}: on real patients its outlines are untested.")
+    if NOT_STATED in teachers:
+        found.append("The model's package does not state whether real or virtual patients taught it.")
     return found
 
 
