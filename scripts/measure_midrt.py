@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hyoid.cards.table_cells import number, summary_cell
 from hyoid.interfaces.places import cache_folder
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 from hyoid.io.packages.model_package import CARD, read_manifest, read_package, write_manifest
@@ -31,7 +32,6 @@ from hyoid.systems.midrt.measure import (
     scored,
     without_vanished,
 )
-from hyoid.systems.table_cells import number, summary_cell
 
 NEW_AT_LEAST = 0.9  # a lesion without earlier outline is believed only when the network is sure
 BF16_CASES = 3

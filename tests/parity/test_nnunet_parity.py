@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hyoid.geometry.overlap import dice_of_masks
 from hyoid.io.files.volumes import read_image
 from hyoid.io.packages.nnunet_folder import read_nnunet_folder
-from hyoid.systems.measure_outlines import dice
 from hyoid.systems.nnunet.pipeline import Options, predict_case
 from hyoid.volume import Quantity
 
@@ -69,7 +69,7 @@ def test_labels_are_those_of_nnunetv2(root, trained, mirror, precision, tmp_path
     found = predict_case(read_nnunet_folder(folder), channels, Options(mirror=mirror, precision=precision), cache)
     labels = np.unique(expected)
     assert len(labels) > 2, "trained too briefly to say anything"
-    scores = {int(label): dice(found.labels.array == label, expected == label) for label in labels if label}
+    scores = {int(label): dice_of_masks(found.labels.array == label, expected == label) for label in labels if label}
     differing = int((found.labels.array != expected).sum())
     print(f"{trained}, mirror {mirror}, {found.precision}: {differing} of {expected.size} voxels differ, Dice {scores}")
     lowest = LOWEST_DICE_BF16 if found.precision == "bf16" else LOWEST_DICE

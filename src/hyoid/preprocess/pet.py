@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.errors import GeometryError, UnsuitableScanError
+from hyoid.geometry.overlap import dice_of_masks
 from hyoid.geometry.resample import resample
 from hyoid.preprocess.body import coarse_body
 from hyoid.volume import Geometry, Quantity, Volume
@@ -175,6 +176,4 @@ def _dice_at(
     fixed = tuple(slice(max(0, k), n + min(0, k)) for k, n in zip(offset, body.shape, strict=True))
     moved = tuple(slice(max(0, -k), n + min(0, -k)) for k, n in zip(offset, body.shape, strict=True))
     both = shown[moved]
-    a, b = body[fixed] & both, warm[moved] & both
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 0.0
+    return dice_of_masks(body[fixed] & both, warm[moved] & both, empty=0.0)

@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from hyoid.errors import UnsuitableScanError
 from hyoid.geometry.boxes import bounding_box, crop
+from hyoid.geometry.overlap import dice_of_masks
 from hyoid.geometry.resample import grid_with_spacing, resample, to_sitk
 from hyoid.preprocess.convex_adam import Settings, convex_adam, folding_share
 from hyoid.preprocess.mr_body import mr_body
@@ -138,7 +139,7 @@ def register(
     pre_body = carry(pre.with_array(masks["pre"].astype(np.uint8), Quantity.LABEL), found, grid).array > 0
     length_mm = np.linalg.norm(vectors, axis=0)
     quality = Quality(
-        body_dice=_dice(pre_body & reached, body & reached),
+        body_dice=dice_of_masks(pre_body & reached, body & reached, empty=0.0),
         similarity=block_correlation(fixed, final, body & reached),
         similarity_rigid=block_correlation(fixed, moving, body & scanned),
         folding=folding_share(field),
@@ -316,11 +317,6 @@ def _scaled(image: NDArray[np.float32], body: NDArray[np.bool_]) -> NDArray[np.f
     """Intensities in units of the body's median, lightly smoothed, so that noise in air does not look like tissue."""
     usual = float(np.median(image[body])) or 1.0
     return ndimage.gaussian_filter(image / usual, 0.5).astype(np.float32)
-
-
-def _dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 0.0
 
 
 def _unframed(volume: Volume) -> Volume:

@@ -1,13 +1,15 @@
-"""What the outlining networks are worth: every figure of their cards, on patients that no training saw.
+"""What networks that outline organs and targets on CT are worth, on patients that no training saw.
 
-Measured on an OpenKBP folder (the validation split): Dice per organ and of the high-dose target on the scans' own
-grid, and how often bfloat16 gives the same labels as float32. Classifiers: `involvement_measurement`.
+Dice per organ and of the high-dose target on the scans' own grid, how plausible structures are that virtual patients
+alone taught, and how often bfloat16 gives the same labels as float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,22 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import BY_NAME, ORGANS, structure_mask
+from hyoid.cards.decisions import learned_structures, lowest, transfers
+from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.overlap import dice_of_masks
 from hyoid.io.files.volumes import read_image, read_labels
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.model_package import NOT_STATED, Manifest, ModelPackage
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.systems.machine import Machine
+from hyoid.systems.measured_cases import Codec, Measuring, identity_of, measure_each
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
 from hyoid.volume import Quantity, Volume
 
 T = TypeVar("T")
-Counter = Callable[[int, int], None]
-"""Called with (done, total)."""
-
-
-def uncounted(done: int, total: int) -> None:
-    """Progress for nobody."""
+BF16_CASES = 4
+"""Scans on which bfloat16 is compared with float32."""
+MIN_TARGET_ML = 1.0
+"""Smallest part of the predicted target that counts, as in the recipe of SGRNet."""
+SEED = 0
+"""Of every bootstrap of a card."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,7 @@ class OutlineScores:
     Parameters
     ----------
     name : str
+        Name of the case.
     dice : dict of str to float
         By structure; only structures that are contoured.
     volume_ml : dict of str to float
@@ -54,75 +61,227 @@ class OutlineScores:
     true_volume_ml: dict[str, float]
 
 
+SCORES: Codec[OutlineScores] = Codec(asdict, lambda row: OutlineScores(**row))
+
+
+def measure_outlining(
+    packages: Sequence[ModelPackage], real: Path, virtual: Path | None, measuring: Measuring
+) -> tuple[Manifest, ...]:
+    """Measure the networks that outline organs, as they are used together, and decide what each may outline.
+
+    A structure that real patients taught may be outlined from a mean Dice of `LOWEST_DICE` on their contours; one that
+    virtual patients alone taught, as `hyoid.cards.decisions.transfers` says. Whatever an earlier measurement left out
+    is judged anew.
+
+    Parameters
+    ----------
+    packages : sequence of ModelPackage
+        In the order of use, the better founded one first.
+    real : Path
+        Folder of real cases with contours.
+    virtual : Path, optional
+        Cohort of virtual patients held out of training; needed where virtual patients alone taught a structure.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
+
+    Returns
+    -------
+    tuple of Manifest
+        In the order of `packages`, with metrics, supported structures and agreement of bfloat16.
+
+    Raises
+    ------
+    UsageError
+        When a cohort of virtual patients is needed and missing, or a package outlines nothing well enough.
+    ModelUnusableError
+        When a package does not state which patients taught it.
+    """
+    taught = _judged(packages)
+    alone = [tuple(n for n in p.manifest.supported if p.manifest.learned_from.virtual_only(n)) for p in taught]
+    if any(alone) and virtual is None:
+        raise UsageError(
+            "Virtual patients alone taught some structures, and no virtual patients are given to measure these on.",
+            "Give --virtual FOLDER, a cohort of `hyoid phantom` that no training used.",
+        )
+    rng = np.random.default_rng(SEED)
+    rows = measure_organs(real, taught, measuring, "real patients")
+    virtual_rows = () if virtual is None or not any(alone) else measure_organs(
+        virtual, taught, measuring, "virtual patients"
+    )  # fmt: skip
+    dice = dice_table(rows, rng)
+    found = []
+    for package, only_virtual in zip(taught, alone, strict=True):
+        manifest = package.manifest
+        contoured = {n: row for n, row in dice.items() if n in manifest.supported and n not in only_virtual}
+        transfer = transfer_table(rows, virtual_rows, only_virtual, rng) if only_virtual else {}
+        kept = {*learned_structures(contoured), *(name for name, row in transfer.items() if transfers(row))}
+        if not kept:
+            raise UsageError(
+                f"Package {manifest.name!r} outlines no structure well enough to be used.",
+                "Train longer, or check that the cases have contours of its structures.",
+            )
+        metrics: dict[str, Any] = {"data": patients_in_words(len(rows), measuring.whom)}
+        metrics |= {"dice": contoured} if contoured else {}
+        metrics |= {"transfer": transfer, "virtual_n": len(virtual_rows)} if transfer else {}
+        package = only(package, sorted(kept))  # noqa: PLW2901
+        agreement = bf16_agreement(real, package, measuring, partial(_outlined, package))
+        found.append(package.manifest.model_copy(update={"metrics": metrics, "bf16_agreement": agreement}))
+    return tuple(found)
+
+
+def measure_target_network(package: ModelPackage, real: Path, measuring: Measuring) -> Manifest:
+    """Measure a network that localises the high-dose target: Dice, and agreement of bfloat16.
+
+    Parameters
+    ----------
+    package : ModelPackage
+        Of task segmentation, whose only label is the target region.
+    real : Path
+        Folder of real cases with a high-dose target.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
+    """
+    rows = measure_target(real, package, MIN_TARGET_ML, measuring)
+    agreement = bf16_agreement(
+        real, package, measuring, lambda ct, machine: target_mask(localise_tumour(ct, package, machine)[0], ct, 0.0)
+    )
+    metrics = {
+        "data": patients_in_words(len(rows), measuring.whom),
+        "dice": dice_table(rows, np.random.default_rng(SEED)),
+    }
+    return package.manifest.model_copy(update={"metrics": metrics, "bf16_agreement": agreement})
+
+
+def patients_in_words(n: int, whom: str) -> str:
+    """Say which patients were measured.
+
+    Parameters
+    ----------
+    n : int
+        Number of patients.
+    whom : str
+        The patients in words.
+
+    Examples
+    --------
+    >>> patients_in_words(33, "OpenKBP's validation split")
+    "33 patients of OpenKBP's validation split; no training used them"
+    """
+    return f"{n} patients of {whom}; no training used them"
+
+
+def only(package: ModelPackage, names: Sequence[str]) -> ModelPackage:
+    """Make a package that may be asked for these structures alone.
+
+    Parameters
+    ----------
+    package : ModelPackage
+        Any package.
+    names : sequence of str
+        Structures it may be asked for; those that are no label of it are passed over.
+    """
+    supported = tuple(name for name in package.manifest.labels if name in names)
+    return dataclasses.replace(package, manifest=package.manifest.model_copy(update={"supported": supported}))
+
+
 def measure_organs(
-    folder: Path, packages: Sequence[ModelPackage], machine: Machine, on_progress: Counter = uncounted
+    folder: Path, packages: Sequence[ModelPackage], measuring: Measuring, stage: str
 ) -> tuple[OutlineScores, ...]:
-    """Outlines of every case in a folder against its contours, on the scan's own grid.
+    """Measure outlines of every case in a folder against its contours, on the scan's own grid.
 
     Parameters
     ----------
     folder : Path
         OpenKBP's layout or a virtual cohort.
     packages : sequence of ModelPackage
-        As `ReportModels.outlining`.
-    machine : Machine
+        In the order of use.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
+    stage : str
+        Name under which progress is told.
     """
     names = dict.fromkeys(name for package in packages for name in package.manifest.supported)
 
     def scores(case: CaseFiles) -> OutlineScores:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        outlined = outline_organs(ct, packages, machine).labels.array
+        outlined = outline_organs(ct, packages, measuring.machine).labels.array
         masks = {name: structure_mask(outlined, name) for name in names}
         contours = {name: mask for name, mask in contours_of(case).items() if name in masks}
         ml = ct.geometry.voxel_ml
         return OutlineScores(
             case.name,
-            {name: dice(masks[name], mask) for name, mask in contours.items()},
+            {name: dice_of_masks(masks[name], mask) for name, mask in contours.items()},
             {name: float(mask.sum()) * ml for name, mask in masks.items()},
             {name: float(mask.sum()) * ml for name, mask in contours.items()},
         )
 
-    return each_case(folder, scores, on_progress)
+    shelf = measuring.shelf("organs", [package.manifest for package in packages])
+    return measure_cases(find_cases(folder), scores, SCORES, shelf, partial(measuring.on_progress, stage))
 
 
 def measure_target(
-    folder: Path, package: ModelPackage, min_volume_ml: float, machine: Machine, on_progress: Counter = uncounted
+    folder: Path, package: ModelPackage, min_volume_ml: float, measuring: Measuring
 ) -> tuple[OutlineScores, ...]:
-    """Predicted high-dose target of every case against PTV70, on the scan's own grid."""
+    """Measure the predicted high-dose target of every case against PTV70, on the scan's own grid.
+
+    Parameters
+    ----------
+    folder : Path
+        OpenKBP's layout.
+    package : ModelPackage
+        Network of the target.
+    min_volume_ml : float
+        Smaller parts of the predicted target are left out.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
+
+    Raises
+    ------
+    UsageError
+        When a case has no target.
+    """
 
     def scores(case: CaseFiles) -> OutlineScores:
-        assert case.target is not None
+        if case.target is None:
+            raise UsageError(f"{case.name} has no high-dose target.", "Give cases with their planning target.")
         ct = to_canonical(read_image(case.ct, Quantity.HU))
         ptv = to_canonical(read_labels(case.target)).array == OPENKBP_PTV70
-        logits, _ = localise_tumour(ct, package, machine)
+        logits, _ = localise_tumour(ct, package, measuring.machine)
         target = target_mask(logits, ct, min_volume_ml).array > 0
         ml = ct.geometry.voxel_ml
         name = package.manifest.labels[0]
         return OutlineScores(
-            case.name, {name: dice(target, ptv)}, {name: target.sum() * ml}, {name: float(ptv.sum()) * ml}
+            case.name,
+            {name: dice_of_masks(target, ptv)},
+            {name: float(target.sum()) * ml},
+            {name: float(ptv.sum()) * ml},
         )
 
-    return each_case(folder, scores, on_progress)
-
-
-def dice(a: NDArray, b: NDArray) -> float:
-    """2 |A and B| / (|A| + |B|); 1 when both are empty."""
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 1.0
+    shelf = measuring.shelf("target", [package.manifest])
+    return measure_cases(find_cases(folder), scores, SCORES, shelf, partial(measuring.on_progress, "real patients"))
 
 
 def dice_table(rows: Sequence[OutlineScores], rng: np.random.Generator) -> dict[str, dict[str, Any]]:
-    """Mean Dice per structure with n and 95 % interval over patients."""
+    """Compute the mean Dice per structure with n and its 95 % interval over patients.
+
+    Parameters
+    ----------
+    rows : sequence of OutlineScores
+        One per patient.
+    rng : Generator
+        Of the bootstrap.
+    """
     names = sorted({name for row in rows for name in row.dice})
     table = {}
     for name in names:
         ratio = Ratio.mean_of([row.dice.get(name) for row in rows])
         interval = bootstrap_interval([ratio], rng)
-        assert ratio.value is not None and interval is not None
+        assert ratio.value is not None
+        low, high = (ratio.value, ratio.value) if interval is None else (interval.low, interval.high)
         table[name] = {
             "dice": round(ratio.value, 4),
-            "low": round(interval.low, 4),
-            "high": round(interval.high, 4),
+            "low": round(low, 4),
+            "high": round(high, 4),
             "n": int(ratio.denominators.sum()),
         }
     return table
@@ -131,7 +290,7 @@ def dice_table(rows: Sequence[OutlineScores], rng: np.random.Generator) -> dict[
 def transfer_table(
     real: Sequence[OutlineScores], virtual: Sequence[OutlineScores], names: Sequence[str], rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
-    """What is known of structures without real contours: Dice on virtual patients, and plausibility on real scans.
+    """Tell what is known of structures without real contours: Dice on virtual patients, plausibility on real scans.
 
     A structure is `plausible` when, on at least half of the real scans, its volume lies between half the 10th and
     twice the 90th percentile of its true volume in the virtual patients (scans end at different heights).
@@ -141,11 +300,17 @@ def transfer_table(
     real, virtual : sequence of OutlineScores
         Patients of neither kind took part in training.
     names : sequence of str
+        Structures that virtual patients alone taught.
+    rng : Generator
+        Of the bootstrap.
     """
     table = dice_table(virtual, rng)
     chosen = {}
     for name in names:
-        low, high = np.quantile([row.true_volume_ml[name] for row in virtual if name in row.true_volume_ml], (0.1, 0.9))
+        volumes_ml = [row.true_volume_ml[name] for row in virtual if name in row.true_volume_ml]
+        if not volumes_ml:
+            continue  # no virtual patient shows it, so nothing is known
+        low, high = np.quantile(volumes_ml, (0.1, 0.9))
         volumes = np.array([row.volume_ml[name] for row in real])
         share = float(((volumes >= low / 2) & (volumes <= 2 * high)).mean())
         chosen[name] = table[name] | {
@@ -159,49 +324,106 @@ def transfer_table(
 
 
 def bf16_agreement(
-    folder: Path,
-    names: Sequence[str],
-    cache: Path,
-    *,
-    cases: int,
-    labels_of: Callable[[Volume, Machine], Volume],
+    folder: Path, package: ModelPackage, measuring: Measuring, labels_of: Callable[[Volume, Machine], Volume]
 ) -> dict[str, float]:
-    """Smallest Dice per label between bfloat16 and float32 over the first cases of a folder.
+    """Find the smallest Dice per label between bfloat16 and float32 over the first cases of a folder.
 
     Parameters
     ----------
-    names : sequence of str
-        Structures to compare.
+    folder : Path
+        Cases; the first `BF16_CASES` are compared.
+    package : ModelPackage
+        Whose supported structures are compared.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
     labels_of : callable
-        Canonical scan and machine to label map.
+        From a canonical scan and a machine to a label map.
     """
-    worst: dict[str, float] = {}
-    values = {BY_NAME[name].label if name != "target_region" else 1: name for name in names}
-    for case in find_cases(folder)[:cases]:
+    values = {BY_NAME[name].label if name != "target_region" else 1: name for name in package.manifest.supported}
+
+    def agreement(case: CaseFiles) -> Mapping[str, float]:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        exact = labels_of(ct, Machine("cpu", cache, "f32")).array
-        short = labels_of(ct, Machine("cpu", cache, "bf16")).array
-        for value, name in values.items():
-            worst[name] = min(worst.get(name, 1.0), round(dice(exact == value, short == value), 5))
-    return worst
+        exact, short = (labels_of(ct, Machine("cpu", measuring.cache, p)).array for p in ("f32", "bf16"))
+        return {name: round(dice_of_masks(exact == value, short == value), 5) for value, name in values.items()}
+
+    shelf = measuring.shelf("bf16", [package.manifest])
+    stage = partial(measuring.on_progress, f"bfloat16, {package.manifest.name}")
+    same: Codec[Mapping[str, float]] = Codec(dict, dict)
+    return lowest(measure_cases(find_cases(folder)[:BF16_CASES], agreement, same, shelf, stage))
 
 
-def each_case(folder: Path, scores: Callable[[CaseFiles], T], on_progress: Counter) -> tuple[T, ...]:
-    """What `scores` finds in every case of a folder, in their order."""
-    files = find_cases(folder)
-    rows = []
-    for number, case in enumerate(files, start=1):
-        rows.append(scores(case))
-        on_progress(number, len(files))
-    return tuple(rows)
+def measure_cases(
+    cases: Sequence[CaseFiles],
+    scores: Callable[[CaseFiles], T],
+    codec: Codec[T],
+    shelf: Path,
+    on_progress: Callable[[int, int], None],
+) -> tuple[T, ...]:
+    """Measure every case of a folder in order, or read what an earlier run found of it.
+
+    Parameters
+    ----------
+    cases : sequence of CaseFiles
+        Where they lie on disk.
+    scores : callable
+        From a case to its result.
+    codec : Codec
+        Of the result.
+    shelf : Path
+        Folder that keeps the results.
+    on_progress : callable
+        Called with (done, total) after every case.
+    """
+    files = [(case.name, identity_of(case.ct)) for case in cases]
+    return measure_each(files, lambda position: scores(cases[position]), codec, shelf, on_progress)
 
 
 def contours_of(case: CaseFiles) -> dict[str, NDArray[np.bool_]]:
-    """Masks of what is contoured in a case, on the grid of its canonical scan."""
-    assert case.organs is not None
+    """Read the masks of what is contoured in a case, on the grid of its canonical scan.
+
+    Parameters
+    ----------
+    case : CaseFiles
+        With contours.
+
+    Raises
+    ------
+    UsageError
+        When the case has no contours.
+    """
+    if case.organs is None:
+        raise UsageError(f"{case.name} has no contours of organs.", "Give cases with contours.")
     labels = to_canonical(read_labels(case.organs)).array
     if case.virtual:
         masks = {s.name: structure_mask(labels, s.name) for s in ORGANS}
     else:
         masks = {name: labels == value for value, name in OPENKBP_ORGANS.items()}
     return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def _outlined(package: ModelPackage, ct: Volume, machine: Machine) -> Volume:
+    return outline_organs(ct, [package], machine).labels
+
+
+def _judged(packages: Sequence[ModelPackage]) -> list[ModelPackage]:
+    """Packages with what each is judged by: every label that was taught and that no earlier package has.
+
+    Raises
+    ------
+    ModelUnusableError
+        When a package does not state which patients taught a label.
+    """
+    judged: list[ModelPackage] = []
+    earlier: set[str] = set()
+    for package in packages:
+        manifest = package.manifest
+        names = [name for name in manifest.labels if name not in earlier]
+        unstated = [name for name in names if manifest.learned_from.words(name) == NOT_STATED]
+        if names and len(unstated) == len(names):
+            raise ModelUnusableError(
+                f"Package {manifest.name!r} does not state which patients taught it.",
+                "Write `learned_from: {real: [...], virtual: [...]}` with its labels into manifest.yaml.",
+            )
+        judged.append(only(package, [name for name in names if name not in unstated]))
+        earlier |= set(manifest.labels)
+    return judged

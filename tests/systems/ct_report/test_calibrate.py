@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from hyoid.cards.involvement import EVERY_FIELD, calibration_rows
 from hyoid.errors import UsageError
 from hyoid.io.packages.model_package import Manifest
 from hyoid.systems.ct_report.calibrate import (
-    EVERY_FIELD,
     Answers,
     HeldOut,
     before_and_after,
     calibration,
-    calibration_rows,
     cross_fitted,
     read_held_out,
     uncalibrated,

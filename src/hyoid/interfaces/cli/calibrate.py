@@ -22,6 +22,7 @@ def calibrate(
     """Fit the constants on patients held out of training, and judge them fold by fold on patients held out of that."""
     import numpy as np
 
+    from hyoid.cards.involvement import EVERY_FIELD, calibration_rows
     from hyoid.io.atomic import output_folder
     from hyoid.io.packages.model_package import read_manifest, write_manifest
     from hyoid.metrics.calibration import reliability
@@ -44,7 +45,7 @@ def calibrate(
     found = {"data": whom, "table": table}
     metrics = manifest.metrics | {"calibration_held_out": found}
     calibrated = manifest.model_copy(update={**fitted, "metrics": metrics})
-    rows = steps.calibration_rows(calibrated, table, whom)
+    rows = calibration_rows(calibrated, table, whom)
     known = answers.truth != UNKNOWN
     panels = [
         Reliability(f"{words} ({known.sum()} answers)", reliability(answers.truth[known], s[known], n_bins=steps.BINS))
@@ -55,6 +56,6 @@ def calibrate(
         (folder / "calibration.md").write_text(rows + "\n", encoding="utf-8")
         (folder / "reliability.svg").write_text(reliability_svg(panels), encoding="utf-8")
     write_manifest(package, calibrated)
-    overall = table[steps.EVERY_FIELD]
+    overall = table[EVERY_FIELD]
     teller.event("done", out=str(out), **{key: overall[key] for key in ("ece_before", "ece_after")})
     teller.say(f"Calibration error {overall['ece_before']:.3f} before, {overall['ece_after']:.3f} after. Table: {out}")

@@ -16,6 +16,7 @@ from hyoid.errors import HyoidError
 from hyoid.interfaces.cli import (
     ablate,
     calibrate,
+    card,
     evaluate,
     grand_challenge,
     lesion,
@@ -53,6 +54,7 @@ app.command("phantom")(phantom.phantom)
 app.command("train")(train.train)
 app.command("ablate")(ablate.ablate)
 app.command("calibrate")(calibrate.calibrate)
+app.command("card")(card.card)
 app.command("serve")(serve.serve)
 app.add_typer(models.app, name="models")
 

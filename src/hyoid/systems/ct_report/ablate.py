@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.involvement import words_of_field
+from hyoid.cards.table_cells import number, with_limits
 from hyoid.errors import UsageError
 from hyoid.io.atomic import write_text
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
 from hyoid.systems.ablation import chosen_rows
 from hyoid.systems.ct_report.measure import mean_ap
-from hyoid.systems.table_cells import number, with_limits
 from hyoid.training.ct_report import ReportCase, fold_of_cases, learn, predict_ct_report
 from hyoid.training.involvement import UNKNOWN
 from hyoid.training.recipe import CtReportRecipe, require_same_recipe

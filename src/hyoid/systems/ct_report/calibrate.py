@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hyoid.anatomy.involvement import words_of_field
+from hyoid.cards.involvement import EVERY_FIELD
 from hyoid.errors import UsageError
 from hyoid.io.packages.model_package import Manifest
 from hyoid.metrics.calibration import (
@@ -28,7 +28,6 @@ from hyoid.metrics.calibration import (
     scaled,
 )
 from hyoid.metrics.comparison import bootstrap_statistic
-from hyoid.systems.table_cells import with_limits
 from hyoid.training.involvement import UNKNOWN
 
 HELD_OUT = "held_out.json"
@@ -37,7 +36,6 @@ HELD_OUT = "held_out.json"
 DOUBTFUL_SHARE = 0.2
 LEAST_EXAMPLES = 10  # with fewer positives or negatives a field takes the temperature of all and the threshold 0.5
 BINS = 5
-EVERY_FIELD = "all"
 _DRAWS = 500
 
 
@@ -232,38 +230,6 @@ def before_and_after(
 def uncalibrated(scores: NDArray, fields: Sequence[str], temperatures: Mapping[str, float]) -> NDArray[np.float64]:
     """Probabilities as they were before a manifest's temperatures."""
     return np.stack([scaled(scores[:, k], 1 / temperatures.get(name, 1.0)) for k, name in enumerate(fields)], axis=1)
-
-
-def calibration_rows(manifest: Manifest, table: Mapping[str, Mapping[str, Any]], whom: str) -> str:
-    """Markdown: constants of every field, and what the probabilities are worth before and after.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        With its constants.
-    table : mapping
-        Of `before_and_after`.
-    whom : str
-        The patients, in words.
-    """
-    rows = [
-        f"{whom}\n",
-        "| label | n | temperature | threshold | equivocal | ECE before | ECE after | Brier before | Brier after | "
-        "Brier of the prevalence |",
-        "|---" * 10 + "|",
-    ]
-    for name, row in table.items():
-        if name == EVERY_FIELD:
-            cells = ["**all**", str(row["n"]), "", "", ""]
-        else:
-            band = manifest.equivocal.get(name)
-            cells = [words_of_field(name), str(row["n"]), f"{manifest.temperatures[name]:.2f}"]
-            cells += [f"{manifest.thresholds[name]:.2f}", "-" if band is None else f"{band[0]:.2f}-{band[1]:.2f}"]
-        for key in ("ece_before", "ece_after", "brier_before", "brier_after"):
-            cells.append(with_limits(row[key], *(row[f"{key}_interval"] or (None, None))))
-        cells.append(f"{row['brier_of_prevalence']:.3f}")
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
 
 
 def _ece(truth: NDArray, scores: NDArray) -> float | None:

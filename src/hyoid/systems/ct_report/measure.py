@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.subsites import FIELD_BY_KEY, FIELDS
+from hyoid.cards.decisions import learned_fields
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files.volumes import read_image
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.metrics.comparison import bootstrap_statistic
 from hyoid.metrics.ranking import average_precision, mean_average_precision
-from hyoid.systems.ct_report.pipeline import ReportModels
+from hyoid.systems.ct_report.calibrate import before_and_after, read_held_out, uncalibrated
 from hyoid.systems.ct_report.simulated_localiser import SimulatedReader
 from hyoid.systems.involvement import Classified, classify, classify_outlined, target_map
-from hyoid.systems.machine import Machine
-from hyoid.systems.measure_outlines import Counter, contours_of, each_case, uncounted
+from hyoid.systems.measure_outlines import SEED, contours_of, measure_cases, only, patients_in_words
+from hyoid.systems.measured_cases import Codec, Measuring
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
-from hyoid.training.cases import CaseFiles
+from hyoid.training.cases import CaseFiles, find_cases
 from hyoid.training.involvement import UNKNOWN, involvement_targets, overlap_shares
 from hyoid.volume import Quantity
 
@@ -38,6 +40,7 @@ class InvolvementScores:
     Parameters
     ----------
     name : str
+        Name of the case.
     truth : ndarray, shape (N,)
         Involvement labels; `UNKNOWN` where not contoured.
     scores : dict of str to ndarray of shape (N,)
@@ -49,68 +52,220 @@ class InvolvementScores:
     scores: dict[str, NDArray[np.float64]]
 
 
+def _encoded(row: InvolvementScores) -> dict[str, Any]:
+    scores = {scorer: values.tolist() for scorer, values in row.scores.items()}
+    return {"name": row.name, "truth": row.truth.tolist(), "scores": scores}
+
+
+def _decoded(row: dict[str, Any]) -> InvolvementScores:
+    scores = {scorer: np.array(values, float) for scorer, values in row["scores"].items()}
+    return InvolvementScores(row["name"], np.array(row["truth"], np.float32), scores)
+
+
+SCORES: Codec[InvolvementScores] = Codec(_encoded, _decoded)
+BALLS = ("larynx", "mandible", "parotid_left", "parotid_right", "brainstem")
+"""Organs in whose real contours a ball is put."""
+
+
+@dataclass(frozen=True)
+class Localising:
+    """The networks before a classifier, whose organ maps and heatmaps it sees.
+
+    Parameters
+    ----------
+    outlining : sequence of ModelPackage
+        Networks that outline organs, the better founded one first.
+    tumour : ModelPackage, optional
+        Network that localises the high-dose target; not needed where the primary is outlined.
+    """
+
+    outlining: Sequence[ModelPackage]
+    tumour: ModelPackage | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredClassifier:
+    """A measured classifier, and what its reliability diagram is drawn from.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        With everything that was measured.
+    truth : ndarray, shape (n, N)
+        1 involved, 0 not, `UNKNOWN`, by patient and field.
+    before, after : ndarray, shape (n, N)
+        Probabilities before and after the temperatures of the manifest.
+    """
+
+    manifest: Manifest
+    truth: NDArray[np.float32]
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+
+
+def measure_classifier(
+    package: ModelPackage, networks: Localising, others: Mapping[str, ModelPackage], real: Path, measuring: Measuring
+) -> MeasuredClassifier:
+    """Measure a classifier of involvement: average precision, its baselines, worth of its probabilities.
+
+    Parameters
+    ----------
+    package : ModelPackage
+        The classifier, after `hyoid calibrate` where it is to be calibrated.
+    networks : Localising
+        With the network of the target.
+    others : mapping of str to ModelPackage
+        Classifiers on the same patients, for paired differences: "ct_only", "before" or any other name.
+    real : Path
+        Folder of real cases with contours and high-dose target.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
+    """
+    rows = measure_involvement(real, package, networks, others, measuring)
+    fields, rows = told_of(rows, package.manifest.supported)
+    rng = np.random.default_rng
+    metrics: dict[str, Any] = {
+        "data": patients_in_words(len(rows), measuring.whom),
+        "average_precision": ranking_table(rows, fields, rng(SEED)),
+        "gain": {name: paired_gain(rows, "sgrnet", name, rng(SEED)) for name in (*others, "overlap")},
+    }
+    return _calibrated(package.manifest, metrics, fields, rows, "sgrnet")
+
+
+def measure_sub_sites(
+    package: ModelPackage,
+    networks: Localising,
+    held_out: Sequence[Path],
+    virtual: Path,
+    real: Path | None,
+    measuring: Measuring,
+) -> MeasuredClassifier:
+    """Measure a classifier of sub-sites on virtual patients, place balls in real anatomy, decide what it may answer.
+
+    Parameters
+    ----------
+    package : ModelPackage
+        The classifier, after `hyoid calibrate`.
+    networks : Localising
+        Networks that outline organs.
+    held_out : sequence of Path
+        `held_out.json` of every fold: a field is answered from an average precision of `LOWEST_PRECISION` out of fold.
+    virtual : Path
+        Cohort of virtual patients that no training used.
+    real : Path, optional
+        Folder of real cases with contours, in which balls are placed.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
+
+    Raises
+    ------
+    UsageError
+        When the held-out predictions are of another network.
+    """
+    answers = read_held_out(held_out, package.manifest)
+    precision = {
+        name: average_precision(answers.truth[:, k], answers.scores[:, k]) for k, name in enumerate(answers.fields)
+    }
+    package = only(package, learned_fields(precision, package.manifest.supported))
+    manifest, rng = package.manifest, np.random.default_rng(SEED)
+    rows = measure_outlined(virtual, networks, package, measuring)
+    metrics: dict[str, Any] = {
+        "data": f"{len(rows)} virtual patients; no training used them",
+        "average_precision_held_out": {name: round(precision[name] or 0.0, 3) for name in manifest.labels},
+        "average_precision": ranking_table(rows, manifest.supported, rng),
+        "gain": {"overlap": paired_gain(rows, "template", "overlap", rng)},
+    }
+    if real is not None:
+        metrics["balls"] = region_table(measure_balls(real, networks, package, BALLS, measuring))
+    return _calibrated(manifest, metrics, manifest.supported, rows, "template")
+
+
+def _calibrated(
+    manifest: Manifest,
+    metrics: dict[str, Any],
+    fields: Sequence[str],
+    rows: Sequence[InvolvementScores],
+    scorer: str,
+) -> MeasuredClassifier:
+    """Add what the probabilities are worth out of fold (as `hyoid calibrate` found it) and on these patients."""
+    kept = {name: manifest.metrics[name] for name in ("calibration_held_out",) if name in manifest.metrics}
+    truth = np.stack([row.truth for row in rows])
+    after = np.stack([row.scores[scorer] for row in rows])
+    before = uncalibrated(after, fields, manifest.temperatures)
+    table = before_and_after(fields, truth, before, after, np.random.default_rng(SEED))
+    found = manifest.model_copy(update={"metrics": {**metrics, **kept, "calibration": table}})
+    return MeasuredClassifier(found, truth, before, after)
+
+
 def measure_involvement(
     folder: Path,
-    models: ReportModels,
+    package: ModelPackage,
+    networks: Localising,
     others: Mapping[str, ModelPackage],
-    machine: Machine,
-    on_progress: Counter = uncounted,
+    measuring: Measuring,
 ) -> tuple[InvolvementScores, ...]:
-    """Involvement answers of every case, of the shipped model, of others, and of the plain overlap rule.
+    """Ask a classifier, others and the plain overlap rule about the involvement of every case.
 
     Parameters
     ----------
     folder : Path
         OpenKBP layout.
-    models : ReportModels
+    package : ModelPackage
+        The classifier; its scorer is "sgrnet".
+    networks : Localising
+        With the network of the target.
     others : mapping of str to ModelPackage
         Further classifiers by name, for example the backbone on CT alone.
-    machine : Machine
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
     """
-    manifest = models.classifier.manifest
+    assert networks.tumour is not None
+    localiser, machine = networks.tumour, measuring.machine
+    manifest = package.manifest
     smallest, share = (manifest.preprocessing[name] for name in ("min_volume_ml", "involvement_share"))
     rule, fields = manifest.preprocessing.get("organ_rule", "target"), manifest.supported
 
     def scores(case: CaseFiles) -> InvolvementScores:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        organs = outline_organs(ct, models.outlining, machine).labels
-        logits, _ = localise_tumour(ct, models.tumour, machine)
+        organs = outline_organs(ct, networks.outlining, machine).labels
+        logits, _ = localise_tumour(ct, localiser, machine)
         target, tumour = target_mask(logits, ct, smallest), target_map(logits)
         ranked: dict[str, NDArray] = {
-            scorer: _probabilities(classify(ct, organs, tumour, package, machine), fields)
-            for scorer, package in {"sgrnet": models.classifier, **others}.items()
+            scorer: _probabilities(classify(ct, organs, tumour, asked, machine), fields)
+            for scorer, asked in {"sgrnet": package, **others}.items()
         }
         ranked["overlap"] = overlap_shares(organs, target, fields)
         return InvolvementScores(case.name, involvement_targets(case, fields, share, rule), ranked)
 
-    return each_case(folder, scores, on_progress)
+    every = [*networks.outlining, localiser, package, *others.values()]
+    shelf = measuring.shelf(f"involvement-{'-'.join(others)}", [p.manifest for p in every])
+    stage = partial(measuring.on_progress, "real patients")
+    return measure_cases(find_cases(folder), scores, SCORES, shelf, stage)
 
 
 def measure_outlined(
-    folder: Path,
-    outlining: Sequence[ModelPackage],
-    package: ModelPackage,
-    machine: Machine,
-    on_progress: Counter = uncounted,
+    folder: Path, networks: Localising, package: ModelPackage, measuring: Measuring
 ) -> tuple[InvolvementScores, ...]:
-    """Answers about the outlined primary of every virtual patient, and of the plain overlap rule.
+    """Ask a classifier and the plain overlap rule about the outlined primary of every virtual patient.
 
     Parameters
     ----------
     folder : Path
         A cohort of layout `plain`.
-    outlining : sequence of ModelPackage
-        As `ReportModels.outlining`.
+    networks : Localising
+        Networks that outline organs.
     package : ModelPackage
-        As `ReportModels.template`; its scorer is "template".
-    machine : Machine
+        The classifier of sub-sites; its scorer is "template".
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
     """
+    machine = measuring.machine
     manifest, reader = package.manifest, SimulatedReader()
     fields, share = manifest.supported, manifest.preprocessing["involvement_share"]
 
     def scores(case: CaseFiles) -> InvolvementScores:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        organs = outline_organs(ct, outlining, machine).labels
+        organs = outline_organs(ct, networks.outlining, machine).labels
         outline = reader.outline(case)
         found = classify_outlined(ct, organs, outline, package, machine)
         ranked: dict[str, NDArray] = {
@@ -119,7 +274,9 @@ def measure_outlined(
         }
         return InvolvementScores(case.name, involvement_targets(case, fields, share), ranked)
 
-    return each_case(folder, scores, on_progress)
+    shelf = measuring.shelf("sub-sites", [p.manifest for p in (*networks.outlining, package)])
+    stage = partial(measuring.on_progress, "virtual patients")
+    return measure_cases(find_cases(folder), scores, SCORES, shelf, stage)
 
 
 @dataclass(frozen=True)
@@ -129,8 +286,9 @@ class PlacedBall:
     Parameters
     ----------
     name : str
+        Name of the case.
     organ : str
-        In whose real contour its centre lies.
+        Organ in whose real contour the centre of the ball lies.
     yes : frozenset of str
         Lines that were answered with yes.
     """
@@ -141,14 +299,9 @@ class PlacedBall:
 
 
 def measure_balls(
-    folder: Path,
-    outlining: Sequence[ModelPackage],
-    package: ModelPackage,
-    organs: Sequence[str],
-    machine: Machine,
-    on_progress: Counter = uncounted,
+    folder: Path, networks: Localising, package: ModelPackage, organs: Sequence[str], measuring: Measuring
 ) -> tuple[PlacedBall, ...]:
-    """A ball of 10 mm radius at the middle of a real contour, given as the outline of a primary, patient by patient.
+    """Ask about a ball of 10 mm radius in the middle of a real contour, given as the outline of a primary.
 
     Nobody has said for these patients which sub-sites a tumour involves; but one in the middle of the larynx lies in
     parts of the larynx, and in none of the mouth.
@@ -157,16 +310,20 @@ def measure_balls(
     ----------
     folder : Path
         OpenKBP's layout.
-    outlining, package, machine
-        As for `measure_outlined`.
+    networks : Localising
+        Networks that outline organs.
+    package : ModelPackage
+        The classifier of sub-sites.
     organs : sequence of str
         Contours in which balls are put; patients without the contour get none.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
     """
-    radius_mm = 10.0
+    radius_mm, machine = 10.0, measuring.machine
 
     def balls(case: CaseFiles) -> list[PlacedBall]:
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        outlined = outline_organs(ct, outlining, machine).labels
+        outlined = outline_organs(ct, networks.outlining, machine).labels
         at = ct.geometry.to_lps(np.indices(ct.geometry.shape).reshape(3, -1).T)
         placed = []
         for organ, contour in contours_of(case).items():
@@ -181,7 +338,13 @@ def measure_balls(
             placed.append(PlacedBall(case.name, organ, yes))
         return placed
 
-    return tuple(ball for found in each_case(folder, balls, on_progress) for ball in found)
+    codec: Codec[list[PlacedBall]] = Codec(
+        lambda found: [[ball.name, ball.organ, sorted(ball.yes)] for ball in found],
+        lambda rows: [PlacedBall(name, organ, frozenset(yes)) for name, organ, yes in rows],
+    )
+    shelf = measuring.shelf("balls", [p.manifest for p in (*networks.outlining, package)])
+    stage = partial(measuring.on_progress, "balls in real patients")
+    return tuple(ball for found in measure_cases(find_cases(folder), balls, codec, shelf, stage) for ball in found)
 
 
 def region_table(balls: Sequence[PlacedBall]) -> dict[str, dict[str, Any]]:

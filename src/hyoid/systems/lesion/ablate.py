@@ -16,16 +16,14 @@ from typing import Any
 import numpy as np
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
+from hyoid.cards.table_cells import with_limits
 from hyoid.errors import UsageError
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import read_package
-from hyoid.io.study import fingerprint
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.systems.ablation import require_known
-from hyoid.systems.lesion.measure import CLICKS, ClickCase, measured
-from hyoid.systems.lesion.pipeline import Scan
-from hyoid.systems.table_cells import with_limits
+from hyoid.systems.lesion.measure import CLICKS, ClickCase, click_cases, measure_clicks
 from hyoid.training.lesion import train_on
 from hyoid.training.lesion_cases import LesionCase, load_lesions, of_part
 from hyoid.training.recipe import LesionRecipe, require_same_recipe
@@ -140,19 +138,6 @@ def planned(table: str, only: Sequence[str]) -> tuple[str, ...]:
     return tuple(row for row in ROWS if not only or row in only)
 
 
-def click_cases(lesions: Sequence[LesionCase]) -> list[ClickCase]:
-    """Lesions of virtual patients, ready to be clicked on."""
-    scans: dict[str, Scan] = {}
-    cases = []
-    for lesion in lesions:
-        patient = lesion.patient
-        if patient.name not in scans:
-            volume = patient.image.with_array(patient.image.array.astype(np.float32))
-            scans[patient.name] = Scan(volume, fingerprint(volume))
-        cases.append(ClickCase(lesion.name, patient.name, scans[patient.name], lesion.mask, lesion.attributes))
-    return cases
-
-
 def markdown(result: dict[str, Any]) -> str:
     """The table as Markdown."""
     trained = result["trained_on"]
@@ -261,6 +246,6 @@ def _run(
         require_same_recipe(kept["recipe"], recipe, folder)
         return dict(kept["scores"])
     network = ClickNetwork(read_package(train_on(recipe, training, folder, device=device)))
-    scores = {name: measured(cases, network, clicks=clicks) for name, cases in sets.items()}
+    scores = {name: measure_clicks(cases, network, clicks=clicks) for name, cases in sets.items()}
     write_text(file, json.dumps({"recipe": recipe.model_dump(mode="json"), "scores": scores}))
     return scores

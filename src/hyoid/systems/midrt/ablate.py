@@ -14,6 +14,8 @@ from typing import Any
 
 from scipy.stats import spearmanr
 
+from hyoid.cards.midrt import REGISTERED
+from hyoid.cards.table_cells import number, p_value, summary_cell
 from hyoid.errors import UsageError
 from hyoid.evaluation.case_results import CaseResult
 from hyoid.io.atomic import write_text
@@ -24,8 +26,7 @@ from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.pages.scatter import Dot, Plot, scatter_svg
 from hyoid.systems.ablation import chosen_rows, finished_package
 from hyoid.systems.machine import Machine
-from hyoid.systems.midrt.measure import NULL, Answer, answers_of, cross_fitted, score_table, scored
-from hyoid.systems.table_cells import number, p_value, summary_cell
+from hyoid.systems.midrt.measure import Answer, answers_of, cross_fitted, outside_recall, score_table, scored
 from hyoid.training.midrt import train_on
 from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
 from hyoid.training.recipe import MidrtRecipe, OutlineChanges
@@ -55,7 +56,7 @@ ROWS = (
 )
 WORDS = {row.name: row.words for row in ROWS} | {
     PRESENCE: "T2w + gradient map, hyoid, vanished lesions removed",
-    NULL: "Registered outlines, no network",
+    REGISTERED: "Registered outlines, no network",
 }
 TABLES = {"midrt-fold0": ROWS, "midrt-5fold": ROWS}
 LEFT_OUT: dict[str, tuple[int, ...]] = {"midrt-fold0": (0,), "midrt-5fold": tuple(range(FOLDS))}
@@ -101,9 +102,9 @@ def ablate(
     folds = fold_of([case.name for case in cases], recipe.seed)
     left_out = [case for case in cases if folds[case.name] in LEFT_OUT[table]]
     total, done = len(rows) * seeds * len(LEFT_OUT[table]), 0
-    nothing = answers_of(left_out, None, out / "priors", out / "answers" / NULL, machine)
-    results = {NULL: [*scored(left_out, {a.case: a.labels for a in nothing})] * seeds}
-    answers: dict[str, list[Answer]] = {NULL: list(nothing)}
+    nothing = answers_of(left_out, None, out / "priors", out / "answers" / REGISTERED, machine)
+    results = {REGISTERED: [*scored(left_out, {a.case: a.labels for a in nothing})] * seeds}
+    answers: dict[str, list[Answer]] = {REGISTERED: list(nothing)}
     for row in rows:
         of_seed: list[list[Answer]] = [[] for _ in range(seeds)]
         for fold in LEFT_OUT[table]:
@@ -162,12 +163,6 @@ def recipe_of(row: Row, recipe: MidrtRecipe, seed: int) -> MidrtRecipe:
     if row.as_published:
         changes |= {"zscore_map": True, "outlines": _UNSPOILT}
     return recipe.model_copy(update=changes)
-
-
-def outside_recall(answers: Sequence[Answer]) -> dict[str, float | int | None]:
-    """Of the tumour outside every box, the share that was outlined: what a map must not cut."""
-    true, found = sum(a.outside_true for a in answers), sum(a.outside_found for a in answers)
-    return {"voxels": true, "found": found / true if true else None}
 
 
 def markdown(result: dict[str, Any]) -> str:

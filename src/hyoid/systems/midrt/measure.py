@@ -7,27 +7,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyoid.cards.decisions import lowest
+from hyoid.cards.midrt import PACKAGE, REGISTERED, VANISHED
+from hyoid.errors import InputRefusedError
 from hyoid.evaluation.case_results import CaseResult, measure_case
 from hyoid.evaluation.comparison import compare_systems
 from hyoid.evaluation.masks import CaseMasks
 from hyoid.evaluation.protocols import AARHUS_2024
 from hyoid.evaluation.summaries import summarise
 from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.overlap import dice_of_masks
+from hyoid.inference.runtime import Precision
 from hyoid.io.atomic import output_folder, write_text
-from hyoid.io.cohorts.hntsmrg import HntsmrgCase
+from hyoid.io.cohorts.hntsmrg import HntsmrgCase, find_hntsmrg_cases
 from hyoid.io.files.volumes import read_image, read_labels, write_nifti
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.metrics.presence import PresenceCurve, evidence_of, fit_presence
-from hyoid.metrics.response import follow
+from hyoid.metrics.response import change_of, follow
 from hyoid.preprocess.midrt_input import channels_of, gradient_volume, scene_of
 from hyoid.systems.machine import Machine
+from hyoid.systems.measured_cases import Measuring
 from hyoid.systems.midrt.pipeline import (
     REACH_MM,
     Pair,
@@ -41,8 +48,11 @@ from hyoid.systems.midrt.pipeline import (
 )
 from hyoid.volume import Quantity, Volume
 
-NULL = "registered-outlines"
 Counter = Callable[[int, int], None]
+NEW_AT_LEAST = 0.9
+"""Evidence from which a lesion without earlier outline is believed: only when the network is sure."""
+BF16_CASES = 3
+"""Patients on whom bfloat16 is compared with float32."""
 
 
 @dataclass(frozen=True)
@@ -278,5 +288,163 @@ def _answer(
 
 
 def _reference(case: HntsmrgCase) -> Volume:
-    assert case.mid_mask is not None
+    if case.mid_mask is None:
+        raise InputRefusedError(f"{case.name} has no mid-treatment mask.", "Give cases whose outcome is known.")
     return to_canonical(read_labels(case.mid_mask))
+
+
+def measure_midrt_network(
+    package: ModelPackage, folder: Path, beside: Mapping[str, ModelPackage], measuring: Measuring
+) -> Manifest:
+    """Measure a mid-treatment network beside the registered outlines, and fit its presence curve.
+
+    Every patient is registered by hyoid itself. The curve that removes a patient's vanished lesions here is fitted on
+    all the others; the curve in the manifest, on all patients.
+
+    Parameters
+    ----------
+    package : ModelPackage
+        The network.
+    folder : Path
+        Patients that no training saw, in the layout of HNTS-MRG, with mid-treatment masks.
+    beside : mapping of str to ModelPackage
+        Other networks on the same patients, for the table.
+    measuring : Measuring
+        Where results are kept, and who is told how far it is.
+    """
+    cases, progress = find_hntsmrg_cases(folder), measuring.on_progress
+    priors = measuring.work / "midrt-priors"
+
+    def answers(name: str, asked: ModelPackage | None, precision: Precision, most: int | None) -> tuple[Answer, ...]:
+        manifests = [] if asked is None else [_uncalibrated(asked.manifest)]
+        out = measuring.shelf(f"midrt-{precision}", manifests)
+        networks = None if asked is None else [asked]
+        machine = Machine("cpu", measuring.cache, precision)
+        return answers_of(cases[:most], networks, priors, out, machine, partial(progress, name))
+
+    said = {REGISTERED: answers("registered outlines", None, "f32", None)}
+    said |= {name: answers(name, asked, "f32", None) for name, asked in ({PACKAGE: package} | dict(beside)).items()}
+    short = answers("bfloat16", package, "bf16", BF16_CASES)
+    shipped = remove_cross_fitted(said[PACKAGE])
+    results = {name: scored(cases, {a.case: a.labels for a in found}) for name, found in said.items()}
+    results[VANISHED] = scored(cases, {a.case: a.labels for a in shipped})
+    numbers = {
+        "data": f"{len(cases)} patients of {measuring.whom} that no training saw, registered by hyoid",
+        "systems": score_table(results, REGISTERED),
+        "vanished": {
+            REGISTERED: count_vanished(said[REGISTERED], said[REGISTERED]),
+            PACKAGE: count_vanished(said[PACKAGE], said[PACKAGE]),
+            VANISHED: count_vanished(said[PACKAGE], shipped),
+        },
+        "volumes": {REGISTERED: compare_volumes(said[REGISTERED]), VANISHED: compare_volumes(shipped)},
+        "outside_boxes": outside_recall(said[PACKAGE]),
+    }
+    curve = fitted_curve(said[PACKAGE], new_at_least=NEW_AT_LEAST)
+    return package.manifest.model_copy(
+        update={
+            "preprocessing": {**package.manifest.preprocessing, "presence": asdict(curve)},
+            "metrics": json.loads(json.dumps(numbers)),
+            "bf16_agreement": label_agreement(said[PACKAGE], short),
+        }
+    )
+
+
+def remove_cross_fitted(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """Remove vanished lesions from every answer, each patient by the presence curve of all the others.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        One per patient, before any lesion was removed.
+    """
+    labels = cross_fitted(answers, new_at_least=NEW_AT_LEAST)
+    return tuple(
+        replace(answer, labels=labels[answer.case], followed=answer.followed * (labels[answer.case] > 0))
+        for answer in answers
+    )
+
+
+def count_vanished(answers: Sequence[Answer], said: Sequence[Answer]) -> dict[str, int]:
+    """Count vanished and remaining lesions, and how many of each came out empty.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        With what became of every lesion in truth.
+    said : sequence of Answer
+        The outcome that is judged, patient by patient.
+    """
+    counts = {"vanished": 0, "vanished_called_empty": 0, "left": 0, "left_called_empty": 0}
+    for answer, after in zip(answers, said, strict=True):
+        for row in answer.lesions:
+            kind = "left" if row.true_ml > 0 else "vanished"
+            counts[kind] += 1
+            counts[f"{kind}_called_empty"] += not bool((after.followed == row.number).any())
+    return counts
+
+
+def compare_volumes(answers: Sequence[Answer]) -> dict[str, float | int]:
+    """Compare the volume now with the true one over all earlier lesions, and count right categories of the report.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        One per patient.
+
+    Returns
+    -------
+    dict
+        `lesions`, `median_error` (share of the volume before), `category_right`, `shrunk_to_a_quarter` (lesions of
+        which less than a quarter is left) and `found_over_true_of_these` (median ratio of volumes).
+    """
+    pairs = [
+        (row.before_ml, row.true_ml, float((answer.followed == row.number).sum() * answer.voxel_ml))
+        for answer in answers
+        for row in answer.lesions
+    ]
+    errors = [abs(found - true) / before for before, true, found in pairs]
+    shrunk = [found / true for before, true, found in pairs if 0 < true < before / 4]
+    return {
+        "lesions": len(pairs),
+        "median_error": round(float(np.median(errors)), 3) if errors else 0.0,
+        "category_right": sum(change_of(before, true) == change_of(before, found) for before, true, found in pairs),
+        "shrunk_to_a_quarter": len(shrunk),
+        "found_over_true_of_these": round(float(np.median(shrunk)), 2) if shrunk else 0.0,
+    }
+
+
+def label_agreement(exact: Sequence[Answer], short: Sequence[Answer]) -> dict[str, float]:
+    """Find the smallest Dice per label between the labels of float32 and bfloat16.
+
+    Parameters
+    ----------
+    exact : sequence of Answer
+        In float32.
+    short : sequence of Answer
+        In bfloat16, of the first patients of `exact`.
+    """
+    return lowest(
+        {
+            name: round(dice_of_masks(one.labels == label, other.labels == label), 5)
+            for label, name in ((1, "gtvp"), (2, "gtvn"))
+        }
+        for one, other in zip(exact, short, strict=False)
+    )
+
+
+def outside_recall(answers: Sequence[Answer]) -> dict[str, float | int | None]:
+    """Find the share of the tumour outside every box that was outlined: what a map must not cut.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        One per patient.
+    """
+    true, found = sum(a.outside_true for a in answers), sum(a.outside_found for a in answers)
+    return {"voxels": true, "found": found / true if true else None}
+
+
+def _uncalibrated(manifest: Manifest) -> Manifest:
+    """The manifest before a presence curve was fitted: the networks' own answers do not depend on it."""
+    constants = {name: value for name, value in manifest.preprocessing.items() if name != "presence"}
+    return manifest.model_copy(update={"preprocessing": constants})

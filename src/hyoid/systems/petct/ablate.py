@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hyoid.cards.table_cells import summary_cell
 from hyoid.evaluation.case_results import CaseResult, measure_case
 from hyoid.evaluation.comparison import compare_systems
 from hyoid.evaluation.masks import CaseMasks
@@ -20,7 +21,6 @@ from hyoid.io.petct import PetRequest, read_petct
 from hyoid.systems.ablation import chosen_rows, finished_package
 from hyoid.systems.machine import Machine
 from hyoid.systems.petct.pipeline import Located, PetCtModels, locate_targets, outline_targets
-from hyoid.systems.table_cells import summary_cell
 from hyoid.training.petct_cases import PetctFiles, find_petct_cases
 from hyoid.training.recipe import OptimiserRecipe, PetctRecipe, load_recipe
 from hyoid.training.run import Progress, quiet, train_petct

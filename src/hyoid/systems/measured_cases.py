@@ -1,0 +1,123 @@
+"""Measurements that cost minutes: one result per case, kept on disk, so that a stopped measurement goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from hyoid.io.atomic import write_text
+from hyoid.io.packages.model_package import Manifest
+from hyoid.systems.machine import Machine, Progress
+
+T = TypeVar("T")
+_SAID = ("words", "training_data", "licence", "metrics", "bf16_agreement", "recipe", "learned_from")
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How a package is measured.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder for compiled graphs.
+    work : Path
+        Folder that keeps the result of every case.
+    whom : str
+        The measured patients in words, for example "OpenKBP's validation split".
+    on_progress : Progress
+        Called with (stage, done, total).
+    """
+
+    cache: Path
+    work: Path
+    whom: str
+    on_progress: Progress = lambda stage, done, total: None
+
+    @property
+    def machine(self) -> Machine:
+        """Where cards are measured: on a CPU in float32, so that every machine finds the same numbers."""
+        return Machine("cpu", self.cache, "f32")
+
+    def shelf(self, what: str, manifests: Sequence[Manifest]) -> Path:
+        """Name the folder that keeps the results of one measurement of these networks.
+
+        Parameters
+        ----------
+        what : str
+            The measurement in a word.
+        manifests : sequence of Manifest
+            Of every network that takes part; another weight, label or constant gives another folder.
+        """
+        told = [manifest.model_dump(mode="json", exclude=set(_SAID)) for manifest in manifests]
+        return self.work / f"{what}-{_digest(told)}"
+
+
+@dataclass(frozen=True)
+class Codec(Generic[T]):
+    """How a result becomes JSON, and is read again.
+
+    Parameters
+    ----------
+    encode : callable
+        From a result to values that JSON knows.
+    decode : callable
+        The way back.
+    """
+
+    encode: Callable[[T], Any]
+    decode: Callable[[Any], T]
+
+
+def measure_each(
+    cases: Sequence[tuple[str, str]],
+    measure: Callable[[int], T],
+    codec: Codec[T],
+    shelf: Path,
+    on_progress: Callable[[int, int], None],
+) -> tuple[T, ...]:
+    """Measure every case, or read what an earlier run found of it.
+
+    Parameters
+    ----------
+    cases : sequence of (str, str)
+        Name of each case, and what identifies its images: when that changes, the case is measured again.
+    measure : callable
+        From the position of a case to its result.
+    codec : Codec
+        Of the result.
+    shelf : Path
+        Folder that keeps the results.
+    on_progress : callable
+        Called with (done, total) after every case.
+    """
+    rows = []
+    for position, (name, identity) in enumerate(cases):
+        kept = shelf / f"{name}-{_digest(identity)}.json"
+        if not kept.is_file():
+            row = codec.encode(measure(position))
+            shelf.mkdir(parents=True, exist_ok=True)
+            write_text(kept, json.dumps(row))
+        rows.append(codec.decode(json.loads(kept.read_text(encoding="utf-8"))))
+        on_progress(position + 1, len(cases))
+    return tuple(rows)
+
+
+def identity_of(image: Path) -> str:
+    """Tell an image file from every other, and from itself after a change, without reading it.
+
+    Parameters
+    ----------
+    image : Path
+        The file; its place, size and time of change count.
+    """
+    status = image.stat()
+    return f"{image.resolve()} {status.st_size} {status.st_mtime_ns}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
