@@ -46,9 +46,11 @@ DATA ?= ../shared/data/openkbp
 WORK ?= work
 
 VALIDATION = $(DATA)/validation
-MEASURE = $(BIN)/python scripts/measure_models.py
+CARD = $(BIN)/hyoid card --notes src/hyoid/weights --work $(WORK)/cards
+REAL = --data $(VALIDATION) --whom "OpenKBP's validation split"
+ORGANS = --organs $(WORK)/organs/package --organs $(WORK)/neck/package
 CUT = $(BIN)/python scripts/cut_package.py $(WORK)/outlines/package
-OUTLINES = --priors $(WORK)/priors --organs $(WORK)/organs/package --organs $(WORK)/neck/package
+OUTLINES = --priors $(WORK)/priors $(ORGANS)
 PRIORS = $(OUTLINES) --tumour $(WORK)/tumour-0/package --tumour $(WORK)/tumour-1/package
 
 weights: $(VENV)/.installed-test
@@ -59,22 +61,22 @@ weights: $(VENV)/.installed-test
 	$(BIN)/hyoid phantom --n 100 --seed 1 --spacing 3,4,4 --out $(WORK)/virtual
 	$(BIN)/hyoid phantom --n 12 --seed 2 --spacing 3,4,4 --out $(WORK)/virtual-held-out
 	$(BIN)/hyoid train organs --preset neck --data $(DATA)/train --data $(WORK)/virtual --start $(WORK)/organs-wide/package --out $(WORK)/neck
-	$(MEASURE) organs $(WORK) $(VALIDATION)
+	$(CARD) $(WORK)/organs/package $(WORK)/neck/package $(REAL) --virtual $(WORK)/virtual-held-out
 	for fold in 0 1; do $(BIN)/hyoid train tumour --preset half --fold $$fold --data $(DATA)/train --start $(WORK)/organs-wide/package --out $(WORK)/tumour-$$fold || exit 1; done
-	$(MEASURE) tumour $(WORK) $(VALIDATION)
+	$(CARD) $(WORK)/tumour/package $(REAL)
 	$(BIN)/hyoid train ct_report --preset organ_pooling --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
 	$(BIN)/hyoid train ct_report --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
 	for fold in 0 1 2 3 4; do $(BIN)/hyoid train ct_report --preset organ_pooling --fold $$fold --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-fold-$$fold || exit 1; done
 	$(BIN)/hyoid calibrate $(WORK)/sgrnet/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-fold-$(k)/held_out.json) --out $(WORK)/calibration
-	$(MEASURE) sgrnet $(WORK) $(VALIDATION) --figure docs/ct_report-reliability.svg
+	$(CARD) $(WORK)/sgrnet/package $(REAL) $(ORGANS) --tumour $(WORK)/tumour/package --beside ct_only=$(WORK)/sgrnet-ct-only/package --figure docs/ct_report-reliability.svg
 	$(BIN)/hyoid phantom --n 300 --seed 11 --spacing 3,4,4 --out $(WORK)/virtual-template
 	$(BIN)/hyoid phantom --n 60 --seed 12 --spacing 3,4,4 --out $(WORK)/virtual-template-held-out
 	$(BIN)/hyoid train ct_report --preset template --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template
 	for fold in 0 1 2 3 4; do $(BIN)/hyoid train ct_report --preset template --fold $$fold --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template-$$fold || exit 1; done
 	$(BIN)/hyoid calibrate $(WORK)/sgrnet-template/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --out $(WORK)/calibration-template
-	$(MEASURE) template $(WORK) $(VALIDATION) --figure docs/ct_report-template-reliability.svg
+	$(CARD) $(WORK)/sgrnet-template/package $(REAL) $(ORGANS) --virtual $(WORK)/virtual-template-held-out $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --figure docs/ct_report-template-reliability.svg
 	$(BIN)/hyoid train lesion --data $(WORK)/virtual --out $(WORK)/isrg
-	$(BIN)/python scripts/measure_clicks.py $(WORK)/isrg/package --virtual $(WORK)/virtual-held-out --real $(DATA)/../lesions
+	$(CARD) $(WORK)/isrg/package --virtual $(WORK)/virtual-held-out --data $(DATA)/../lesions
 	for name in organs neck tumour sgrnet sgrnet-template isrg; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
 
 # The PET/CT system's default networks, from virtual patients of centres a-d, measured on centres e and f.
@@ -82,4 +84,5 @@ petct-weights: $(VENV)/.installed-test
 	$(BIN)/python scripts/make_petct_cohort.py $(WORK)/petct-train --seed 71 --n 18 --centres abcd
 	$(BIN)/python scripts/make_petct_cohort.py $(WORK)/petct-test --seed 72 --n 10 --centres ef
 	for stage in head coarse resenc segresnet; do $(BIN)/hyoid train petct-$$stage --data $(WORK)/petct-train --out $(WORK)/run_$$stage --threads 1 || exit 1; done
-	$(BIN)/python scripts/measure_petct.py $(WORK) $(WORK)/petct-test src/hyoid/weights --cache $(WORK)/cache
+	$(CARD) $(foreach stage,head coarse resenc segresnet,$(WORK)/run_$(stage)/package) --data $(WORK)/petct-test --whom "virtual patients whose scanner settings (centres e and f) were never seen in training"
+	for stage in head coarse resenc segresnet; do rm -rf src/hyoid/weights/petct-$$stage && cp -r $(WORK)/run_$$stage/package src/hyoid/weights/petct-$$stage; done

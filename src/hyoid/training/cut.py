@@ -56,6 +56,7 @@ def cut_package(source: ModelPackage, labels: Sequence[str], folder: Path, *, na
         "network": manifest.network | {"out_channels": len(labels)},
         "labels": tuple(labels),
         "supported": tuple(label for label in labels if label in manifest.supported),
+        "learned_from": manifest.learned_from.only(labels),
         "bf16_agreement": {},
         "metrics": {},
     }

@@ -89,6 +89,7 @@ def test_who_taught_a_label_is_a_field_and_words_are_made_from_it(folder, tmp_pa
     found = read_manifest(tmp_path / "told").learned_from
     assert found == LearnedFrom(**taught)
     assert [found.words(name) for name in ("larynx", "tongue", "lip")] == ["", VIRTUAL_ONLY, NOT_STATED]
+    assert found.only(("tongue",)) == LearnedFrom(virtual=("tongue",))
     assert [found.virtual_only(name) for name in ("larynx", "tongue", "lip")] == [False, True, False]
 
 

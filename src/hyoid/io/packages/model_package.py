@@ -6,7 +6,7 @@ Weights are read without unpickling, and only when their SHA-256 is the one in t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -56,6 +56,17 @@ class LearnedFrom(BaseModel):
         True
         """
         return label in self.virtual and label not in self.real
+
+    def only(self, labels: Sequence[str]) -> LearnedFrom:
+        """Keep what is stated of some labels, for a package that answers these alone.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            Labels to keep.
+        """
+        real, virtual = (tuple(name for name in found if name in labels) for found in (self.real, self.virtual))
+        return LearnedFrom(real=real, virtual=virtual)
 
     def words(self, label: str) -> str:
         """Name the teachers of a label where a reader must know them; empty where real patients taught it.

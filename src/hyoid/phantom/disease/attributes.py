@@ -1,6 +1,6 @@
 """The five attributes of a lesion, and how they are measured back from a CT and a mask.
 
-Thresholds are those that separate what `hyoid.phantom.disease.lesions` draws; `scripts/measure_attributes.py` prints
+Thresholds are those that separate what `hyoid.phantom.disease.lesions` draws; `benchmarks/phantom_attributes.py` prints
 how often the measurement agrees with what was drawn.
 """
 

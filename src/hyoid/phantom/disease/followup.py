@@ -20,7 +20,7 @@ from hyoid.phantom.images.mr import draw_mr_scanner, mr_geometry, render_mr, sig
 from hyoid.volume import Geometry, Quantity, Volume
 
 # Deciles of volume in mid-treatment over volume before, per lesion, in the 15 pairs of `hntsmrg_pairs` (MIT; 13
-# primaries, 21 nodes), from scripts/measure_response.py.
+# primaries, 21 nodes), from benchmarks/response.py.
 _RATIO_DECILES = {
     "gtvp": (0.0, 0.007, 0.043, 0.103, 0.147, 0.152, 0.249, 0.459, 0.577, 0.728, 0.766),
     "gtvn": (0.0, 0.502, 0.595, 0.658, 0.732, 0.779, 0.889, 0.932, 0.977, 1.038, 1.3),

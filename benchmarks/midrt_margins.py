@@ -1,6 +1,6 @@
 """Boxes of every preset on real shapes: how much mid-treatment tumour lies outside them.
 
-    python scripts/measure_midrt_margins.py [../shared/data/hntsmrg_pairs] [--draws 8]
+    python benchmarks/midrt_margins.py [../shared/data/hntsmrg_pairs] [--draws 8]
 
 `prediction/` holds the registered pre-treatment masks and `reference/` the mid-treatment masks of 15 patients (masks
 only). Prints the table of docs/midrt.md.

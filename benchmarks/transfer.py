@@ -2,7 +2,7 @@
 
 Run from the project folder, on one thread about a quarter of an hour of CPU per network::
 
-    python scripts/measure_transfer.py work/transfer ../shared/data/openkbp
+    python benchmarks/transfer.py work/transfer ../shared/data/openkbp
 
 Makes a cohort of virtual CTs in WORK/virtual, trains the preset `transfer` of recipe `organs`
 (seven organs and the high-dose target) on `train`, on the cohort, and on both by halves, with the same seed and number
@@ -24,6 +24,7 @@ import torch
 
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.overlap import dice_of_masks
 from hyoid.inference.export import labels_from_logits
 from hyoid.inference.runtime import load_runtime
 from hyoid.inference.segment import segment
@@ -34,7 +35,6 @@ from hyoid.metrics.comparison import Ratio, bootstrap_interval, paired_differenc
 from hyoid.phantom.cohort.make import write_cohort
 from hyoid.phantom.patient import PhantomOptions
 from hyoid.preprocess.network_grid import body_on_grid
-from hyoid.systems.measure_outlines import dice
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, VIRTUAL_TARGET_MARGIN_MM, CaseFiles, find_cases
 from hyoid.training.recipe import SegmentationRecipe, load_recipe
 from hyoid.training.run import train_segmentation
@@ -112,11 +112,11 @@ def case_dice(package: ModelPackage, case: CaseFiles) -> dict[str, float]:
     contours = to_canonical(read_labels(case.organs)).array
     ptv = to_canonical(read_labels(case.target)).array == OPENKBP_PTV70
     found = {
-        name: dice(outlined == BY_NAME[name].label, contours == value)
+        name: dice_of_masks(outlined == BY_NAME[name].label, contours == value)
         for value, name in OPENKBP_ORGANS.items()
         if (contours == value).any()
     }
-    return found | {TARGET: dice(labels_from_logits(target, logits.geometry, ct.geometry, [1]).array > 0, ptv)}
+    return found | {TARGET: dice_of_masks(labels_from_logits(target, logits.geometry, ct.geometry, [1]).array > 0, ptv)}
 
 
 def table(found: dict[str, Scores]) -> str:

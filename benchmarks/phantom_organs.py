@@ -3,7 +3,7 @@
 Run from the project folder after `hyoid phantom --n 100 --seed 1 --spacing 3,4,4 --out work/virtual`; it takes minutes
 and draws no random numbers::
 
-    python scripts/measure_phantom.py work/virtual ../shared/data
+    python benchmarks/phantom_organs.py work/virtual ../shared/data
 
 Prints two tables in Markdown. Organs: median and 10th to 90th percentile of the experts' contours (`anatomy`, 24
 patients) and of the virtual patients; positions are relative to the centre of the mandible (mm to the head, to the

@@ -2,7 +2,7 @@
 
 Run from the project folder::
 
-    python scripts/measure_attributes.py --n 8 --spacing 1.5,1,1
+    python benchmarks/phantom_attributes.py --n 8 --spacing 1.5,1,1
 
 Makes n patients with three lesions for each of the 15 types and prints agreement per attribute and type, and per
 attribute agreement with its 95 % interval over patients, and Cohen's kappa.

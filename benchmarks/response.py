@@ -2,7 +2,7 @@
 
 Run from the project folder, seconds, no random numbers::
 
-    python scripts/measure_response.py ../shared/data/hntsmrg_pairs
+    python benchmarks/response.py ../shared/data/hntsmrg_pairs
 
 Reference masks are mid-treatment, the masks of the same name under `prediction` are those from before treatment,
 registered. A lesion is a component (26-connectivity) of a label of at least 0.1 mL before treatment; what is found in
