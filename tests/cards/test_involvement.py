@@ -42,7 +42,7 @@ def test_balls_by_hand():
 
 
 def test_probabilities_without_temperatures_are_said_to_be_uncalibrated(manifest):
-    plain = manifest(task="classification", metrics={"calibration": {EVERY_FIELD: CALIBRATED}})
+    plain = manifest(task="ct_report", metrics={"calibration": {EVERY_FIELD: CALIBRATED}})
     (said,) = calibration_parts(plain)
     assert "not calibrated" in said
     assert "(ECE) 0.250 (0.125 to 0.375)" in said

@@ -41,9 +41,9 @@ def kind_of(manifest: Manifest) -> Kind:
         When the manifest is of no kind that hyoid measures.
     """
     constants = manifest.preprocessing
-    if manifest.task == "clicks":
+    if manifest.task == "lesion":
         return Kind.LESION
-    if manifest.task == "classification":
+    if manifest.task == "ct_report":
         return Kind.SUB_SITES if constants.get("heatmap") == "outline" else Kind.INVOLVEMENT
     if "stage" in constants:
         return Kind.PETCT

@@ -21,7 +21,7 @@ from hyoid.systems.midrt.measure import measure_midrt_network
 from hyoid.systems.petct.measure import measure_petct, stages_of
 from hyoid.training.cases import find_cases
 from hyoid.training.involvement import UNKNOWN
-from hyoid.training.petct_cases import find_targets_cases
+from hyoid.training.petct_cases import find_petct_cases
 
 TAKES: dict[Kind, tuple[str, ...]] = {
     Kind.OUTLINES: ("data", "virtual"),
@@ -171,7 +171,7 @@ def count_cases(kind: Kind, packages: Sequence[ModelPackage], order: CardOrder) 
     elif kind is Kind.PETCT:
         assert order.data is not None
         stages_of(packages)
-        counts[str(order.data)] = len(find_targets_cases(order.data))
+        counts[str(order.data)] = len(find_petct_cases(order.data))
     elif kind is Kind.MIDRT:
         assert order.data is not None
         counts[str(order.data)] = len(find_hntsmrg_cases(order.data))

@@ -355,7 +355,7 @@ def measure_lesion_network(
     Parameters
     ----------
     package : ModelPackage
-        Of task clicks.
+        Of task lesion.
     folders : LesionFolders
         Where the lesions lie.
     measuring : Measuring
@@ -454,7 +454,7 @@ def describe_sets(package: ModelPackage, folders: LesionFolders, measuring: Meas
     Parameters
     ----------
     package : ModelPackage
-        Of task clicks; it is asked for all attributes, whatever it may tell.
+        Of task lesion; it is asked for all attributes, whatever it may tell.
     folders : LesionFolders
         With `described`; types never trained on and cohorts that no training saw are scored too.
     measuring : Measuring

@@ -29,7 +29,7 @@ from hyoid.io.petct import PetRequest, read_petct
 from hyoid.preprocess.pet import on_ct
 from hyoid.systems.measured_cases import Codec, Measuring, identity_of, measure_each
 from hyoid.systems.petct.pipeline import PetCtModels, head_mask, locate_targets, outline_targets
-from hyoid.training.petct_cases import TargetsFiles, find_targets_cases, head_of
+from hyoid.training.petct_cases import PetctFiles, find_petct_cases, head_of
 from hyoid.volume import Volume
 
 BELOW_CRICOID_MM = 50.0
@@ -79,7 +79,7 @@ def measure_petct(packages: Sequence[ModelPackage], folder: Path, measuring: Mea
     """
     head, coarse, fine = stages_of(packages)
     systems = systems_of(coarse, fine)
-    cases = find_targets_cases(folder)
+    cases = find_petct_cases(folder)
     for case in cases:
         if case.organs is None or case.targets is None or case.pet is None:
             raise UsageError(f"{case.name} has no PET, no targets or no organs.", "Give a cohort of `hyoid phantom`.")
@@ -132,7 +132,7 @@ def systems_of(coarse: ModelPackage, fine: Sequence[ModelPackage]) -> dict[str, 
 
 
 def find_all(
-    files: TargetsFiles,
+    files: PetctFiles,
     head: ModelPackage,
     coarse: ModelPackage,
     systems: Mapping[str, tuple[ModelPackage, ...]],
@@ -142,7 +142,7 @@ def find_all(
 
     Parameters
     ----------
-    files : TargetsFiles
+    files : PetctFiles
         With PET, targets and organs.
     head, coarse : ModelPackage
         Networks of the first two stages.
@@ -171,12 +171,12 @@ def find_all(
     return FoundTargets(dice_of_masks(wanted, region.array > 0), centre_mm, labels)
 
 
-def system_metrics(cases: Sequence[TargetsFiles], found: Sequence[FoundTargets], whom: str) -> dict[str, Any]:
+def system_metrics(cases: Sequence[PetctFiles], found: Sequence[FoundTargets], whom: str) -> dict[str, Any]:
     """Compute the numbers that the manifests of the system hold.
 
     Parameters
     ----------
-    cases : sequence of TargetsFiles
+    cases : sequence of PetctFiles
         The patients.
     found : sequence of FoundTargets
         What was found, in the order of the patients.
