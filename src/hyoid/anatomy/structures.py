@@ -1,9 +1,9 @@
 """Structures that hyoid outlines: one row each, with label, words, code and colour.
 
 Labels 1-21 are Appendix E of SGRNet (Gupta et al.); 22-28 are the organs at risk with real contours in OpenKBP;
-101-103 are targets. Codes are SNOMED CT where DICOM's own context groups or HL7's map of TG-263 to SNOMED CT (CodeX
-Radiation Therapy, `TG263ToSNOMEDConceptMap`) hold one; otherwise a private code of scheme `99HYOID`, because a guessed
-clinical code is worse than none.
+29-30 are landmarks of nodal levels; 101-103 are targets. Codes are SNOMED CT where DICOM's own context groups or HL7's
+map of TG-263 to SNOMED CT (CodeX Radiation Therapy, `TG263ToSNOMEDConceptMap`) hold one; otherwise a private code of
+scheme `99HYOID`, because a guessed clinical code is worse than none.
 
 Names for planning systems are those of AAPM TG-263 (Mayo et al., Int J Radiat Oncol Biol Phys 2018,
 10.1016/j.ijrobp.2017.12.013). Sternothyroid and thyrohyoid muscles and the larynx's air, which its list lacks, are
@@ -66,6 +66,8 @@ def _row(
     scheme = "SCT" if code else "99HYOID"
     return Structure(label, name, words, side, rgb, (code or name.upper()[:16], scheme, meaning), tg263)
 
+
+_STERNOMASTOID = "Sternocleidomastoid muscle"
 
 STRUCTURES: tuple[Structure, ...] = (
     _row(1, "larynx_air", "Larynx_Air", "Larynx, air", (120, 190, 255), "", "Air of larynx"),
@@ -174,6 +176,24 @@ STRUCTURES: tuple[Structure, ...] = (
     _row(26, "spinal_cord", "SpinalCord", "Spinal cord", (240, 230, 70), "2748008", "Spinal cord"),
     _row(27, "oesophagus", "Esophagus", "Oesophagus", (200, 150, 100), "32849002", "Esophagus"),
     _row(28, "larynx", "Larynx", "Larynx", (255, 190, 140), "4596009", "Larynx"),
+    _row(
+        29,
+        "sternocleidomastoid_left",
+        "Musc_Sclmast_L",
+        "Sternomastoid muscle, left",
+        (140, 90, 60),
+        "22823000",
+        _STERNOMASTOID,
+    ),
+    _row(
+        30,
+        "sternocleidomastoid_right",
+        "Musc_Sclmast_R",
+        "Sternomastoid muscle, right",
+        (160, 105, 75),
+        "22823000",
+        _STERNOMASTOID,
+    ),
     _row(101, "gtvp", "GTVp", "Primary tumour (GTVp)", (255, 40, 160), "86049000", "Malignant neoplasm, primary"),
     _row(102, "gtvn", "GTVn", "Involved node (GTVn)", (255, 140, 0), "14799000", "Neoplasm, metastatic"),
     _row(

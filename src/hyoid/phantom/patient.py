@@ -39,7 +39,7 @@ from hyoid.phantom.images.pet import PET_SCANNERS, draw_pet_scanner, pet_geometr
 from hyoid.volume import Geometry, Quantity, Volume
 
 # Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
-VERSION = 3
+VERSION = 4
 LARYNX_PARTS = (1, 2, 3, 28)
 GTVP, GTVN = 1, 2
 MODALITIES = ("ct", "pet", "mr")
@@ -138,7 +138,7 @@ class VirtualPatient:
     ct : Volume
         HU, int16.
     organs, subsites : Volume
-        Labels of `hyoid.anatomy.structures` (1-28) and `hyoid.anatomy.subsites`.
+        Labels of `hyoid.anatomy.structures` (1-30) and `hyoid.anatomy.subsites`.
     lesions : Volume
         1 GTVp, 2 GTVn. No two lesions touch, so components (26-connectivity) count them.
     truth : Truth

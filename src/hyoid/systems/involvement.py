@@ -153,7 +153,9 @@ def classify(
     runtime = load_runtime(
         package, [shape] * 3, device=machine.device, precision=machine.precision, cache=machine.cache
     )
-    views = [a[None, None].astype(np.float32) for a in (arrays.ct, arrays.organs, arrays.heatmap)]
+    # Organs that were not outlined when the classifier learned mean nothing to it.
+    organ_map = np.where(arrays.organs <= manifest.network["organ_labels"], arrays.organs, 0)
+    views = [a[None, None].astype(np.float32) for a in (arrays.ct, organ_map, arrays.heatmap)]
     attention = None
     if attends and runtime.run_all is not None:
         logits, maps = (output[0] for output in runtime.run_all(*views))

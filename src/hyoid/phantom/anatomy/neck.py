@@ -49,10 +49,10 @@ def paint_neck_muscles(canvas: Canvas, rng: Rng, fat: float) -> None:
     line = [(20, 66, 55), (-10, 61, 53), (-40, 50, 45), (-66, 40, 36), (-92, 30, 24), (-118, 24, 12)]
     fascia = tube(line, [7, 13, 17, 17, 13, 8], 1.9, (0, 0.45, 0.9))
     for suffix, side in SIDES:
-        del suffix
         sternomastoid = varied(on_side(fascia, side), rng, 1.2, 0.08)
         canvas.paint(sternomastoid.grown(halo_mm), Tissue.FAT, only=(Tissue.MUSCLE,))
-        canvas.paint(sternomastoid, Tissue.MUSCLE, spare=HARD)
+        name = label("sternocleidomastoid" + suffix)
+        canvas.paint(sternomastoid, Tissue.MUSCLE, organ=name, spare=HARD)
     sheath = tube([(18, 55, 28), (-20, 52, 31), (-60, 49, 31), (-100, 45, 25)], [8, 10, 11, 9])
     _pair(canvas, "", sheath.grown(2 * min(halo_mm, 1.5) - 3), Tissue.FAT, rng)
     longus = tube([(10, 50, 8), (-20, 48, 8), (-60, 54, 9), (-90, 62, 9), (-120, 74, 9)], [4, 5, 6, 6, 4], 1.5)

@@ -34,10 +34,11 @@ PRIMARY_SITES: dict[str, float] = {
     "subglottis": 0.01, "pyriform_sinus_left": 0.05, "pyriform_sinus_right": 0.05, "post_cricoid_region": 0.02,
 }  # fmt: skip
 
-# Centre of the left group of nodes (z, y, x) in the common frame.
+# Centre of the left group of nodes (z, y, x) in the common frame, well inside the borders of the level
+# (`hyoid.report.content.levels`): the hyoid's lower edge lies at -40, the cricoid's at -84.
 NODE_SITES: dict[str, tuple[float, float, float]] = {
-    "Ia": (-34, -12, 4), "Ib": (-30, 14, 38), "IIa": (-18, 46, 40), "IIb": (-12, 60, 46), "III": (-50, 50, 41),
-    "IV": (-84, 50, 37), "Va": (-38, 72, 50), "Vb": (-76, 72, 50), "VIIa": (4, 46, 17),
+    "Ia": (-34, -12, 1), "Ib": (-30, 14, 38), "IIa": (-18, 46, 40), "IIb": (-12, 66, 46), "III": (-61, 49, 40),
+    "IV": (-98, 47, 36), "Va": (-46, 76, 50), "Vb": (-99, 74, 48), "VIIa": (4, 46, 17),
 }  # fmt: skip
 
 

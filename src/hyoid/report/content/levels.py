@@ -1,0 +1,349 @@
+"""Nodal levels of the neck, drawn between landmarks that are outlined.
+
+Borders are those of the consensus of DAHANCA, EORTC, HKNPCSG, NCIC CTG, NCRI, RTOG and TROG (Gregoire et al. 2014, DOI
+10.1016/j.radonc.2013.10.010), as far as outlined organs show them. Every border is a height or an edge in one axial
+slice, so a level is a rule over (midline distance, y, z); a level whose landmark is not outlined is never guessed.
+
+===================  ===============================================================================================
+border               landmark
+===================  ===============================================================================================
+I from II            back edge of the submandibular gland
+Ia from Ib           medial edge of the anterior belly of the digastric muscle
+II from III          lower edge of the hyoid bone
+III from IV          lower edge of the cricoid cartilage, and so Va from Vb
+IIa from IIb         back edge of the internal jugular vein
+II-IV from V         back edge of the sternocleidomastoid; below the cricoid the scalene muscles, which lie about 10 mm
+                     behind the jugular vein
+II from VIIa         medial edge of the internal carotid artery, behind its front
+III, IV from VI      medial edge of the carotid artery
+II from VIIb         transverse process of the atlas: not outlined, above the brainstem's lower end both are named
+===================  ===============================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.anatomy.levels import LEVELS
+from hyoid.anatomy.structures import Side
+from hyoid.geometry.boxes import crop_geometry
+from hyoid.report.content.patches import Patch
+from hyoid.volume import Geometry
+
+LANDMARKS = ("hyoid_bone", "cricoid_cartilage")
+"""Structures of the midline that every level needs."""
+SIDED_LANDMARKS = ("submandibular", "digastric", "jugular", "carotid", "sternocleidomastoid")
+"""Structures of each side that levels need."""
+
+# Without an outlined digastric muscle: its anterior bellies lie about so far from the midline.
+_SUBMENTAL_HALF_WIDTH_MM = 15.0
+# Without an outlined sternocleidomastoid: its back edge lies about so far behind the jugular vein.
+_BEHIND_JUGULAR_MM = 20.0
+_SCALENE_MM = 10.0
+# A vessel or muscle says something of slices up to so far from where it was outlined.
+_SAME_HEIGHT_MM = 10.0
+# Level V ends at the upper edge of the hyoid; a node that reaches a little above it still belongs there.
+_ABOVE_V_MM = 15.0
+# Share of a node that a second level must hold to be named beside the first.
+_SECOND_SHARE = 0.35
+
+
+@dataclass(frozen=True, eq=False)
+class SideLandmarks:
+    """Edges on one side of the neck, slice by slice; NaN where nothing is outlined.
+
+    Parameters
+    ----------
+    jugular_back_mm, carotid_front_mm, muscle_back_mm : ndarray, shape (D,)
+        LPS y of the back edge of the internal jugular vein, of the front edge of the carotid artery, and of the back
+        edge of the sternocleidomastoid.
+    carotid_medial_mm : ndarray, shape (D,)
+        Distance of the carotid artery's medial edge from the midline.
+    gland_back_mm, gland_bottom_mm : float
+        LPS y of the back edge of the submandibular gland, and LPS z of its lower edge.
+    """
+
+    jugular_back_mm: NDArray[np.float64]
+    carotid_front_mm: NDArray[np.float64]
+    muscle_back_mm: NDArray[np.float64]
+    carotid_medial_mm: NDArray[np.float64]
+    gland_back_mm: float
+    gland_bottom_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """What divides the neck into levels, measured once per scan.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Canonical grid of the organs (slices feet to head).
+    midline_x_mm : float
+        LPS x of the body midline.
+    hyoid_mm : (float, float)
+        LPS z of the hyoid bone's lower and upper edge; NaN when it is not outlined.
+    cricoid_mm, brainstem_mm : float
+        LPS z of the lower edge of the cricoid cartilage and of the brainstem; NaN when not outlined.
+    submental_mm : float
+        Distance of the digastric muscles' anterior bellies from the midline.
+    sides : mapping of Side to SideLandmarks
+    missing : tuple of str
+        Names of the landmarks that are not outlined.
+    """
+
+    geometry: Geometry
+    midline_x_mm: float
+    hyoid_mm: tuple[float, float]
+    cricoid_mm: float
+    brainstem_mm: float
+    submental_mm: float
+    sides: Mapping[Side, SideLandmarks]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodeLevel:
+    """Level of one node.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of `hyoid.anatomy.levels`, or coarser ones ("II", "V"), the one that holds most of the node first;
+        empty when no level can be told.
+    missing : tuple of str
+        Names of the landmarks for want of which the answer is coarse, or is none.
+    """
+
+    names: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The level as a report writes it.
+
+        Examples
+        --------
+        >>> NodeLevel(("IIa",)).words, NodeLevel(("IIa", "III")).words
+        ('level IIa', 'levels IIa and III')
+        >>> NodeLevel((), ("hyoid_bone",)).words
+        'level not determined (hyoid bone not outlined)'
+        """
+        lacking = ", ".join(name.replace("_", " ") for name in self.missing)
+        if not self.names:
+            return f"level not determined ({lacking} not outlined)" if lacking else "level not determined"
+        return f"{'level' if len(self.names) == 1 else 'levels'} {' and '.join(self.names)}"
+
+
+def find_landmarks(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float) -> Landmarks:
+    """Measure the landmarks of nodal levels on outlined organs.
+
+    Parameters
+    ----------
+    organs : mapping of str to Patch
+        By name of `hyoid.anatomy.structures`, on a canonical grid.
+    geometry : Geometry
+        That grid.
+    midline_x_mm : float
+        LPS x of the body midline, mm.
+    """
+    heights = {name: _heights(organs.get(name), geometry) for name in (*LANDMARKS, "brainstem")}
+    sides = {side: _side(organs, geometry, midline_x_mm, side) for side in (Side.LEFT, Side.RIGHT)}
+    sided = tuple(f"{name}_{side.value}" for name in SIDED_LANDMARKS for side in sides)
+    return Landmarks(
+        geometry=geometry,
+        midline_x_mm=midline_x_mm,
+        hyoid_mm=heights["hyoid_bone"],
+        cricoid_mm=heights["cricoid_cartilage"][0],
+        brainstem_mm=heights["brainstem"][0],
+        submental_mm=_submental_mm(organs, geometry, midline_x_mm),
+        sides=sides,
+        missing=tuple(name for name in (*LANDMARKS, *sided) if name not in organs),
+    )
+
+
+def levels_at(points_lps_mm: NDArray[np.floating], landmarks: Landmarks) -> NDArray[np.str_]:
+    """Tell the nodal level of every point; an empty name where none can be told.
+
+    Parameters
+    ----------
+    points_lps_mm : ndarray, shape (N, 3)
+        LPS (x, y, z), mm.
+    landmarks : Landmarks
+
+    Returns
+    -------
+    ndarray of str, shape (N,)
+        Names of `hyoid.anatomy.levels`, or coarser ones where a landmark is absent.
+    """
+    points = np.asarray(points_lps_mm, float).reshape(-1, 3)
+    names = np.full(len(points), "", dtype="<U8")
+    slices = np.clip(np.round(landmarks.geometry.to_ijk(points)[:, 0]).astype(int), 0, landmarks.geometry.shape[0] - 1)
+    for side, edges in landmarks.sides.items():
+        here = (points[:, 0] >= landmarks.midline_x_mm) == (side is Side.LEFT)
+        names[here] = _levels_on_side(points[here], slices[here], edges, landmarks)
+    return names
+
+
+def level_of_node(node: Patch, landmarks: Landmarks) -> NodeLevel:
+    """Tell in which nodal level a node lies: where most of its voxels are, and a second one that holds a third or more.
+
+    Parameters
+    ----------
+    node : Patch
+        On the grid of the landmarks.
+    landmarks : Landmarks
+    """
+    points = crop_geometry(landmarks.geometry, node.box).to_lps(np.argwhere(node.mask))
+    found, counts = np.unique(levels_at(points, landmarks), return_counts=True)
+    told = [(int(n), str(name)) for name, n in zip(found, counts, strict=True) if name]
+    side = Side.LEFT if points[:, 0].mean() >= landmarks.midline_x_mm else Side.RIGHT
+    missing = tuple(name for name in landmarks.missing if name in LANDMARKS or name.endswith(f"_{side.value}"))
+    if not told:
+        return NodeLevel((), missing)
+    told.sort(reverse=True)
+    names = tuple(name for at, (n, name) in enumerate(told[:2]) if at == 0 or n >= _SECOND_SHARE * len(points))
+    return NodeLevel(names, missing)
+
+
+def level_map(inside: NDArray[np.bool_], landmarks: Landmarks) -> NDArray[np.uint8]:
+    """Draw the nodal levels as a label map.
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape (D, H, W)
+        Where levels may lie, on the landmarks' grid: soft tissue of the neck.
+    landmarks : Landmarks
+
+    Returns
+    -------
+    ndarray of uint8, shape (D, H, W)
+        Number of the level in `hyoid.anatomy.levels.LEVELS` from 1; 0 where there is none, or only a coarse one.
+    """
+    voxels = np.argwhere(inside)
+    names = levels_at(landmarks.geometry.to_lps(voxels), landmarks)
+    number = {level.name: at for at, level in enumerate(LEVELS, start=1)}
+    drawn = np.zeros(inside.shape, np.uint8)
+    drawn[tuple(voxels.T)] = [number.get(str(name), 0) for name in names]
+    return drawn
+
+
+def _levels_on_side(
+    points: NDArray[np.float64], slices: NDArray[np.int_], edges: SideLandmarks, landmarks: Landmarks
+) -> NDArray[np.str_]:
+    """Levels of points on one side of the neck."""
+    y, z = points[:, 1], points[:, 2]
+    aside = np.abs(points[:, 0] - landmarks.midline_x_mm)
+    hyoid, hyoid_top = landmarks.hyoid_mm
+    below_cricoid = z < landmarks.cricoid_mm
+    # Comparisons with NaN are false: what is not outlined decides nothing.
+    back = edges.muscle_back_mm[slices]
+    jugular = edges.jugular_back_mm[slices]
+    back = np.where(np.isnan(back), jugular + _BEHIND_JUGULAR_MM, back)
+    behind = y > np.where(below_cricoid, np.fmax(back, jugular + _SCALENE_MM), back)
+    medial = aside < edges.carotid_medial_mm[slices]
+    before_gland = y < edges.gland_back_mm
+    upper, cricoid_known = z >= hyoid, not np.isnan(landmarks.cricoid_mm)
+    submandibular = before_gland & (upper | (z >= edges.gland_bottom_mm)) & ~_between_carotids(z, hyoid, medial)
+    middle = (z < hyoid) & ~below_cricoid
+    gland_known, vein_known = not np.isnan(edges.gland_back_mm), ~np.isnan(jugular)
+    rules: list[tuple[NDArray[np.bool_], str]] = [
+        (submandibular & (aside <= landmarks.submental_mm), "Ia"),
+        (submandibular, "Ib"),
+        (below_cricoid & behind, "Vb"),
+        (below_cricoid & medial, "VI"),
+        (below_cricoid, "IV"),
+        (middle & behind, "Va" if cricoid_known else "V"),
+        (middle & medial, "VI"),
+        (middle, "III" if cricoid_known else "III-IV"),
+        (upper & behind & (z < hyoid_top + _ABOVE_V_MM), "Va"),
+        (upper & behind, ""),
+        (upper & medial & (y > edges.carotid_front_mm[slices]), "VIIa"),
+        (upper & np.full(len(z), not gland_known), "I-II"),
+        (upper & (z > landmarks.brainstem_mm), "II-VIIb"),
+        (upper & vein_known & (y > jugular), "IIb"),
+        (upper & vein_known, "IIa"),
+        (upper, "II"),
+    ]
+    names = np.full(len(points), "", dtype="<U8")
+    told = np.zeros(len(points), bool)
+    for where, name in rules:
+        names[where & ~told] = name
+        told |= where
+    return names
+
+
+def _between_carotids(z: NDArray[np.float64], hyoid_mm: float, medial: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which points below the hyoid lie between the carotids: there the gland's back edge says nothing.
+
+    Parameters
+    ----------
+    z : ndarray, shape (N,)
+        LPS z, mm.
+    hyoid_mm : float
+        LPS z of the hyoid's lower edge.
+    medial : ndarray of bool, shape (N,)
+        Between the medial edges of the carotid arteries.
+    """
+    return medial & (z < hyoid_mm)
+
+
+def _side(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float, side: Side) -> SideLandmarks:
+    """Edges of the organs of one side."""
+    gland = organs.get(f"submandibular_{side.value}")
+    places = None if gland is None else crop_geometry(geometry, gland.box).to_lps(np.argwhere(gland.mask))
+    jugular, carotid, muscle = (
+        organs.get(f"{name}_{side.value}") for name in ("jugular", "carotid", "sternocleidomastoid")
+    )
+    return SideLandmarks(
+        jugular_back_mm=_track(jugular, geometry, lambda p: p[:, 1].max()),
+        carotid_front_mm=_track(carotid, geometry, lambda p: p[:, 1].min()),
+        muscle_back_mm=_track(muscle, geometry, lambda p: p[:, 1].max()),
+        carotid_medial_mm=_track(carotid, geometry, lambda p: np.abs(p[:, 0] - midline_x_mm).min()),
+        gland_back_mm=float("nan") if places is None else float(places[:, 1].max()),
+        gland_bottom_mm=float("nan") if places is None else float(places[:, 2].min()),
+    )
+
+
+def _heights(organ: Patch | None, geometry: Geometry) -> tuple[float, float]:
+    """Least and greatest LPS z of an organ, mm; NaN without one."""
+    if organ is None:
+        return float("nan"), float("nan")
+    z = crop_geometry(geometry, organ.box).to_lps(np.argwhere(organ.mask))[:, 2]
+    return float(z.min()), float(z.max())
+
+
+def _track(
+    organ: Patch | None, geometry: Geometry, measured: Callable[[NDArray[np.float64]], float]
+) -> NDArray[np.float64]:
+    """Measure an organ in every slice; a slice without the organ takes the nearest one within 10 mm, else NaN."""
+    depth = geometry.shape[0]
+    values = np.full(depth, np.nan)
+    if organ is None:
+        return values
+    index = np.argwhere(organ.mask) + organ.box.start
+    for k in np.unique(index[:, 0]):
+        values[k] = measured(geometry.to_lps(index[index[:, 0] == k]))
+    known = np.flatnonzero(~np.isnan(values))
+    nearest = known[np.abs(known[:, None] - np.arange(depth)).argmin(axis=0)]
+    near = np.abs(nearest - np.arange(depth)) * geometry.spacing_mm[0] <= _SAME_HEIGHT_MM
+    return np.where(near, values[nearest], np.nan)
+
+
+def _submental_mm(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float) -> float:
+    """Distance from the midline of the anterior bellies of the digastric muscles, at their medial edge."""
+    edges = []
+    for side in ("left", "right"):
+        muscle, gland = organs.get(f"digastric_{side}"), organs.get(f"submandibular_{side}")
+        if muscle is None or gland is None:
+            continue
+        places = crop_geometry(geometry, muscle.box).to_lps(np.argwhere(muscle.mask))
+        front = crop_geometry(geometry, gland.box).to_lps(np.argwhere(gland.mask))[:, 1].min()
+        belly = places[places[:, 1] < front]
+        if len(belly):
+            edges.append(float(np.quantile(np.abs(belly[:, 0] - midline_x_mm), 0.1)))
+    return float(np.mean(edges)) if edges else _SUBMENTAL_HALF_WIDTH_MM
