@@ -93,7 +93,7 @@ def compare(arguments: argparse.Namespace, root: Path, images: Path, folder: Pat
     say_row(folds, classes, "nnunetv2", theirs, theirs)
     for precision, command in ours.items():
         say_row(folds, classes, f"hyoid {precision}", [measured(command) for _ in range(arguments.runs)], theirs)
-    stages = json.loads((root / "bf16" / "scan" / "run.json").read_text())["stages"]
+    stages = json.loads((root / "bf16" / "scan" / "run.json").read_text())["seconds"]
     print(f"(bf16: {', '.join(f'{name} {seconds:.1f} s' for name, seconds in stages.items())})", flush=True)
 
 

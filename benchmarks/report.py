@@ -28,7 +28,7 @@ import json, sys
 from pathlib import Path
 import torch
 from hyoid.inference.runtime import Runtime, torch_network
-from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.terminal import Terminal
 from hyoid.interfaces.installed import report_models
 from hyoid.io.study import read_study
 from hyoid.systems import involvement
@@ -43,12 +43,12 @@ def load_runtime(package, shapes, **_):
     return Runtime(run, "cpu", "f32", False)
 
 structured_report.load_runtime = involvement.load_runtime = load_runtime
-teller = Teller(as_json=True)
-teller.event = lambda *a, **k: None
+terminal = Terminal(as_json=True)
+terminal.event = lambda *a, **k: None
 machine = Machine("cpu", Path("unused"))
 study = read_study(Path(sys.argv[1]))
-structured_report.structured_report(study, report_models(), machine, on_progress=teller.progress)
-print(json.dumps(teller.seconds))
+structured_report.structured_report(study, report_models(), machine, on_progress=terminal.progress)
+print(json.dumps(terminal.seconds))
 """
 
 

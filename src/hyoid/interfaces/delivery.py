@@ -1,82 +1,343 @@
-"""What every command that makes a report does at its end: `run.json`, the last words, the exit code."""
+"""What every command does at its end: all files of a run in one folder, `run.json`, the last words, the exit code."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import typer
 
 import hyoid
-from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.terminal import Terminal
+from hyoid.io.atomic import output_folder
+from hyoid.io.dicom.output import synthetic_headers
+from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
+from hyoid.io.dicom.seg import seg_masks, write_seg
+from hyoid.io.files.volumes import write_image, write_nifti
+from hyoid.io.masks import Outline
 from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.run_record import (
+    MachineRecord,
+    ModelRecord,
+    RunRecord,
+    ScanRecord,
+    SeriesRecord,
+    StructureRecord,
+    write_run,
+)
 from hyoid.io.study import Study
+from hyoid.io.verify import verify_written
 from hyoid.report.content.response import ResponseReport
 from hyoid.report.content.schema import Report
 from hyoid.systems.machine import Machine
+from hyoid.systems.nnunet.pipeline import Prediction
+from hyoid.systems.outlines import TARGET_VALUES, Outlines
+from hyoid.volume import Geometry, Volume
 
 EMPTY_OR_FAILED = 5
+"""Exit code of a run that finished with nothing outlined, or with a result that failed its own check."""
+
+ORGANS, TARGETS, TARGET_REGION, MASKS = (
+    "organs.nii.gz",
+    "targets.nii.gz",
+    "target_region.nii.gz",
+    "masks.nii.gz",
+)
+_PACKAGES = ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")
 
 
-Reported = Report | ResponseReport
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a system found, ready for its folder.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command that ran.
+    report : Report or ResponseReport
+    write_pages : callable
+        Writes `report.json`, `report.txt` and `report.html` into the folder that it is given.
+    study : Study
+        The scan that the outlines lie on.
+    outlines : Outlines
+        On that scan's own grid.
+    models : mapping of str to ModelRecord
+        Networks that ran, by name.
+    inputs : mapping of str to Study
+        Every image that went in, by its part in the run, such as "ct".
+    machine : Machine
+    options, facts : mapping
+        See `RunRecord`.
+    volumes : mapping of str to Volume
+        Further volumes, by file name.
+    texts : mapping of str to str
+        Further text files, by file name.
+    """
+
+    command: str
+    report: Report | ResponseReport
+    write_pages: Callable[[Path], object]
+    study: Study
+    outlines: Outlines
+    models: Mapping[str, ModelRecord]
+    inputs: Mapping[str, Study]
+    machine: Machine
+    options: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def run_record(
-    report: Reported,
-    models: Mapping[str, ModelPackage],
-    precisions: Mapping[str, str],
-    inputs: Mapping[str, object],
+def deliver(out: Path, results: Results, terminal: Terminal) -> RunRecord:
+    """Write all files of a run; the folder appears complete or not at all.
+
+    `organs.nii.gz` holds organs, each whole (labels of `hyoid.anatomy.structures`; absent where organs were not
+    outlined), `targets.nii.gz` 1 GTVp and 2 GTVn (zero where nobody outlined a target), `target_region.nii.gz` a
+    predicted high-dose region, `masks.nii.gz` all in one map for the eye, targets over organs. `seg.dcm` and
+    `rtstruct.dcm` hold every structure whole, so structures overlap there.
+
+    Parameters
+    ----------
+    out : Path
+    results : Results
+    terminal : Terminal
+
+    Returns
+    -------
+    RunRecord
+        As written to `run.json`.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written, or differs when it is read back.
+    """
+    outlines = results.outlines
+    maps = {
+        ORGANS: outlines.organ_map(),
+        TARGETS: outlines.target_map(),
+        TARGET_REGION: outlines.region_map(),
+        MASKS: outlines.picture(),
+        **results.volumes,
+    }
+    with output_folder(out) as folder:
+        terminal.progress("write", 0, 2)
+        results.write_pages(folder)
+        terminal.progress("write", 1, 2)
+        for name, volume in maps.items():
+            if volume is not None:
+                write_nifti(volume, folder / name)
+        for name, text in results.texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        terminal.progress("write", 2, 2)
+        leaving = outlines.leaving()
+        write_dicom(folder, results.study, leaving, outlines.geometry, terminal)
+        record = RunRecord(
+            command=results.command,
+            statement=results.report.statement,
+            **surroundings(results.machine),
+            models=dict(results.models),
+            inputs={part: scan_record(study) for part, study in results.inputs.items()},
+            options=dict(results.options),
+            facts=dict(results.facts),
+            structures=structure_records(leaving),
+            files=tuple(sorted(p.name for p in folder.iterdir())),
+            seconds=dict(terminal.seconds),
+            notes=results.report.warnings,
+            empty=results.report.empty,
+            failed=results.report.failed,
+        )
+        write_run(folder, record)
+    return record
+
+
+def deliver_prediction(
+    out: Path,
+    prediction: Prediction,
+    outlines: Outlines,
+    record: Mapping[str, Any],
     machine: Machine,
-    teller: Teller,
-    **more: object,
-) -> dict[str, object]:
-    """What `run.json` says: versions, models with hashes, timings, device, fingerprints; no patient identifiers."""
+    terminal: Terminal,
+    dicom: Callable[[Path], None] | None = None,
+) -> RunRecord:
+    """Write the label map of a foreign model; the folder appears complete or not at all.
+
+    `labels.nii.gz` has the model's own labels. Where its names are hyoid's, `organs.nii.gz` and `targets.nii.gz` lie
+    beside that file, with the meaning that they have everywhere.
+
+    Parameters
+    ----------
+    out : Path
+    prediction : Prediction
+    outlines : Outlines
+        Of these labels, the structures whose names hyoid knows.
+    record : mapping
+        Fields of `RunRecord` that the command knows.
+    machine : Machine
+    terminal : Terminal
+    dicom : callable, optional
+        Writes SEG and RTSTRUCT into the folder that it is given.
+    """
+    known = set(outlines.outlined_by)
+    maps = {
+        "labels.nii.gz": prediction.labels,
+        ORGANS: outlines.organ_map(),
+        TARGETS: outlines.target_map() if known & set(TARGET_VALUES) else None,
+    }
+    empty = not prediction.labels.array.any()
+    with output_folder(out) as folder:
+        for name, volume in maps.items():
+            if volume is not None:
+                write_image(volume, folder / name)
+        if prediction.probabilities is not None:
+            halves = prediction.probabilities.astype(np.float16)
+            np.savez_compressed(folder / "probabilities.npz", probabilities=halves)
+        if dicom is not None and not empty:
+            dicom(folder)
+        written = RunRecord(
+            command="predict",
+            **surroundings(machine),
+            files=tuple(sorted(p.name for p in folder.iterdir())),
+            seconds=dict(terminal.seconds),
+            empty=empty,
+            **record,
+        )
+        write_run(folder, written)
+    return written
+
+
+def write_dicom(folder: Path, study: Study, outlines: Sequence[Outline], grid: Geometry, terminal: Terminal) -> None:
+    """Write SEG and RTSTRUCT, read each back, and compare it with what was to be written.
+
+    Parameters
+    ----------
+    folder : Path
+    study : Study
+        The scan that the structures lie on.
+    outlines : sequence of Outline
+        Structures, which may overlap.
+    grid : Geometry
+        The scan's own.
+    terminal : Terminal
+
+    Raises
+    ------
+    OutputError
+        When what was read back differs.
+    """
+    terminal.progress("dicom", 0, 4)
+    if not outlines:
+        terminal.progress("dicom", 4, 4, "nothing outlined, so no SEG and no RTSTRUCT")
+        return
+    headers = study.headers or synthetic_headers(grid, seed=study.fingerprint)
+    seg, rtstruct = folder / "seg.dcm", folder / "rtstruct.dcm"
+    write_seg(seg, outlines, headers, grid)
+    terminal.progress("dicom", 1, 4)
+    verify_written(outlines, seg_masks(seg), grid, what=seg.name)
+    terminal.progress("dicom", 2, 4)
+    write_rtstruct(rtstruct, outlines, headers, grid)
+    terminal.progress("dicom", 3, 4)
+    verify_written(outlines, rtstruct_masks(rtstruct, grid), grid, what=rtstruct.name)
+    terminal.progress("dicom", 4, 4)
+
+
+def surroundings(machine: Machine) -> dict[str, Any]:
+    """Collect the versions and the machine that `run.json` states, by the names of `RunRecord`'s fields."""
     return {
-        "schema_version": 1,
-        "statement": report.statement,
         "hyoid": hyoid.__version__,
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "device": machine.device},
-        "models": {
-            name: {
-                "version": package.manifest.version,
-                "sha256": package.manifest.sha256,
-                "licence": package.manifest.licence,
-                "training_data": package.manifest.training_data,
-                "precision": precisions[name],
-            }
-            for name, package in models.items()
-        },
-        "input": dict(inputs),
-        **more,
-        "seconds": dict(teller.seconds),
-        "empty": report.empty,
-        "failed": report.failed,
+        "packages": {name: version(name) for name in _PACKAGES},
+        "machine": MachineRecord(system=platform.system(), processor=platform.machine(), device=machine.device),
     }
 
 
-def scan_record(study: Study) -> dict[str, object]:
-    """What `run.json` says of a scan that was read."""
-    return {
-        "fingerprint": study.fingerprint,
-        "series": None if study.series is None else str(study.series),
-        "why": "" if study.series is None else study.series.why,
-        "shape": list(study.volume.geometry.shape),
-        "spacing_mm": list(study.volume.geometry.spacing_mm),
-        "warnings": list(study.warnings),
-        "provenance": study.provenance,
-    }
+def model_records(packages: Sequence[ModelPackage], precisions: Mapping[str, str]) -> dict[str, ModelRecord]:
+    """Put on record the packages that ran; folds of one recipe share a name and are numbered from the second on.
+
+    Parameters
+    ----------
+    packages : sequence of ModelPackage
+        In the order in which they are listed; those without a precision did not run and are left out.
+    precisions : mapping of str to str
+        Arithmetic by the name in the manifest.
+    """
+    found: dict[str, ModelRecord] = {}
+    for package in packages:
+        manifest = package.manifest
+        if manifest.name not in precisions:
+            continue
+        name, number = manifest.name, 1
+        while name in found:
+            number += 1
+            name = f"{manifest.name} ({number})"
+        found[name] = ModelRecord(
+            version=manifest.version,
+            sha256=manifest.sha256,
+            licence=manifest.licence,
+            training_data=manifest.training_data,
+            precision=precisions[manifest.name],
+        )
+    return found
 
 
-def finish(report: Reported, out: Path, teller: Teller, *, stop: bool = True) -> None:
-    """Say what came out and where; exit 5 when it is empty or failed its own check."""
-    teller.event("done", out=str(out), empty=report.empty, failed=report.failed, summary=report.summary)
-    teller.say(f"[bold]{report.summary}[/]")
+def scan_record(study: Study) -> ScanRecord:
+    """Put a scan that was read on record, without a word from its headers."""
+    series, geometry = study.series, study.volume.geometry
+    return ScanRecord(
+        fingerprint=study.fingerprint,
+        series=None
+        if series is None
+        else SeriesRecord(
+            number_in_study=series.index,
+            modality=series.modality,
+            slices=series.slices,
+            plane=series.plane,
+            original=series.original,
+            why=series.why,
+            others=len(series.others),
+        ),
+        shape=geometry.shape,
+        spacing_mm=geometry.spacing_mm,
+        warnings=study.warnings,
+        provenance=dict(study.provenance),
+    )
+
+
+def structure_records(outlines: Sequence[Outline]) -> tuple[StructureRecord, ...]:
+    """Put every delivered structure on record, in the order of labels."""
+    return tuple(
+        StructureRecord(
+            label=outline.structure.label,
+            name=outline.structure.name,
+            volume_ml=round(float(outline.mask.array.sum()) * outline.mask.geometry.voxel_ml, 4),
+            outlined_by=str(outline.provenance),
+        )
+        for outline in sorted(outlines, key=lambda outline: outline.structure.label)
+    )
+
+
+def finish(report: Report | ResponseReport, terminal: Terminal, *, place: str = "", stop: bool = True) -> None:
+    """Say what came out; end with exit code 5 when it is empty or failed its own check.
+
+    Parameters
+    ----------
+    report : Report or ResponseReport
+    terminal : Terminal
+    place : str
+        Folder of the results, where saying it tells nobody's name; otherwise the words name the output folder.
+    stop : bool
+        False: never end the command, for one with several runs.
+    """
+    terminal.event("done", out=place, empty=report.empty, failed=report.failed, summary=report.summary)
+    terminal.say(report.summary, "bold")
     for warning in report.warnings:
-        teller.say(f"[yellow]Note:[/] {warning}")
-    teller.say(f"{report.statement}\nOpen [bold]{out / 'report.html'}[/]")
+        terminal.note(warning)
+    terminal.say(report.statement)
+    terminal.say(f"Open {place}/report.html" if place else "Open report.html in the output folder.", "bold")
     if stop and (report.empty or report.failed):
         raise typer.Exit(EMPTY_OR_FAILED)

@@ -19,6 +19,7 @@ from hyoid.io.dicom.series_choice import SeriesInfo, choose, group_by_series
 from hyoid.io.files.volumes import SUFFIXES, image_suffix, load_image, require_intensities
 from hyoid.volume import Quantity, Volume
 
+MODALITIES = ("CT", "MR", "PT")
 _FILE_QUANTITIES = {"CT": Quantity.HU, "MR": Quantity.MR}
 
 
@@ -85,7 +86,7 @@ def read_study(
         When `modality` or `series` fits nothing.
     """
     path = Path(path)
-    if modality not in ("CT", "MR", "PT"):
+    if modality not in MODALITIES:
         raise UsageError(f"hyoid reads CT, MR and PT, not {modality!r}.", "Choose one of them.")
     if not path.exists():
         raise UnreadableFileError("The study does not exist.", "Check the path.")

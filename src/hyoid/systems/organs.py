@@ -18,6 +18,7 @@ from hyoid.inference.segment import Logits, segment
 from hyoid.inference.strays import without_strays
 from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.preprocess.network_grid import body_on_grid
+from hyoid.provenance import Provenance, network
 from hyoid.report.content import schema
 from hyoid.systems.machine import Machine, Progress
 from hyoid.volume import Volume
@@ -90,6 +91,21 @@ def outline_organs(
     named = [f"{BY_LABEL[label].words} {ml:.1f} ml" for label, ml in lost.items() if ml >= _NAMED_ML]
     warnings = (f"Outlines that lie apart from the neck were left out: {', '.join(named)}.",) if named else ()
     return OrganOutlines(kept, precisions, warnings)
+
+
+def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
+    """Name the model that outlines each organ, by label: of two that know it, the earlier one.
+
+    Parameters
+    ----------
+    manifests : sequence of Manifest
+        Of the networks, the better founded one first.
+    """
+    found: dict[int, Provenance] = {}
+    for manifest in manifests:
+        for name in manifest.supported:
+            found.setdefault(BY_NAME[name].label, network(manifest.name, manifest.version))
+    return found
 
 
 def localise_tumour(

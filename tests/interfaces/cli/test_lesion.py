@@ -37,7 +37,7 @@ def test_clicks_to_files(study, patient, tmp_path):
     assert labels.geometry.same_grid(patient.ct.geometry)
     assert set(np.unique(labels.array)) == {0, 101}
     record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert record["lesions"][0]["clicks"] == 2
+    assert record["facts"]["lesions"][0]["clicks"] == 2
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {line["key"] for line in report["lines"]} >= {"lesion_1_shape", "lesion_1_surface"}
 

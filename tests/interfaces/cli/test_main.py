@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hyoid.interfaces.cli import main as cli
-from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.places import WEIGHTS, device_named
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.files.volumes import write_nifti
 from hyoid.training.recipe import recipe_names
 from hyoid.volume import Geometry, Quantity, Volume
@@ -153,15 +153,15 @@ def test_an_unknown_precision_is_wrong_usage(hyoid, tmp_path):
 
 
 def test_json_events_are_one_object_a_line(capsys):
-    teller = Teller(as_json=True)
-    with teller.bars():
-        teller.progress("organs", 0, 2)
-        teller.progress("organs", 2, 2)
-    teller.event("done", out="x")
-    teller.say("not shown")
+    terminal = Terminal(as_json=True)
+    with terminal.bars():
+        terminal.progress("organs", 0, 2)
+        terminal.progress("organs", 2, 2)
+    terminal.event("done", out="x")
+    terminal.say("not shown")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["progress", "progress", "done"]
-    assert teller.seconds["organs"] >= 0
+    assert terminal.seconds["organs"] >= 0
 
 
 def test_importing_hyoid_and_its_command_line_needs_no_torch():

@@ -51,7 +51,8 @@ def test_a_case_folder_gives_every_file_and_a_page_with_pictures_side_by_side(dr
     result = run(drawn, "--registered", "--model", model, "--out", out, "--json", "--device", "cpu")
     assert result.exit_code in (0, 5), result.output
     written = {p.name for p in out.iterdir()}
-    assert {"report.json", "report.html", "report.txt", "masks.nii.gz", "run.json", "gradient_map.nii.gz",
+    assert {"report.json", "report.html", "report.txt", "masks.nii.gz", "run.json",
+            "targets.nii.gz", "gradient_map.nii.gz",
             "pre_masks_registered.nii.gz", "pre_registered.nii.gz"} <= written  # fmt: skip
     report = ResponseReport.model_validate_json((out / "report.json").read_text())
     assert (result.exit_code == 5) == report.empty
@@ -61,7 +62,7 @@ def test_a_case_folder_gives_every_file_and_a_page_with_pictures_side_by_side(dr
     assert page.count("data:image/jpeg;base64,") == 3 * min(10, len(report.response)) and "http" not in page
     assert report.definition in page.replace("&#39;", "'") and "RECIST" in page
     record = json.loads((out / "run.json").read_text())
-    assert record["registered_before"] and record["models"]["midrt"]["sha256"]
+    assert record["options"]["registered"] and record["models"]["midrt"]["sha256"]
     assert str(drawn) not in json.dumps(record)
     mid = read_image(drawn / "midRT" / "a_midRT_T2.nii.gz", Quantity.MR)
     assert read_labels(out / "masks.nii.gz").geometry.same_grid(mid.geometry)
@@ -124,7 +125,7 @@ def test_masks_on_another_grid_are_brought_over_with_a_note_and_empty_ones_refus
 
 
 def test_without_default_weights_the_cure_is_named(drawn, tmp_path, monkeypatch):
-    monkeypatch.setattr("hyoid.interfaces.cli.midrt.packages", dict)
+    monkeypatch.setattr("hyoid.interfaces.installed.packages", dict)
     result = run(drawn, "--out", tmp_path / "o")
     assert isinstance(result.exception, ModelUnusableError) and "hyoid train midrt" in result.exception.cure
 

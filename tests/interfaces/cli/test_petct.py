@@ -11,6 +11,7 @@ from hyoid.errors import MissingTagError, UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import grid_with_spacing, resample
 from hyoid.inference.runtime import Runtime
+from hyoid.interfaces import installed
 from hyoid.interfaces.cli import petct as petct_command
 from hyoid.interfaces.cli.main import app
 from hyoid.interfaces.installed import OUTLINING
@@ -62,8 +63,9 @@ def rules(monkeypatch):
 
     monkeypatch.setattr(petct, "load_runtime", load)
     stages = {"petct-head": "head", "petct-coarse": "coarse"}
-    monkeypatch.setattr(petct_command, "load_model", lambda name: package(name, stages.get(name, "fine")))
-    monkeypatch.setattr(petct_command, "load_models", lambda names: [package(n, "fine") for n in names])
+    for module in (petct_command, installed):
+        monkeypatch.setattr(module, "load_model", lambda name: package(name, stages.get(name, "fine")))
+        monkeypatch.setattr(module, "load_models", lambda names: [package(n, "fine") for n in names])
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +103,9 @@ def test_a_study_becomes_targets_uptake_and_a_report(patient, study, rules, tmp_
     assert report["study"]["modality"] == "PT/CT"
     assert "trained on: rules" in (out / "report.txt").read_text()
     record = json.loads((out / "run.json").read_text())
-    assert record["input"]["pet"]["why"] == "the only PT series"
-    assert record["stages"]["fine_networks"] == 2 and record["stages"]["pet"] is True
+    assert record["inputs"]["pet"]["series"]["why"] == "the only PT series"
+    assert record["facts"]["fine_networks"] == 2 and record["facts"]["pet"] is True
     assert "SUVmax" in (out / "report.html").read_text()
-
-
-def test_folds_of_one_recipe_are_all_in_the_record():
-    used = [package("petct-head", "head"), *[package("petct-resenc", "fine") for _ in range(3)]]
-    names = ["petct-head", "petct-resenc", "petct-resenc (2)", "petct-resenc (3)"]
-    assert list(petct_command.told_apart(used)) == names
 
 
 def test_ct_alone_is_stated(study, rules, tmp_path):

@@ -35,11 +35,11 @@ def test_a_folder_of_cases_becomes_label_maps(make_nnunet_folder, tmp_path):
     result = RUN.invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert sorted(p.name for p in out.iterdir()) == ["a", "b"]
-    files = {"labels.nii.gz", "seg.dcm", "rtstruct.dcm", "run.json"}
+    files = {"labels.nii.gz", "targets.nii.gz", "seg.dcm", "rtstruct.dcm", "run.json"}
     assert {p.name for p in (out / "a").iterdir()} == files
     record = json.loads((out / "a" / "run.json").read_text())
-    assert record["model"]["trainer"] == "nnUNetTrainerOfTheirOwn"
-    assert record["precision"] == "f32"
+    (model,) = record["models"].values()
+    assert (model["trainer"], model["precision"]) == ("nnUNetTrainerOfTheirOwn", "f32")
     labels = read_labels(out / "a" / "labels.nii.gz")
     assert labels.geometry.same_grid(scan().geometry)
     before = (out / "a" / "run.json").stat().st_mtime_ns

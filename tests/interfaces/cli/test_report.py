@@ -15,7 +15,10 @@ from hyoid.io.files.volumes import read_labels, write_nifti
 from hyoid.metrics.lesions import measure_labels
 from hyoid.volume import Quantity, Volume
 
-FILES = {"report.json", "report.html", "report.txt", "masks.nii.gz", "seg.dcm", "rtstruct.dcm", "run.json"}
+FILES = {
+    "report.json", "report.html", "report.txt", "organs.nii.gz", "targets.nii.gz", "masks.nii.gz", "seg.dcm",
+    "rtstruct.dcm", "run.json",
+}  # fmt: skip
 ATTENTION = {"attention"}
 
 
@@ -50,7 +53,7 @@ def lines(out):
 
 
 def test_every_file_is_there_and_says_research_use_only(by_networks):
-    assert {p.name for p in by_networks.iterdir()} == FILES | ATTENTION
+    assert {p.name for p in by_networks.iterdir()} == FILES | ATTENTION | {"target_region.nii.gz"}
     for name in ("report.json", "report.html", "report.txt", "run.json"):
         assert "Research use only" in (by_networks / name).read_text()
 
@@ -62,7 +65,7 @@ def test_the_run_is_on_record(by_networks):
     assert {"read", "check", "organs", "neck", "tumour", "involvement", "report", "write", "dicom"} <= set(
         record["seconds"]
     )
-    assert re.fullmatch("[0-9a-f]{64}", record["input"]["fingerprint"])
+    assert re.fullmatch("[0-9a-f]{64}", record["inputs"]["ct"]["fingerprint"])
 
 
 def test_the_networks_find_organs_of_a_virtual_patient(by_networks, patient):
@@ -122,7 +125,7 @@ def test_every_line_has_a_status_and_what_nothing_supports_is_missing(by_network
 def test_the_real_study_gives_every_file(shared_data, tmp_path):
     out = tmp_path / "out"
     assert run(shared_data / "dicom" / "openkbp_pt_201_128.zip", "--out", out) == 0
-    assert {p.name for p in out.iterdir()} == FILES | ATTENTION
+    assert {p.name for p in out.iterdir()} == FILES | ATTENTION | {"target_region.nii.gz"}
     report = json.loads((out / "report.json").read_text())
     assert {"mandible", "spinal_cord", "brainstem"} <= {organ["name"] for organ in report["organs"]}
     assert not report["empty"]

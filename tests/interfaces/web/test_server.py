@@ -89,8 +89,8 @@ def test_from_click_to_export(client, patient):
     answer = client.get(f"/api/sessions/{view['session']}/export.zip")
     names = set(zipfile.ZipFile(io.BytesIO(answer.content)).namelist())
     assert names == {
-        "report.json", "report.txt", "report.html", "masks.nii.gz", "seg.dcm", "rtstruct.dcm", "session.json",
-        "run.json",
+        "report.json", "report.txt", "report.html", "targets.nii.gz", "masks.nii.gz", "seg.dcm", "rtstruct.dcm",
+        "session.json", "run.json",
     }  # fmt: skip
     back = client.post(f"/api/sessions/{view['session']}/undo", json={"revision": view["revision"]}).json()
     assert back["lesions"][0]["mask"] is None

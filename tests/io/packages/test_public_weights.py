@@ -232,5 +232,5 @@ def test_commands_pull_verify_pack_and_predict(source, tmp_path, monkeypatch, ma
     predict = ["predict", "m", str(tmp_path / "a.nii.gz"), "--out", str(tmp_path / "out"), "--precision", "f32"]
     assert RUN.invoke(app, [*predict, "--no-mirror"], catch_exceptions=False).exit_code == 0
     record = json.loads((tmp_path / "out/a/run.json").read_text())
-    assert record["model"]["licence"] == "CC-BY-NC-4.0"
+    assert [model["licence"] for model in record["models"].values()] == ["CC-BY-NC-4.0"]
     assert "Not for commercial use" in record["statement"]

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
-from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.geometry.boxes import bounding_box
 from hyoid.inference.click_network import ClickAnswer
 from hyoid.io.packages.model_package import LearnedFrom
@@ -10,7 +9,7 @@ from hyoid.metrics.lesions import find_components, measure_component
 from hyoid.preprocess.click_region import Region
 from hyoid.report.content.scene import GTVN_LABEL, GTVP_LABEL
 from hyoid.systems.lesion.pipeline import Outline
-from hyoid.systems.lesion.report import Measurements, anatomy_of, lesion_report, target_labels
+from hyoid.systems.lesion.report import Measurements, anatomy_of, lesion_report, outlines_of
 from hyoid.systems.lesion.session import LesionState, State
 
 SHAPE = (28, 60, 70)
@@ -51,12 +50,8 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_masses_are_those_of_the_whole_label_map(case, scene):
     rows = lesions(*CASES[case])
-    labels = target_labels(rows, scene.geometry)
-    coded = np.select([labels.array == GTVP, labels.array == GTVN], [GTVP_LABEL, GTVN_LABEL], 0)
-    expected = [
-        (measure_component(c, scene.midline_x_mm), c.box, c.mask)
-        for c in find_components(labels.with_array(coded.astype(np.uint8)))
-    ]
+    labels = outlines_of(rows, None, scene.geometry).target_map()
+    expected = [(measure_component(c, scene.midline_x_mm), c.box, c.mask) for c in find_components(labels)]
     found = Measurements().masses(rows, scene)
     assert len(found) == len(expected)
     for mass, (row, box, mask) in zip(found, expected, strict=True):

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from hyoid.interfaces.cli.ablation_order import AblationOrder
-from hyoid.interfaces.cli.console import Teller
-from hyoid.interfaces.cli.petct import COARSE, HEAD
 from hyoid.interfaces.extras import needs_extra
+from hyoid.interfaces.installed import PETCT_COARSE, PETCT_HEAD
+from hyoid.interfaces.terminal import Terminal
 from hyoid.names import current_name
 
 
@@ -40,8 +40,8 @@ def ablate(
     folds: Annotated[int, typer.Option(min=2)] = 5,
     seeds: Annotated[int, typer.Option(min=1)] = 3,
     steps: Annotated[int | None, typer.Option(min=1, help="petct: steps per training instead of the recipe's.")] = None,
-    head: Annotated[str, typer.Option(help="petct: package of stage 1.")] = HEAD,
-    coarse: Annotated[str, typer.Option(help="petct: package of stage 2.")] = COARSE,
+    head: Annotated[str, typer.Option(help="petct: package of stage 1.")] = PETCT_HEAD,
+    coarse: Annotated[str, typer.Option(help="petct: package of stage 2.")] = PETCT_COARSE,
     row: Annotated[list[str] | None, typer.Option(help="Only this row; may be given several times.")] = None,
     priors: Annotated[Path | None, typer.Option(help="Folder of prepared cases; OUT/priors by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -63,17 +63,17 @@ def ablate(
     systems = (ct_report_ablation, midrt_ablation, petct_ablation, lesion_ablation)
     require_known("table", [table], [name for system in systems for name in system.TABLES])
     order = AblationOrder(table, data, validation, out, preset, seeds, row or (), device, dry_run)
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     if table in midrt_ablation.TABLES:
-        ablate_midrt(order, teller)
+        ablate_midrt(order, terminal)
     elif table in petct_ablation.TABLES:
-        ablate_petct(order, teller, steps=steps, head=head, coarse=coarse)
+        ablate_petct(order, terminal, steps=steps, head=head, coarse=coarse)
     elif table in lesion_ablation.TABLES:
-        ablate_lesion(order, teller)
+        ablate_lesion(order, terminal)
     else:
         ablate_ct_report(
             order,
-            teller,
+            terminal,
             folds=folds,
             organs=organs or (),
             tumour=tumour or (),

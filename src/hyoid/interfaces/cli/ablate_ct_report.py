@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
-from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.systems.ablation import chosen_rows
 from hyoid.systems.ct_report.ablate import TABLES, Repeats, ablate
@@ -23,7 +23,7 @@ SIMULATED = "simulated"
 
 def ablate_ct_report(
     order: AblationOrder,
-    teller: Teller,
+    terminal: Terminal,
     *,
     folds: int,
     organs: Sequence[str],
@@ -36,7 +36,7 @@ def ablate_ct_report(
     Parameters
     ----------
     order : AblationOrder
-    teller : Teller
+    terminal : Terminal
     folds : int
     organs : sequence of str
         Packages that outline organs; the usual ones when empty.
@@ -60,17 +60,17 @@ def ablate_ct_report(
     if order.dry_run:
         rows, optimiser = [row.name for row in chosen_rows(order.table, TABLES, order.rows)], recipe.optimiser
         runs = len(rows) * folds * order.seeds
-        teller.event("plan", table=order.table, rows=rows, runs=runs, steps=optimiser.steps)
-        teller.say(f"{order.table}: {len(rows)} rows x {folds} folds x {order.seeds} seeds = {runs} trainings of")
-        teller.say(f"{optimiser.steps} steps of batch {optimiser.batch}. Rows: {', '.join(rows)}.")
+        terminal.event("plan", table=order.table, rows=rows, runs=runs, steps=optimiser.steps)
+        terminal.say(f"{order.table}: {len(rows)} rows x {folds} folds x {order.seeds} seeds = {runs} trainings of")
+        terminal.say(f"{optimiser.steps} steps of batch {optimiser.batch}. Rows: {', '.join(rows)}.")
         return
-    with teller.bars():
+    with terminal.bars():
         prepared = partial(
             prepared_cases,
             priors=priors or order.out / "priors",
             organs=load_models(organs or OUTLINING),
             cache=cache_folder(),
-            on_progress=teller.progress,
+            on_progress=terminal.progress,
         )
         in_turn = [_localiser(name) for name in tumour]
         of_all = [_localiser(tumour_of_all)]
@@ -83,9 +83,9 @@ def ablate_ct_report(
             repeats=Repeats(folds, order.seeds),
             only=order.rows,
             device=device_named(order.device),
-            on_progress=teller.progress,
+            on_progress=terminal.progress,
         )
-    tell_table(teller, order.out, order.table)
+    tell_table(terminal, order.out, order.table)
 
 
 def _localiser(name: str) -> ModelPackage | SimulatedLocaliser:

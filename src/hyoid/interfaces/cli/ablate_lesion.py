@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
-from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.places import device_named
+from hyoid.interfaces.terminal import Terminal
 from hyoid.systems.lesion.ablate import ClickBudget, ablate, planned
 from hyoid.training.recipe import LesionRecipe, load_recipe
 
 
-def ablate_lesion(order: AblationOrder, teller: Teller) -> None:
+def ablate_lesion(order: AblationOrder, terminal: Terminal) -> None:
     """Train and click through every row on virtual cohorts, or say what would be done."""
     recipe = load_recipe("lesion", order.preset)
     assert isinstance(recipe, LesionRecipe)
     if order.dry_run:
         rows, optimiser = planned(order.table, order.rows), recipe.optimiser
         runs = len(rows) * order.seeds
-        teller.event("plan", table=order.table, rows=rows, runs=runs, steps=optimiser.steps)
-        teller.say(f"{order.table}: {len(rows)} rows x {order.seeds} seeds = {runs} trainings of")
-        teller.say(f"{optimiser.steps} steps of batch {optimiser.batch}. Rows: {', '.join(rows)}.")
+        terminal.event("plan", table=order.table, rows=rows, runs=runs, steps=optimiser.steps)
+        terminal.say(f"{order.table}: {len(rows)} rows x {order.seeds} seeds = {runs} trainings of")
+        terminal.say(f"{optimiser.steps} steps of batch {optimiser.batch}. Rows: {', '.join(rows)}.")
         return
-    with teller.bars():
+    with terminal.bars():
         ablate(
             order.table,
             recipe,
@@ -30,6 +30,6 @@ def ablate_lesion(order: AblationOrder, teller: Teller) -> None:
             budget=ClickBudget(order.seeds),
             only=order.rows,
             device=device_named(order.device),
-            on_progress=teller.progress,
+            on_progress=terminal.progress,
         )
-    tell_table(teller, order.out, order.table)
+    tell_table(terminal, order.out, order.table)

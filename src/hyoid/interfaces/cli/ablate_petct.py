@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
-from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.installed import load_model
 from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.interfaces.terminal import Terminal
 from hyoid.systems.ablation import chosen_rows
 from hyoid.systems.machine import Machine
 from hyoid.systems.petct import ablate as petct_ablation
 
 
-def ablate_petct(order: AblationOrder, teller: Teller, *, steps: int | None, head: str, coarse: str) -> None:
+def ablate_petct(order: AblationOrder, terminal: Terminal, *, steps: int | None, head: str, coarse: str) -> None:
     """Train what the rows need and score them on other patients, or say what would be done.
 
     Parameters
     ----------
     order : AblationOrder
-    teller : Teller
+    terminal : Terminal
     steps : int, optional
         Per training, instead of the recipes'.
     head, coarse : str
@@ -35,10 +35,10 @@ def ablate_petct(order: AblationOrder, teller: Teller, *, steps: int | None, hea
     if order.dry_run:
         networks = dict.fromkeys(network for row in rows for network in row.networks)
         names = [f"{recipe} {preset}" for recipe, preset in networks]
-        teller.event("plan", table=order.table, rows=[r.name for r in rows], networks=names, seeds=order.seeds)
-        teller.say(f"{order.table}: {len(rows)} rows from {len(names)} networks x {order.seeds} seeds: {names}.")
+        terminal.event("plan", table=order.table, rows=[r.name for r in rows], networks=names, seeds=order.seeds)
+        terminal.say(f"{order.table}: {len(rows)} rows from {len(names)} networks x {order.seeds} seeds: {names}.")
         return
-    with teller.bars():
+    with terminal.bars():
         petct_ablation.ablate(
             petct_ablation.Setting(
                 train=order.data,
@@ -51,6 +51,6 @@ def ablate_petct(order: AblationOrder, teller: Teller, *, steps: int | None, hea
                 steps=steps,
             ),
             order.rows,
-            on_progress=teller.progress,
+            on_progress=terminal.progress,
         )
-    tell_table(teller, order.out)
+    tell_table(terminal, order.out)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.terminal import Terminal
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class AblationOrder:
     dry_run: bool
 
 
-def tell_table(teller: Teller, out: Path, name: str = "table") -> None:
+def tell_table(terminal: Terminal, out: Path, name: str = "table") -> None:
     """Last words: where the table is."""
-    teller.event("done", table=str(out / f"{name}.json"))
-    teller.say(f"Table: {out / f'{name}.md'}")
+    terminal.event("done", table=str(out / f"{name}.json"))
+    terminal.say(f"Table: {out / f'{name}.md'}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.terminal import Terminal
 
 
 def calibrate(
@@ -30,7 +30,7 @@ def calibrate(
     from hyoid.systems.ct_report import calibrate as steps
     from hyoid.training.involvement import UNKNOWN
 
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     manifest = read_manifest(package)
     answers = steps.read_held_out(held_out, manifest)
     fitted = steps.calibration(answers.fields, answers.truth, answers.scores)
@@ -57,5 +57,7 @@ def calibrate(
         (folder / "reliability.svg").write_text(reliability_svg(panels), encoding="utf-8")
     write_manifest(package, calibrated)
     overall = table[EVERY_FIELD]
-    teller.event("done", out=str(out), **{key: overall[key] for key in ("ece_before", "ece_after")})
-    teller.say(f"Calibration error {overall['ece_before']:.3f} before, {overall['ece_after']:.3f} after. Table: {out}")
+    terminal.event("done", out=str(out), **{key: overall[key] for key in ("ece_before", "ece_after")})
+    terminal.say(
+        f"Calibration error {overall['ece_before']:.3f} before, {overall['ece_after']:.3f} after. Table: {out}"
+    )

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder
+from hyoid.interfaces.terminal import Terminal
 
 
 def card(
@@ -90,7 +90,7 @@ def card(
     )
     from hyoid.systems.measured_cases import Measuring
 
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     read = [read_package(folder) for folder in packages]
     kind = kind_of_all(read)
     sees_organs = kind in (Kind.INVOLVEMENT, Kind.SUB_SITES)
@@ -111,23 +111,23 @@ def card(
     check_order(kind, order)
     counts = count_cases(kind, read, order)
     names = [package.manifest.name for package in read]
-    teller.event("plan", measured_as=str(kind), packages=names, cases=counts)
+    terminal.event("plan", measured_as=str(kind), packages=names, cases=counts)
     for place, count in counts.items():
-        teller.say(f"{count} cases in {place}")
+        terminal.say(f"{count} cases in {place}")
     if dry_run:
-        teller.say(f"Would measure {', '.join(names)} as {kind}, and write manifest.yaml and {CARD} of each.")
+        terminal.say(f"Would measure {', '.join(names)} as {kind}, and write manifest.yaml and {CARD} of each.")
         return
     words = whom or " and ".join(Path(place).name for place in counts)
-    with teller.bars():
-        measuring = Measuring(cache_folder(), work or cache_folder() / "cards", words, teller.progress)
+    with terminal.bars():
+        measuring = Measuring(cache_folder(), work or cache_folder() / "cards", words, terminal.progress)
         manifests, drawn = measure_packages(kind, read, order, measuring)
     for folder, manifest in zip(packages, manifests, strict=True):
         earlier = (folder if notes is None else notes / manifest.name) / CARD
         kept = written_sections(earlier.read_text(encoding="utf-8")) if earlier.is_file() else {}
         write_manifest(folder, manifest)
         write_text(folder / CARD, compose_card(manifest, kept))
-        teller.event("measured", package=str(folder), supported=manifest.supported, metrics=manifest.metrics)
-        teller.say(f"{manifest.name}: may answer {', '.join(manifest.supported)}. Card: {folder / CARD}")
+        terminal.event("measured", package=str(folder), supported=manifest.supported, metrics=manifest.metrics)
+        terminal.say(f"{manifest.name}: may answer {', '.join(manifest.supported)}. Card: {folder / CARD}")
     if figure is not None and drawn is not None:
         write_text(figure, drawn)
 

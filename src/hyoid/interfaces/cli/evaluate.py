@@ -19,7 +19,7 @@ from hyoid.evaluation.page import Overlay, number
 from hyoid.evaluation.protocols import PROTOCOL_NAMES
 from hyoid.evaluation.result import Evaluation
 from hyoid.evaluation.tables import evaluate_clicks, evaluate_labels
-from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.terminal import Terminal
 
 EMPTY_RESULT = 5
 STAGE = "Scoring cases"
@@ -44,14 +44,14 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Score predictions against references, or two systems against each other."""
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     if len(paths) != (3 if compare else 2):
         wanted = "A B REF (two systems, one reference)" if compare else "PRED REF"
         raise UsageError(f"{len(paths)} paths were given.", f"Give {wanted}.")
     workers = workers or os.cpu_count() or 1
-    progress = partial(teller.progress, STAGE)
+    progress = partial(terminal.progress, STAGE)
     overlays: tuple[Overlay, ...] = ()
-    with teller.bars():
+    with terminal.bars():
         if protocol in ("sgrnet", "isrg") and compare:
             raise UsageError(f"Protocol {protocol} does not compare two systems.", "Choose a protocol of masks.")
         if protocol == "sgrnet":
@@ -59,7 +59,7 @@ def evaluate(
         elif protocol == "isrg":
             result = evaluate_clicks(paths[0], paths[1], workers=workers, seed=seed, progress=progress)
         elif compare:
-            result = _compare(paths, protocol, config, (pred_layout, ref_layout), workers, seed, teller)
+            result = _compare(paths, protocol, config, (pred_layout, ref_layout), workers, seed, terminal)
         else:
             result, overlays = pipeline.evaluate_masks(
                 paths[0],
@@ -73,14 +73,14 @@ def evaluate(
                 progress=progress,
             )
     files = pipeline.write_evaluation(result, overlays, out) if out is not None else ()
-    _show(result, teller)
+    _show(result, terminal)
     for file in files:
-        teller.say(f"Written: {escape(str(file))}")
+        terminal.say(f"Written: {file}")
     document = result.as_json()
-    teller.event("done", protocol=result.protocol, summary=document["summary"], files=[str(file) for file in files])
+    terminal.event("done", protocol=result.protocol, summary=document["summary"], files=[str(file) for file in files])
     if any(result.summary.get(key) is None for key in result.headline):
         undefined = [key for key in result.headline if result.summary.get(key) is None]
-        teller.say(f"Undefined, because no case takes part: {', '.join(undefined)}.")
+        terminal.say(f"Undefined, because no case takes part: {', '.join(undefined)}.")
         raise typer.Exit(EMPTY_RESULT)
 
 
@@ -91,21 +91,21 @@ def _compare(
     layouts: tuple[Layout, Layout],
     workers: int,
     seed: int,
-    teller: Teller,
+    terminal: Terminal,
 ) -> Evaluation:
     protocol = pipeline.load_protocol(name, config)
     references = find_cases(paths[2], layouts[1])
     systems = []
     for letter, folder in zip("AB", paths[:2], strict=True):
         pairing = pair_up(find_cases(folder, layouts[0]), references)
-        progress = partial(teller.progress, f"{STAGE} of {letter}")
+        progress = partial(terminal.progress, f"{STAGE} of {letter}")
         systems.append(pipeline.measure_pairs(pairing, protocol, workers=workers, progress=progress))
     return compare_systems(systems[0], systems[1], protocol, seed=seed)
 
 
-def _show(result: Evaluation, teller: Teller) -> None:
+def _show(result: Evaluation, terminal: Terminal) -> None:
     """The numbers with intervals as a table, then how they were counted."""
-    if teller.as_json:
+    if terminal.as_json:
         return
     summary = result.summary
     # Differences of two systems have a table of their own.
@@ -123,12 +123,12 @@ def _show(result: Evaluation, teller: Teller) -> None:
             style="bold" if key in result.headline else None,
         )
     if keys:
-        teller.console.print(table)
+        terminal.console.print(table)
     for extra in result.tables:
         columns = [Column(name, overflow="fold") for name in extra.columns]
         small = Table(*columns, title=escape(extra.title))
         for row in extra.rows:
             small.add_row(*(escape(number(cell)) for cell in row))
-        teller.console.print(small)
+        terminal.console.print(small)
     for note in result.notes:
-        teller.say(f"- {escape(note)}")
+        terminal.say(f"- {note}")

@@ -11,9 +11,9 @@ import numpy as np
 import typer
 
 from hyoid.errors import UnreadableFileError, UsageError
-from hyoid.interfaces.cli.console import Teller
-from hyoid.interfaces.cli.petct import COARSE, FINE, HEAD, petct_models
+from hyoid.interfaces.installed import PETCT_COARSE, PETCT_FINE, PETCT_HEAD, petct_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.files.volumes import image_suffix, write_image
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.systems.machine import Machine
@@ -58,35 +58,35 @@ def grand_challenge(
     if challenge not in CHALLENGES:
         raise UsageError(f"There is no challenge {challenge!r}.", f"Choose one of {', '.join(CHALLENGES)}.")
     places = CHALLENGES[challenge]
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     chosen = petct_models() if models is None else _models_in(models)
     machine = Machine(device_named(device), cache_folder(), precision_named(precision))
-    with teller.bars():
+    with terminal.bars():
         ct, pet = (_only_image(input_ / folder, name) for folder, name in ((places.ct, "CT"), (places.pet, "PET")))
         study = read_petct(ct, PetRequest(file=pet, units="suv"))
         assert study.pet is not None
-        found = find_targets(study.ct.volume, study.pet.volume, chosen, machine, teller.progress)
+        found = find_targets(study.ct.volume, study.pet.volume, chosen, machine, terminal.progress)
         target = output / places.segmentation
         mask = Volume(found.labels.array.astype(np.uint8), study.ct.volume.geometry, Quantity.LABEL)
         write_image(mask, target)
     voxels = {name: int((mask.array == label).sum()) for label, name in ((1, "GTVp"), (2, "GTVn"))}
-    teller.event("done", output=places.segmentation, voxels=voxels, notes=list(found.warnings), stages=found.facts)
+    terminal.event("done", output=places.segmentation, voxels=voxels, notes=list(found.warnings), stages=found.facts)
     for warning in found.warnings:
-        teller.say(f"[yellow]Note:[/] {warning}")
-    teller.say(f"{json.dumps(voxels)} -> {target}")
+        terminal.note(warning)
+    terminal.say(f"{json.dumps(voxels)} -> {target}")
 
 
 def _models_in(folder: Path) -> PetCtModels:
     """Stages one and two by name, every other package beside them as a fine network."""
     packages = sorted(p.parent for p in folder.glob("*/manifest.yaml"))
-    fine = [str(p) for p in packages if p.name not in (HEAD, COARSE)]
-    missing = [name for name in (HEAD, COARSE) if not (folder / name / "manifest.yaml").is_file()]
+    fine = [str(p) for p in packages if p.name not in (PETCT_HEAD, PETCT_COARSE)]
+    missing = [name for name in (PETCT_HEAD, PETCT_COARSE) if not (folder / name / "manifest.yaml").is_file()]
     if missing or not fine:
         raise UsageError(
             f"The folder of models lacks {', '.join(missing) or 'a fine network'}.",
-            f"Put packages {HEAD}, {COARSE} and fine ones ({', '.join(FINE)}, or one per fold) into it.",
+            f"Put {PETCT_HEAD}, {PETCT_COARSE} and fine ones ({', '.join(PETCT_FINE)}, or one per fold) into it.",
         )
-    return petct_models(str(folder / HEAD), str(folder / COARSE), fine)
+    return petct_models(str(folder / PETCT_HEAD), str(folder / PETCT_COARSE), fine)
 
 
 def _only_image(folder: Path, name: str) -> Path:

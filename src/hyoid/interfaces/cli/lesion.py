@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import hyoid
 from hyoid.errors import UnsuitableScanError, UsageError
-from hyoid.geometry.orientation import canonical_index, from_canonical, to_canonical
-from hyoid.interfaces.cli.console import Teller
-from hyoid.interfaces.cli.report import write_dicom
-from hyoid.interfaces.delivery import EMPTY_OR_FAILED
+from hyoid.geometry.orientation import canonical_index, to_canonical
+from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
-from hyoid.interfaces.web.studies import MODALITIES
-from hyoid.io.atomic import output_folder
-from hyoid.io.files.volumes import write_nifti
-from hyoid.io.study import Study, read_study
+from hyoid.interfaces.results import lesion_results
+from hyoid.interfaces.terminal import Terminal
+from hyoid.io.study import MODALITIES, Study, read_study
 from hyoid.preprocess.gate import check_head_neck_ct
-from hyoid.report.content.schema import Report
-from hyoid.report.pages.write import write_report
-from hyoid.systems.lesion.pipeline import Outline, Scan, outlined
-from hyoid.systems.lesion.report import anatomy_of, lesion_report, target_labels
-from hyoid.systems.lesion.session import AddLesion, AddPrompt, ClickSession, LesionState, Target
+from hyoid.systems.lesion.pipeline import Scan, outlined
+from hyoid.systems.lesion.report import anatomy_of, lesion_report
+from hyoid.systems.lesion.session import AddLesion, AddPrompt, ClickSession, Target
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import outline_organs
 from hyoid.volume import Quantity, Volume
@@ -62,30 +55,38 @@ def lesion(
     if target not in ("GTVp", "GTVn"):
         raise UsageError(f"A lesion is GTVp or GTVn, not {target!r}.", "Choose one of them.")
     clicks = [parsed_click(text) for text in click]
-    teller = Teller(as_json=as_json)
-    cache = cache_folder()
-    with teller.bars():
-        network = ClickNetwork(load_model(model), device=device_named(device), cache=cache / "regions")
-        progress = partial(teller.progress, "read")
+    terminal = Terminal(as_json=as_json)
+    machine = Machine(device_named(device), cache_folder())
+    with terminal.bars():
+        network = ClickNetwork(load_model(model), device=machine.device, cache=machine.cache / "regions")
+        progress = partial(terminal.progress, "read")
         attempts = (modality,) if modality else MODALITIES
         read, modality = first_readable(
             {m: partial(read_study, study, modality=m, series=series, on_progress=progress) for m in attempts}
         )
         scan = Scan(to_canonical(read.volume), read.fingerprint)
         session = session_of(read, clicks, target)  # type: ignore[arg-type]
-        teller.progress("clicks", 0, len(clicks))
-        of = session.state.lesions[0]
-        outline = outlined(scan, [p.prompt for p in of.prompts], network)
-        teller.progress("clicks", len(clicks), len(clicks))
+        terminal.progress("clicks", 0, len(clicks))
+        clicked = session.state.lesions[0]
+        outline = outlined(scan, [p.prompt for p in clicked.prompts], network)
+        terminal.progress("clicks", len(clicks), len(clicks))
         found: Volume | None = None
         warnings: tuple[str, ...] = ()
         if organs and read.volume.quantity is Quantity.HU:
-            found, warnings = organs_or_reason(scan.volume, Machine(device_named(device), cache), teller)
+            found, warnings = organs_or_reason(scan.volume, machine, terminal)
         manifests = [p.manifest for p in load_models(OUTLINING)] if found is not None else []
         anatomy = anatomy_of(read, modality, found, manifests, warnings)
-        report = lesion_report(anatomy, [(of, outline)], session.state, network.manifest)
-        write_results(out, read, report, [(of, outline)], found, session, network.manifest.sha256, teller)
-    say(report, outline, out, teller)
+        lesions = [(clicked, outline)]
+        report = lesion_report(anatomy, lesions, session.state, network.manifest)
+        results = lesion_results(read, report, lesions, found, session, network.manifest, machine, anatomy.outlined_by)
+        deliver(out, results, terminal)
+    for line in report.lines:
+        if line.key.startswith("lesion_"):
+            chance = "" if line.probability is None else f" ({line.probability:.2f})"
+            terminal.say(f"{line.words}: {line.value}{chance}")
+    if outline.box is None:
+        terminal.say("The network outlined nothing at these clicks. Add one or two more inside the lesion.")
+    finish(report, terminal)
 
 
 def parsed_click(text: str) -> tuple[tuple[int, int, int], bool]:
@@ -130,76 +131,11 @@ def session_of(study: Study, clicks: list[tuple[tuple[int, int, int], bool]], ta
     return session
 
 
-def organs_or_reason(ct: Volume, machine: Machine, teller: Teller) -> tuple[Volume | None, tuple[str, ...]]:
+def organs_or_reason(ct: Volume, machine: Machine, terminal: Terminal) -> tuple[Volume | None, tuple[str, ...]]:
     """Organ labels on the canonical grid; none, with the reason, where the scan is not one of a neck."""
     try:
         warnings = check_head_neck_ct(ct)
     except UnsuitableScanError as refusal:
         return None, (f"Organs were not outlined: {refusal.problem}",)
-    outlines = outline_organs(ct, load_models(OUTLINING), machine, teller.progress)
+    outlines = outline_organs(ct, load_models(OUTLINING), machine, terminal.progress)
     return outlines.labels, (*warnings, *outlines.warnings)
-
-
-def write_results(
-    out: Path,
-    study: Study,
-    report: Report,
-    lesions: list[tuple[LesionState, Outline]],
-    organs: Volume | None,
-    session: ClickSession,
-    model_sha256: str,
-    teller: Teller,
-) -> None:
-    """All files of a report, and the session; `out` appears complete or not at all."""
-    geometry = to_canonical(study.volume).geometry
-    targets = target_labels(lesions, geometry)
-    labels = targets.array.copy()
-    if organs is not None:
-        labels = organs.array.astype(labels.dtype)
-        labels[targets.array > 0] = targets.array[targets.array > 0]
-    on_scan = Volume(from_canonical(labels, study.volume.geometry), study.volume.geometry, Quantity.LABEL)
-    with output_folder(out) as folder:
-        teller.progress("write", 0, 2)
-        write_report(folder, report, to_canonical(study.volume), to_canonical(on_scan))
-        teller.progress("write", 1, 2)
-        write_nifti(on_scan, folder / "masks.nii.gz")
-        teller.progress("write", 2, 2)
-        write_dicom(folder, study, on_scan, teller)
-        (folder / "session.json").write_text(session.model_dump_json(indent=1), encoding="utf-8")
-        record = {
-            "schema_version": 1,
-            "statement": report.statement,
-            "hyoid": hyoid.__version__,
-            "models": {m.words: m.sha256 for m in report.models},
-            "interactive_model": model_sha256,
-            "input": {"fingerprint": study.fingerprint, "shape": list(study.volume.geometry.shape)},
-            "lesions": [
-                {
-                    "number": lesion.number,
-                    "target": lesion.target,
-                    "clicks": len(lesion.prompts),
-                    "voxels": outline.voxels,
-                    "expected_iou": round(outline.answer.iou, 4),
-                    "attributes": outline.answer.attributes,
-                }
-                for lesion, outline in lesions
-            ],
-            "seconds": dict(teller.seconds),
-        }
-        (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
-
-
-def say(report: Report, outline: Outline, out: Path, teller: Teller) -> None:
-    """What came out and where; exit 5 when nothing was outlined."""
-    teller.event("done", out=str(out), voxels=outline.voxels, summary=report.summary, empty=outline.box is None)
-    teller.say(f"[bold]{report.summary}[/]")
-    for line in report.lines:
-        if line.key.startswith("lesion_"):
-            chance = "" if line.probability is None else f" ({line.probability:.2f})"
-            teller.say(f"{line.words}: {line.value}{chance}")
-    for warning in report.warnings:
-        teller.say(f"[yellow]Note:[/] {warning}")
-    teller.say(f"{report.statement}\nOpen [bold]{out / 'report.html'}[/]")
-    if outline.box is None:
-        teller.say("The network outlined nothing at these clicks. Add one or two more inside the lesion.")
-        raise typer.Exit(EMPTY_OR_FAILED)

@@ -9,7 +9,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import hyoid
 from hyoid.errors import HyoidError
@@ -31,6 +30,7 @@ from hyoid.interfaces.cli import (
     structure,
     train,
 )
+from hyoid.interfaces.terminal import Terminal
 
 app = typer.Typer(
     name="hyoid",
@@ -74,14 +74,12 @@ def root(
 
 def main() -> None:
     """Run a command; a refusal becomes two lines and its exit code."""
+    terminal = Terminal(as_json=False)
     try:
         app()
     except HyoidError as error:
-        console = Console(stderr=True)
-        console.print(f"[bold red]{type(error).exit_words}[/]", error.problem, highlight=False)
-        if error.cure:
-            console.print("[bold]What to do:[/]", error.cure, highlight=False)
+        terminal.refuse(type(error).exit_words, error.problem, error.cure)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. Nothing half-written was left.")
+        terminal.say("Stopped. Nothing half-written was left.")
         sys.exit(130)

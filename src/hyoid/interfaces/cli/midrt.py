@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hyoid.errors import ModelUnusableError, UnreadableFileError, UsageError
-from hyoid.geometry.orientation import from_canonical
-from hyoid.interfaces.cli.console import Teller
-from hyoid.interfaces.cli.report import write_dicom
-from hyoid.interfaces.delivery import finish, run_record, scan_record
-from hyoid.interfaces.installed import load_models, packages
+from hyoid.errors import UnreadableFileError, UsageError
+from hyoid.interfaces.delivery import deliver, finish
+from hyoid.interfaces.installed import midrt_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
-from hyoid.io.atomic import output_folder
+from hyoid.interfaces.results import midrt_results
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case, read_hntsmrg_case
 from hyoid.io.dicom.mr_pair import check_contrast, check_pair
-from hyoid.io.files.volumes import image_suffix, read_labels, write_nifti
+from hyoid.io.files.volumes import image_suffix, read_labels
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
-from hyoid.report.pages.response_html import ResponseScene, write_response
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.pipeline import MidrtResult, Pair, canonical_pair, midrt
 
-DEFAULT_MODEL = "midrt"
 _PRE_WORDS, _MID_WORDS = ("prert", "pre_rt", "pre-rt"), ("midrt", "mid_rt", "mid-rt")
 
 
@@ -84,65 +79,26 @@ def midrt_command(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Outline GTVp and GTVn on a mid-treatment MR and report the response of every lesion. Research use only."""
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     order = MidrtOrder(
         pre, mid, pre_masks, out, registered, tuple(model or ()), series_pre, series_mid, device, precision
     )
-    with teller.bars():
-        result = run_midrt(order, teller)
-    finish(result.report, out, teller)
+    with terminal.bars():
+        result = run_midrt(order, terminal)
+    finish(result.report, terminal)
 
 
-def run_midrt(order: MidrtOrder, teller: Teller) -> MidrtResult:
-    """Read, run, write; `order.out` appears complete or not at all."""
+def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
+    """Read both examinations, outline and compare, and deliver."""
     machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
-    models = load_models(order.model or default_model())
-    teller.progress("read", 0, 2)
+    models = midrt_models(order.model)
+    terminal.progress("read", 0, 2)
     opened = open_pair(order)
-    teller.progress("read", 2, 2)
-    result = midrt(canonical_pair(opened.pair), models, machine, on_progress=teller.progress)
-    with output_folder(order.out) as folder:
-        teller.progress("write", 0, 2)
-        scene = ResponseScene(result.pre, result.mid, result.gradient, result.pre_labels, result.labels)
-        write_response(folder, result.report, scene)
-        teller.progress("write", 1, 2)
-        grid = opened.mid.volume.geometry
-        labels = opened.mid.volume.with_array(from_canonical(result.labels.array, grid), result.labels.quantity)
-        write_nifti(labels, folder / "masks.nii.gz")
-        write_nifti(result.gradient, folder / "gradient_map.nii.gz")
-        write_nifti(result.pre_labels, folder / "pre_masks_registered.nii.gz")
-        write_nifti(result.pre, folder / "pre_registered.nii.gz")
-        teller.progress("write", 2, 2)
-        write_dicom(folder, opened.mid, labels, teller)
-        record = run_record(
-            result.report,
-            dict(zip(result.precisions, models, strict=True)),
-            result.precisions,
-            {"pre": scan_record(opened.pre), "mid": scan_record(opened.mid)},
-            machine,
-            teller,
-            masks=list(opened.used),
-            registered_before=order.registered,
-            registration=result.report.registration.model_dump(),
-        )
-        (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
-    return result
-
-
-def default_model() -> tuple[str, ...]:
-    """The package that came with hyoid.
-
-    Raises
-    ------
-    ModelUnusableError
-        When none did.
-    """
-    if DEFAULT_MODEL not in packages():
-        raise ModelUnusableError(
-            "No mid-treatment model came with this version of hyoid.",
-            "Train one with `hyoid train midrt` (docs/midrt.md) and name its package with --model.",
-        )
-    return (DEFAULT_MODEL,)
+    terminal.progress("read", 2, 2)
+    found = midrt(canonical_pair(opened.pair), models, machine, on_progress=terminal.progress)
+    options = {"registered": order.registered, "precision": order.precision}
+    deliver(order.out, midrt_results(opened.pre, opened.mid, found, models, machine, options), terminal)
+    return found
 
 
 def open_pair(order: MidrtOrder) -> Opened:

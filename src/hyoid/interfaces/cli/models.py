@@ -11,9 +11,9 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.installed import load_model, package_folder, packages, public_models, pulled_folder
 from hyoid.interfaces.places import weights_folder
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.packages import public_weights
 from hyoid.io.packages.model_package import CARD, read_manifest
 from hyoid.io.packages.public_weights import PublicModel
@@ -64,12 +64,12 @@ def pull(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Fetch public weights, with resume; or take them from a pack."""
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     folder = into or weights_folder()
     if pack is not None:
         for done in public_weights.pull_pack(pack, folder, allow_noncommercial=allow_noncommercial):
-            teller.event("pulled", model=done.model.name, folder=str(folder / done.model.name))
-            teller.say(f"{done.model.name}: intact, {_licence(done.model)}. In {folder / done.model.name}")
+            terminal.event("pulled", model=done.model.name, folder=str(folder / done.model.name))
+            terminal.say(f"{done.model.name}: intact, {_licence(done.model)}. In {folder / done.model.name}")
         return
     if not names:
         raise UsageError("No model is named.", "Choose from `hyoid models list`, or give --pack FILE.")
@@ -79,24 +79,24 @@ def pull(
         public_weights.refuse_noncommercial(model, allowed=allow_noncommercial)
     for model in chosen:
         size = f"{model.bytes / 1e6:.0f} MB" if model.bytes else "size not stated"
-        teller.say(f"{model.name}: {size}, {_licence(model)}, from {model.source.page}")
-        teller.event("plan", model=model.name, bytes=model.bytes, licence=model.licence, source=model.source.page)
+        terminal.say(f"{model.name}: {size}, {_licence(model)}, from {model.source.page}")
+        terminal.event("plan", model=model.name, bytes=model.bytes, licence=model.licence, source=model.source.page)
         if dry_run:
             continue
-        with teller.bars():
+        with terminal.bars():
             done = public_weights.pull(
                 model,
                 folder,
                 allow_noncommercial=allow_noncommercial,
-                on_progress=lambda file, had, total: teller.progress(file, had // 10**6, total // 10**6, "MB"),
+                on_progress=lambda file, had, total: terminal.progress(file, had // 10**6, total // 10**6, "MB"),
             )
         told = (
             "compared with the source's" if done.hash_from_source else "noted now: the source states none for all files"
         )
-        teller.event(
+        terminal.event(
             "pulled", model=model.name, folder=str(folder / model.name), hash_from_source=done.hash_from_source
         )
-        teller.say(f"{model.name}: in {folder / model.name}; SHA-256 {told}. Cite {model.cite}.")
+        terminal.say(f"{model.name}: in {folder / model.name}; SHA-256 {told}. Cite {model.cite}.")
 
 
 @app.command("pack")

@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.geometry.orientation import to_canonical
-from hyoid.interfaces.cli.console import Teller
-from hyoid.interfaces.cli.report import write_dicom
-from hyoid.interfaces.delivery import finish, run_record, scan_record
-from hyoid.interfaces.installed import OUTLINING, TEMPLATE, load_model, load_models
+from hyoid.interfaces.delivery import deliver, finish
+from hyoid.interfaces.installed import (
+    OUTLINING,
+    PETCT_COARSE,
+    PETCT_HEAD,
+    TEMPLATE,
+    load_model,
+    load_models,
+    petct_models,
+)
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
-from hyoid.io.atomic import output_folder
-from hyoid.io.files.volumes import write_nifti
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.interfaces.results import petct_results
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.petct import Activity, PetRequest, read_petct
-from hyoid.report.pages.write import write_report
 from hyoid.systems.machine import Machine
-from hyoid.systems.petct.pipeline import PetCtModels
-from hyoid.systems.petct.report import PetCtReport, petct_report
-
-HEAD, COARSE = "petct-head", "petct-coarse"
-FINE = ("petct-resenc", "petct-segresnet")
-
-
-@dataclass(frozen=True)
-class PetCtOrder:
-    """What a user asked for.
-
-    Parameters
-    ----------
-    study, out : Path
-    pet : PetRequest
-    models : PetCtModels
-    organs : bool
-    device : str
-    precision, series : str or None
-    regularize : bool
-    """
-
-    study: Path
-    out: Path
-    pet: PetRequest
-    models: PetCtModels
-    organs: bool = True
-    device: str = "auto"
-    precision: str | None = None
-    series: str | None = None
-    regularize: bool = False
+from hyoid.systems.petct.report import petct_report
 
 
 def petct(
@@ -66,8 +36,8 @@ def petct(
     pet_series: Annotated[str | None, typer.Option(help="PET series UID, number or description.")] = None,
     ct_only: Annotated[bool, typer.Option("--ct-only", help="Leave the PET out.")] = False,
     organs: Annotated[bool, typer.Option(help="Outline organs too: sites, levels, involvement.")] = True,
-    head: Annotated[str, typer.Option(help="Package of stage 1.")] = HEAD,
-    coarse: Annotated[str, typer.Option(help="Package of stage 2.")] = COARSE,
+    head: Annotated[str, typer.Option(help="Package of stage 1.")] = PETCT_HEAD,
+    coarse: Annotated[str, typer.Option(help="Package of stage 2.")] = PETCT_COARSE,
     fine: Annotated[list[str] | None, typer.Option(help="Packages of stage 3; may be given ten times.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[
@@ -78,13 +48,27 @@ def petct(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
-    models = petct_models(head, coarse, fine)
-    order = PetCtOrder(study, out, request, models, organs, device, precision, series, regularize)
-    with teller.bars():
-        result = run_petct(order, teller)
-    finish(result.report, out, teller)
+    models = petct_models(head, coarse, fine or ())
+    machine = Machine(device_named(device), cache_folder(), precision_named(precision))
+    if machine.device == "cpu" and not any(machine.cache.glob("petct-*.xml")):
+        terminal.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
+    with terminal.bars():
+        scans = read_petct(
+            study,
+            request,
+            series=series,
+            regularize=regularize,
+            on_progress=lambda done, total: terminal.progress("read", done, total),
+        )
+        outlining = load_models(OUTLINING) if organs else []
+        template = load_model(TEMPLATE) if organs else None
+        found = petct_report(scans, models, outlining, machine, template=template, on_progress=terminal.progress)
+        packages = [*models.all, *outlining, *([] if template is None else [template])]
+        options = {"organs": organs, "ct_only": ct_only, "regularize": regularize, "precision": precision}
+        deliver(out, petct_results(scans, found, packages, machine, options), terminal)
+    finish(found.report, terminal)
 
 
 def pet_request(
@@ -113,63 +97,3 @@ def pet_request(
         raise UsageError("--ct-only leaves the PET out, and a PET was named.", "Give one of them.")
     activity = None if weight_kg is None or dose_mbq is None else Activity(weight_kg, dose_mbq * 1e6)
     return PetRequest(file, units, activity, series, ct_only)
-
-
-def petct_models(head: str = HEAD, coarse: str = COARSE, fine: list[str] | None = None) -> PetCtModels:
-    """The networks by name or folder; errors as of `load_model`."""
-    return PetCtModels(load_model(head), load_model(coarse), tuple(load_models(fine or FINE)))
-
-
-def run_petct(order: PetCtOrder, teller: Teller) -> PetCtReport:
-    """Read, find, report, write; `order.out` appears complete or not at all."""
-    machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
-    if machine.device == "cpu" and not any(machine.cache.glob("petct-*.xml")):
-        teller.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
-    study = read_petct(
-        order.study,
-        order.pet,
-        series=order.series,
-        regularize=order.regularize,
-        on_progress=lambda done, total: teller.progress("read", done, total),
-    )
-    outlining = load_models(OUTLINING) if order.organs else []
-    template = load_model(TEMPLATE) if order.organs else None
-    result = petct_report(study, order.models, outlining, machine, template=template, on_progress=teller.progress)
-    with output_folder(order.out) as folder:
-        teller.progress("write", 0, 2)
-        write_report(folder, result.report, to_canonical(result.ct), to_canonical(result.labels))
-        teller.progress("write", 1, 2)
-        write_nifti(result.labels, folder / "masks.nii.gz")
-        write_nifti(result.targets.labels, folder / "targets.nii.gz")
-        teller.progress("write", 2, 2)
-        write_dicom(folder, study.ct, result.labels, teller)
-        asked = [] if template is None or template.manifest.name not in result.precisions else [template]
-        used = told_apart((*order.models.all, *outlining, *asked))
-        record = run_record(
-            result.report,
-            used,
-            {name: result.precisions[package.manifest.name] for name, package in used.items()},
-            {
-                "ct": scan_record(study.ct),
-                "pet": None if study.pet is None else scan_record(study.pet),
-                "suv": study.suv_words,
-            },
-            machine,
-            teller,
-            stages=result.targets.facts,
-            notes=list(result.targets.warnings),
-        )
-        (folder / "run.json").write_text(json.dumps(record, indent=1))
-    return result
-
-
-def told_apart(used: Sequence[ModelPackage]) -> dict[str, ModelPackage]:
-    """Packages by name; folds of one recipe have the same name and are numbered from the second on."""
-    named: dict[str, ModelPackage] = {}
-    for package in used:
-        name, number = package.manifest.name, 1
-        while name in named:
-            number += 1
-            name = f"{package.manifest.name} ({number})"
-        named[name] = package
-    return named

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.terminal import Terminal
 
 _MODALITIES = {"t2": "mr"}
 
@@ -56,8 +56,8 @@ def phantom(
         mr_spacing_mm=spacing_of(mr_spacing, "--mr-spacing") if mr_spacing else None,
         centre=centre,
     )
-    teller = Teller(as_json=as_json)
-    with teller.bars():
+    terminal = Terminal(as_json=as_json)
+    with terminal.bars():
         write_cohort(
             out,
             n=n,
@@ -66,10 +66,10 @@ def phantom(
             layout=layout,
             options=options,
             workers=workers,
-            on_progress=lambda done, total: teller.progress("phantom", done, total),
+            on_progress=lambda done, total: terminal.progress("phantom", done, total),
         )
-    teller.event("done", out=str(out), n=n)
-    teller.say(f"{n} virtual patient(s) in {out}; the first twelve are shown in {out / 'contact_sheet.png'}")
+    terminal.event("done", out=str(out), n=n)
+    terminal.say(f"{n} virtual patient(s) in {out}; the first twelve are shown in {out / 'contact_sheet.png'}")
 
 
 def spacing_of(text: str, option: str = "--spacing") -> tuple[float, float, float]:

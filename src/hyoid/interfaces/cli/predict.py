@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-import hyoid
 from hyoid.anatomy.structures import foreign_structure
 from hyoid.errors import InputRefusedError, UsageError
-from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.delivery import deliver_prediction, scan_record
 from hyoid.interfaces.installed import nnunet_folder
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
-from hyoid.io.atomic import output_folder
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.dicom.output import synthetic_headers
 from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
-from hyoid.io.files.volumes import image_suffix, read_image, write_image
+from hyoid.io.files.volumes import image_suffix, read_image
 from hyoid.io.packages.nnunet_folder import NnunetModel, read_nnunet_folder
 from hyoid.io.packages.public_weights import Provenance
-from hyoid.io.study import Study, read_study
+from hyoid.io.run_record import ModelRecord
+from hyoid.io.study import Study, fingerprint, read_study
 from hyoid.io.verify import verify_written
+from hyoid.provenance import network
+from hyoid.systems.machine import Machine
 from hyoid.systems.nnunet.pipeline import Options, Prediction, predict_case
+from hyoid.systems.outlines import foreign_outlines
 from hyoid.volume import Quantity, Volume
 
 STATEMENT = "Research use only. Not a medical device, not for diagnosis or treatment."
@@ -75,7 +76,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
     """Run an nnU-Net v2 model. Research use only."""
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     folder, provenance = nnunet_folder(model)
     chosen = read_nnunet_folder(
         folder,
@@ -85,24 +86,24 @@ def predict(
     )
     cases = find_cases(inputs, len(chosen.channels))
     options = Options(mirror, step, precision_named(precision), fast, device_named(device), probabilities)
-    teller.say(
+    terminal.say(
         f"{chosen.name}: {len(chosen.checkpoints)} fold(s), patch {' x '.join(map(str, chosen.patch))}, "
         f"{len(chosen.labels.heads)} outputs; {len(cases)} case(s)."
     )
     if dry_run:
         names = [channel.name for channel in chosen.channels]
-        teller.event("plan", model=chosen.name, folds=list(chosen.checkpoints), cases=len(cases), channels=names)
+        terminal.event("plan", model=chosen.name, folds=list(chosen.checkpoints), cases=len(cases), channels=names)
         return
     out.mkdir(parents=True, exist_ok=True)
-    with teller.bars():
+    with terminal.bars():
         for number, case in enumerate(cases):
-            teller.progress("predict", number, len(cases), case.name)
+            terminal.progress("predict", number, len(cases), case.name)
             target = out / case.name
             if overwrite or not (target / "run.json").is_file():
-                predict_one(chosen, provenance, case, target, options, teller, dicom=dicom)
-        teller.progress("predict", len(cases), len(cases), "")
-    teller.event("done", out=str(out), cases=len(cases))
-    teller.say(f"{len(cases)} case(s) in {out}. {statement(provenance)}")
+                predict_one(chosen, provenance, case, target, options, terminal, dicom=dicom)
+        terminal.progress("predict", len(cases), len(cases), "")
+    terminal.event("done", out=str(out), cases=len(cases))
+    terminal.say(f"{len(cases)} case(s) in {out}. {statement(provenance)}")
 
 
 def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
@@ -161,49 +162,46 @@ def predict_one(
     case: Case,
     target: Path,
     options: Options,
-    teller: Teller,
+    terminal: Terminal,
     *,
     dicom: bool,
 ) -> Prediction:
     """Read, predict and write one case; its folder appears complete or not at all."""
-    began = time.perf_counter()
-    teller.start_over()
+    terminal.start_over()
     study: Study | None = None
     if case.dicom:
-        study = read_study(case.files[0], on_progress=lambda done, total: teller.progress("read", done, total))
+        study = read_study(case.files[0], on_progress=lambda done, total: terminal.progress("read", done, total))
         channels = [study.volume]
     else:
         kinds = [Quantity.HU if c.normalisation == "CTNormalization" else Quantity.MR for c in model.channels]
         kinds += [Quantity.MR] * (len(case.files) - len(kinds))
         channels = [read_image(path, kind) for path, kind in zip(case.files, kinds, strict=False)]
-    result = predict_case(model, channels, options, cache_folder(), from_dicom=case.dicom, on_progress=teller.progress)
-    with output_folder(target) as folder:
-        write_image(result.labels, folder / "labels.nii.gz")
-        if result.probabilities is not None:
-            np.savez_compressed(folder / "probabilities.npz", probabilities=result.probabilities.astype(np.float16))
-        if dicom and result.labels.array.any():
-            write_dicom_labels(folder, model, provenance, result.labels, study)
-        record = {
-            "schema_version": 1,
-            "statement": statement(provenance),
-            "hyoid": hyoid.__version__,
-            "model": {
-                "name": model.name,
-                "folds": list(model.checkpoints),
-                "trainer": result.trainer,
-                "training_data": provenance.model.cite if provenance else "not told by the folder",
-                "licence": provenance.model.licence if provenance else "not told by the folder",
-            },
-            "labels": dict(model.labels.names),
-            "precision": result.precision,
-            "mirrored": options.mirror,
-            "fast": options.fast,
-            "empty": not bool(result.labels.array.any()),
-            "stages": {name: seconds for name, seconds in teller.seconds.items() if name != "predict"},
-            "seconds": round(time.perf_counter() - began, 2),
-        }
-        (folder / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    machine = Machine(options.device, cache_folder(), options.precision)
+    progress = terminal.progress
+    result = predict_case(model, channels, options, machine.cache, from_dicom=case.dicom, on_progress=progress)
+    outlines = foreign_outlines(result.labels, model.labels.names, network(model.name))
+    read = [study] if study is not None else [Study(c, None, (), (), fingerprint(c)) for c in channels]
+    record = {
+        "statement": statement(provenance),
+        "models": {model.name: model_record(model, provenance, result)},
+        "inputs": {f"channel_{k}": scan_record(scan) for k, scan in enumerate(read)},
+        "options": {"mirror": options.mirror, "step": options.step, "fast": options.fast},
+        "facts": {"labels": dict(model.labels.names)},
+    }
+    write = partial(write_dicom_labels, model=model, provenance=provenance, labels=result.labels, study=study)
+    deliver_prediction(target, result, outlines, record, machine, terminal, write if dicom else None)
     return result
+
+
+def model_record(model: NnunetModel, provenance: Provenance | None, result: Prediction) -> ModelRecord:
+    """Put an nnU-Net folder on record, with what is known of its source."""
+    return ModelRecord(
+        licence=provenance.model.licence if provenance else "not told by the folder",
+        training_data=provenance.model.cite if provenance else "not told by the folder",
+        precision=result.precision,
+        folds=tuple(model.checkpoints),
+        trainer=result.trainer,
+    )
 
 
 def write_dicom_labels(

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UnsuitableScanError
-from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named, work_folder
+from hyoid.interfaces.terminal import Terminal
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.packages.model_package import Manifest
 from hyoid.preprocess.gate import check_head_neck_ct
@@ -52,7 +52,7 @@ def serve(
         from hyoid.interfaces.web.server import Door, make_app
     from hyoid.inference.click_network import ClickNetwork
 
-    teller = Teller(as_json=False)
+    terminal = Terminal(as_json=False)
     local = host in LOCAL
     token = token or ("" if local else secrets.token_urlsafe(24))
     folder = data or work_folder()
@@ -63,9 +63,9 @@ def serve(
     workspace = Workspace(folder, network, known.read, (lambda ct: organs_of(ct, machine)) if organs else None)
     app = make_app(workspace, known, Door(token, tuple({*LOCAL, host})))
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    teller.say(f"Open [bold]{address}{f'?token={token}' if token else ''}[/]   (Ctrl-C stops; sessions are kept)")
+    terminal.say(f"Open {address}{f'?token={token}' if token else ''}   (Ctrl-C stops; sessions are kept)", "bold")
     if not local:
-        teller.say("[yellow]Note:[/] other machines can reach this server. The connection is not encrypted.")
+        terminal.note("Other machines can reach this server. The connection is not encrypted.")
     # Uvicorn's own lines would hold addresses with the token.
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UnreadableFileError, UsageError
-from hyoid.interfaces.cli.console import Teller
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import write_text
 from hyoid.report.content.schema import Report
 from hyoid.report.free_text.chat import ChatEngine
@@ -37,25 +37,25 @@ def structure(
 
     The key of a chat endpoint is read from the environment variable HYOID_CHAT_KEY.
     """
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     chosen = _engine(engine, endpoint, model, timeout_s)
     text = _read(report)
-    teller.progress("structure", 0, 1)
+    terminal.progress("structure", 0, 1)
     result = structure_text(text, chosen)
-    teller.progress("structure", 1, 1)
+    terminal.progress("structure", 1, 1)
     if out is not None:
         write_text(out, _written(result, out))
     elif not as_json:
         typer.echo(_with_quotes(result))
     answered = sum(line.status != "Missing" for line in result.lines)
     contents = {} if out is not None else {"report": json.loads(result.model_dump_json())}
-    teller.event(
+    terminal.event(
         "done", out=None if out is None else str(out), answered=answered, warnings=list(result.warnings), **contents
     )
     for warning in result.warnings if out is not None else ():
-        teller.say(f"WARNING: {warning}")
+        terminal.say(f"WARNING: {warning}")
     if out is not None:
-        teller.say(f"{answered} of {len(result.lines) - 1} lines answered, in {out}")
+        terminal.say(f"{answered} of {len(result.lines) - 1} lines answered, in {out}")
     if result.empty:
         raise typer.Exit(_EMPTY)
 

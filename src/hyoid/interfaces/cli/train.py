@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.console import Teller
 from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models, package_folder, pulled_folder
 from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.interfaces.terminal import Terminal
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 
 HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
@@ -66,19 +66,19 @@ def train(
         from hyoid.training import recipe as recipes
         from hyoid.training import run
     chosen = recipes.load_recipe(recipe, preset)
-    teller = Teller(as_json=as_json)
+    terminal = Terminal(as_json=as_json)
     # Names of data, not paths: a run may go on elsewhere.
     order = {"data": [folder.resolve().name for folder in data], "fold": fold, "start": start}
     order |= {"organs": organs, "tumour": tumour, "head": head}
     run.require_same_order(out, order)
     if dry_run:
-        _say_plan(teller, chosen, data, out, fold)
+        _say_plan(terminal, chosen, data, out, fold)
         return
     if threads:
         torch.set_num_threads(threads)
     where = device_named(device)
     run.keep_order(out, order)
-    with teller.bars():
+    with terminal.bars():
         if isinstance(chosen, recipes.PetctRecipe):
             package = run.train_petct(
                 chosen,
@@ -91,7 +91,7 @@ def train(
                     int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("GROUP_WORLD_SIZE", "1"))
                 ),
                 logger=logger,
-                on_progress=teller.progress,
+                on_progress=terminal.progress,
             )
         elif isinstance(chosen, recipes.SegmentationRecipe):
             package = run.train_segmentation(
@@ -102,7 +102,7 @@ def train(
                 keep=lambda index: fold is None or index % HALVES != fold,
                 device=where,
                 workers=1,
-                on_progress=teller.progress,
+                on_progress=terminal.progress,
             )
         elif isinstance(chosen, recipes.LesionRecipe):
             package = clicks.train_lesion(
@@ -111,11 +111,11 @@ def train(
                 out,
                 start=None if start is None else package_folder(start),
                 device=where,
-                on_progress=teller.progress,
+                on_progress=terminal.progress,
             )
         elif isinstance(chosen, recipes.MidrtRecipe):
             package = midrt_training.train_midrt(
-                chosen, data, out, fold=fold, device=where, on_progress=teller.progress
+                chosen, data, out, fold=fold, device=where, on_progress=terminal.progress
             )
         else:
             cases = ct_report_training.prepared_cases(
@@ -125,7 +125,7 @@ def train(
                 organs=load_models(organs or OUTLINING),
                 tumours=load_models(tumour or ["tumour"]),
                 cache=cache_folder(),
-                on_progress=teller.progress,
+                on_progress=terminal.progress,
             )
             learn = (
                 classification.train_ct_report if fold is None else partial(ct_report_training.train_fold, fold=fold)
@@ -136,10 +136,10 @@ def train(
                 out,
                 start=None if start is None else encoder_weights(start),
                 device=where,
-                on_progress=teller.progress,
+                on_progress=terminal.progress,
             )
-    teller.event("done", package=str(package))
-    teller.say(f"Package: {package}")
+    terminal.event("done", package=str(package))
+    terminal.say(f"Package: {package}")
 
 
 def encoder_weights(name: str) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _head_finder(package: str | None) -> Any:
     return lambda ct: head_mask(ct, model, machine)[0]
 
 
-def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path, fold: int | None) -> None:
+def _say_plan(terminal: Terminal, recipe: Any, data: list[Path], out: Path, fold: int | None) -> None:
     """What a run would read, do and write."""
     from hyoid.training.cases import find_cases
     from hyoid.training.petct_cases import find_petct_cases
@@ -180,11 +180,11 @@ def _say_plan(teller: Teller, recipe: Any, data: list[Path], out: Path, fold: in
     find = finders.get(recipe.task, find_cases)
     counts = {folder.name: len(find(folder)) for folder in data}
     optimiser = recipe.optimiser
-    teller.event("plan", recipe=recipe.name, cases=counts, steps=optimiser.steps, batch=optimiser.batch, out=str(out))
+    terminal.event("plan", recipe=recipe.name, cases=counts, steps=optimiser.steps, batch=optimiser.batch, out=str(out))
     cases = ", ".join(f"{n} cases in {name}" for name, n in counts.items())
     left_out = "" if fold is None else f", fold {fold} left out"
-    teller.say(
+    terminal.say(
         f"{recipe.name}: {optimiser.steps} steps of batch {optimiser.batch} on {cases}{left_out} -> {out}/package."
     )
     resumed = stopped_run(out, recipe) is not None
-    teller.say("A stopped run is there and would go on." if resumed else "A new run would begin.")
+    terminal.say("A stopped run is there and would go on." if resumed else "A new run would begin.")

@@ -24,14 +24,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hyoid.anatomy.lesion_attributes import ATTRIBUTE_WORDS
 from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP
 from hyoid.errors import HyoidError, InputRefusedError, ModelUnusableError, StaleRevisionError, UsageError
-from hyoid.interfaces.cli.console import Teller
-from hyoid.interfaces.cli.lesion import write_results
+from hyoid.interfaces.delivery import deliver
+from hyoid.interfaces.results import lesion_results
+from hyoid.interfaces.terminal import Terminal
 from hyoid.interfaces.web.nninteractive import nninteractive_routes
 from hyoid.interfaces.web.studies import Studies
 from hyoid.report.content.schema import STATEMENT
 from hyoid.report.content.template import TEMPLATE
 from hyoid.systems.lesion.pipeline import Outline
 from hyoid.systems.lesion.session import ACTION
+from hyoid.systems.machine import Machine
 from hyoid.volume import Quantity
 from hyoid.workspace.workspace import OpenStudy, View, Workspace
 
@@ -357,10 +359,18 @@ def exported(workspace: Workspace, view: View) -> bytes:
         raise InputRefusedError("There is nothing to export: no lesion is outlined.", "Click on a lesion first.")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export"
-        write_results(
-            out, view.study.study, view.report, view.outlined, view.study.organs, view.session,
-            workspace.network.manifest.sha256, Teller(as_json=False),
-        )  # fmt: skip
+        opened, network = view.study, workspace.network
+        results = lesion_results(
+            opened.study,
+            view.report,
+            view.outlined,
+            opened.organs,
+            view.session,
+            network.manifest,
+            Machine(network.device, workspace.folder),
+            opened.anatomy.outlined_by,
+        )
+        deliver(out, results, Terminal(as_json=False))
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(out.iterdir()):

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.io.files.volumes import image_suffix
-from hyoid.io.study import Study, read_study
+from hyoid.io.study import MODALITIES, Study, read_study
 from hyoid.workspace.workspace import first_readable
 
-MODALITIES = ("CT", "MR", "PT")
 # Names such as a scanner gives to patients never leave the machine; the page shows them to the reader who has the file.
 _SUFFIXES = (".zip", ".dcm")
 

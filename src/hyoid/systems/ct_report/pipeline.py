@@ -16,19 +16,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hyoid.anatomy.structures import GTVN, GTVP, TARGET_REGION
-from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
+from hyoid.geometry.orientation import canonical_geometry, to_canonical
 from hyoid.inference.runtime import Precision
 from hyoid.inference.strays import TARGET_GAP_MM, near_organs
 from hyoid.io.packages.model_package import ModelPackage
-from hyoid.io.reader_masks import NODE, PRIMARY, ReaderMasks
+from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
 from hyoid.preprocess.gate import check_head_neck_ct
+from hyoid.provenance import by_reader, network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.pages.attention import Attention
 from hyoid.systems.involvement import classify, classify_outlined, target_map
 from hyoid.systems.machine import Machine, Progress
-from hyoid.systems.organs import localise_tumour, model_use, outline_organs, target_mask
+from hyoid.systems.organs import localise_tumour, model_use, outline_organs, outlining_models, target_mask
+from hyoid.systems.outlines import Outlines, outlines_on
 from hyoid.volume import Quantity, Volume
 
 
@@ -67,8 +69,10 @@ class ReportResult:
     Parameters
     ----------
     report : Report
-    ct, labels : Volume
-        The scan, and organs with targets (labels of `hyoid.anatomy.structures`), both on the scan's own grid.
+    ct : Volume
+        The scan on its own grid.
+    outlines : Outlines
+        Organs, targets and predicted target region on that grid, each whole.
     precisions : dict of str to str
         Arithmetic of each network that ran.
     attention : Attention or None
@@ -77,7 +81,7 @@ class ReportResult:
 
     report: schema.Report
     ct: Volume
-    labels: Volume
+    outlines: Outlines
     precisions: dict[str, Precision]
     attention: Attention | None = None
 
@@ -114,16 +118,16 @@ def structured_report(
     warnings = check_head_neck_ct(ct)
     on_progress("check", 1, 1)
 
-    outlines = outline_organs(ct, models.outlining, machine, on_progress)
-    organs, precisions = outlines.labels, dict(outlines.precisions)
-    warnings = (*warnings, *outlines.warnings)
+    outlined = outline_organs(ct, models.outlining, machine, on_progress)
+    organs, precisions = outlined.labels, dict(outlined.precisions)
+    warnings = (*warnings, *outlined.warnings)
     inputs = {
         "study": _study_facts(study),
         "organs": organs,
         "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
         "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
     }
-    target = None
+    target = lesions = None
     if reader is not None:
         lesions = to_canonical(reader.volume)
         warnings = (*warnings, *_said_of(reader))
@@ -147,9 +151,17 @@ def structured_report(
     if not organs.array.any():
         warnings = (*warnings, "No organ was outlined: the networks do not know this scan.")
     report = build_report(ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()))  # type: ignore[arg-type]
-    labels = _all_labels(organs, target, reader, study)
+    tumour = network(models.tumour.manifest.name, models.tumour.manifest.version)
+    outlines = outlines_on(
+        study.volume.geometry,
+        organs=organs,
+        targets=lesions,
+        region=target,
+        outlined_by=outlining_models([package.manifest for package in models.outlining])
+        | {GTVP: by_reader(), GTVN: by_reader(), TARGET_REGION: tumour},
+    )
     on_progress("report", 1, 1)
-    return ReportResult(report, study.volume, labels, precisions, None if said is None else said.attention)
+    return ReportResult(report, study.volume, outlines, precisions, None if said is None else said.attention)
 
 
 def _said_of_target(lost_ml: Mapping[int, float]) -> tuple[str, ...]:
@@ -180,14 +192,3 @@ def _said_of(reader: ReaderMasks) -> tuple[str, ...]:
             f"Not used from the reader's masks, whose names say neither GTVp nor GTVn: {', '.join(reader.unmatched)}."
         )
     return tuple(said)
-
-
-def _all_labels(organs: Volume, target: Volume | None, reader: ReaderMasks | None, study: Study) -> Volume:
-    """Organs and targets in one map on the scan's own grid; targets lie on top."""
-    labels = from_canonical(organs.array, study.volume.geometry)
-    if target is not None:
-        labels[from_canonical(target.array, study.volume.geometry) > 0] = TARGET_REGION
-    if reader is not None:
-        labels[reader.volume.array == PRIMARY] = GTVP
-        labels[reader.volume.array == NODE] = GTVN
-    return Volume(labels, study.volume.geometry, Quantity.LABEL)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTE_WORDS
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.errors import UsageError
 from hyoid.geometry.boxes import Box, crop_geometry
-from hyoid.geometry.orientation import canonical_geometry, to_canonical
+from hyoid.geometry.orientation import canonical_geometry, from_canonical
+from hyoid.io.masks import boxed
 from hyoid.io.packages.model_package import Manifest
 from hyoid.io.study import Study
 from hyoid.metrics.lesions import Component, find_components
+from hyoid.provenance import Provenance
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.patches import Patch, region
@@ -22,7 +26,8 @@ from hyoid.report.content.scene import GTVN_LABEL, GTVP_LABEL, Mass, Scene, make
 from hyoid.report.content.template import OUTSIDE
 from hyoid.systems.lesion.pipeline import Outline
 from hyoid.systems.lesion.session import LesionState, State
-from hyoid.systems.organs import model_use
+from hyoid.systems.organs import model_use, outlining_models
+from hyoid.systems.outlines import Outlines, outlines_on
 from hyoid.volume import Geometry, Quantity, Volume
 
 ACCEPTED = "A reader went through this report and accepted it."
@@ -39,10 +44,13 @@ class Anatomy:
     inputs : ReportInputs
         Without lesions.
     scene : Scene
+    outlined_by : mapping of int to Provenance
+        The network that outlined an organ, by label.
     """
 
     inputs: ReportInputs
     scene: Scene
+    outlined_by: Mapping[int, Provenance] = field(default_factory=dict)
 
 
 def anatomy_of(
@@ -77,7 +85,7 @@ def anatomy_of(
         organs_expected=tuple(name for m in manifests for name in m.supported),
         warnings=warnings,
     )
-    return Anatomy(inputs, make_scene(inputs))
+    return Anatomy(inputs, make_scene(inputs), outlining_models(manifests))
 
 
 def lesion_report(
@@ -141,18 +149,33 @@ def changed_lines(before: schema.Report | None, now: schema.Report) -> tuple[str
     return tuple(line.key for line in now.lines if said.get(line.key) != _said(line))
 
 
-def target_labels(lesions: Sequence[tuple[LesionState, Outline]], geometry: Geometry) -> Volume:
-    """GTVp and GTVn in hyoid's own labels on a canonical grid; of two on one voxel the primary."""
-    labels = np.zeros(geometry.shape, np.uint8)
-    for lesion, outline in sorted(lesions, key=lambda pair: pair[0].target == "GTVp"):
+def outlines_of(
+    lesions: Sequence[tuple[LesionState, Outline]],
+    organs: Volume | None,
+    geometry: Geometry,
+    outlined_by: Mapping[int, Provenance] = MappingProxyType({}),
+) -> Outlines:
+    """Collect what was outlined by clicks, and the organs, on the scan's own grid; a primary and a node may overlap.
+
+    Parameters
+    ----------
+    lesions : sequence of (LesionState, Outline)
+        Outlines lie on the canonical grid.
+    organs : Volume, LABEL, optional
+        Labels on the canonical grid; None: not outlined.
+    geometry : Geometry
+        The scan's own grid.
+    outlined_by : mapping of int to Provenance
+        Who outlined a structure, by label.
+    """
+    masks: dict[int, NDArray[np.bool_]] = {}
+    shape = canonical_geometry(geometry).shape
+    for lesion, outline in lesions:
         if outline.box is not None:
-            labels[outline.box.slices][outline.mask] = GTVP if lesion.target == "GTVp" else GTVN
-    return Volume(labels, geometry, Quantity.LABEL)
-
-
-def canonical_study(study: Study) -> Study:
-    """The study with its volume in canonical order."""
-    return replace(study, volume=to_canonical(study.volume))
+            whole = masks.setdefault(GTVP if lesion.target == "GTVp" else GTVN, np.zeros(shape, bool))
+            whole[outline.box.slices] |= outline.mask
+    targets, _ = boxed({label: from_canonical(mask, geometry) for label, mask in masks.items()}, geometry)
+    return replace(outlines_on(geometry, organs=organs, outlined_by=outlined_by), targets=targets)
 
 
 class Measurements:

@@ -106,8 +106,10 @@ class MidrtResult:
     report : ResponseReport
     mid, pre, gradient : Volume
         The scan, the earlier one carried onto it, the gradient map.
+    targets : Volume, LABEL
+        1 GTVp, 2 GTVn now.
     labels, pre_labels : Volume
-        GTVp and GTVn now and before (labels of `hyoid.anatomy.structures`).
+        GTVp and GTVn now and before, for pictures (labels of `hyoid.anatomy.structures`).
     boxes : tuple of TumourBox
     probability : dict of int to ndarray
         Of GTVp (1) and GTVn (2).
@@ -118,6 +120,7 @@ class MidrtResult:
     mid: Volume
     pre: Volume
     gradient: Volume
+    targets: Volume
     labels: Volume
     pre_labels: Volume
     boxes: tuple[TumourBox, ...]
@@ -200,6 +203,7 @@ def midrt(
         pair.mid,
         prior.pre,
         gradient,
+        found,
         structures(found),
         structures(prior.outlines),
         boxes,
@@ -316,9 +320,7 @@ def mean_probability(
             precision=machine.precision,
             cache=machine.cache,
         )
-        precisions[package.manifest.name if len(packages) == 1 else f"{package.manifest.name}-{number}"] = (
-            runtime.precision
-        )
+        precisions[package.manifest.name] = runtime.precision
 
         def told(done: int, of: int, number: int = number) -> None:
             on_progress("tiles", number * of + done, len(packages) * of)

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyoid.anatomy.structures import GTVN, GTVP
-from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
+from hyoid.geometry.orientation import canonical_geometry, to_canonical
 from hyoid.inference.runtime import Precision
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.petct import PetCtStudy
 from hyoid.preprocess.gate import check_head_neck_ct
+from hyoid.provenance import network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.machine import Machine
-from hyoid.systems.organs import model_use, outline_organs
+from hyoid.systems.organs import model_use, outline_organs, outlining_models
+from hyoid.systems.outlines import Outlines, outlines_on
 from hyoid.systems.petct.pipeline import PetCtModels, Progress, TargetsResult, find_targets
 from hyoid.volume import Quantity, Volume
 
@@ -30,8 +32,10 @@ class PetCtReport:
     Parameters
     ----------
     report : Report
-    ct, labels : Volume
-        The scan, and organs with targets (labels of `hyoid.anatomy.structures`), both on the scan's own grid.
+    ct : Volume
+        The scan on its own grid.
+    outlines : Outlines
+        Organs and targets on that grid, each whole.
     targets : TargetsResult
     precisions : dict of str to str
         Arithmetic of each network that ran.
@@ -39,7 +43,7 @@ class PetCtReport:
 
     report: schema.Report
     ct: Volume
-    labels: Volume
+    outlines: Outlines
     targets: TargetsResult
     precisions: dict[str, Precision]
 
@@ -82,9 +86,9 @@ def petct_report(
     precisions = dict(targets.precisions)
     lesions, inputs = to_canonical(targets.labels), {}
     if outlining:
-        outlines = outline_organs(ct, outlining, machine, on_progress)
-        organs, warnings = outlines.labels, [*warnings, *outlines.warnings]
-        precisions |= outlines.precisions
+        outlined = outline_organs(ct, outlining, machine, on_progress)
+        organs, warnings = outlined.labels, [*warnings, *outlined.warnings]
+        precisions |= outlined.precisions
         if template is not None:
             said = classify_outlined(ct, organs, lesions, template, machine, on_progress)
             if said is not None:
@@ -107,12 +111,15 @@ def petct_report(
             **inputs,  # type: ignore[arg-type]
         )
     )
-    labels = from_canonical(organs.array, study.ct.volume.geometry)
-    labels[targets.labels.array == 1] = GTVP
-    labels[targets.labels.array == 2] = GTVN
+    system = network("petct", ", ".join(dict.fromkeys(package.manifest.version for package in models.fine)))
+    outlines = outlines_on(
+        study.ct.volume.geometry,
+        organs=organs if outlining else None,
+        targets=lesions,
+        outlined_by=outlining_models([package.manifest for package in outlining]) | {GTVP: system, GTVN: system},
+    )
     on_progress("report", 1, 1)
-    both = Volume(labels, study.ct.volume.geometry, Quantity.LABEL)
-    return PetCtReport(report, study.ct.volume, both, targets, precisions)
+    return PetCtReport(report, study.ct.volume, outlines, targets, precisions)
 
 
 def system_use(models: PetCtModels) -> schema.ModelUse:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 STAGE_WORDS = {
     "read": "Reading the scan",
@@ -44,13 +46,31 @@ STAGE_WORDS = {
 }
 
 
-class Teller:
-    """Tells stages as they go, and how long each took.
+def printable(text: str) -> str:
+    """Replace what a terminal would obey instead of showing: control characters, escape sequences, reversed text.
+
+    Parameters
+    ----------
+    text : str
+        From a file, a user or hyoid itself; line ends are kept.
+
+    Examples
+    --------
+    >>> printable("AX \\x1b[31mNECK [/5mm]\\n")
+    'AX \\ufffd[31mNECK [/5mm]\\n'
+    """
+    return "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else "\ufffd" for c in text)
+
+
+class Terminal:
+    """Where a command speaks: bars and lines on standard error for people, or one JSON object a line for programs.
+
+    Every text is shown as it is: brackets in it are no markup, control characters do nothing.
 
     Parameters
     ----------
     as_json : bool
-        One JSON object a line on standard output, nothing else; otherwise bars on standard error.
+        JSON events on standard output and nothing else; otherwise bars and lines on standard error.
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -63,17 +83,17 @@ class Teller:
 
     @contextmanager
     def bars(self) -> Iterator[None]:
-        """Bars are shown while the block runs."""
+        """Show bars while the block runs."""
         if self.as_json:
             yield
             return
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[words]}"),
+            TextColumn("{task.fields[words]}", markup=False),
         )
         with Progress(*columns, console=self.console) as self._bars:
             yield
@@ -81,7 +101,17 @@ class Teller:
         self._tasks.clear()
 
     def progress(self, stage: str, done: int, total: int, words: str = "") -> None:
-        """One step of a stage; the first call starts its clock, the one with done == total stops it."""
+        """Show one step of a stage; the first call starts the stage's clock, the one with done == total stops it.
+
+        Parameters
+        ----------
+        stage : str
+            Key of `STAGE_WORDS`, or words of its own.
+        done, total : int
+            Steps.
+        words : str
+            Shown behind the bar.
+        """
         now = time.perf_counter()
         began = self._began.setdefault(stage, now)
         self.seconds[stage] = round(now - began, 3)
@@ -89,21 +119,56 @@ class Teller:
             self.event("progress", stage=stage, done=done, total=total, **({"words": words} if words else {}))
         elif self._bars is not None:
             if stage not in self._tasks:
-                self._tasks[stage] = self._bars.add_task(STAGE_WORDS.get(stage, stage), words="")
-            self._bars.update(self._tasks[stage], completed=done, total=total, words=words)
+                self._tasks[stage] = self._bars.add_task(printable(STAGE_WORDS.get(stage, stage)), words="")
+            self._bars.update(self._tasks[stage], completed=done, total=total, words=printable(words))
 
     def start_over(self) -> None:
-        """Clocks of a further case."""
+        """Forget the clocks, for a further case."""
         self.seconds.clear()
         self._began.clear()
 
     def event(self, kind: str, **values: Any) -> None:
-        """One JSON line, when JSON is asked for."""
+        """Write one JSON line, when JSON is asked for.
+
+        Parameters
+        ----------
+        kind : str
+            Value of `event`.
+        **values
+            Further members; what JSON cannot hold becomes text.
+        """
         if self.as_json:
             sys.stdout.write(json.dumps({"event": kind, **values}, default=str) + "\n")
             sys.stdout.flush()
 
-    def say(self, text: str) -> None:
-        """A line for people."""
+    def say(self, text: str, style: str = "") -> None:
+        """Write a line for people; nothing when JSON is asked for.
+
+        Parameters
+        ----------
+        text : str
+            Shown as it is.
+        style : str
+            Rich style, such as "bold".
+        """
         if not self.as_json:
-            self.console.print(text, highlight=False)
+            self.console.print(Text(printable(text), style))
+
+    def note(self, text: str) -> None:
+        """Write a caution for people; nothing when JSON is asked for."""
+        if not self.as_json:
+            self.console.print(Text.assemble(("Note:", "yellow"), f" {printable(text)}"))
+
+    def refuse(self, words: str, problem: str, cure: str) -> None:
+        """Write why a command ends without its work, and what to do about it.
+
+        Parameters
+        ----------
+        words : str
+            Kind of refusal, such as "Input refused:".
+        problem, cure : str
+            Of the error; no cure when empty.
+        """
+        self.console.print(Text.assemble((words, "bold red"), f" {printable(problem)}"))
+        if cure:
+            self.console.print(Text.assemble(("What to do:", "bold"), f" {printable(cure)}"))

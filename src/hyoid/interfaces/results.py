@@ -1,0 +1,199 @@
+"""From what a system found to what is delivered: one function per system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from hyoid.anatomy.structures import GTVN, GTVP
+from hyoid.geometry.orientation import to_canonical
+from hyoid.interfaces.delivery import Results, model_records
+from hyoid.io.packages.model_package import Manifest, ModelPackage
+from hyoid.io.petct import PetCtStudy
+from hyoid.io.run_record import ModelRecord
+from hyoid.io.study import Study
+from hyoid.provenance import Provenance, edited, network
+from hyoid.report.content.schema import ModelUse, Report
+from hyoid.report.pages.response_html import ResponseScene, write_response
+from hyoid.report.pages.write import write_report
+from hyoid.systems.ct_report.pipeline import ReportModels, ReportResult
+from hyoid.systems.lesion.pipeline import Outline
+from hyoid.systems.lesion.report import outlines_of
+from hyoid.systems.lesion.session import ClickSession, LesionState
+from hyoid.systems.machine import Machine
+from hyoid.systems.midrt.pipeline import MidrtResult
+from hyoid.systems.outlines import Outlines, outlines_on
+from hyoid.systems.petct.report import PetCtReport
+from hyoid.volume import Volume
+
+
+def ct_report_results(
+    study: Study, found: ReportResult, models: ReportModels, machine: Machine, options: Mapping[str, object]
+) -> Results:
+    """Prepare a structured report of a CT for delivery.
+
+    Parameters
+    ----------
+    study : Study
+        The CT.
+    found : ReportResult
+    models : ReportModels
+        Of which those that ran go on record.
+    machine : Machine
+    options : mapping
+        Options of the command that decide the result.
+    """
+    return Results(
+        command="report",
+        report=found.report,
+        write_pages=_pages(found.report, found.ct, found.outlines, attention=found.attention),
+        study=study,
+        outlines=found.outlines,
+        models=model_records(list(vars(models).values()), found.precisions),
+        inputs={"ct": study},
+        machine=machine,
+        options=options,
+    )
+
+
+def petct_results(
+    study: PetCtStudy,
+    found: PetCtReport,
+    packages: Sequence[ModelPackage],
+    machine: Machine,
+    options: Mapping[str, object],
+) -> Results:
+    """Prepare targets of a PET/CT and their report for delivery.
+
+    Parameters
+    ----------
+    study : PetCtStudy
+    found : PetCtReport
+    packages : sequence of ModelPackage
+        Every network that was at hand; those that ran go on record.
+    machine : Machine
+    options : mapping
+        Options of the command that decide the result.
+    """
+    return Results(
+        command="petct",
+        report=found.report,
+        write_pages=_pages(found.report, found.ct, found.outlines),
+        study=study.ct,
+        outlines=found.outlines,
+        models=model_records(packages, found.precisions),
+        inputs={"ct": study.ct} if study.pet is None else {"ct": study.ct, "pet": study.pet},
+        machine=machine,
+        options=options,
+        facts={**found.targets.facts, "suv": study.suv_words},
+    )
+
+
+def midrt_results(
+    pre: Study,
+    mid: Study,
+    found: MidrtResult,
+    packages: Sequence[ModelPackage],
+    machine: Machine,
+    options: Mapping[str, object],
+) -> Results:
+    """Prepare targets on a mid-treatment MR and the response of every lesion for delivery.
+
+    Parameters
+    ----------
+    pre, mid : Study
+        MR before and during treatment.
+    found : MidrtResult
+    packages : sequence of ModelPackage
+        The networks of the ensemble.
+    machine : Machine
+    options : mapping
+        Options of the command that decide the result.
+    """
+    system = network(packages[0].manifest.name, packages[0].manifest.version)
+    scene = ResponseScene(found.pre, found.mid, found.gradient, found.pre_labels, found.labels)
+    return Results(
+        command="midrt",
+        report=found.report,
+        write_pages=partial(write_response, report=found.report, scene=scene),
+        study=mid,
+        outlines=outlines_on(mid.volume.geometry, targets=found.targets, outlined_by={GTVP: system, GTVN: system}),
+        models=model_records(packages, found.precisions),
+        inputs={"pre": pre, "mid": mid},
+        machine=machine,
+        options=options,
+        facts={"registration": found.report.registration.model_dump()},
+        volumes={
+            "gradient_map.nii.gz": found.gradient,
+            "pre_masks_registered.nii.gz": found.pre_labels,
+            "pre_registered.nii.gz": found.pre,
+        },
+    )
+
+
+def lesion_results(
+    study: Study,
+    report: Report,
+    lesions: Sequence[tuple[LesionState, Outline]],
+    organs: Volume | None,
+    session: ClickSession,
+    manifest: Manifest,
+    machine: Machine,
+    outlined_by: Mapping[int, Provenance],
+) -> Results:
+    """Prepare lesions that were outlined by clicks and their report for delivery.
+
+    Parameters
+    ----------
+    study : Study
+    report : Report
+    lesions : sequence of (LesionState, Outline)
+        Those with a click or a box.
+    organs : Volume, LABEL, optional
+        On the canonical grid.
+    session : ClickSession
+        Written to `session.json`.
+    manifest : Manifest
+        Of the interactive network.
+    machine : Machine
+    outlined_by : mapping of int to Provenance
+        Who outlined an organ, by label.
+    """
+    # A network drew what a reader asked for and corrected by clicks.
+    clicked = edited(manifest.name, manifest.version)
+    whose = {**outlined_by, GTVP: clicked, GTVN: clicked}
+    outlines = outlines_of(lesions, organs, study.volume.geometry, whose)
+    return Results(
+        command="lesion",
+        report=report,
+        write_pages=_pages(report, study.volume, outlines),
+        study=study,
+        outlines=outlines,
+        models={use.name: _used(use) for use in report.models},
+        inputs={"image" if report.study is None else report.study.modality.lower(): study},
+        machine=machine,
+        facts={"lesions": [_lesion_facts(lesion, outline) for lesion, outline in lesions]},
+        texts={"session.json": session.model_dump_json(indent=1)},
+    )
+
+
+def _pages(report: Report, image: Volume, outlines: Outlines, **more: Any) -> partial[Any]:
+    picture = to_canonical(outlines.picture())
+    return partial(write_report, report=report, image=to_canonical(image), labels=picture, **more)
+
+
+def _lesion_facts(lesion: LesionState, outline: Outline) -> dict[str, object]:
+    return {
+        "number": lesion.number,
+        "target": lesion.target,
+        "clicks": len(lesion.prompts),
+        "voxels": outline.voxels,
+        "expected_iou": round(outline.answer.iou, 4),
+        "attributes": outline.answer.attributes,
+    }
+
+
+def _used(use: ModelUse) -> ModelRecord:
+    """A model that a report names; its arithmetic is not kept from click to click."""
+    return ModelRecord(version=use.version, sha256=use.sha256, licence=use.licence, training_data=use.trained_on)

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
+from hyoid.provenance import network
+from hyoid.systems.outlines import foreign_outlines, outlines_on
+from hyoid.volume import Geometry, Quantity, Volume
+
+LARYNX, AIR, MANDIBLE = (BY_NAME[name].label for name in ("larynx", "larynx_air", "mandible"))
+# Slices run downward and rows to the front: the canonical grid is another one.
+GRID = Geometry((4, 6, 6), np.array([[0, 0, 1.0, 0], [0, -1.0, 0, 5], [-2.0, 0, 0, 6], [0, 0, 0, 1]]), "1.2.3")
+
+
+def canonical(values):
+    from hyoid.geometry.orientation import canonical_geometry
+
+    geometry = canonical_geometry(GRID)
+    array = np.zeros(geometry.shape, np.uint8)
+    for where, value in values:
+        array[where] = value
+    return Volume(array, geometry, Quantity.LABEL)
+
+
+@pytest.fixture
+def outlines():
+    organs = canonical([(np.s_[0:2], LARYNX), (np.s_[0, 2:4, 2:4], AIR), (np.s_[3], MANDIBLE)])
+    targets = canonical([(np.s_[0:3, 0:3, 0:3], 1), (np.s_[3, 5, 5], 2)])
+    region = canonical([(np.s_[0:4, 0:4], 1)])
+    return outlines_on(
+        GRID, organs=organs, targets=targets, region=region, outlined_by={LARYNX: network("organs", "1")}
+    )
+
+
+def voxels(structures):
+    return {label: int(mask.array.sum()) for label, mask in structures.items()}
+
+
+def test_every_structure_is_whole_whatever_lies_over_it(outlines):
+    found = voxels(outlines.structures())
+    assert found == {LARYNX: 72, AIR: 4, MANDIBLE: 36, GTVP: 27, GTVN: 1, TARGET_REGION: 96}
+
+
+def test_every_structure_leaves_with_its_maker_and_its_note(outlines):
+    leaving = {outline.structure.name: outline for outline in outlines.leaving({GTVP: "A note."})}
+    assert str(leaving["larynx"].provenance) == "network organs 1"
+    assert leaving["gtvp"].note == "A note." and leaving["larynx"].note == ""
+
+
+def test_the_larynx_of_the_organ_map_holds_its_air_and_no_target_lies_on_it(outlines):
+    array = outlines.organ_map().array
+    assert {int(v): int((array == v).sum()) for v in np.unique(array)} == {0: 36, LARYNX: 72, MANDIBLE: 36}
+
+
+def test_targets_have_the_numbers_of_the_challenges(outlines):
+    array = outlines.target_map().array
+    assert [(array == v).sum() for v in (1, 2)] == [27, 1]
+    assert outlines.region_map().array.sum() == 96
+
+
+def test_the_picture_shows_targets_over_organs_and_changes_nothing(outlines):
+    before = outlines.organs.array.copy()
+    picture = outlines.picture()
+    assert (picture.array == GTVP).sum() == 27 and (picture.array == GTVN).sum() == 1
+    assert (picture.array == TARGET_REGION).sum() == 96 - 27
+    assert np.array_equal(outlines.organs.array, before)
+    assert picture.geometry.same_grid(GRID)
+
+
+def test_masks_lie_where_they_were_drawn(outlines):
+    node = outlines.structures()[GTVN]
+    assert node.array.shape == (1, 1, 1)
+    # Canonical slice 3, row 5, column 5 is the first slice and the first row of a grid that runs the other way.
+    assert GRID.to_ijk(node.geometry.origin_lps_mm).round().tolist() == [0, 0, 5]
+
+
+def test_nothing_outlined_is_an_empty_map_of_targets_and_no_map_of_organs():
+    nothing = outlines_on(GRID)
+    assert nothing.organ_map() is None and nothing.region_map() is None
+    assert not nothing.target_map().array.any() and not nothing.picture().array.any()
+    assert nothing.structures() == {}
+
+
+def test_names_of_a_foreign_model_that_hyoid_knows():
+    labels = Volume(np.array([[[0, 1, 2, 3, 4]]], np.uint8), Geometry.axial((1, 1, 5), (1, 1, 1)), Quantity.LABEL)
+    found = foreign_outlines(labels, {"GTVp": 2, "GTVn": (3, 4), "Mandible": 1, "spleen": 4}, network("model"))
+    assert found.organ_map().array.ravel().tolist() == [0, MANDIBLE, 0, 0, 0]
+    assert found.target_map().array.ravel().tolist() == [0, 0, 1, 2, 2]
+    assert found.outlined_by == dict.fromkeys((GTVP, GTVN, MANDIBLE), network("model"))
