@@ -194,7 +194,7 @@ def _staged(
     site: Site,
 ) -> Staged:
     """Least and greatest category of a table that three-valued criteria allow."""
-    least, evidence = table[0], ()
+    least, evidence = table[0], tuple[str, ...]()
     greatest, gaps = table[0], list[str]()
     for row in table:
         met = next((group for group in row.any_of if all(known[key] is True for key in group if key)), None)
