@@ -31,7 +31,7 @@ def test_a_click_changes_mask_and_report_and_undo_takes_both_back(workspace):
     assert view.report.line("lesion_1_shape").words == "Lesion 1 (GTVp): shape"
     back = workspace.undo(name, view.session.revision)
     assert not back.outlined
-    assert back.report.line("size_of_the_mass").value == "Missing"
+    assert back.report.line("size_of_the_mass").value == "Not assessed: no primary tumour outlined"
     assert "size_of_the_mass" in back.changed
     again = workspace.redo(name, back.session.revision)
     assert np.array_equal(again.outlined[0][1].mask, view.outlined[0][1].mask)
@@ -54,7 +54,7 @@ def test_the_reader_overrules_a_line_and_the_report_says_so(workspace):
     line = view.report.line("tonsil")
     assert (line.value, line.status) == ("Involved, right", "reader")
     assert line.flags[-1] == "Overruled by the reader"
-    assert "the software said: Missing" in line.evidence[0].note
+    assert "the software said: Not assessed" in line.evidence[0].note
     assert view.changed == ("tonsil",)
     with pytest.raises(UsageError, match="no line"):
         workspace.act(view.session.session, view.session.revision, Overrule(key="nonsense", value="x"))

@@ -137,7 +137,7 @@ def test_sub_sites_are_asked_about_the_primary_that_was_found(patient, study, ru
     assert result.exit_code == 0, result.stdout[-500:]
     report = json.loads((out / "report.json").read_text())
     tonsil = next(line for line in report["lines"] if line["key"] == "tonsil")
-    assert tonsil["value"].startswith("Predicted") and tonsil["probability"] == 0.9
+    assert tonsil["value"].startswith("Involvement likely") and tonsil["probability"] == 0.9
     assert asked == [int((read_labels(out / "targets.nii.gz").array == 1).sum())]
     assert "sgrnet-template" in json.loads((out / "run.json").read_text())["models"]
 

@@ -5,8 +5,8 @@ from hyoid.anatomy.structures import BY_LABEL, BY_NAME, opposite
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 from hyoid.errors import GeometryError, UsageError, WrongQuantityError
 from hyoid.report.content.build import Involvement, ReportInputs, build_report
-from hyoid.report.content.schema import MISSING, ModelUse, Study
-from hyoid.report.content.template import FIELDS, OUTSIDE
+from hyoid.report.content.schema import ModelUse, Study
+from hyoid.report.content.template import ADDENDUM, FIELDS, TARGET
 from hyoid.volume import Geometry, Quantity, Volume
 
 SHAPE = (60, 50, 80)
@@ -75,13 +75,24 @@ def line_of(key, **changes):
     return build_report(inputs(**changes)).line(key)
 
 
-def test_every_field_in_order_and_missing_without_support():
-    report = build_report(inputs(organs=organs_volume(())))
-    assert [line.key for line in report.lines] == [field.key for field in FIELDS]
-    assert {line.value for line in report.lines} == {MISSING} == {line.status for line in report.lines}
+def test_every_field_in_order_and_not_assessed_without_an_outline():
+    report = build_report(inputs())
+    template = report.lines[: len(FIELDS)]
+    assert [line.key for line in template] == [field.key for field in FIELDS]
+    assert {line.status for line in report.lines} == {"Missing"}
+    assert report.line("primary_location_of_the_mass").value == "Not assessed: no outline"
+    assert report.line("oral_tongue").value == report.line("number_of_nodes").value == "Not assessed: no outline"
+    assert report.line("et_tube_in_situ").value == "Not assessed: needs a reader"
     assert not report.empty
-    assert "No organ is outlined" in " ".join(report.warnings)
     assert report.statement.startswith("Research use only")
+    assert report.title == "CT of the head and neck"
+    assert report.impression[0].words == (
+        "No tumour is outlined, so location, size, extent and nodes are not assessed."
+    )
+    # How to give one is said.
+    assert all(way in report.summary for way in ("hyoid serve", "--reader-masks", "hyoid petct"))
+    bare = build_report(inputs(organs=organs_volume(())))
+    assert "No organ is outlined" in " ".join(bare.warnings)
 
 
 def test_location_and_size_from_a_readers_outline():
@@ -110,10 +121,20 @@ def test_predicted_outlines_are_named_as_such():
         inputs(lesions=lesions_volume([PRIMARY]), lesions_status="model", lesions_source=TUMOUR_MODEL)
     )
     size = report.line("size_of_the_mass")
-    assert (size.status, size.evidence[0].status, size.evidence[0].source) == ("measured", "model", "tumours 2")
-    assert "Measured on a predicted tumour outline" in size.flags
+    assert (size.status, size.evidence[0].status, size.evidence[0].source) == ("model, measured", "model", "tumours 2")
+    assert "Measured on a network's outline that no reader confirmed" in size.flags
     assert any("predicted outlines" in warning for warning in report.warnings)
     assert [m.words for m in report.models] == ["organs 1", "tumours 2"]
+    assert report.summary.startswith("Outlined by a model, not confirmed by a reader: ")
+
+
+def test_an_outline_that_a_reader_accepted_counts_as_measured():
+    report = build_report(
+        inputs(lesions=lesions_volume([PRIMARY]), lesions_status="accepted", lesions_source=TUMOUR_MODEL)
+    )
+    assert report.line("size_of_the_mass").status == "measured"
+    assert report.lesions[0].status == "accepted"
+    assert TUMOUR_MODEL in report.models
 
 
 def test_location_from_subsites_comes_before_organs():
@@ -127,10 +148,10 @@ def test_location_from_subsites_comes_before_organs():
     tonsil = report.line("tonsil")
     # 6 x 5 x 4 of 12 x 5 x 4 voxels of 0.012 ml
     assert tonsil.value == "R - involved: tonsil, right (1.44 ml, 50 % of the structure)"
-    assert report.line("base_of_tongue").value == "In contact with the tumour outline, no overlap"
+    assert report.line("base_of_tongue").value == "In contact: primary tumour and base of tongue, outlines touch"
     both = build_report(inputs(lesions=lesions_volume([((36, 42), (16, 21), (30, 50))]), subsites=subsites))
     assert both.line("tonsil").value.startswith("Both - involved: ")
-    assert report.line("soft_palate").status == MISSING
+    assert report.line("soft_palate").value == "Not assessed: this structure not outlined"
 
 
 def test_mass_that_no_structure_holds_is_named_by_its_neighbour():
@@ -140,81 +161,123 @@ def test_mass_that_no_structure_holds_is_named_by_its_neighbour():
     assert far.line("primary_location_of_the_mass").value.startswith("Site not determined, ")
 
 
-def test_target_region_is_never_called_a_tumour():
+def test_a_predicted_target_has_a_section_of_its_own_and_fills_no_line_of_the_template():
     mask = lesions_volume([PRIMARY])
-    report = build_report(inputs(target_region=mask, target_source=TUMOUR_MODEL))
-    location, size = report.line("primary_location_of_the_mass"), report.line("size_of_the_mass")
-    assert location.value == "Predicted high-dose target region, largest share in: oropharynx (78 %), right side"
-    assert size.value == (
-        "about 1.0 x 1.8 x 1.8 cm (predicted high-dose target region; includes margins, not a tumour measurement)"
-    )
-    assert (location.status, size.status, size.evidence[0].source) == ("model", "model", "tumours 2")
-    assert report.line("number_of_nodes").status == MISSING
-    assert report.line("thyroid_cartilage").status == MISSING
-    assert any("not a tumour outline" in warning for warning in report.warnings)
-    assert [row.kind for row in report.lesions] == ["target region"]
-
-
-def test_target_region_does_not_count_beside_outlined_lesions():
+    meaning = "coverage of more than 5% of the structure by the high-dose target"
     report = build_report(
-        inputs(lesions=lesions_volume(), target_region=lesions_volume([PRIMARY]), target_source=TUMOUR_MODEL)
+        inputs(
+            target_region=mask,
+            target_source=TUMOUR_MODEL,
+            coverage={"parotid_left": Involvement(0.9, 0.5, meaning), "larynx": Involvement(0.1, 0.5, meaning)},
+            coverage_source=CLASSIFIER,
+        )
     )
-    assert report.line("size_of_the_mass").status == MISSING
-    assert report.empty
-    assert TUMOUR_MODEL not in report.models
+    assert {line.status for line in report.lines[: len(FIELDS)]} == {"Missing"}
+    assert "target" not in report.summary
+    own = {line.key: line for line in report.lines if line.section == TARGET}
+    assert own["target_place"].value == "Oropharynx, right side"
+    # 6 x 5 x 9 voxels of 0.012 ml
+    assert own["target_size"].value == "3 ml; 1.0 x 1.8 x 1.8 cm (anteroposterior x transverse x craniocaudal)"
+    assert own["target_plausibility"].value == "Not plausible: volume 3 ml"
+    assert own["target_parotid_gland"].value == "Coverage likely, left"
+    assert own["target_larynx"].value == "Coverage unlikely"
+    assert "not a tumour outline" in own["target_place"].flags[0]
+    assert [row.kind for row in report.lesions] == ["target region"]
+    assert TUMOUR_MODEL in report.models and CLASSIFIER in report.models
 
 
-def test_overlap_contact_and_distance():
+def test_a_target_within_the_limits_of_planned_ones_is_plausible_and_air_or_strays_make_it_doubtful():
+    # 16 x 30 x 20 voxels of 0.012 ml: 115 ml
+    mask = lesions_volume([((30, 46), (10, 40), (30, 50))])
+
+    def said(**changes):
+        return line_of("target_plausibility", target_region=mask, target_source=TUMOUR_MODEL, **changes)
+
+    assert said().value == "Within the limits of planned targets"
+    tissue = Volume(np.full(SHAPE, 40.0, np.float32), grid(), Quantity.HU)
+    assert said(image=tissue).value == "Within the limits of planned targets"
+    airy = tissue.with_array(np.where(np.arange(SHAPE[1])[None, :, None] < 25, -900.0, tissue.array))
+    assert said(image=airy).value == "Not plausible: 50% air"
+    stray = said(target_lost_ml=115.2)
+    assert stray.value == "Not plausible: 50% of the prediction lay apart from every organ"
+    assert stray.flags == ("Do not use this target",)
+
+
+def test_overlap_of_outlines_is_contact_and_not_invasion():
     touching = ((20, 26), (12, 16), (38, 44))  # rows 12 on: next to the thyroid cartilage, rows 10-11
     report = build_report(inputs(lesions=lesions_volume([touching])))
     cartilage = report.line("thyroid_cartilage")
-    assert cartilage.value == "In contact with the tumour outline, no overlap"
-    assert report.line("cricoid_cartilage").value == "Not involved"
+    assert cartilage.value == "In contact: primary tumour and thyroid cartilage, outlines touch"
+    assert report.line("cricoid_cartilage").value == "Not involved by the primary tumour"
     assert report.line("cricoid_cartilage").evidence[0].region.label == "Cricoid cartilage"
     inside = ((20, 26), (11, 16), (38, 44))  # 6 x 1 x 6 of 6 x 2 x 9 voxels
     cartilage = line_of("thyroid_cartilage", lesions=lesions_volume([inside]))
-    assert cartilage.value == "Involved: 0.43 ml, 33 % of the structure"
+    assert cartilage.value == (
+        "In contact: primary tumour and thyroid cartilage, outlines overlap (0.43 ml, 33 % of the structure)"
+    )
     assert cartilage.status == "measured"
+    assert "Large overlap: look for invasion" in cartilage.flags
+    assert any("not told by masks" in flag for flag in cartilage.flags)
     assert cartilage.evidence[0].region.voxels == 36
 
 
 def test_slight_overlap_is_flagged():
     grazing = ((49, 52), (16, 17), (12, 13))  # one voxel of 8 x 8 x 6
     parotid = line_of("parotid_gland", lesions=lesions_volume([grazing]))
-    assert parotid.value == "Involved: parotid gland, right (0.01 ml, below 1 % of the structure)"
+    assert parotid.value == (
+        "In contact: primary tumour and right parotid gland, outlines overlap (0.01 ml, below 1 % of the structure)"
+    )
     assert any("within the spread" in flag for flag in parotid.flags)
 
 
-def test_absent_side_is_said():
-    names = tuple(n for n in NECK if n != "parotid_left")
-    parotid = line_of("parotid_gland", organs=organs_volume(names), lesions=lesions_volume([PRIMARY]))
-    assert parotid.value == "Not involved"
-    assert parotid.flags == ("Not outlined: Parotid gland, left",)
+def test_nothing_is_negative_without_every_outline():
+    names = tuple(n for n in NECK if n not in ("parotid_left", "carotid_left", "carotid_right"))
+    report = build_report(inputs(organs=organs_volume(names), lesions=lesions_volume([PRIMARY])))
+    parotid = report.line("parotid_gland")
+    assert (parotid.value, parotid.status) == (
+        "Not assessed: left parotid gland not outlined (right parotid gland clear of the outline)",
+        "Missing",
+    )
+    assert report.line("carotid_arteries_ijv").value.startswith(
+        "Not assessed: internal carotid artery of either side not outlined (internal jugular vein of either side clear"
+    )
+    assert report.line("esophagus").value == "Not assessed: oesophagus not outlined"
+    assert report.line("skull_base").value == "Not assessed: this structure not outlined"
+    both = build_report(inputs(lesions=lesions_volume([PRIMARY]))).line("parotid_gland")
+    assert (both.value, both.status) == ("Not involved by the primary tumour", "measured")
+    nodes_only = build_report(inputs(lesions=lesions_volume([], [NODE_III]))).line("parotid_gland")
+    assert nodes_only.value == "Not assessed: no primary tumour outlined (nodes: no contact)"
 
 
-def test_encasement_of_a_vessel():
+def test_contact_with_a_vessel_is_told_in_degrees_by_lesion_and_side():
     # Columns 29 on lie against the medial face of the right carotid (3 x 3 voxels, ring of 16): rows 22-24 touch
     # three of its voxels, and the corners above and below two more.
     wall = ((20, 24), (21, 26), (29, 33))
     line = line_of("carotid_arteries_ijv", lesions=lesions_volume([wall]))
-    assert line.value == (
-        "In contact with the tumour outline, no overlap: internal carotid artery, right "
-        "(touches 110 degrees of the circumference)"
-    )
+    assert line.value == "Primary tumour abuts the right internal carotid artery over 110 degrees"
+    assert "Thrombosis is not assessed" in line.flags
     around = ((20, 24), (20, 27), (24, 31))
-    line = line_of("carotid_arteries_ijv", lesions=lesions_volume(nodes=[around]))
-    assert "internal carotid artery, right (by a node, 0.43 ml, 9 % of the structure, touches 360 degrees" in line.value
+    report = build_report(inputs(lesions=lesions_volume([PRIMARY], nodes=[around])))
+    line = report.line("carotid_arteries_ijv")
+    assert line.value.startswith("Node 1 encases the right internal carotid artery over 360 degrees; Node 1 ")
+    assert any("not told by masks" in flag for flag in line.flags)
+    [node] = [lesion for lesion in report.lesions if lesion.role == "node"]
+    assert [(c.structure, c.term, c.degrees) for c in node.contacts][0] == ("carotid_right", "encases", 360)
+    assert "Node 1 encases the right internal carotid artery (360 degrees)" in report.summary
+    assert "invade" not in report.summary and "invade" not in line.value
 
 
 def test_nodes_number_side_level_and_size():
     report = build_report(inputs(lesions=lesions_volume([PRIMARY], [NODE_IIA, NODE_III, NODE_IB])))
     # Sizes: 3 x 4 x 4 = 48, 3 x 4 x 2 = 24 and 2 x 2 x 2 = 8 voxels.
-    assert report.line("number_of_nodes").value == ("3 (1 right level IIa; 1 left level III; 1 right level Ib)")
+    assert report.line("number_of_nodes").value == (
+        "3 outlined (1 right level IIa; 1 left level III; 1 right level Ib)"
+    )
     assert report.line("side").value == "Bi (right 2, left 1)"
     # corners (6, 6, 6) mm apart: sqrt(108), and one voxel more along (1, 1, 1) / sqrt(3): 2 * sqrt(3)
     assert np.sqrt(108) + 2 * np.sqrt(3) == pytest.approx(13.86, abs=0.01)
     assert report.line("max_size").value == ("1.4 cm in longest dimension, axial 1.1 x 1.1 cm (right, level IIa)")
-    assert report.line("extranodal_extension").status == MISSING
+    assert report.line("extranodal_extension").value == "Not assessed: needs a reader"
     evidence = report.line("number_of_nodes").evidence
     assert [e.region.voxels for e in evidence] == [48, 24, 8]
     assert all(
@@ -287,53 +350,62 @@ def test_level_is_not_guessed_without_landmarks():
     assert level("cricoid_cartilage", place=NODE_III) == "level not determined"
 
 
-def test_empty_outlines_are_said():
+def test_a_silent_outline_is_not_a_count_of_none():
     report = build_report(inputs(lesions=lesions_volume()))
     assert report.empty
-    assert report.line("number_of_nodes").value == "0"
-    assert report.line("max_size").value == "Not applicable, no node outlined"
-    assert report.line("primary_location_of_the_mass").status == MISSING
+    assert report.line("number_of_nodes").value == "No node outlined by the reader"
+    assert report.line("max_size").value == "Not assessed: no node outlined"
+    assert report.line("primary_location_of_the_mass").value == "Not assessed: no primary tumour outlined"
     assert report.lesions == ()
     assert any("not evidence" in warning for warning in report.warnings)
-    empty_target = build_report(inputs(target_region=lesions_volume(), target_source=TUMOUR_MODEL))
-    assert empty_target.empty
-    assert empty_target.line("size_of_the_mass").status == MISSING
+    silent = build_report(
+        inputs(lesions=lesions_volume([PRIMARY]), lesions_status="model", lesions_source=TUMOUR_MODEL)
+    )
+    number = silent.line("number_of_nodes")
+    assert (number.value, number.status) == ("No node outlined by the model", "model")
+    assert "which does not exclude nodal disease" in silent.summary
 
 
 def test_single_voxel_lesions_have_a_size():
     report = build_report(
-        inputs(lesions=lesions_volume([((40, 41), (18, 19), (36, 37))], [((20, 21), (5, 6), (5, 6))]))
+        inputs(lesions=lesions_volume([((40, 41), (18, 19), (36, 37))], [((20, 21), (22, 23), (15, 16))]))
     )
     assert report.line("size_of_the_mass").value.startswith("0.3 cm in longest dimension; 0.2 x 0.2 x 0.3 cm")
     assert report.line("max_size").value.startswith("0.3 cm in longest dimension, axial 0.2 x 0.2 cm")
     assert report.line("primary_location_of_the_mass").value == "Oropharynx, right side"
 
 
-def test_classifier_speaks_where_nothing_is_measured():
-    meaning = "planned target covers more than 5 % of the structure"
+def test_classifier_speaks_of_an_outlined_tumour_where_nothing_is_measured():
+    meaning = "overlap of the tumour with the structure"
     answers = {
         "epiglottis": Involvement(0.7, 0.5, meaning),
-        "parotid_left": Involvement(0.9, 0.6, meaning),
-        "parotid_right": Involvement(0.1, 0.6, meaning),
-        "larynx": Involvement(0.4, 0.5, meaning),
-        "extranodal_extension": Involvement(0.5, 0.5, "extranodal extension"),
+        "soft_palate": Involvement(0.5, 0.6, meaning),
+        "lip": Involvement(0.1, 0.6, meaning),
+        "valleculae": Involvement(0.2, 0.15, meaning),
     }
-    report = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
-    epiglottis, parotid = report.line("epiglottis"), report.line("parotid_gland")
-    assert (epiglottis.value, epiglottis.probability) == (f"Predicted: {meaning}", 0.7)
-    assert (epiglottis.status, epiglottis.evidence[0].source) == ("model", "involvement 3")
-    assert (parotid.value, parotid.probability) == (f"Predicted, left: {meaning}", 0.9)
-    assert [e.probability for e in parotid.evidence] == [0.9, 0.1]
-    assert parotid.region.label == "Parotid gland, left"
-    assert report.line("extranodal_extension").value == "Predicted: extranodal extension"
-    outside = report.line("larynx")
-    assert (outside.section, outside.value, outside.region) == (OUTSIDE, f"Not predicted: {meaning}", None)
+    report = build_report(
+        inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER)
+    )
+    epiglottis = report.line("epiglottis")
+    assert (epiglottis.value, epiglottis.probability, epiglottis.status) == ("Involvement likely", 0.7, "model")
+    assert epiglottis.evidence[0].source == "involvement 3"
+    assert epiglottis.evidence[0].note == f"Epiglottis: 0.70, threshold 0.50; {meaning}"
+    assert report.line("soft_palate").value == "Involvement possible"
+    assert report.line("lip").value == "Involvement unlikely"
+    # The network's own threshold is reached: never called unlikely.
+    assert report.line("valleculae").value == "Involvement possible"
+    assert "likely involving epiglottis; possibly soft palate and valleculae" in report.summary
+    # Without an outline there is nothing to involve.
+    silent = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
+    assert silent.line("epiglottis").value == "Not assessed: no outline"
 
 
 def test_what_virtual_patients_alone_taught_is_said():
     answers = {"lip": Involvement(0.7, 0.5, "overlap", None, "virtual patients only")}
     answers["tonsil"] = Involvement(0.2, 0.5, "overlap")
-    report = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
+    report = build_report(
+        inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER)
+    )
     assert report.line("lip").evidence[0].note.endswith("; taught by virtual patients only")
     assert "taught" not in report.line("tonsil").evidence[0].note
 
@@ -342,42 +414,31 @@ def test_a_predicted_tonsil_is_that_of_the_side_of_the_outlined_primary():
     answers = {"tonsil": Involvement(0.9, 0.5, "overlap"), "lip": Involvement(0.9, 0.5, "overlap")}
     lesions = lesions_volume([PRIMARY])
     report = build_report(inputs(lesions=lesions, involvement=answers, involvement_source=CLASSIFIER))
-    assert report.line("tonsil").value == "Predicted, right: overlap"
-    assert report.line("lip").value == "Predicted: overlap"
+    assert report.line("tonsil").value == "Involvement likely, right"
+    assert report.line("lip").value == "Involvement likely"
+    assert "right tonsil" in report.summary
     mirrored = lesions.with_array(lesions.array[:, :, ::-1].copy())
     report = build_report(inputs(lesions=mirrored, involvement=answers, involvement_source=CLASSIFIER))
-    assert report.line("tonsil").value == "Predicted, left: overlap"
-    report = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
-    assert report.line("tonsil").value == "Predicted: overlap"
+    assert report.line("tonsil").value == "Involvement likely, left"
 
 
-def test_between_yes_and_no_the_classifier_says_equivocal():
+def test_one_scale_of_words_for_every_line():
     def doubtful(p, band=(0.4, 0.7)):
         return Involvement(p, 0.5, "m", band)
 
-    answers = {
-        "epiglottis": doubtful(0.7),
-        "parotid_left": doubtful(0.6),
-        "parotid_right": doubtful(0.1),
-        "larynx": doubtful(0.39),
-        "cricoid_cartilage": doubtful(0.71),
-    }
-    report = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
-    values = {key: report.line(key).value for key in ("epiglottis", "parotid_gland", "larynx", "cricoid_cartilage")}
-    assert values == {
-        "epiglottis": "Equivocal: m",
-        "parotid_gland": "Equivocal, left: m",
-        "larynx": "Not predicted: m",
-        "cricoid_cartilage": "Predicted: m",
-    }
-    assert "threshold 0.50, equivocal 0.40 to 0.70" in report.line("epiglottis").evidence[0].note
-    measured = line_of(
-        "thyroid_cartilage",
-        lesions=lesions_volume([PRIMARY]),
-        involvement={"thyroid_cartilage": doubtful(0.6)},
-        involvement_source=CLASSIFIER,
+    chances = {"epiglottis": 0.7, "false_cords": 0.6, "lip": 0.39, "soft_palate": 0.71, "skull_base": 0.41}
+    answers = {key: doubtful(p) for key, p in chances.items()}
+    report = build_report(
+        inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER)
     )
-    assert (measured.value, measured.flags) == ("Not involved", ())
+    assert {key: report.line(key).value for key in chances} == {
+        "epiglottis": "Involvement likely",
+        "false_cords": "Involvement possible",
+        "lip": "Involvement possible",
+        "soft_palate": "Involvement likely",
+        "skull_base": "Involvement possible",
+    }
+    assert "threshold 0.50, band of doubt 0.40 to 0.70" in report.line("epiglottis").evidence[0].note
 
 
 def test_measurement_wins_and_disagreement_is_flagged():
@@ -385,26 +446,86 @@ def test_measurement_wins_and_disagreement_is_flagged():
     line = line_of(
         "thyroid_cartilage", lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER
     )
-    assert (line.value, line.status, line.probability) == ("Not involved", "measured", None)
-    assert line.flags == ("The classifier differs (0.80)",)
+    assert (line.value, line.status, line.probability) == ("Not involved by the primary tumour", "measured", None)
+    assert line.flags == ("The classifier differs: involvement likely (0.80)",)
     assert [e.status for e in line.evidence] == ["reader", "model"]
 
 
-def test_structures_outside_the_template_appear_when_met():
+def test_a_prediction_stands_where_half_of_the_outlines_is_missing():
+    names = tuple(n for n in NECK if n != "parotid_left")
+    line = line_of(
+        "parotid_gland",
+        organs=organs_volume(names),
+        lesions=lesions_volume([PRIMARY]),
+        involvement={"parotid_gland": Involvement(0.4, 0.5, "m")},
+        involvement_source=CLASSIFIER,
+    )
+    assert (line.value, line.status) == ("Involvement possible", "model")
+    assert line.flags[0].startswith("Not assessed: left parotid gland not outlined")
+
+
+def test_the_addendum_holds_what_the_template_lacks():
     report = build_report(inputs(lesions=lesions_volume([((38, 40), (2, 6), (30, 34))])))
     mandible = report.line("mandible")
     # 2 x 1 x 4 of 8 x 2 x 25 voxels
-    assert mandible.section == OUTSIDE
-    assert mandible.value == "Involved: 0.10 ml, 2 % of the structure"
-    with pytest.raises(KeyError):
-        build_report(inputs(lesions=lesions_volume([PRIMARY]))).line("mandible")
+    assert mandible.section == ADDENDUM
+    assert mandible.value == (
+        "In contact: primary tumour and mandible, outlines overlap (0.10 ml, 2 % of the structure)"
+    )
+    clear = build_report(inputs(lesions=lesions_volume([PRIMARY])))
+    assert clear.line("mandible").value == "Not involved by the primary tumour"
+    # Columns 30 to 38, 2 mm each; the midline is column 40.
+    assert clear.line("midline_crossing").value == "Not crossed by 3 mm or more"
+    over = build_report(inputs(lesions=lesions_volume([((36, 42), (16, 21), (30, 43))])))
+    assert over.line("midline_crossing").value == "Crossed by 4 mm, to the left"
+    absent = build_report(inputs(organs=organs_volume(("oropharynx",)), lesions=lesions_volume([PRIMARY])))
+    assert absent.line("mandible").value == "Not assessed: mandible not outlined"
+    for key in ("nasopharynx", "masticator_space", "perineural_spread"):
+        assert clear.line(key).status == "Missing"
+
+
+def test_further_foci_are_listed_one_by_one_and_never_pooled():
+    second = ((36, 40), (16, 20), (44, 48))  # left half of the oropharynx, 10 columns of 2 mm from the first
+    report = build_report(inputs(lesions=lesions_volume([PRIMARY, second])))
+    assert report.line("primary_location_of_the_mass").value == "Oropharynx, right side"
+    assert [lesion.role for lesion in report.lesions] == ["index lesion", "further focus"]
+    focus = report.line("further_focus_1")
+    # 4 x 4 x 4 voxels of 0.012 ml; corners (6, 6, 9) mm apart; columns 38 and 44 are 12 mm apart
+    longest = np.sqrt(153) * (1 + 3 / 9)
+    assert focus.value == (
+        f"Oropharynx, left; {longest / 10:.1f} cm, 0.77 ml, 12 mm from the primary tumour"
+    )
+    assert "One further focus in the neck, listed one by one." in report.summary
+    assert "1.8 x 1.8 cm" in report.line("size_of_the_mass").value
+
+
+def test_a_focus_outside_the_neck_is_no_primary_and_no_node():
+    chest = ((0, 2), (30, 34), (38, 44))  # 45 mm and more below the cricoid's lower end
+    organs = organs_volume(("cricoid_cartilage", "oropharynx"))
+    moved = organs.with_array(np.roll(organs.array, 10, axis=0))
+    report = build_report(inputs(organs=moved, lesions=lesions_volume([chest])))
+    assert report.line("primary_location_of_the_mass").value == (
+        "Not assessed: the outlined primary tumour lies outside the neck"
+    )
+    assert report.empty
+    assert report.line("focus_outside_the_neck_1").value.startswith("Below the neck, midline; ")
+    assert any("check the outlines" in warning for warning in report.warnings)
+    assert "outside the neck and is not reported as such" in report.summary
+    node = build_report(inputs(organs=moved, lesions=lesions_volume([], [chest])))
+    assert node.line("number_of_nodes").value == "No node outlined by the reader"
+    unknown = build_report(inputs(organs=organs_volume(()), lesions=lesions_volume([chest])))
+    assert unknown.lesions[0].role == "index lesion"
+    assert any("No organ tells where the neck is" in warning for warning in unknown.warnings)
 
 
 def test_missing_organs_and_volumes():
     report = build_report(
         inputs(organs=organs_volume(("tongue", "hyoid_bone")), organs_expected=("tongue", "parotid_left", "hyoid_bone"))
     )
-    assert report.missing_organs == ("Parotid gland, left",)
+    assert len(report.missing_organs) == 26
+    why = {organ.name: organ.why for organ in report.missing_organs}
+    assert why["parotid_left"] == "looked for and not found"
+    assert why["carotid_left"] == "no model outlines it"
     assert {o.name: (o.voxels, o.volume_ml, o.status) for o in report.organs} == {
         "hyoid_bone": (88, 1.056, "model"),
         "tongue": (1200, 14.4, "model"),

@@ -8,7 +8,7 @@ from hyoid.report.free_text.assertions import State
 from hyoid.report.free_text.printed import is_template
 from hyoid.report.free_text.structure import structure_text
 from hyoid.report.free_text.vocabulary import sides_in
-from hyoid.report.pages.text import to_text
+from hyoid.report.pages.text import template_text
 
 SIDES = st.sampled_from(["", "right", "left", "both"]).map(sides_in)
 FREE = {
@@ -36,14 +36,14 @@ def reports(draw):
                 update={"value": value, "status": "text", "evidence": evidence, "flags": tuple(draw(FLAGS))}
             )
         lines.append(line)
-    return Report(summary="s", study=None, models=(), lines=tuple(lines), lesions=(), organs=(), missing_organs=(),
+    return Report(impression=(), study=None, models=(), lines=tuple(lines), lesions=(), organs=(), missing_organs=(),
                   warnings=(), empty=False)  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None)
 @given(reports())
 def test_template_to_text_to_template_is_the_identity(report):
-    again = structure_text(to_text(report))
+    again = structure_text(template_text(report))
     assert [(x.key, x.value, x.status, x.flags) for x in again.lines] == [
         (x.key, x.value, x.status, x.flags) for x in report.lines
     ]

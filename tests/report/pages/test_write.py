@@ -14,7 +14,7 @@ from hyoid.report.pages.attention import Attention
 from hyoid.report.pages.figures import make_backdrop
 from hyoid.report.pages.html import to_html
 from hyoid.report.pages.pictures import MOST_PICTURES, choose_pictures
-from hyoid.report.pages.text import to_text
+from hyoid.report.pages.text import template_text, to_text
 from hyoid.report.pages.write import write_report
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -94,7 +94,7 @@ def test_page_says_the_same_as_the_report():
     for line in report.lines:
         assert line.words in words
         assert line.value in words
-    assert "Looked for and not found: Parotid gland, left" in words
+    assert "Not outlined: " in words
     assert "<b>virtual</b> patients & others" in words  # shown as text, not as markup
     assert "Licence: MIT" in words
 
@@ -114,7 +114,7 @@ def test_every_answer_with_voxels_links_to_a_picture():
 
 def test_number_of_pictures_is_limited_and_the_file_stays_small():
     report, ct, labels = made(nodes=40)
-    assert report.line("number_of_nodes").value.startswith("40 (")
+    assert report.line("number_of_nodes").value.startswith("40 outlined (")
     pictures, _ = choose_pictures(report, make_backdrop(ct, labels))
     assert len(pictures) == MOST_PICTURES
     assert len(to_html(report, ct, labels)) < 3_000_000
@@ -124,7 +124,7 @@ def test_page_without_lesions_shows_an_overview():
     report, ct, labels = made(lesions=False)
     pictures, links = choose_pictures(report, make_backdrop(ct, labels))
     assert ([p.title for p in pictures], links) == (["Overview"], {})
-    assert "Nobody outlined a lesion" in to_html(report, ct, labels)
+    assert "Nobody outlined a tumour" in to_html(report, ct, labels)
 
 
 def test_failure_and_warnings_come_first():
@@ -136,13 +136,13 @@ def test_failure_and_warnings_come_first():
 
 def test_text_has_every_line_of_the_template_in_order():
     report = made()[0]
-    rows = to_text(report).splitlines()
+    rows = template_text(report).splitlines()
     at = -1
     for field in TEMPLATE:
         words = field.words if field.is_heading else f"{field.words}: {report.line(field.key).value}"
         at = next(i for i in range(at + 1, len(rows)) if rows[i] == words or rows[i].startswith(f"{words} "))
     assert rows[0] == report.statement
-    assert "Lip: Not predicted: tumour [model, probability 0.25]" in rows
+    assert "Lip: Involvement unlikely [model, probability 0.25]" in rows
     assert rows[-2:] == [
         "organs 1; licence: MIT; trained on: <b>virtual</b> patients & others",
         "Outlines drawn by a reader",
@@ -155,7 +155,7 @@ def test_files_are_written_and_read_back(tmp_path):
     assert sorted(p.name for p in written) == ["report.html", "report.json", "report.txt"]
     assert Report.model_validate_json((tmp_path / "report.json").read_text()) == report
     plain = json.loads((tmp_path / "report.json").read_text())
-    assert plain["schema_version"] == "1.0"
+    assert plain["schema_version"] == "2.0"
     assert [line["key"] for line in plain["lines"]][: len(FIELDS)] == [field.key for field in FIELDS]
 
 
@@ -166,7 +166,7 @@ def test_missing_folder_is_refused(tmp_path):
 
 def test_schema_is_closed_and_versioned():
     schema = json_schema()
-    assert schema["properties"]["schema_version"]["const"] == "1.0"
+    assert schema["properties"]["schema_version"]["const"] == "2.0"
     assert all(part["additionalProperties"] is False for part in (schema, *schema["$defs"].values()))
     with pytest.raises(ValueError, match="patient_name"):
         Study.model_validate({"modality": "CT", "spacing_mm": SPACING, "slices": 3, "patient_name": "x"})
@@ -186,3 +186,27 @@ def test_where_the_classifier_looked_stands_at_its_line_and_beside_the_masks(tmp
     assert not [image for image in Page(to_html(report, ct, labels)).images if "the map is highest" in image["alt"]]
     written = write_report(tmp_path, report, ct, labels, attention)
     assert tmp_path / "attention" / "lip.nii.gz" in written
+
+
+def test_the_page_to_paste_has_impression_findings_and_one_line_of_what_is_not_assessed():
+    report = made()[0]
+    text = to_text(report)
+    rows = text.splitlines()
+    assert rows[0] == report.statement and report.title in rows
+    at = rows.index("IMPRESSION")
+    assert [row.split(". ", 1)[1] for row in rows[at + 1 : at + 1 + len(report.impression)]] == [
+        sentence.words for sentence in report.impression
+    ]
+    assert at < rows.index("FINDINGS") < rows.index("Lymph nodes:")
+    assert "  Involvement unlikely [model]: lip (0.25)" in rows
+    assert "  Not assessed: buccal mucosa and gingiva, retromolar trigone, floor of the mouth, oral tongue" in rows
+    assert "Larynx: not assessed (this structure not outlined)" in rows
+    nodes = [row for row in rows if row.startswith("  Node ")]
+    assert len(nodes) == 2 and all("extranodal extension not assessed" in row for row in nodes)
+    assert len(rows) < 70  # one page
+    # The scale of the words is stated where a probability is.
+    assert any(row.startswith("Scale: likely: probability 0.70 or more") for row in rows)
+    empty = to_text(made(lesions=False)[0])
+    assert "Oral cavity: not assessed (no outline)" in empty
+    for region in ("Primary tumour", "Oropharynx", "Larynx"):
+        assert f"{region}: not assessed (no outline)" in empty

@@ -14,6 +14,7 @@ from hyoid.io.study import Study
 from hyoid.models import sgrnet
 from hyoid.models.build import build_network
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
+from hyoid.report.content.template import TARGET
 from hyoid.systems.ct_report.pipeline import ReportModels, structured_report
 from hyoid.systems.involvement import (
     ATTENDING,
@@ -127,7 +128,7 @@ def study_of(patient):
     return Study(patient.ct, None, (), (), "0" * 64)
 
 
-def test_networks_alone_fill_location_and_involvement_but_no_nodes(patient, cache, tmp_path):
+def test_networks_alone_say_nothing_of_a_tumour_and_predict_a_target(patient, cache, tmp_path):
     seen = []
     found = structured_report(
         study_of(patient),
@@ -137,9 +138,11 @@ def test_networks_alone_fill_location_and_involvement_but_no_nodes(patient, cach
     )
     report = found.report
     assert {m.name for m in report.models} == {"organs", "neck", "tumour", "sgrnet"}
-    assert report.line("primary_location_of_the_mass").status == "model"
+    assert report.line("primary_location_of_the_mass").value == "Not assessed: no outline"
     assert report.line("number_of_nodes").status == "Missing"
-    assert any("not a tumour" in w for w in report.warnings)
+    assert report.line("target_place").status == "model"
+    assert report.line("target_larynx").section == TARGET
+    assert any("Nobody outlined a tumour" in w for w in report.warnings)
     assert found.labels.geometry.same_grid(patient.ct.geometry)
     assert TARGET_REGION in found.labels.array
     assert set(found.attention.maps) == {"mandible", "larynx"}
@@ -156,11 +159,10 @@ def test_a_readers_masks_replace_tumour_network_and_sgrnet(patient, cache, tmp_p
     assert {m.name for m in found.report.models} == {"organs", "neck", "sgrnet-template"}
     for name in SUBSITES:
         line = found.report.line(name)
-        no = line.value.startswith("Not predicted")
-        assert no == (found.attention is None or name not in found.attention.maps)
-        assert line.value.endswith("overlap of the tumour with the structure")
+        assert line.value.startswith("Involvement ")
+        assert "overlap of the tumour with the structure" in line.evidence[0].note
         assert line.evidence[0].note.endswith("taught by virtual patients only")
-    assert found.report.line("number_of_nodes").value.startswith("2")
+    assert found.report.line("number_of_nodes").value.startswith("2 outlined")
     assert (found.labels.array == GTVP).sum() == (patient.lesions.array == 1).sum()
     assert (found.labels.array == GTVN).sum() == (patient.lesions.array == 2).sum()
     assert any("Ring" in w for w in found.report.warnings)
@@ -197,7 +199,6 @@ def test_an_outline_far_from_every_organ_is_not_answered_for(patient, cache, tmp
 
 def test_networks_that_find_nothing_say_so(patient, cache, tmp_path):
     found = structured_report(study_of(patient), models(tmp_path, [-5.0, -5.0, -5.0], [-5.0]), Machine("cpu", cache))
-    assert found.report.empty
     assert found.report.failed
     assert any("No organ was outlined" in w for w in found.report.warnings)
     assert not found.labels.array.any()

@@ -101,4 +101,4 @@ def test_attributes_name_their_model_and_who_taught_it(ball_study, click_network
     report = lesion_report(anatomy, rows, State(), unstated)
     assert report.line("lesion_1_density").evidence[0].note == "Hypodense 0.10, Isodense 0.20, Hyperdense 0.70"
     # What the model was not found to know, it does not say.
-    assert [lines[f"lesion_1_{name}"].value for name in ATTRIBUTES if name != "density"] == ["Missing"] * 4
+    assert [lines[f"lesion_1_{name}"].value for name in ATTRIBUTES if name != "density"] == ["Not assessed"] * 4

@@ -15,7 +15,7 @@ from hyoid.io.atomic import write_text
 from hyoid.report.content.schema import Report
 from hyoid.report.free_text.chat import ChatEngine
 from hyoid.report.free_text.structure import Engine, fill_with_rules, structure_text
-from hyoid.report.pages.text import to_text
+from hyoid.report.pages.text import template_text
 
 KEY_VARIABLE = "HYOID_CHAT_KEY"
 _EMPTY = 5
@@ -87,7 +87,7 @@ def _written(report: Report, out: Path) -> str:
 
 def _with_quotes(report: Report) -> str:
     """The template as text, then the sentences that its lines rest on."""
-    rows = [to_text(report), "Sentences"]
+    rows = [template_text(report), "Sentences"]
     for line in report.lines:
         rows += [f'{line.words}: "{evidence.source}"' for evidence in line.evidence]
     return "\n".join(rows)

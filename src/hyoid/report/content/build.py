@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from hyoid.anatomy.structures import BY_NAME, ORGANS
+from hyoid.anatomy.structures import ORGANS
 from hyoid.geometry.orientation import to_canonical
-from hyoid.metrics.uptake import measure_uptake
-from hyoid.report.content.involvement import Sources, involvement_lines
-from hyoid.report.content.nodes import node_level, node_lines
+from hyoid.report.content.addendum import addendum_lines
+from hyoid.report.content.impression import impression
+from hyoid.report.content.involvement import Sources, coverage_lines, involvement_lines
+from hyoid.report.content.lesions import lesion_rows
+from hyoid.report.content.nodes import node_lines
 from hyoid.report.content.patches import region
-from hyoid.report.content.primary import cm, location_line, size_line
+from hyoid.report.content.primary import HOW_TO_OUTLINE, foci_lines, location_line, size_line
 from hyoid.report.content.scene import Involvement, ReportInputs, Scene, made_by, make_scene
-from hyoid.report.content.schema import Lesion, Line, ModelUse, Organ, Report, Uptake
+from hyoid.report.content.schema import Line, MissingOrgan, ModelUse, Organ, Report
+from hyoid.report.content.target import target_lines
 from hyoid.report.content.template import BY_KEY, FIELDS
 from hyoid.report.content.uptake import uptake_lines
 
 __all__ = ["Involvement", "ReportInputs", "build_report"]
 
+TITLES = {
+    "CT": "CT of the head and neck",
+    "PT/CT": "PET/CT of the head and neck",
+    "PT": "PET of the head and neck",
+    "MR": "MR of the head and neck",
+}
+
 
 def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
-    """Fill the template: every field in order, each with its evidence, `Missing` where nothing supports it.
+    """Fill the template: every field in order, each with its evidence, or with what keeps it from being assessed.
 
-    Location and size come from the GTVp outline, else from the predicted target region and worded as such. Involvement
-    is measured (overlap, or contact within one voxel) where tumour and structure are both outlined, else the
-    classifier's. Nodes are counted and measured on the GTVn outlines only. Slices are counted from the feet, points are
-    LPS mm, whatever the orientation of the inputs.
+    Location, size, sub-sites and uptake are those of the index lesion, the largest primary tumour outlined in the neck;
+    further foci and foci outside the neck have lines of their own. Involvement is measured where tumour and structure
+    are both outlined, else predicted for the outlined index lesion, else not assessed. A predicted high-dose target
+    has a section of its own and fills no line of the template. Slices are counted from the feet, points are LPS mm,
+    whatever the orientation of the inputs.
 
     Parameters
     ----------
@@ -45,82 +56,60 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         When a label map is none.
     """
     scene = scene or make_scene(inputs)
-    tumour = made_by(inputs.lesions_source)
-    classifier = inputs.involvement_source.words if inputs.involvement_source else "classifier"
-    lines, outside = involvement_lines(scene, inputs.involvement, Sources(tumour, classifier))
-    lines["primary_location_of_the_mass"] = location_line(scene, tumour, inputs.target_source)
-    lines["size_of_the_mass"] = size_line(scene, tumour, inputs.target_source)
-    lines.update(node_lines(scene, tumour, outlined=inputs.lesions is not None))
+    outlined = inputs.lesions is not None
+    sources = Sources(inputs.lesions_status, made_by(inputs.lesions_source)[1], _said_by(inputs), outlined)
+    lesions = lesion_rows(scene, inputs)
+    lines, organs_met = involvement_lines(scene, inputs.involvement, sources)
+    lines["primary_location_of_the_mass"] = location_line(scene, sources)
+    lines["size_of_the_mass"] = size_line(scene, sources)
+    lines.update(node_lines(scene, lesions, sources))
     lines["patient"] = Line(
         key="patient",
         words=BY_KEY["patient"].words,
         section=BY_KEY["patient"].section,
+        value="Not written",
         flags=("Identifiers are never written",),
     )
-    lesions = _lesions(scene, inputs)
-    ordered = tuple(lines[row.key] for row in FIELDS) + outside + uptake_lines(lesions, scene, tumour)
-    empty = _is_empty(inputs, scene)
+    hu = None if inputs.image is None else to_canonical(inputs.image).array
+    ordered = (
+        *(lines[row.key] for row in FIELDS),
+        *uptake_lines(lesions, scene, sources),
+        *foci_lines(scene, lesions, sources),
+        *addendum_lines(scene, organs_met, sources),
+        *target_lines(scene, inputs.target_source, image=hu, lost_ml=inputs.target_lost_ml),
+        *coverage_lines(scene, inputs.coverage, inputs.coverage_source.words if inputs.coverage_source else "model"),
+    )
+    empty = outlined and scene.index is None and not scene.nodes
+    by_key = {line.key: line for line in ordered}
     return Report(
-        summary=_summary(inputs, scene, {line.key: line for line in ordered}),
+        title=TITLES.get(inputs.study.modality, "Imaging of the head and neck"),
+        impression=impression(by_key, lesions, outlined=outlined, outlines=inputs.lesions_status),
+        technique=inputs.technique,
+        quality=inputs.quality,
+        context=inputs.context,
         study=inputs.study,
         models=_models(inputs),
         lines=ordered,
         lesions=lesions,
         organs=_organs(scene, inputs.organ_sources),
-        missing_organs=tuple(BY_NAME[n].words for n in inputs.organs_expected if n not in scene.organs),
+        missing_organs=_missing(inputs, scene),
         warnings=_warnings(inputs, scene, empty=empty),
         empty=empty,
         failed=inputs.failed,
     )
 
 
+def _said_by(inputs: ReportInputs) -> str:
+    return inputs.involvement_source.words if inputs.involvement_source else "classifier"
+
+
 def _models(inputs: ReportInputs) -> tuple[ModelUse, ...]:
     """Every model that spoke, once."""
     sources: list[ModelUse | None] = [*inputs.organ_sources, inputs.lesions_source]
     sources.append(inputs.involvement_source if inputs.involvement else None)
-    if inputs.lesions is None:
-        sources.append(inputs.target_source)
+    sources.append(inputs.target_source if inputs.target_region is not None else None)
+    sources.append(inputs.coverage_source if inputs.coverage else None)
     return tuple(dict.fromkeys(source for source in sources if source is not None))
-
-
-def _is_empty(inputs: ReportInputs, scene: Scene) -> bool:
-    """Whether a lesion was looked for and none found."""
-    looked = inputs.lesions is not None or inputs.target_region is not None
-    return looked and scene.primary is None and scene.nodes is None and scene.target is None
-
-
-def _lesions(scene: Scene, inputs: ReportInputs) -> tuple[Lesion, ...]:
-    """Every component, primary first, with its level where it is a node."""
-    short = {"GTVp": "Primary tumour", "GTVn": "Node", "target region": "Predicted target region"}
-    suv = None if inputs.pet is None else to_canonical(inputs.pet).array
-    rows = []
-    for kind, masses in scene.masses.items():
-        for mass in masses:
-            look = region(mass.patch, scene.geometry)
-            taken = None
-            if suv is not None and kind != "target region":
-                found = measure_uptake(suv[mass.patch.box.slices], mass.patch.mask, scene.geometry.voxel_ml)
-                taken = None if found is None else Uptake(**{k: round(v, 3) for k, v in vars(found).items()})
-            rows.append(
-                Lesion(
-                    name=f"{short[kind]} {mass.row.lesion}",
-                    kind=kind,  # type: ignore[arg-type]
-                    lesion=mass.row.lesion,
-                    status="model" if kind == "target region" else inputs.lesions_status,
-                    volume_ml=round(mass.row.volume_ml, 4),
-                    longest_diameter_mm=round(mass.row.longest_diameter_mm, 3),
-                    axial_long_mm=round(mass.row.axial_long_mm, 3),
-                    axial_short_mm=round(mass.row.axial_short_mm, 3),
-                    side=mass.row.side.value,
-                    level=node_level(mass, scene) if kind == "GTVn" else "",
-                    voxels=mass.row.voxels,
-                    slice_index=look.slice_index,
-                    point_lps_mm=look.point_lps_mm,
-                    centroid_lps_mm=look.centroid_lps_mm,
-                    uptake=taken,
-                )
-            )
-    return tuple(rows)
 
 
 def _organs(scene: Scene, sources: tuple[ModelUse, ...]) -> tuple[Organ, ...]:
@@ -146,61 +135,36 @@ def _organs(scene: Scene, sources: tuple[ModelUse, ...]) -> tuple[Organ, ...]:
     return tuple(rows)
 
 
+def _missing(inputs: ReportInputs, scene: Scene) -> tuple[MissingOrgan, ...]:
+    """Every organ that a line could rest on and that is not outlined, with the reason."""
+    return tuple(
+        MissingOrgan(
+            name=organ.name,
+            words=organ.words,
+            why="looked for and not found" if organ.name in inputs.organs_expected else "no model outlines it",
+        )
+        for organ in ORGANS
+        if organ.name not in scene.organs
+    )
+
+
 def _warnings(inputs: ReportInputs, scene: Scene, *, empty: bool) -> tuple[str, ...]:
     """What a reader must know first."""
     found = [*inputs.study.warnings, *inputs.warnings]
     if empty:
-        found.append("No lesion was outlined or predicted. That is not evidence that there is none.")
-    if inputs.lesions is None and inputs.target_region is None:
-        found.append("Nobody outlined a lesion: location, size and nodes cannot be stated.")
-    if scene.target is not None:
+        found.append("No lesion in the neck is outlined. That is not evidence that there is none.")
+    if inputs.lesions is None:
+        found.append(f"Nobody outlined a tumour. {HOW_TO_OUTLINE}")
+    outside = scene.of("focus outside the neck")
+    if outside:
         found.append(
-            "Location and size rest on a predicted high-dose target region. It includes margins and may include nodes; "
-            "it is not a tumour outline."
+            f"{len(outside)} outlined {'focus lies' if len(outside) == 1 else 'foci lie'} outside the neck and "
+            f"{'is' if len(outside) == 1 else 'are'} not counted: check the outlines."
         )
-    if inputs.lesions_status == "model" and not empty:
-        found.append("Sizes and involvement are measured on predicted outlines and inherit their errors.")
+    if scene.masses and not scene.field_known:
+        found.append("No organ tells where the neck is, so a focus outside of it cannot be told.")
+    if inputs.lesions_status == "model" and scene.masses:
+        found.append("Sizes and contacts are measured on predicted outlines and inherit their errors.")
     if not scene.organs:
         found.append("No organ is outlined; involvement cannot be measured.")
     return tuple(dict.fromkeys(found))
-
-
-def _summary(inputs: ReportInputs, scene: Scene, lines: dict[str, Line]) -> str:
-    """One or two sentences that say no more than the lines do."""
-    place = lines["primary_location_of_the_mass"].value
-    parts = []
-    if scene.primary is not None:
-        who = "Outlined by a reader" if inputs.lesions_status == "reader" else "Outlined by a model"
-        size = cm(scene.masses["GTVp"][0].row.longest_diameter_mm)
-        parts.append(f"{who}: mass of {size} cm. Site: {place[0].lower()}{place[1:]}.")
-    elif scene.target is not None:
-        parts.append(f"{place}; {lines['size_of_the_mass'].value}.")
-    elif inputs.lesions is not None:
-        parts.append("No primary tumour is outlined.")
-    if inputs.lesions is not None:
-        nodes = scene.masses["GTVn"]
-        if nodes:
-            largest = cm(max(n.row.longest_diameter_mm for n in nodes))
-            count = "One involved node" if len(nodes) == 1 else f"{len(nodes)} involved nodes"
-            parts.append(f"{count}, {'' if len(nodes) == 1 else 'the largest '}{largest} cm.")
-        else:
-            parts.append("No involved node is outlined.")
-    parts.extend(_involved_sentences(lines))
-    return " ".join(parts) if parts else "No lesion was outlined or predicted; only organs are reported."
-
-
-def _involved_sentences(lines: dict[str, Line]) -> list[str]:
-    """Structures that the tumour overlaps, and structures above a classifier's threshold."""
-    measured = [v.words for v in lines.values() if v.status == "measured" and _says_involved(v.value)]
-    predicted = [v.words for v in lines.values() if v.status == "model" and v.value.startswith("Predicted:")]
-    predicted += [v.words for v in lines.values() if v.status == "model" and v.value.startswith("Predicted,")]
-    sentences = []
-    if measured:
-        sentences.append(f"Overlaps: {', '.join(w.partition(' (')[0] for w in measured)}.")
-    if predicted:
-        sentences.append(f"Above the classifier's threshold: {', '.join(w.partition(' (')[0] for w in predicted)}.")
-    return sentences
-
-
-def _says_involved(value: str) -> bool:
-    return value.startswith(("Involved", "R - involved", "L - involved", "Both - involved"))

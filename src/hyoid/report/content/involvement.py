@@ -1,27 +1,34 @@
-"""Involvement of a structure: measured where a tumour is outlined, else a classifier's word, else `Missing`."""
+"""Involvement of a structure: measured where tumour and structure are outlined, else predicted, else not assessed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
-import numpy as np
-from scipy import ndimage
+from hyoid.anatomy.involvement import FIELDS_OF_NODES, INVOLVED_ML, INVOLVED_SHARE
+from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, Structure, opposite
+from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITES
+from hyoid.report.content.contact import Grade, Meeting, meet
+from hyoid.report.content.patches import Patch, joined, region, sides_of
+from hyoid.report.content.scale import Likelihood, likelihood, measured_status
+from hyoid.report.content.scene import Involvement, Mass, Scene
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, OutlineStatus, Region, Status
+from hyoid.report.content.template import ADDENDUM, BY_KEY, FIELDS, TARGET, Field, Kind
 
-from hyoid.anatomy.involvement import FIELDS_OF_NODES
-from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, Structure
-from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITE_BY_NAME, SUBSITES
-from hyoid.report.content.patches import Patch, grown, joined, region, shared_part, sides_of
-from hyoid.report.content.scene import Involvement, Scene
-from hyoid.report.content.schema import Evidence, Line, Region, Status
-from hyoid.report.content.template import BY_KEY, FIELDS, OUTSIDE, Field, Kind
-
-# How a classifier's answer begins.
-_YES, _DOUBT, _NO = "Predicted", "Equivocal", "Not predicted"
+NO_OUTLINE = f"{NOT_ASSESSED}: no outline"
+NO_PRIMARY = f"{NOT_ASSESSED}: no primary tumour outlined"
+VESSEL_FIELD = "carotid_arteries_ijv"
 _MEASURABLE = (Kind.INVOLVEMENT, Kind.SIDED_INVOLVEMENT)
-_VESSELS = ("carotid_left", "carotid_right", "jugular_left", "jugular_right")
-_DOUBTFUL_SHARE = 0.01  # an overlap below one hundredth of the structure is within the spread of two observers
+_NEEDS_READER = {
+    "airway_compromise": "needs a reader",
+    "et_tube_in_situ": "needs a reader",
+    "extranodal_extension": "needs a reader",
+    "loss_of_fat_planes": "needs a reader",
+}
+_MASKS_ONLY = "Overlap of outlines is contact; whether tumour invades is not told by masks"
+_THROMBOSIS = "Thrombosis is not assessed"
+_SLIGHT_SHARE = 0.01  # an overlap below one hundredth of the structure is within the spread of two observers
+_LARGE_SHARE = 0.1
 
 ORGANS_OF_FIELD: dict[str, tuple[str, ...]] = {
     row.key: FIELD_BY_KEY[row.key].organs for row in FIELDS if row.kind in _MEASURABLE
@@ -29,35 +36,31 @@ ORGANS_OF_FIELD: dict[str, tuple[str, ...]] = {
 FIELD_OF_ORGAN = {organ: key for key, organs in ORGANS_OF_FIELD.items() for organ in organs}
 
 
-class Grade(IntEnum):
-    """How a tumour outline meets a structure."""
-
-    APART = 0
-    CONTACT = 1
-    OVERLAP = 2
-
-
-@dataclass(frozen=True, eq=False)
-class Meeting:
-    """One structure and one tumour outline."""
-
-    name: str
-    structure: Patch
-    side: Side
-    cause: str
-    grade: Grade
-    overlap_ml: float
-    share: float
-    where: Patch
-    encased_degrees: int | None = None
-
-
 @dataclass(frozen=True)
 class Sources:
-    """Who outlined the tumour and who classified."""
+    """Who speaks.
 
-    tumour: tuple[Status, str]
+    Parameters
+    ----------
+    outlines : {"reader", "accepted", "model"}
+        Who stands behind the outlines of lesions.
+    tumour : str
+        Name of whoever drew them.
+    classifier : str
+        Name of the model that predicts involvement.
+    outlined : bool
+        Whether anybody outlined lesions at all.
+    """
+
+    outlines: OutlineStatus
+    tumour: str
     classifier: str
+    outlined: bool = True
+
+    @property
+    def status(self) -> Status:
+        """Status of evidence that rests on the outlines."""
+        return "model" if self.outlines == "model" else "reader"
 
 
 def involvement_lines(
@@ -69,8 +72,10 @@ def involvement_lines(
     ----------
     scene : Scene
     answers : mapping of str to Involvement
+        Of the index lesion; without one nothing is answered.
     sources : Sources
     """
+    answers = {} if scene.index is None else answers
     lines = {}
     for row in FIELDS:
         if row.kind in (*_MEASURABLE, Kind.FINDING, Kind.YES_NO):
@@ -82,194 +87,220 @@ def involvement_lines(
     return lines, tuple(outside)
 
 
-def meet(
-    name: str, structure: Patch, tumour: Patch, *, side: Side, cause: str, scene: Scene, encasement: bool = False
-) -> Meeting:
-    """Overlap and contact (within one voxel, over faces, edges and corners) of a structure and a tumour.
+def coverage_lines(scene: Scene, answers: Mapping[str, Involvement], classifier: str) -> tuple[Line, ...]:
+    """What the high-dose target is predicted to cover, one line per field, outside the template.
 
     Parameters
     ----------
-    name : str
-    structure, tumour : Patch
-    side : Side
-        Of the structure.
-    cause : str
-        What the tumour is, in words.
     scene : Scene
-    encasement : bool
-        Also measure over how much of its circumference the tumour touches the structure.
+    answers : mapping of str to Involvement
+    classifier : str
+        Name of the model.
     """
-    overlap = shared_part(structure, tumour)
-    touching = overlap or shared_part(tumour, grown(structure, scene.shape))
-    grade = Grade.OVERLAP if overlap else Grade.CONTACT if touching else Grade.APART
-    where = touching or structure
-    return Meeting(
-        name=name,
-        structure=structure,
-        side=side,
-        cause=cause,
-        grade=grade,
-        overlap_ml=overlap.voxels * scene.geometry.voxel_ml if overlap else 0.0,
-        share=overlap.voxels / structure.voxels if overlap else 0.0,
-        where=Patch(structure.words, where.mask, where.box),
-        encased_degrees=encased_degrees(structure, tumour, scene.shape) if encasement and touching else None,
-    )
-
-
-def encased_degrees(vessel: Patch, tumour: Patch, shape: tuple[int, int, int]) -> int:
-    """Part of a vessel's circumference that tumour touches, in degrees, in the axial slice where it is greatest.
-
-    Counted on the ring of voxels around the vessel in each slice (faces and corners), rounded to ten degrees.
-
-    Parameters
-    ----------
-    vessel, tumour : Patch
-    shape : (D, H, W)
-    """
-    around = grown(vessel, shape)
-    inner = np.zeros(around.mask.shape, bool)
-    inner[
-        tuple(slice(a - s, b - s) for a, b, s in zip(vessel.box.start, vessel.box.stop, around.box.start, strict=True))
-    ] = vessel.mask
-    ring = ndimage.binary_dilation(inner, np.ones((1, 3, 3))) & ~inner
-    touched = shared_part(Patch("", ring, around.box), tumour)
-    if touched is None:
-        return 0
-    offset = touched.box.start[0] - around.box.start[0]
-    totals = ring.sum(axis=(1, 2))[offset : offset + touched.box.shape[0]]
-    shares = touched.mask.sum(axis=(1, 2)) / np.maximum(totals, 1)
-    return int(round(36 * float(shares.max())) * 10)
+    lines = []
+    keys = [row.key for row in FIELDS if row.kind in _MEASURABLE] + [organ.name for organ in ORGANS]
+    for key in keys:
+        if key in BY_NAME and key in FIELD_OF_ORGAN:
+            continue
+        named = {name: answers[name] for name in (key, *ORGANS_OF_FIELD.get(key, ())) if name in answers}
+        words = BY_KEY[key].words if key in BY_KEY else BY_NAME[key].words
+        line = _classified(key, words, TARGET, named, scene, classifier, what="Coverage")
+        if line is not None:
+            lines.append(line.model_copy(update={"key": f"target_{key}", "words": f"Target over: {_lower(words)}"}))
+    return tuple(lines)
 
 
 def _field_line(row: Field, scene: Scene, answers: Mapping[str, Involvement], sources: Sources) -> Line:
-    """Measured where it can be, else classified, else Missing."""
+    """Measured where it can be, else classified, else not assessed."""
+    blank = Line(key=row.key, words=row.words, section=row.section)
     named = {name: answers[name] for name in (row.key, *ORGANS_OF_FIELD.get(row.key, ())) if name in answers}
-    said = _classified(row.key, row.words, row.section, named, scene, sources)
+    said = _classified(row.key, row.words, row.section, named, scene, sources.classifier)
     if row.kind not in _MEASURABLE:
-        return said or Line(key=row.key, words=row.words, section=row.section)
-    structures = _structures_of(row.key, scene)
-    measured = _measured(row.key, row.words, row.section, structures, scene, sources)
-    if measured is not None and row.kind is Kind.SIDED_INVOLVEMENT:
-        measured = measured.model_copy(update={"value": _sided(measured.value, structures, row.key, scene)})
-    return _with_second_opinion(measured, said) or Line(key=row.key, words=row.words, section=row.section)
+        return said or blank.model_copy(update={"value": f"{NOT_ASSESSED}: {_NEEDS_READER[row.key]}"})
+    measured = _measured(row.key, row.words, row.section, _structures_of(row.key, scene), scene, sources)
+    if measured is not None and measured.status == "Missing" and said is not None:
+        return said.model_copy(update={"flags": (*said.flags, measured.value)})
+    return _with_second_opinion(measured, said) or blank.model_copy(update={"value": _unknown(row.key, scene, sources)})
 
 
-def _structures_of(key: str, scene: Scene) -> dict[str, tuple[Patch, Side]]:
+def _unknown(key: str, scene: Scene, sources: Sources) -> str:
+    """Why nothing is said of a field."""
+    if not sources.outlined:
+        return NO_OUTLINE
+    if scene.index is None:
+        return NO_PRIMARY
+    organs = ORGANS_OF_FIELD.get(key, ())
+    words = ", ".join(_paired(organs)) if organs else "this structure"
+    return f"{NOT_ASSESSED}: {words} not outlined"
+
+
+def _structures_of(key: str, scene: Scene) -> dict[str, Patch]:
     """Outlined structures whose involvement fills a field: sub-sites first, else organs."""
-    found = {r.name: (scene.subsites[r.name], r.side) for r in SUBSITES if r.field == key and r.name in scene.subsites}
-    if found:
-        return found
-    return {n: (scene.organs[n], BY_NAME[n].side) for n in ORGANS_OF_FIELD[key] if n in scene.organs}
+    found = {r.name: scene.subsites[r.name] for r in SUBSITES if r.field == key and r.name in scene.subsites}
+    return found or {n: scene.organs[n] for n in ORGANS_OF_FIELD[key] if n in scene.organs}
 
 
-def _meetings(key: str, structures: Mapping[str, tuple[Patch, Side]], scene: Scene) -> list[Meeting]:
-    """Every structure against the primary and, for fields that nodes reach, the nodes; the strongest first."""
-    tumours = [(scene.primary, "primary tumour")]
+def _meetings(key: str, structures: Mapping[str, Patch], scene: Scene) -> list[Meeting]:
+    """Every structure against the index lesion and, for fields that nodes reach, each node; the strongest first."""
+    masses: list[Mass] = [] if scene.index is None else [scene.index]
     if key in FIELDS_OF_NODES:
-        tumours.append((scene.nodes, "nodes"))
-    found = [
-        meet(name, patch, tumour, side=side, cause=cause, scene=scene, encasement=name in _VESSELS)
-        for name, (patch, side) in structures.items()
-        for tumour, cause in tumours
-        if tumour is not None
-    ]
-    return sorted(found, key=lambda m: (-m.grade, -m.share, -(m.encased_degrees or 0)))
+        masses += scene.nodes
+    found = [meet(name, patch, mass, scene) for name, patch in structures.items() for mass in masses]
+    return sorted(found, key=lambda m: (-m.grade, -(m.degrees or 0), -m.share))
 
 
 def _measured(
-    key: str, words: str, section: str, structures: Mapping[str, tuple[Patch, Side]], scene: Scene, sources: Sources
+    key: str, words: str, section: str, structures: Mapping[str, Patch], scene: Scene, sources: Sources
 ) -> Line | None:
     """Line from overlap and contact; None without a tumour outline or without the structure."""
     meetings = _meetings(key, structures, scene)
     if not meetings:
         return None
-    status, source = sources.tumour
-    grade = meetings[0].grade
-    top = [m for m in meetings if m.grade is grade]
-    several = len(structures) > 1
-    if grade is Grade.APART:
-        value = "Not involved"
-    else:
-        head = "Involved" if grade is Grade.OVERLAP else "In contact with the tumour outline, no overlap"
-        details = [d for m in top if (d := _detail(m, name_it=several))]
-        value = f"{head}: {'; '.join(details)}" if details else head
-    flags = []
-    missing = [BY_NAME[n].words for n in ORGANS_OF_FIELD.get(key, ()) if n not in structures] if structures else []
-    if missing and not any(name in SUBSITE_BY_NAME for name in structures):
-        flags.append(f"Not outlined: {', '.join(missing)}")
-    if grade is Grade.OVERLAP and max(m.share for m in top) < _DOUBTFUL_SHARE:
-        flags.append("Overlap below 1 % of the structure, within the spread of outlines")
-    if status == "model":
-        flags.append("Measured on a predicted tumour outline")
-    shown = [m for m in meetings if m.grade is not Grade.APART] or meetings
+    line = Line(key=key, words=words, section=section)
+    met = [m for m in meetings if m.grade is not Grade.APART]
     evidence = tuple(
-        Evidence(status=status, source=source, region=region(m.where, scene.geometry), note=_note(m)) for m in shown
+        Evidence(
+            status=sources.status, source=sources.tumour, region=region(m.where, scene.geometry), note=_note(m)
+        )
+        for m in met or [m for m in meetings if m.mass is (scene.index or scene.nodes[0])]
     )
-    return Line(
-        key=key, words=words, section=section, value=value, status="measured", evidence=evidence, flags=tuple(flags)
+    absent = _absent(key, structures)
+    status = measured_status(sources.outlines)
+    if not met:
+        clear = f"{', '.join(_paired(tuple(structures)))} clear of the outline"
+        if absent:
+            value = f"{NOT_ASSESSED}: {', '.join(absent)} not outlined ({clear})"
+            return line.model_copy(update={"value": value})
+        if scene.index is None:
+            return line.model_copy(update={"value": f"{NO_PRIMARY} (nodes: no contact)"})
+        value = "Not involved by the primary tumour"
+        if key in FIELDS_OF_NODES and scene.nodes:
+            value += " or the outlined nodes"
+        return line.model_copy(update={"value": value, "status": status, "evidence": evidence})
+    flags = [f"Not outlined: {', '.join(absent)}"] if absent else []
+    value, more = _vessel_words(met) if key == VESSEL_FIELD else _contact_words(key, met, len(structures) > 1)
+    return line.model_copy(
+        update={"value": value, "status": status, "evidence": evidence, "flags": (*flags, *more)}
     )
 
 
-def _detail(meeting: Meeting, *, name_it: bool) -> str:
-    """What stands behind the colon: structure, cause, numbers."""
-    numbers = []
-    if meeting.cause == "nodes":
-        numbers.append("by a node")
-    if meeting.grade is Grade.OVERLAP:
-        numbers.append(f"{meeting.overlap_ml:.2f} ml, {_percent(meeting.share)} of the structure")
-    if meeting.encased_degrees:
-        numbers.append(f"touches {meeting.encased_degrees} degrees of the circumference")
-    text = ", ".join(numbers)
-    if not name_it:
-        return text
-    words = meeting.structure.words
-    return f"{words[0].lower()}{words[1:]}" + (f" ({text})" if text else "")
+def _vessel_words(met: Sequence[Meeting]) -> tuple[str, list[str]]:
+    """Each vessel with the lesion that reaches it, the greatest contact first."""
+    value = "; ".join(
+        f"{m.mass.name} {m.term} the {_sided(m.structure.words)} over {m.degrees} degrees" for m in met
+    )
+    flags = [_THROMBOSIS]
+    if any(m.grade is Grade.OVERLAP for m in met):
+        flags.append(_MASKS_ONLY)
+    return value, flags
+
+
+def _contact_words(key: str, met: Sequence[Meeting], several: bool) -> tuple[str, list[str]]:
+    """Sub-sites that tumour occupies are involved; organs with a border of their own are in contact."""
+    is_subsite = met[0].name not in BY_NAME
+    occupied = [
+        m
+        for m in met
+        if is_subsite and (m.overlap_ml >= INVOLVED_ML or m.share >= INVOLVED_SHARE) and m.mass.role == "index lesion"
+    ]
+    if occupied:
+        told = "; ".join(
+            f"{_lower(m.structure.words)} ({m.overlap_ml:.2f} ml, {_percent(m.share)} of the structure)"
+            if several
+            else f"{m.overlap_ml:.2f} ml, {_percent(m.share)} of the structure"
+            for m in occupied
+        )
+        value = f"Involved: {told}"
+        if key in BY_KEY and BY_KEY[key].kind is Kind.SIDED_INVOLVEMENT:
+            sides = {m.side for m in occupied}
+            letter = "Both" if len(sides) > 1 else "R" if Side.RIGHT in sides else "L" if Side.LEFT in sides else ""
+            value = f"{letter} - {value[0].lower()}{value[1:]}" if letter else value
+        return value, []
+    value = "In contact: " + "; ".join(_contact(m) for m in met)
+    flags = []
+    most = max(m.share for m in met)
+    if any(m.grade is Grade.OVERLAP for m in met):
+        flags.append(_MASKS_ONLY)
+    if 0 < most < _SLIGHT_SHARE:
+        flags.append("Overlap below 1 % of the structure, within the spread of outlines")
+    if most >= _LARGE_SHARE and not is_subsite:
+        flags.append("Large overlap: look for invasion")
+    return value, flags
+
+
+def _contact(meeting: Meeting) -> str:
+    words = f"{_lower(meeting.mass.name)} and {_sided(meeting.structure.words)}, outlines"
+    if meeting.grade is Grade.TOUCH:
+        return f"{words} touch"
+    return f"{words} overlap ({meeting.overlap_ml:.2f} ml, {_percent(meeting.share)} of the structure)"
 
 
 def _note(meeting: Meeting) -> str:
     """The finding in numbers, beside its source."""
-    words = meeting.structure.words
+    words, cause = meeting.structure.words, _lower(meeting.mass.name)
     if meeting.grade is Grade.APART:
-        return f"{words}: clear of the {meeting.cause}"
-    if meeting.grade is Grade.CONTACT:
-        return f"{words}: within one voxel of the {meeting.cause}"
-    return f"{words}: shares {meeting.overlap_ml:.2f} ml with the {meeting.cause}"
+        return f"{words}: clear of {cause}"
+    degrees = "" if meeting.degrees is None else f", {meeting.degrees} degrees of the circumference"
+    if meeting.grade is Grade.TOUCH:
+        return f"{words}: within one voxel of {cause}{degrees}"
+    return f"{words}: shares {meeting.overlap_ml:.2f} ml with {cause}{degrees}"
 
 
-def _sided(value: str, structures: Mapping[str, tuple[Patch, Side]], key: str, scene: Scene) -> str:
-    """R, L or Both before the measured value, as the template asks for."""
-    hit = {m.side for m in _meetings(key, structures, scene) if m.grade is Grade.OVERLAP}
-    letter = "Both" if len(hit) > 1 else "R" if Side.RIGHT in hit else "L" if Side.LEFT in hit else ""
-    return f"{letter} - {value[0].lower()}{value[1:]}" if letter else value
+def _absent(key: str, structures: Mapping[str, Patch]) -> list[str]:
+    """What a field also asks about and nobody outlined."""
+    if any(name not in BY_NAME for name in structures):
+        asked: tuple[str, ...] = tuple(r.name for r in SUBSITES if r.field == key)
+    else:
+        asked = ORGANS_OF_FIELD.get(key, ())
+    return _paired(tuple(name for name in asked if name not in structures))
+
+
+def _paired(names: Sequence[str]) -> list[str]:
+    """Structures in words, a pair as one."""
+    found = []
+    for name in names:
+        base, _, side = name.rpartition("_")
+        words = BY_NAME[name].words.partition(",")[0] if name in BY_NAME else base.replace("_", " ") or name
+        if side not in ("left", "right"):
+            found.append(_lower(BY_NAME[name].words if name in BY_NAME else name.replace("_", " ")))
+        elif opposite(name) not in names:
+            found.append(f"{side} {_lower(words)}")
+        else:
+            found.append(f"{_lower(words)} of either side")
+    return list(dict.fromkeys(found))
 
 
 def _classified(
-    key: str, words: str, section: str, answers: Mapping[str, Involvement], scene: Scene, sources: Sources
+    key: str,
+    words: str,
+    section: str,
+    answers: Mapping[str, Involvement],
+    scene: Scene,
+    classifier: str,
+    *,
+    what: str = "Involvement",
 ) -> Line | None:
     """Line from a classifier's probabilities; None when it says nothing of this field."""
     if not answers:
         return None
     ranked = sorted(answers.items(), key=lambda item: -item[1].probability)
-    head, told = _NO, ranked
-    for answer, words_of in (("yes", _YES), ("equivocal", _DOUBT)):
-        if those := [(name, a) for name, a in ranked if a.answer == answer]:
-            head, told = words_of, those
-            break
-    meanings = list(dict.fromkeys(a.meaning for _, a in told))
-    spoken = told if head != _NO else []
+    words_of = {name: likelihood(a.probability, flagged=a.answer != "no") for name, a in ranked}
+    head = next(word for word in Likelihood if word in words_of.values())
+    told = [(name, a) for name, a in ranked if words_of[name] is head]
+    spoken = [] if head is Likelihood.UNLIKELY else told
     sides = [BY_NAME[n].side.value for n, _ in spoken if n in BY_NAME and BY_NAME[n].side is not Side.MIDLINE]
     if spoken and key in BY_KEY and BY_KEY[key].kind is Kind.SIDED_INVOLVEMENT:
-        sides = sides or _sides_of_primary(scene)
-    where = f", {' and '.join(sides)}" if sides else ""
+        sides = sides or _sides_of_index(scene)
+    where = f", {' and '.join(dict.fromkeys(sides))}" if sides else ""
     evidence = tuple(
         Evidence(
             status="model",
-            source=sources.classifier,
+            source=classifier,
             probability=a.probability,
             region=_region_of(name, scene),
             note=f"{_name_words(name, words)}: {a.probability:.2f}, threshold {a.threshold:.2f}"
-            + ("" if a.equivocal is None else f", equivocal {a.equivocal[0]:.2f} to {a.equivocal[1]:.2f}")
-            + ("" if a.meaning in meanings else f"; {a.meaning}")
+            + ("" if a.equivocal is None else f", band of doubt {a.equivocal[0]:.2f} to {a.equivocal[1]:.2f}")
+            + f"; {a.meaning}"
             + (f"; taught by {a.taught_by}" if a.taught_by else ""),
         )
         for name, a in ranked
@@ -278,28 +309,28 @@ def _classified(
         key=key,
         words=words,
         section=section,
-        value=f"{head}{where}: {'; '.join(meanings)}",
+        value=f"{what} {head}{where}",
         status="model",
         probability=told[0][1].probability,
         evidence=evidence,
     )
 
 
-def _sides_of_primary(scene: Scene) -> list[str]:
-    """Sides on which an outlined primary lies; none without one, or in the midline."""
-    if scene.primary is None:
+def _sides_of_index(scene: Scene) -> list[str]:
+    """Sides on which the index lesion lies; none without one, or in the midline."""
+    if scene.index is None:
         return []
-    sides = sides_of(scene.primary, scene.geometry, scene.midline_x_mm)
+    sides = sides_of(scene.index.patch, scene.geometry, scene.midline_x_mm)
     return [side.value for side in sides if side is not Side.MIDLINE]
 
 
 def _organ_line(organ: Structure, scene: Scene, answers: Mapping[str, Involvement], sources: Sources) -> Line | None:
     """Line of a structure outside the template: when the tumour meets it, or a classifier speaks of it."""
     named = {organ.name: answers[organ.name]} if organ.name in answers else {}
-    said = _classified(organ.name, organ.words, OUTSIDE, named, scene, sources)
-    structures = {organ.name: (scene.organs[organ.name], organ.side)} if organ.name in scene.organs else {}
-    measured = _measured(organ.name, organ.words, OUTSIDE, structures, scene, sources)
-    if measured is not None and measured.value == "Not involved" and said is None:
+    said = _classified(organ.name, organ.words, ADDENDUM, named, scene, sources.classifier)
+    structures = {organ.name: scene.organs[organ.name]} if organ.name in scene.organs else {}
+    measured = _measured(organ.name, organ.words, ADDENDUM, structures, scene, sources)
+    if measured is not None and not measured.value.startswith("In contact") and said is None:
         return None
     return _with_second_opinion(measured, said)
 
@@ -309,24 +340,35 @@ def _with_second_opinion(measured: Line | None, said: Line | None) -> Line | Non
     if measured is None or said is None:
         return measured or said
     clear = measured.value.startswith("Not involved")
-    agree = not said.value.startswith(_YES if clear else _NO)
-    flags = measured.flags if agree else (*measured.flags, f"The classifier differs ({said.probability:.2f})")
+    differs = f"Involvement {Likelihood.LIKELY if clear else Likelihood.UNLIKELY}"
+    flags = measured.flags
+    if said.value.startswith(differs):
+        flags = (*flags, f"The classifier differs: {_lower(said.value)} ({said.probability:.2f})")
     return measured.model_copy(update={"evidence": measured.evidence + said.evidence, "flags": flags})
 
 
 def _region_of(name: str, scene: Scene) -> Region | None:
     """Where to look for an organ, or for the organs of a field; None when nothing of it is outlined."""
     names = (name,) if name in BY_NAME else ORGANS_OF_FIELD.get(name, ())
-    patch = joined(_name_words(name, BY_KEY[name].words if name in BY_KEY else name), _found(names, scene))
+    patch = joined(
+        _name_words(name, BY_KEY[name].words if name in BY_KEY else name),
+        [scene.organs[n] for n in names if n in scene.organs],
+    )
     return None if patch is None else region(patch, scene.geometry)
-
-
-def _found(names: tuple[str, ...], scene: Scene) -> list[Patch]:
-    return [scene.organs[name] for name in names if name in scene.organs]
 
 
 def _name_words(name: str, words: str) -> str:
     return BY_NAME[name].words if name in BY_NAME else words
+
+
+def _lower(words: str) -> str:
+    return f"{words[0].lower()}{words[1:]}"
+
+
+def _sided(words: str) -> str:
+    """ "Parotid gland, right" as a sentence has it: "right parotid gland"."""
+    base, comma, side = words.rpartition(", ")
+    return f"{side} {_lower(base)}" if comma and side in ("left", "right") else _lower(words)
 
 
 def _percent(share: float) -> str:

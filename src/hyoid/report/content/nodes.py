@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from hyoid.anatomy.structures import Side
 from hyoid.geometry.boxes import crop_geometry
 from hyoid.metrics.lesions import side_of
+from hyoid.report.content.involvement import NO_OUTLINE, Sources
 from hyoid.report.content.patches import centroid_lps_mm, extremes_lps_mm, on_both_sides, region
-from hyoid.report.content.primary import cm
+from hyoid.report.content.primary import ON_A_MODELS_OUTLINE, cm
+from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Mass, Scene
-from hyoid.report.content.schema import Evidence, Line, Status
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line
 from hyoid.report.content.template import BY_KEY
 
 UNKNOWN_LEVEL = "level not determined"
@@ -24,70 +27,92 @@ _BEHIND_JUGULAR_MM = 20.0
 _SAME_HEIGHT_MM = 10.0  # vessels are compared with a node at its own height, within this distance
 
 
-def node_lines(scene: Scene, tumour: tuple[Status, str], *, outlined: bool) -> dict[str, Line]:
-    """Number, side and greatest size of the nodes.
+def node_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> dict[str, Line]:
+    """Number, side and greatest size of the nodes in the neck.
+
+    A network that outlines no node has not shown that there is none, so that no number is given.
 
     Parameters
     ----------
     scene : Scene
-    tumour : (status, source) of the outlines
-    outlined : bool
-        Whether anybody outlined lesions at all; without that every line is `Missing`.
+    lesions : sequence of Lesion
+        As the report lists them, with their levels.
+    sources : Sources
     """
     rows = {key: BY_KEY[key] for key in ("number_of_nodes", "side", "max_size")}
     lines = {key: Line(key=key, words=row.words, section=row.section) for key, row in rows.items()}
-    if not outlined:
-        return lines
-    nodes = scene.masses["GTVn"]
+    nodes = [lesion for lesion in lesions if lesion.role == "node"]
+    if not sources.outlined:
+        return {key: line.model_copy(update={"value": NO_OUTLINE}) for key, line in lines.items()}
     if not nodes:
-        note = Evidence(status=tumour[0], source=tumour[1], note="No node is outlined")
-        none = "Not applicable, no node outlined"
-        return {
-            key: line.model_copy(
-                update={"value": "0" if key == "number_of_nodes" else none, "status": "measured", "evidence": (note,)}
-            )
-            for key, line in lines.items()
-        }
-    levels = [node_level(node, scene) for node in nodes]
-    evidence = tuple(
-        Evidence(
-            status=tumour[0],
-            source=tumour[1],
-            region=region(node.patch, scene.geometry),
-            note=f"Node {node.row.lesion}: {node.row.side.value}, {level}, "
-            f"{cm(node.row.longest_diameter_mm)} cm, {node.row.volume_ml:.2f} ml",
+        return {key: _none_outlined(line, sources) for key, line in lines.items()}
+    masses = {mass.name: mass for mass in scene.nodes}
+    evidence = {
+        node.name: Evidence(
+            status=sources.status,
+            source=sources.tumour,
+            region=region(masses[node.name].patch, scene.geometry),
+            note=node_words(node),
         )
-        for node, level in zip(nodes, levels, strict=True)
-    )
-    largest = max(nodes, key=lambda n: n.row.longest_diameter_mm)
-    at = nodes.index(largest)
-    predicted = ("Measured on predicted node outlines",) if tumour[0] == "model" else ()
+        for node in nodes
+    }
+    largest = max(nodes, key=lambda n: n.longest_diameter_mm)
     answers = {
-        "number_of_nodes": (f"{len(nodes)} ({_groups(nodes, levels)})", evidence, ("Nodes that touch count as one",)),
-        "side": (
-            _side_words(scene),
-            tuple(
-                e.model_copy(update={"note": f"Node {n.row.lesion}: {n.row.side.value}"})
-                for e, n in zip(evidence, nodes, strict=True)
-            ),
-            (),
+        "number_of_nodes": (
+            f"{len(nodes)} outlined ({_groups(nodes)})",
+            tuple(evidence.values()),
+            ("Nodes that touch count as one",),
         ),
+        "side": (_side_words(scene), tuple(evidence.values()), ()),
         "max_size": (
-            f"{cm(largest.row.longest_diameter_mm)} cm in longest dimension, axial {cm(largest.row.axial_long_mm)} x "
-            f"{cm(largest.row.axial_short_mm)} cm ({largest.row.side.value}, {levels[at]})",
-            (evidence[at],),
+            f"{cm(largest.longest_diameter_mm)} cm in longest dimension, axial {cm(largest.axial_long_mm)} x "
+            f"{cm(largest.axial_short_mm)} cm ({largest.side}, {largest.level})",
+            (evidence[largest.name],),
             (),
         ),
     }
-    if any(level != UNKNOWN_LEVEL for level in levels):
-        value, why, flags = answers["number_of_nodes"]
-        answers["number_of_nodes"] = (value, why, (*flags, "Levels by landmarks of the outlined organs; approximate"))
+    predicted = (ON_A_MODELS_OUTLINE,) if sources.outlines == "model" else ()
     return {
         key: lines[key].model_copy(
-            update={"value": value, "status": "measured", "evidence": why, "flags": (*flags, *predicted)}
+            update={
+                "value": value,
+                "status": measured_status(sources.outlines),
+                "evidence": why,
+                "flags": (*flags, *predicted),
+            }
         )
         for key, (value, why, flags) in answers.items()
     }
+
+
+def node_words(node: Lesion) -> str:
+    """One node in one line: side, level, axes, volume, necrosis, extranodal extension, vessels and other contacts."""
+    parts = [
+        f"{node.name}: {node.side}, {node.level}",
+        f"axial {cm(node.axial_long_mm)} x {cm(node.axial_short_mm)} cm (short axis {cm(node.axial_short_mm)} cm)",
+        f"longest {cm(node.longest_diameter_mm)} cm",
+        f"{node.volume_ml:.2f} ml",
+    ]
+    if node.missing_landmarks:
+        parts.append(f"level needs {', '.join(node.missing_landmarks)}")
+    if node.necrosis:
+        parts.append(node.necrosis)
+    parts += [
+        f"{c.term} {c.words.lower()}" + ("" if c.degrees is None else f" ({c.degrees} degrees)") for c in node.contacts
+    ]
+    parts.append(f"extranodal extension {node.extranodal_extension or 'not assessed'}")
+    return ", ".join(parts)
+
+
+def _none_outlined(line: Line, sources: Sources) -> Line:
+    """What is said where nodes could have been outlined and none is."""
+    if line.key != "number_of_nodes":
+        return line.model_copy(update={"value": f"{NOT_ASSESSED}: no node outlined"})
+    who = "the model" if sources.outlines == "model" else "the reader"
+    note = Evidence(status=sources.status, source=sources.tumour, note="Nodes that nobody outlined are not excluded")
+    return line.model_copy(
+        update={"value": f"No node outlined by {who}", "status": sources.status, "evidence": (note,)}
+    )
 
 
 def node_level(node: Mass, scene: Scene) -> str:
@@ -177,9 +202,9 @@ def _medial_edge(edges: tuple[np.ndarray, np.ndarray], midline_x_mm: float) -> f
     return float(min(abs(edges[0][0] - midline_x_mm), abs(edges[1][0] - midline_x_mm)))
 
 
-def _groups(nodes: tuple[Mass, ...], levels: list[str]) -> str:
+def _groups(nodes: Sequence[Lesion]) -> str:
     """Nodes by side and level, the group of the largest node first."""
-    counts = Counter((node.row.side.value, level) for node, level in zip(nodes, levels, strict=True))
+    counts = Counter((node.side, node.level) for node in nodes)
     return "; ".join(
         f"{count} {side}{',' * (level == UNKNOWN_LEVEL)} {level}" for (side, level), count in counts.items()
     )
@@ -187,15 +212,15 @@ def _groups(nodes: tuple[Mass, ...], levels: list[str]) -> str:
 
 def _side_words(scene: Scene) -> str:
     """Ipsi, Bi or Contra to the primary, with the sides named."""
-    counts = Counter(node.row.side for node in scene.masses["GTVn"])
+    counts = Counter(node.row.side for node in scene.nodes)
     named = ", ".join(f"{side.value} {count}" for side, count in counts.items())
     sides = [s for s in counts if s is not Side.MIDLINE]
-    if scene.primary is None:
+    if scene.index is None:
         return f"Side of the primary unknown; nodes: {named}"
-    primary = side_of(float(centroid_lps_mm(scene.primary, scene.geometry)[0]), scene.midline_x_mm)
+    primary = side_of(float(centroid_lps_mm(scene.index.patch, scene.geometry)[0]), scene.midline_x_mm)
     if len(sides) == 2:
         return f"Bi ({named})"
-    if on_both_sides(scene.primary, scene.geometry, scene.midline_x_mm):
+    if on_both_sides(scene.index.patch, scene.geometry, scene.midline_x_mm):
         return f"Primary on both sides; nodes: {named}"
     if primary is Side.MIDLINE:
         return f"Primary in the midline; nodes: {named}"

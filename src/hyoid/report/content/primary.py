@@ -1,17 +1,25 @@
-"""Where the mass is and how large: from the tumour outline, else from the predicted target region, and worded so."""
+"""Where the index lesion is and how large, and every further focus on its own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hyoid.anatomy.structures import Side
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
+from hyoid.report.content.involvement import NO_OUTLINE, NO_PRIMARY, Sources
 from hyoid.report.content.patches import Patch, distance_mm, region, shared_part, sides_of
+from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
-from hyoid.report.content.schema import Evidence, Line, ModelUse, Status
-from hyoid.report.content.template import BY_KEY
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line
+from hyoid.report.content.template import BY_KEY, UPTAKE
 
+HOW_TO_OUTLINE = (
+    "To have a tumour reported, outline it: click on it (`hyoid serve`, `hyoid lesion`), give a reader's masks "
+    "(`--reader-masks`), or a PET/CT (`hyoid petct`)."
+)
+ON_A_MODELS_OUTLINE = "Measured on a network's outline that no reader confirmed"
 _LEAST_SHARE = 0.05  # below it a structure only borders the mass
 _NEAR_MM = 20.0
-TARGET_WORDS = "predicted high-dose target region; includes margins, not a tumour measurement"
 
 # Structures that stand for the site a tumour starts in; vessels, nodes, muscles and bones of the neck do not.
 _SITES: dict[str, tuple[str, ...]] = {
@@ -30,73 +38,118 @@ _MUCOSAL_REGIONS = ("Oral Cavity", "Oropharynx", "Larynx", "Glottis")
 _MUCOSAL_FIELDS = ("pyriform_sinus", "post_cricoid_region")
 
 
-def location_line(scene: Scene, tumour: tuple[Status, str], target_source: ModelUse | None) -> Line:
-    """Primary location: the sub-site, else the organ, with the largest share of the mass; else the nearest organ.
+def location_line(scene: Scene, sources: Sources) -> Line:
+    """Primary location: the sub-site, else the organ, with the largest share of the index lesion; else the nearest.
 
     Parameters
     ----------
     scene : Scene
-    tumour : (status, source) of the tumour outline
-    target_source : ModelUse or None
+    sources : Sources
     """
     row = BY_KEY["primary_location_of_the_mass"]
     line = Line(key=row.key, words=row.words, section=row.section)
-    mass = scene.primary or scene.target
-    if mass is None:
-        return line
-    where, share, note = _place(scene, mass)
-    side, *other = sides_of(mass, scene.geometry, scene.midline_x_mm)
-    sided = "both sides" if other else "midline" if side is Side.MIDLINE else f"{side.value} side"
-    look = region(mass, scene.geometry)
-    if scene.primary is not None:
-        value = f"{where}, {sided}" if where else f"Site not determined, {sided}"
-        evidence = Evidence(status=tumour[0], source=tumour[1], region=look, note=note)
-        return line.model_copy(update={"value": value, "status": "measured", "evidence": (evidence,)})
-    source = target_source.words if target_source else "target region"
-    found = _found_words(where, share)
-    value = f"Predicted high-dose target region, {found}, {sided}"
-    evidence = Evidence(status="model", source=source, region=look, note=note)
-    flags = ("A treatment target with margins, often around nodes as well; not a tumour outline",)
-    return line.model_copy(update={"value": value, "status": "model", "evidence": (evidence,), "flags": flags})
+    if scene.index is None:
+        return line.model_copy(update={"value": _unknown(scene, sources)})
+    mass = scene.index.patch
+    where, note = place_of(scene, mass)
+    sided = side_words(sides_of(mass, scene.geometry, scene.midline_x_mm))
+    evidence = Evidence(
+        status=sources.status, source=sources.tumour, region=region(mass, scene.geometry), note=note
+    )
+    return line.model_copy(
+        update={
+            "value": f"{where}, {sided}" if where else f"Site not determined, {sided}",
+            "status": measured_status(sources.outlines),
+            "evidence": (evidence,),
+        }
+    )
 
 
-def size_line(scene: Scene, tumour: tuple[Status, str], target_source: ModelUse | None) -> Line:
-    """Size of the largest part of the mass: longest diameter and the three axes of the body, in cm.
+def size_line(scene: Scene, sources: Sources) -> Line:
+    """Size of the index lesion: longest diameter and the three axes of the body, in cm.
 
     Parameters
     ----------
     scene : Scene
-    tumour : (status, source) of the tumour outline
-    target_source : ModelUse or None
+    sources : Sources
     """
     row = BY_KEY["size_of_the_mass"]
     line = Line(key=row.key, words=row.words, section=row.section)
-    if scene.primary is not None:
-        parts = scene.masses["GTVp"]
-        look = region(parts[0].patch, scene.geometry)
-        value = (
-            f"{cm(parts[0].row.longest_diameter_mm)} cm in longest dimension; "
-            f"{axes_cm(look.box_mm)} cm (anteroposterior x transverse x craniocaudal)"
+    if scene.index is None:
+        return line.model_copy(update={"value": _unknown(scene, sources)})
+    found = scene.index.row
+    look = region(scene.index.patch, scene.geometry)
+    value = (
+        f"{cm(found.longest_diameter_mm)} cm in longest dimension; "
+        f"{axes_cm(look.box_mm)} cm (anteroposterior x transverse x craniocaudal)"
+    )
+    note = f"Volume {found.volume_ml:.2f} ml; axial {cm(found.axial_long_mm)} x {cm(found.axial_short_mm)} cm"
+    flags = (ON_A_MODELS_OUTLINE,) if sources.outlines == "model" else ()
+    evidence = Evidence(status=sources.status, source=sources.tumour, region=look, note=note)
+    return line.model_copy(
+        update={
+            "value": value,
+            "status": measured_status(sources.outlines),
+            "evidence": (evidence,),
+            "flags": flags,
+        }
+    )
+
+
+def foci_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> tuple[Line, ...]:
+    """One line for every further primary focus and for every focus outside the neck; nothing is pooled.
+
+    Parameters
+    ----------
+    scene : Scene
+    lesions : sequence of Lesion
+        As the report lists them.
+    sources : Sources
+    """
+    rows = {lesion.name: lesion for lesion in lesions}
+    lines = []
+    for mass in (*scene.of("further focus"), *scene.of("focus outside the neck")):
+        lesion = rows[mass.name]
+        told = [f"{cm(lesion.longest_diameter_mm)} cm", f"{lesion.volume_ml:.2f} ml"]
+        if lesion.uptake is not None:
+            told.append(f"SUVmax {lesion.uptake.suv_max:.1f}")
+        if mass.role == "further focus" and scene.index is not None:
+            gap = distance_mm(mass.patch, scene.index.patch, scene.geometry)
+            told.append(f"{gap:.0f} mm from the primary tumour")
+        where = mass.place or lesion.site or "site not determined"
+        outlined = {"GTVp": "primary tumour", "GTVn": "node"}[mass.kind]
+        note = f"Outlined as {outlined}" if mass.role == "focus outside the neck" else ""
+        lines.append(
+            Line(
+                key=mass.name.lower().replace(" ", "_"),
+                words=mass.name,
+                section=UPTAKE,
+                value=f"{where[0].upper()}{where[1:]}, {lesion.side}; {', '.join(told)}",
+                status=measured_status(sources.outlines),
+                evidence=(
+                    Evidence(
+                        status=sources.status,
+                        source=sources.tumour,
+                        region=region(mass.patch, scene.geometry),
+                        note=note,
+                    ),
+                ),
+                flags=("Not counted as primary tumour or node of the neck",) * bool(mass.place),
+            )
         )
-        note = f"Volume {parts[0].row.volume_ml:.2f} ml; axial {cm(parts[0].row.axial_long_mm)} x "
-        note += f"{cm(parts[0].row.axial_short_mm)} cm"
-        cautions = [f"Outlined in {len(parts)} separate parts; the largest is measured"] if len(parts) > 1 else []
-        if tumour[0] == "model":
-            cautions.append("Measured on a predicted tumour outline")
-        evidence = Evidence(status=tumour[0], source=tumour[1], region=look, note=note)
-        return line.model_copy(
-            update={"value": value, "status": "measured", "evidence": (evidence,), "flags": tuple(cautions)}
-        )
-    if scene.target is None:
-        return line
-    parts = scene.masses["target region"]
-    part = parts[0]
-    look = region(part.patch, scene.geometry)
-    source = target_source.words if target_source else "target region"
-    evidence = Evidence(status="model", source=source, region=look, note=f"Volume {part.row.volume_ml:.1f} ml")
-    value = f"about {axes_cm(look.box_mm)} cm ({TARGET_WORDS})"
-    flags = (f"Predicted in {len(parts)} separate parts; the largest is measured",) if len(parts) > 1 else ()
-    return line.model_copy(update={"value": value, "status": "model", "evidence": (evidence,), "flags": flags})
+    return tuple(lines)
+
+
+def side_words(sides: Sequence[Side]) -> str:
+    """A side as a location names it.
+
+    Examples
+    --------
+    >>> side_words((Side.LEFT,)), side_words((Side.MIDLINE,)), side_words((Side.RIGHT, Side.LEFT))
+    ('left side', 'midline', 'both sides')
+    """
+    first, *other = sides
+    return "both sides" if other else "midline" if first is Side.MIDLINE else f"{first.value} side"
 
 
 def cm(length_mm: float) -> str:
@@ -121,22 +174,21 @@ def axes_cm(box_mm: tuple[float, float, float]) -> str:
     return f"{cm(box_mm[1])} x {cm(box_mm[0])} x {cm(box_mm[2])}"
 
 
-def _found_words(where: str, share: float | None) -> str:
-    if not where:
-        return "site not determined"
-    # 6 % in the mandible is not a mandibular site: the reader sees how much it is.
-    return where.lower() if share is None else f"largest share in: {where.lower()} ({100 * share:.0f} %)"
+def place_of(scene: Scene, mass: Patch) -> tuple[str, str]:
+    """Words for the site of a mass, and why; empty words when nothing outlined is near.
 
-
-def _place(scene: Scene, mass: Patch) -> tuple[str, float | None, str]:
-    """Words for the site of the mass, the share of it there, and why; empty words when nothing outlined is near."""
+    Parameters
+    ----------
+    scene : Scene
+    mass : Patch
+    """
     for shares in (_subsite_shares(scene, mass), _organ_shares(scene, mass)):
         if shares and shares[0][1] >= _LEAST_SHARE:
             listed = ", ".join(f"{words} {100 * share:.0f} %" for words, share in shares if share >= _LEAST_SHARE)
-            return *shares[0], f"Share of the mass: {listed}"
+            return shares[0][0], f"Share of the mass: {listed}"
         if shares:
             words = shares[0][0]
-            return f"Next to: {words.lower()}", None, f"No structure holds 5 % of the mass; the most is held by {words}"
+            return f"Next to: {words.lower()}", f"No structure holds 5 % of the mass; the most is held by {words}"
     nearest = sorted(
         (distance_mm(mass, scene.organs[name], scene.geometry), words)
         for words, names in _SITES.items()
@@ -145,8 +197,16 @@ def _place(scene: Scene, mass: Patch) -> tuple[str, float | None, str]:
     )
     if nearest and nearest[0][0] <= _NEAR_MM:
         gap, words = nearest[0]
-        return f"Next to: {words.lower()}", None, f"No structure holds 5 % of the mass; nearest {words}, {gap:.0f} mm"
-    return "", None, "No structure holds 5 % of the mass, and none that could be its site is within 20 mm"
+        return f"Next to: {words.lower()}", f"No structure holds 5 % of the mass; nearest {words}, {gap:.0f} mm"
+    return "", "No structure holds 5 % of the mass, and none that could be its site is within 20 mm"
+
+
+def _unknown(scene: Scene, sources: Sources) -> str:
+    if not sources.outlined:
+        return NO_OUTLINE
+    if any(m.kind == "GTVp" for m in scene.of("focus outside the neck")):
+        return f"{NOT_ASSESSED}: the outlined primary tumour lies outside the neck"
+    return NO_PRIMARY
 
 
 def _subsite_shares(scene: Scene, mass: Patch) -> list[tuple[str, float]]:

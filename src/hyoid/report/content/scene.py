@@ -15,8 +15,9 @@ from hyoid.errors import GeometryError, UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.metrics.lesions import Component, LesionMeasurement, find_components, measure_component
 from hyoid.report.content import template
+from hyoid.report.content.neck_field import LONG_ORGANS, outside_neck
 from hyoid.report.content.patches import Patch, centroid_lps_mm, cut_out, joined
-from hyoid.report.content.schema import ModelUse, Status, Study
+from hyoid.report.content.schema import Fact, Kind, Lesion, ModelUse, OutlineStatus, Role, Status, Study
 from hyoid.volume import Geometry, Quantity, Volume
 
 READER = "reader masks"
@@ -73,22 +74,34 @@ class ReportInputs:
     subsites : Volume, optional
         Labels of `hyoid.anatomy.subsites`.
     lesions : Volume, optional
-        1 GTVp, 2 GTVn. None: no tumour was outlined by anybody.
-    lesions_status : {"reader", "model"}
-        Who outlined the lesions.
-    lesions_source : ModelUse or None
-        The model, when a model did.
+        Labels 1 (GTVp) and 2 (GTVn). None: nobody outlined a tumour.
+    lesions_status : {"reader", "accepted", "model"}
+        Who stands behind these outlines.
+    lesions_source : ModelUse, optional
+        The model that outlined them; None for a reader's own.
     target_region : Volume, optional
-        Mask of the predicted high-dose target, which includes margins and is no tumour outline. It counts only where
-        there is no lesion map.
+        Above 0: predicted high-dose target, which includes margins and is no tumour outline.
     target_source : ModelUse or None
+    target_lost_ml : float
+        Volume of target that was predicted apart from every organ and left out.
+    coverage : mapping of str to Involvement
+        Structures that the high-dose target is predicted to cover; keys as of `involvement`.
+    coverage_source : ModelUse or None
     involvement : mapping of str to Involvement
-        Keys: fields of the template, or organ names.
+        What the outlined index lesion is predicted to involve. Keys: fields of the template, or organ names.
     involvement_source : ModelUse or None
+    image : Volume, optional
+        The scan itself, where its values are to be looked at.
     pet : Volume, optional
         SUV of the nearest PET voxel.
     midline_x_mm : float, optional
         LPS x of the body midline; default from the organs, and without these the centre of the grid.
+    technique, quality, context : tuple of Fact
+        As `Report` holds them.
+    prior_lesions : tuple of Lesion, optional
+        Of an earlier report of the same patient; None: no earlier report was given.
+    post_treatment : bool
+        Whether whoever asked says that the patient was treated.
     warnings : tuple of str
     failed : bool
         A result failed its own check (said in `warnings`).
@@ -100,24 +113,50 @@ class ReportInputs:
     organs_expected: tuple[str, ...] = ()
     subsites: Volume | None = None
     lesions: Volume | None = None
-    lesions_status: Literal["reader", "model"] = "reader"
+    lesions_status: OutlineStatus = "reader"
     lesions_source: ModelUse | None = None
     target_region: Volume | None = None
     target_source: ModelUse | None = None
+    target_lost_ml: float = 0.0
+    coverage: Mapping[str, Involvement] = field(default_factory=dict)
+    coverage_source: ModelUse | None = None
     involvement: Mapping[str, Involvement] = field(default_factory=dict)
     involvement_source: ModelUse | None = None
+    image: Volume | None = None
     pet: Volume | None = None
     midline_x_mm: float | None = None
+    technique: tuple[Fact, ...] = ()
+    quality: tuple[Fact, ...] = ()
+    context: tuple[Fact, ...] = ()
+    prior_lesions: tuple[Lesion, ...] | None = None
+    post_treatment: bool = False
     warnings: tuple[str, ...] = ()
     failed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Mass:
-    """One lesion: its measurement, its voxels and their place."""
+    """One lesion: its measurement, its voxels and what the report takes it for.
+
+    Parameters
+    ----------
+    row : LesionMeasurement
+    patch : Patch
+    kind : {"GTVp", "GTVn", "target region"}
+        What it was outlined as.
+    role : {"index lesion", "further focus", "node", "focus outside the neck", "target region"}
+    name : str
+        As the report calls it.
+    place : str
+        Of a focus outside the neck, where it lies.
+    """
 
     row: LesionMeasurement
     patch: Patch
+    kind: Kind = "GTVp"
+    role: Role = "index lesion"
+    name: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,25 +170,37 @@ class Scene:
     midline_x_mm : float
     organs, subsites : dict of str to Patch
         By structure name.
-    primary, target : Patch or None
-        All voxels of GTVp, and of the target region.
-    masses : dict of str to tuple of Mass
-        Components by kind: "GTVp", "GTVn", "target region".
+    masses : tuple of Mass
+        Every lesion: index lesion, further foci, nodes, foci outside the neck, target region.
+    field_known : bool
+        Whether organs tell which foci lie in the neck.
     """
 
     geometry: Geometry
     midline_x_mm: float
     organs: dict[str, Patch]
     subsites: dict[str, Patch]
-    masses: dict[str, tuple[Mass, ...]]
-    primary: Patch | None
-    nodes: Patch | None
-    target: Patch | None
+    masses: tuple[Mass, ...]
+    field_known: bool
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(D, H, W) of the canonical grid."""
         return self.geometry.shape
+
+    def of(self, role: Role) -> tuple[Mass, ...]:
+        """Lesions of one role, largest first."""
+        return tuple(mass for mass in self.masses if mass.role == role)
+
+    @property
+    def index(self) -> Mass | None:
+        """The index lesion: the largest primary tumour in the neck."""
+        return next(iter(self.of("index lesion")), None)
+
+    @property
+    def nodes(self) -> tuple[Mass, ...]:
+        """Nodes in the neck, largest first."""
+        return self.of("node")
 
 
 def made_by(source: ModelUse | None) -> tuple[Status, str]:
@@ -179,30 +230,23 @@ def make_scene(inputs: ReportInputs) -> Scene:
         cut = cut_out(_labels(to_canonical(inputs.subsites)), {k: _subsite_words(row.name) for k, row in rows.items()})
         subsites = {rows[label].name: patch for label, patch in cut.items()}
     midline = inputs.midline_x_mm if inputs.midline_x_mm is not None else body_midline_x_mm(organs, geometry)
-    primary, nodes = [], []
+    scene = Scene(geometry, midline, organs, subsites, (), any(name not in LONG_ORGANS for name in organs))
     if inputs.lesions is not None:
-        masses = measured_masses(find_components(inputs.lesions), midline)
-        primary = [m for m in masses if m.row.label == GTVP_LABEL]
-        nodes = [m for m in masses if m.row.label == GTVN_LABEL]
-    target: list[Mass] = []
-    if inputs.target_region is not None and inputs.lesions is None:
+        scene = with_masses(scene, measured_masses(find_components(inputs.lesions), midline))
+    if inputs.target_region is not None:
         region = inputs.target_region
         mask = region.with_array((region.array > 0).astype(np.uint8), Quantity.LABEL)
         target = measured_masses(find_components(mask), midline, BY_NAME["target_region"].words)
-    return Scene(
-        geometry=geometry,
-        midline_x_mm=midline,
-        organs=organs,
-        subsites=subsites,
-        masses={"GTVp": tuple(primary), "GTVn": tuple(nodes), "target region": tuple(target)},
-        primary=joined(BY_NAME["gtvp"].words, (m.patch for m in primary)),
-        nodes=joined(BY_NAME["gtvn"].words, (m.patch for m in nodes)),
-        target=joined(BY_NAME["target_region"].words, (m.patch for m in target)),
-    )
+        named = tuple(
+            replace(m, kind="target region", role="target region", name=f"Predicted target region {m.row.lesion}")
+            for m in target
+        )
+        scene = replace(scene, masses=(*scene.masses, *named))
+    return scene
 
 
 def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
-    """The same organs with other lesions.
+    """The same organs with other lesions, each with its role and name.
 
     Parameters
     ----------
@@ -210,15 +254,46 @@ def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
     masses : sequence of Mass
         Of labels 1 and 2, on the scene's grid, largest first.
     """
-    primary = tuple(m for m in masses if m.row.label == GTVP_LABEL)
-    nodes = tuple(m for m in masses if m.row.label == GTVN_LABEL)
-    return replace(
-        scene,
-        masses={"GTVp": primary, "GTVn": nodes, "target region": ()},
-        primary=joined(BY_NAME["gtvp"].words, (m.patch for m in primary)),
-        nodes=joined(BY_NAME["gtvn"].words, (m.patch for m in nodes)),
-        target=None,
-    )
+    places = [outside_neck(m.patch, scene.organs, scene.geometry) for m in masses]
+    primary = [m for m, place in zip(masses, places, strict=True) if not place and m.row.label == GTVP_LABEL]
+    nodes = [m for m, place in zip(masses, places, strict=True) if not place and m.row.label == GTVN_LABEL]
+    outside = [(m, place) for m, place in zip(masses, places, strict=True) if place]
+    found = [replace(m, kind="GTVp", role="index lesion", name="Primary tumour") for m in primary[:1]]
+    found += [
+        replace(m, kind="GTVp", role="further focus", name=f"Further focus {n}") for n, m in enumerate(primary[1:], 1)
+    ]
+    found += [replace(m, kind="GTVn", role="node", name=f"Node {n}") for n, m in enumerate(nodes, 1)]
+    found += [
+        replace(
+            m,
+            kind="GTVp" if m.row.label == GTVP_LABEL else "GTVn",
+            role="focus outside the neck",
+            name=f"Focus outside the neck {n}",
+            place=place,
+        )
+        for n, (m, place) in enumerate(outside, 1)
+    ]
+    return replace(scene, masses=tuple(found))
+
+
+def index_outline(lesions: Volume, organs: Volume) -> Volume:
+    """The lesion map with the index lesion as its only primary tumour; nodes stay as they are.
+
+    Parameters
+    ----------
+    lesions, organs : Volume
+        Canonical, on one grid; labels 1 and 2, and labels of `hyoid.anatomy.structures`.
+    """
+    names = {s.label: s.name for s in ORGANS}
+    found = cut_out(_labels(organs), {s.label: s.words for s in ORGANS})
+    patches = {names[label]: patch for label, patch in found.items()}
+    array = np.where(lesions.array == GTVN_LABEL, GTVN_LABEL, 0).astype(np.uint8)
+    for component in find_components(lesions):
+        patch = Patch(BY_NAME["gtvp"].words, component.mask, component.box)
+        if component.label == GTVP_LABEL and not outside_neck(patch, patches, lesions.geometry):
+            array[component.box.slices][component.mask] = GTVP_LABEL
+            break
+    return lesions.with_array(array)
 
 
 def body_midline_x_mm(organs: Mapping[str, Patch], geometry: Geometry) -> float:
@@ -272,13 +347,13 @@ def _labels(volume: Volume) -> NDArray[np.integer]:
 def _check(inputs: ReportInputs) -> None:
     if inputs.pet is not None:
         inputs.pet.require(Quantity.SUV)
-    for name in ("subsites", "lesions", "target_region", "pet"):
+    for name in ("subsites", "lesions", "target_region", "image", "pet"):
         volume: Volume | None = getattr(inputs, name)
         if volume is not None and not volume.geometry.same_grid(inputs.organs.geometry):
             raise GeometryError(
                 f"The {name.replace('_', ' ')} lie on another grid than the organs.", "Resample them onto the scan."
             )
-    if (inputs.lesions_status == "model") != (inputs.lesions_source is not None):
+    if (inputs.lesions_status == "reader") == (inputs.lesions_source is not None):
         raise UsageError(
             f"The lesions' status is {inputs.lesions_status!r} and their model is {inputs.lesions_source!r}.",
             "Name the model when, and only when, a model outlined them.",
@@ -294,7 +369,7 @@ def _check(inputs: ReportInputs) -> None:
                 "Renumber the map, or give organs and lesions separately.",
             )
     known = {s.name for s in ORGANS} | {f.key for f in template.FIELDS}
-    unknown = sorted((set(inputs.involvement) | set(inputs.organs_expected)) - known)
+    unknown = sorted((set(inputs.involvement) | set(inputs.coverage) | set(inputs.organs_expected)) - known)
     if unknown:
         raise UsageError(
             f"{', '.join(unknown)}: neither a field of the template nor an organ.",

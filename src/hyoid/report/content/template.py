@@ -129,5 +129,12 @@ TEMPLATE: tuple[Field, ...] = (
 FIELDS = tuple(row for row in TEMPLATE if not row.is_heading)
 BY_KEY = {row.key: row for row in TEMPLATE}
 
-OUTSIDE = "Outside the template"
-"""Section of structures that the template does not ask for and hyoid can still speak of."""
+UPTAKE = "Further foci and uptake"
+TARGET = "Radiotherapy target, predicted"
+AIRWAY = "Airway"
+STAGING = "Staging for confirmation"
+ADDENDUM = "Addendum: not in the template"
+"""Structures that the template does not ask for and radiologists report."""
+
+SECTIONS = (UPTAKE, AIRWAY, STAGING, ADDENDUM, TARGET)
+"""Sections after the template, in their order; a section without lines is left out."""

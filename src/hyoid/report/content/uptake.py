@@ -1,49 +1,71 @@
-"""Lines about FDG uptake, outside the template, where there is a PET."""
+"""Lines about FDG uptake, one per lesion and one total per class, where there is a PET."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hyoid.report.content.patches import Patch, region
+from hyoid.report.content.involvement import Sources
+from hyoid.report.content.patches import region
+from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
-from hyoid.report.content.schema import Evidence, Lesion, Line, Status
-from hyoid.report.content.template import OUTSIDE
+from hyoid.report.content.schema import Evidence, Lesion, Line
+from hyoid.report.content.template import UPTAKE
 
-_ROWS = (
-    ("fdg_uptake_of_the_primary", "FDG uptake of the primary tumour", "GTVp"),
-    ("fdg_uptake_of_the_nodes", "FDG uptake of the lymph nodes", "GTVn"),
-)
 _MEANING = "MTV: volume at or above 41 % of the lesion's SUVmax, inside its outline; TLG: mean SUV of it times MTV"
+_TOTALS = (("GTVp", "primary foci"), ("GTVn", "nodes"))
 
 
-def uptake_lines(lesions: Sequence[Lesion], scene: Scene, tumour: tuple[Status, str]) -> tuple[Line, ...]:
-    """One line for the primary and one for the nodes, where their uptake was measured.
+def uptake_lines(lesions: Sequence[Lesion], scene: Scene, sources: Sources) -> tuple[Line, ...]:
+    """Uptake of the index lesion and of each node, and metabolic volume per class.
 
-    SUVmax is the highest of all parts; MTV and TLG are sums over them.
+    Further foci carry their SUVmax on their own line. Totals are over the lesions in the neck.
 
     Parameters
     ----------
     lesions : sequence of Lesion
     scene : Scene
-    tumour : (status, source) of the outlines
+    sources : Sources
     """
+    patches = {mass.name: mass.patch for mass in scene.masses}
+    status = measured_status(sources.outlines)
     lines = []
-    for key, words, kind in _ROWS:
-        measured = [(lesion, lesion.uptake) for lesion in lesions if lesion.kind == kind and lesion.uptake is not None]
-        whole: Patch | None = scene.primary if kind == "GTVp" else scene.nodes
-        if not measured or whole is None:
+    for lesion in lesions:
+        if lesion.uptake is None or lesion.role not in ("index lesion", "node"):
             continue
-        highest = max(uptake.suv_max for _, uptake in measured)
-        mtv_ml, tlg_g = (sum(getattr(uptake, name) for _, uptake in measured) for name in ("mtv_ml", "tlg_g"))
-        each = "; ".join(f"{lesion.name}: SUVmax {u.suv_max:.1f}, MTV {u.mtv_ml:.1f} ml" for lesion, u in measured)
+        u = lesion.uptake
         evidence = Evidence(
-            status=tumour[0], source=tumour[1], region=region(whole, scene.geometry), note=f"{each}. {_MEANING}"
+            status=sources.status,
+            source=sources.tumour,
+            region=region(patches[lesion.name], scene.geometry),
+            note=f"SUVmean {u.suv_mean:.1f}. {_MEANING}",
         )
-        flags = ("Measured on predicted outlines",) if tumour[0] == "model" else ()
-        value = f"SUVmax {highest:.1f}, MTV {mtv_ml:.1f} ml, TLG {tlg_g:.1f} g"
+        key = "fdg_uptake_of_the_primary" if lesion.role == "index lesion" else f"fdg_uptake_of_node_{lesion.name[5:]}"
         lines.append(
             Line(
-                key=key, words=words, section=OUTSIDE, value=value, status="measured", evidence=(evidence,), flags=flags
+                key=key,
+                words=f"FDG uptake, {lesion.name[0].lower()}{lesion.name[1:]}",
+                section=UPTAKE,
+                value=f"SUVmax {u.suv_max:.1f}, MTV {u.mtv_ml:.1f} ml, TLG {u.tlg_g:.1f} g",
+                status=status,
+                evidence=(evidence,),
+            )
+        )
+    for kind, words in _TOTALS:
+        own = [row for row in lesions if row.kind == kind and row.role != "focus outside the neck" and row.uptake]
+        if len(own) < 2:
+            continue
+        mtv, tlg = (sum(getattr(row.uptake, name) for row in own) for name in ("mtv_ml", "tlg_g"))
+        evidence = Evidence(
+            status=sources.status, source=sources.tumour, note=f"Sum over {', '.join(row.name for row in own)}"
+        )
+        lines.append(
+            Line(
+                key=f"total_mtv_{kind.lower()}",
+                words=f"Total of {len(own)} {words}",
+                section=UPTAKE,
+                value=f"MTV {mtv:.1f} ml, TLG {tlg:.1f} g",
+                status=status,
+                evidence=(evidence,),
             )
         )
     return tuple(lines)

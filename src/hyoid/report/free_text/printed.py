@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from hyoid.report.content.schema import MISSING, Evidence, Line
+from hyoid.report.content.schema import MISSING, NOT_ASSESSED, Evidence, Line
 from hyoid.report.content.template import FIELDS, Kind
 from hyoid.report.free_text.answers import IDENTIFIERS, blank
 
 _LEAST_LINES = 0.6  # of the template's lines; a free report names far fewer of them with its exact words
 _TOLD = re.compile(r"^(?P<value>.*?)(?: \[(?:text|model|measured|reader)(?:, [^\]]*)?\])(?: \((?P<flags>.*)\))?$")
-_MISSING = re.compile(rf"^{MISSING}(?: \((?P<flags>.*)\))?$")
+_MISSING = re.compile(rf"^(?:{MISSING}|{NOT_ASSESSED}(?:: [^()]*)?)(?: \((?P<flags>.*)\))?$")
 
 
 def is_template(text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hyoid.errors import InputRefusedError
-from hyoid.report.content.schema import Line, ModelUse, Report
+from hyoid.report.content.schema import Conclusion, Line, ModelUse, Report
 from hyoid.report.content.template import FIELDS, FRONT, Kind
 from hyoid.report.free_text.addendum import addendum_lines
 from hyoid.report.free_text.answers import blank
@@ -183,7 +183,11 @@ def _report(filled: Filled, title: str = "", addendum: tuple[Line, ...] = ()) ->
     if not answered:
         warnings.append("No line of the template is answered by the text.")
     return Report(
-        summary=_summary(lines, len(answered)),
+        impression=(
+            Conclusion(
+                words=_summary(lines, len(answered)), rests_on=("primary_location_of_the_mass", "size_of_the_mass")
+            ),
+        ),
         study=None,
         models=(filled.source,),
         lines=lines,

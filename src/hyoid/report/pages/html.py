@@ -6,11 +6,12 @@ import base64
 from dataclasses import dataclass
 
 from hyoid.report.content.schema import Line, Report
-from hyoid.report.content.template import FRONT, OUTSIDE, TEMPLATE, Kind
+from hyoid.report.content.template import FRONT, SECTIONS, TEMPLATE, Kind
 from hyoid.report.pages.attention import Attention, looks_of
 from hyoid.report.pages.environment import page_template
 from hyoid.report.pages.figures import Figure, make_backdrop, make_figure
 from hyoid.report.pages.pictures import Picture, choose_pictures
+from hyoid.report.pages.text import template_heading
 from hyoid.volume import Volume
 
 
@@ -67,14 +68,15 @@ def _sections(report: Report) -> list[Section]:
     sections: list[Section] = []
     for field in TEMPLATE:
         if field.is_heading:
-            words = report.title if report.title and field.words == FRONT else field.words
+            words = template_heading(report) if field.words == FRONT else field.words
             sections.append(Section(words, field.kind is Kind.SUBHEADING, ()))
         else:
             last = sections.pop()
             sections.append(Section(last.words, last.is_subheading, (*last.lines, report.line(field.key))))
-    others = tuple(line for line in report.lines if line.section == OUTSIDE)
-    if others:
-        sections.append(Section(OUTSIDE, False, others))
+    for section in SECTIONS:
+        others = tuple(line for line in report.lines if line.section == section)
+        if others:
+            sections.append(Section(section, False, others))
     if report.addendum:
         sections.append(Section(report.addendum[0].section, False, report.addendum))
     return sections

@@ -1,29 +1,71 @@
-"""The report as plain text, in the template's wording and order."""
+"""The report as plain text: one page to paste into a report, and the full template."""
 
 from __future__ import annotations
 
-from hyoid.report.content.schema import Line, Report
-from hyoid.report.content.template import FRONT, OUTSIDE, TEMPLATE
+from collections.abc import Sequence
+
+from hyoid.report.content.nodes import node_words
+from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood
+from hyoid.report.content.schema import NOT_ASSESSED, Fact, Line, Report
+from hyoid.report.content.template import FIELDS, FRONT, SECTIONS, TEMPLATE
+
+# Regions of the findings and the sections of the template that each takes.
+_REGIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Primary tumour", ("CECT for Head & Neck Cancers",)),
+    ("Oral cavity", ("Oral Cavity",)),
+    ("Oropharynx", ("Oropharynx",)),
+    ("Larynx", ("Larynx", "Glottis")),
+    ("Other structures", ("Other Structures",)),
+    ("Lymph nodes", ("Lymph Node Metastases",)),
+)
+_MARKS = {"measured": "", "reader": " [reader]", "text": "", "model": " [model]", "model, measured": " [model, measured]"}
 
 
 def to_text(report: Report) -> str:
-    """Plain text: statement, warnings and summary, then the template line by line, then who said it.
+    """One page to paste: impression, how the scan was made, findings by region, cautions.
+
+    What is not assessed stands in one line per region. The whole template is `template_text`.
 
     Parameters
     ----------
     report : Report
     """
-    by_key = {line.key: line for line in report.lines if line.section != OUTSIDE}
+    rows = [report.statement, "", report.title]
+    rows += [f"{words}: {told}" for words, told in _context(report)]
+    rows += ["", "IMPRESSION", *(f"{n}. {s.words}" for n, s in enumerate(report.impression, 1))]
+    if report.changes:
+        rows += ["", "CHANGE", *(change.words for change in report.changes)]
+    rows += ["", "FINDINGS"]
+    for words, sections in _REGIONS:
+        rows += _region(words, [line for line in report.lines if line.section in sections and line.key != "patient"])
+        if words == "Lymph nodes":
+            rows += [f"  {node_words(lesion)}" for lesion in report.lesions if lesion.role == "node"]
+    for section in SECTIONS:
+        rows += _region(section, [line for line in report.lines if line.section == section])
+    rows += ["", "CAUTIONS", *(f"- {warning}" for warning in report.warnings)] if report.warnings else []
+    rows += ["", *_legend(report)]
+    return "\n".join(rows).replace("\n\n\n", "\n\n").strip() + "\n"
+
+
+def template_text(report: Report) -> str:
+    """The whole template line by line, each with who said it, and what lies outside of it.
+
+    Parameters
+    ----------
+    report : Report
+    """
+    own = {field.key for field in FIELDS}
+    by_key = {line.key: line for line in report.lines if line.key in own}
     rows = [report.statement, "", *(f"WARNING: {warning}" for warning in report.warnings)]
-    rows += ["", f"Summary: {report.summary}", ""]
+    rows += ["", f"Impression: {report.summary}", ""]
     for field in TEMPLATE:
         if field.is_heading:
-            rows += ["", report.title if report.title and field.words == FRONT else field.words]
+            rows += ["", template_heading(report) if field.words == FRONT else field.words]
         else:
             rows.append(line_text(by_key[field.key]))
-    others = [line for line in report.lines if line.section == OUTSIDE]
-    if others:
-        rows += ["", OUTSIDE, *map(line_text, others)]
+    others = [line for line in report.lines if line.key not in own]
+    for section in dict.fromkeys(line.section for line in others):
+        rows += ["", section, *(line_text(line) for line in others if line.section == section)]
     if report.addendum:
         rows += ["", report.addendum[0].section, *map(line_text, report.addendum)]
     rows += ["", "Sources"]
@@ -34,6 +76,12 @@ def to_text(report: Report) -> str:
     if any(e.status == "reader" for line in report.lines for e in line.evidence) or not report.models:
         rows.append("Outlines drawn by a reader")
     return "\n".join(rows).replace("\n\n\n", "\n\n").strip() + "\n"
+
+
+def template_heading(report: Report) -> str:
+    """First heading of the template: its own for a CT, the title of the report for another scan."""
+    of_ct = report.study is not None and report.study.modality == "CT"
+    return FRONT if of_ct or not report.title else report.title
 
 
 def line_text(line: Line) -> str:
@@ -52,3 +100,81 @@ def line_text(line: Line) -> str:
     told = f" [{', '.join(said)}]" if said else ""
     flags = f" ({'; '.join(line.flags)})" if line.flags else ""
     return f"{line.words}: {line.value}{told}{flags}"
+
+
+def grouped(lines: Sequence[Line]) -> tuple[tuple[Line, ...], dict[Likelihood, tuple[Line, ...]], dict[str, list[Line]]]:
+    """Lines to print each, lines that a classifier answers by likelihood, and lines not assessed by reason.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+    """
+    own: list[Line] = []
+    likely: dict[Likelihood, list[Line]] = {word: [] for word in Likelihood}
+    unknown: dict[str, list[Line]] = {}
+    for line in lines:
+        word = next((w for w in Likelihood if line.value.split(",")[0] == f"Involvement {w}"), None)
+        if line.status == "Missing":
+            reason = line.value.removeprefix(NOT_ASSESSED).removeprefix(": ")
+            unknown.setdefault("" if reason == line.value else reason, []).append(line)
+        elif word is not None:
+            likely[word].append(line)
+        else:
+            own.append(line)
+    return tuple(own), {word: tuple(found) for word, found in likely.items() if found}, unknown
+
+
+def _region(words: str, lines: Sequence[Line]) -> list[str]:
+    """One paragraph per region: findings first, then what is not assessed in one line."""
+    if not lines:
+        return []
+    own, likely, unknown = grouped(lines)
+    rows = [f"  {line.words}: {line.value}{_MARKS[line.status]}" for line in own if line.status != "Missing"]
+    for word, found in likely.items():
+        told = ", ".join(_with_side(line) for line in found)
+        rows.append(f"  Involvement {word} [model]: {told}")
+    if unknown:
+        if len(unknown) == 1 and not rows:
+            reason = next(iter(unknown))
+            return [f"{words}: not assessed{f' ({reason})' if reason else ''}"]
+        told = ", ".join(_plain(line.words) for found in unknown.values() for line in found)
+        rows.append(f"  {NOT_ASSESSED}: {told}")
+    return [f"{words}:", *rows]
+
+
+def _with_side(line: Line) -> str:
+    side = line.value.partition(", ")[2]
+    chance = "" if line.probability is None else f" ({line.probability:.2f})"
+    return f"{f'{side} ' if side else ''}{_plain(line.words)}{chance}"
+
+
+def _plain(words: str) -> str:
+    plain = words.partition(" (")[0].replace("/ ", "/")
+    return plain if plain[:2].isupper() else f"{plain[0].lower()}{plain[1:]}"
+
+
+def _context(report: Report) -> list[tuple[str, str]]:
+    """Clinical question, treatment, technique and quality, each in one line."""
+    rows = [(fact.words, fact.value) for fact in report.context]
+    if report.technique:
+        rows.append(("Technique", _facts(report.technique)))
+    if report.quality:
+        rows.append(("Quality", _facts(report.quality)))
+    return rows
+
+
+def _facts(facts: Sequence[Fact]) -> str:
+    return "; ".join(f"{fact.words.lower()} {fact.value}" for fact in facts)
+
+
+def _legend(report: Report) -> list[str]:
+    """Meaning of the words that this report uses."""
+    rows = []
+    used = {line.status for line in report.lines} & {"model", "model, measured", "measured", "reader"}
+    if used:
+        rows.append("; ".join(f"{status}: {STATUS_WORDS[status]}" for status in STATUS_WORDS if status in used) + ".")
+    if any(line.probability is not None for line in report.lines):
+        rows.append(f"Scale: {LIKELIHOOD_SCALE}.")
+    if any(contact.degrees is not None for lesion in report.lesions for contact in lesion.contacts):
+        rows.append(f"Vessels: {VESSEL_SCALE}.")
+    return rows

@@ -12,13 +12,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hyoid.anatomy.structures import GTVN, GTVP, TARGET_REGION
 from hyoid.geometry.orientation import canonical_geometry, to_canonical
 from hyoid.inference.runtime import Precision
-from hyoid.inference.strays import TARGET_GAP_MM, near_organs
+from hyoid.inference.strays import near_organs
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
@@ -26,6 +25,7 @@ from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.provenance import by_reader, network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
+from hyoid.report.content.scene import index_outline
 from hyoid.report.pages.attention import Attention
 from hyoid.systems.involvement import classify, classify_outlined, target_map
 from hyoid.systems.machine import Machine, Progress
@@ -124,6 +124,7 @@ def structured_report(
     inputs = {
         "study": _study_facts(study),
         "organs": organs,
+        "image": ct,
         "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
         "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
     }
@@ -132,20 +133,24 @@ def structured_report(
         lesions = to_canonical(reader.volume)
         warnings = (*warnings, *_said_of(reader))
         inputs["lesions"] = lesions
-        said = classify_outlined(ct, organs, lesions, models.template, machine, on_progress)
-        classifier = models.template
+        index = index_outline(lesions, organs)
+        said = classify_outlined(ct, organs, index, models.template, machine, on_progress)
+        classifier, what = models.template, "involvement"
     else:
         logits, precisions[models.tumour.manifest.name] = localise_tumour(ct, models.tumour, machine, on_progress)
         target = target_mask(logits, ct, models.classifier.manifest.preprocessing["min_volume_ml"])
         target, lost = near_organs(target, organs)
-        warnings = (*warnings, *_said_of_target(lost))
         said = classify(ct, organs, target_map(logits), models.classifier, machine, on_progress)
-        classifier = models.classifier
-        inputs |= {"target_region": target, "target_source": model_use(models.tumour.manifest)}
+        classifier, what = models.classifier, "coverage"
+        inputs |= {
+            "target_region": target,
+            "target_source": model_use(models.tumour.manifest),
+            "target_lost_ml": sum(lost.values()),
+        }
     if said is not None:
         warnings = (*warnings, *said.warnings)
         precisions[classifier.manifest.name] = said.precision
-        inputs |= {"involvement": said.answers, "involvement_source": model_use(classifier.manifest)}
+        inputs |= {what: said.answers, f"{what}_source": model_use(classifier.manifest)}
 
     on_progress("report", 0, 1)
     if not organs.array.any():
@@ -164,14 +169,6 @@ def structured_report(
     return ReportResult(report, study.volume, outlines, precisions, None if said is None else said.attention)
 
 
-def _said_of_target(lost_ml: Mapping[int, float]) -> tuple[str, ...]:
-    volume = sum(lost_ml.values())
-    if not volume:
-        return ()
-    far = f"{TARGET_GAP_MM / 10:.0f} cm"
-    return (f"Of the predicted target region {volume:.1f} ml lie more than {far} from every organ: left out.",)
-
-
 def _study_facts(study: Study) -> schema.Study:
     geometry = canonical_geometry(study.volume.geometry)
     warnings = study.warnings
@@ -181,7 +178,13 @@ def _study_facts(study: Study) -> schema.Study:
             f"Of several series, this one was read: {study.series} ({study.series.why}). Not read: {also}.",
             *warnings,
         )
-    return schema.Study(modality="CT", spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=warnings)
+    return schema.Study(
+        modality="CT",
+        spacing_mm=geometry.spacing_mm,
+        slices=geometry.shape[0],
+        warnings=warnings,
+        fingerprint=study.fingerprint,
+    )
 
 
 def _said_of(reader: ReaderMasks) -> tuple[str, ...]:

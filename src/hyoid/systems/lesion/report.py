@@ -23,7 +23,7 @@ from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.patches import Patch, region
 from hyoid.report.content.scene import GTVN_LABEL, GTVP_LABEL, Mass, Scene, make_scene, measured_masses, with_masses
-from hyoid.report.content.template import OUTSIDE
+from hyoid.report.content.template import ADDENDUM
 from hyoid.systems.lesion.pipeline import Outline
 from hyoid.systems.lesion.session import LesionState, State
 from hyoid.systems.organs import model_use, outlining_models
@@ -76,7 +76,11 @@ def anatomy_of(
     if organs is None:
         organs = Volume(np.zeros(geometry.shape, np.uint8), geometry, Quantity.LABEL)
     facts = schema.Study(
-        modality=modality, spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=study.warnings
+        modality=modality,
+        spacing_mm=geometry.spacing_mm,
+        slices=geometry.shape[0],
+        warnings=study.warnings,
+        fingerprint=study.fingerprint,
     )
     inputs = ReportInputs(
         study=facts,
@@ -113,7 +117,8 @@ def lesion_report(
     scene = with_masses(anatomy.scene, (measurements or Measurements()).masses(lesions, anatomy.scene))
     use = model_use(manifest)
     # The map itself is not read again: its components are in the scene.
-    inputs = replace(anatomy.inputs, lesions=anatomy.inputs.organs, lesions_status="model", lesions_source=use)
+    status: schema.OutlineStatus = "accepted" if state.accepted else "model"
+    inputs = replace(anatomy.inputs, lesions=anatomy.inputs.organs, lesions_status=status, lesions_source=use)
     report = build_report(inputs, scene)
     lines = [*report.lines, *(line for of in lesions for line in _attribute_lines(*of, manifest, geometry))]
     known = {line.key for line in lines}
@@ -264,7 +269,7 @@ def _attribute_lines(
         title = f"Lesion {lesion.number} ({lesion.target}): {name}"
         chances = outline.answer.attributes.get(name)
         if chances is None:
-            lines.append(schema.Line(key=key, words=title, section=OUTSIDE))
+            lines.append(schema.Line(key=key, words=title, section=ADDENDUM, value=schema.NOT_ASSESSED))
             continue
         best = max(chances, key=lambda k: chances[k])
         note, teachers = ", ".join(f"{words[k]} {p:.2f}" for k, p in chances.items()), manifest.learned_from.words(name)
@@ -276,7 +281,7 @@ def _attribute_lines(
             schema.Line(
                 key=key,
                 words=title,
-                section=OUTSIDE,
+                section=ADDENDUM,
                 value=words[best],
                 status="model",
                 probability=round(chances[best], 4),

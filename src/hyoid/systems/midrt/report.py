@@ -121,6 +121,7 @@ def measured(found: Volume) -> tuple[Lesion, ...]:
             Lesion(
                 name=f"{'Primary tumour' if row.label == 1 else 'Node'} {row.lesion}",
                 kind="GTVp" if row.label == 1 else "GTVn",
+                role="node" if row.label == 2 else "index lesion" if row.lesion == 1 else "further focus",
                 lesion=row.lesion,
                 status="model",
                 volume_ml=round(row.volume_ml, 4),

@@ -17,6 +17,7 @@ from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.provenance import network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
+from hyoid.report.content.scene import index_outline
 from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import model_use, outline_organs, outlining_models
@@ -90,7 +91,8 @@ def petct_report(
         organs, warnings = outlined.labels, [*warnings, *outlined.warnings]
         precisions |= outlined.precisions
         if template is not None:
-            said = classify_outlined(ct, organs, lesions, template, machine, on_progress)
+            index = index_outline(lesions, organs)
+            said = classify_outlined(ct, organs, index, template, machine, on_progress)
             if said is not None:
                 warnings += said.warnings
                 precisions[template.manifest.name] = said.precision
@@ -105,6 +107,7 @@ def petct_report(
             lesions=lesions,
             lesions_status="model",
             lesions_source=system_use(models),
+            image=ct,
             pet=None if targets.pet is None else to_canonical(targets.pet),
             warnings=(*warnings, *targets.warnings),
             failed=targets.failed,
@@ -145,5 +148,9 @@ def _facts(study: PetCtStudy) -> schema.Study:
         warnings.append(f"SUV: {study.suv_words}.")
     modality = "CT" if study.pet is None else "PT/CT"
     return schema.Study(
-        modality=modality, spacing_mm=geometry.spacing_mm, slices=geometry.shape[0], warnings=tuple(warnings)
+        modality=modality,
+        spacing_mm=geometry.spacing_mm,
+        slices=geometry.shape[0],
+        warnings=tuple(warnings),
+        fingerprint=study.ct.fingerprint,
     )

@@ -1,0 +1,199 @@
+"""The impression: two to five sentences as a radiologist writes them, built from lines and lesions, saying no more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from hyoid.report.content.primary import HOW_TO_OUTLINE, cm
+from hyoid.report.content.scale import Likelihood
+from hyoid.report.content.schema import Change, Lesion, Line, OutlineStatus, Conclusion
+from hyoid.report.content.template import BY_KEY, Kind
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_MOST_STRUCTURES = 4
+_WHO = {
+    "model": "Outlined by a model, not confirmed by a reader: ",
+    "accepted": "",
+    "reader": "",
+}
+
+
+def impression(
+    lines: Mapping[str, Line],
+    lesions: Sequence[Lesion],
+    *,
+    outlined: bool,
+    outlines: OutlineStatus,
+    changes: Sequence[Change] = (),
+) -> tuple[Conclusion, ...]:
+    """Two to five sentences.
+
+    Parameters
+    ----------
+    lines : mapping of str to Line
+    lesions : sequence of Lesion
+    outlined : bool
+        Whether anybody outlined lesions.
+    outlines : {"reader", "accepted", "model"}
+        Who stands behind the outlines.
+    changes : sequence of Change
+        Against an earlier report.
+    """
+    if not outlined:
+        return (
+            Conclusion(
+                words="No tumour is outlined, so location, size, extent and nodes are not assessed.",
+                rests_on=("primary_location_of_the_mass", "size_of_the_mass", "number_of_nodes"),
+            ),
+            Conclusion(words=HOW_TO_OUTLINE),
+        )
+    index = next((lesion for lesion in lesions if lesion.role == "index lesion"), None)
+    nodes = [lesion for lesion in lesions if lesion.role == "node"]
+    sentences = [_mass(index, lines, outlines), _nodes(nodes, outlines)]
+    if vessel := _vessels(lesions, lines):
+        sentences.append(vessel)
+    if others := _others(lesions):
+        sentences.append(others)
+    if changes:
+        sentences.append(
+            Conclusion(
+                words=f"Compared with the earlier report: {'; '.join(change.words for change in changes)}.",
+                rests_on=tuple(change.lesion or change.prior for change in changes),
+            )
+        )
+    return tuple(sentences[:5])
+
+
+def mass_words(index: Lesion, location: str) -> str:
+    """The index lesion in plain words.
+
+    Parameters
+    ----------
+    index : Lesion
+    location : str
+        Value of the location line, "Oropharynx, right side".
+    """
+    where, _, side = location.rpartition(", ")
+    side = side.removesuffix(" side")
+    size = f"{cm(index.longest_diameter_mm)} cm mass"
+    if where.startswith("Next to: "):
+        return f"{size} next to the {where.removeprefix('Next to: ')}, {side}"
+    if where == "Site not determined":
+        return f"{size}, site not determined, {side}"
+    place = where[0].lower() + where[1:].partition(" (")[0]
+    if side == "both sides":
+        side, place = "", f"{place} on both sides"
+    return f"{size} of the {f'{side} ' if side else ''}{place}"
+
+
+def _mass(index: Lesion | None, lines: Mapping[str, Line], outlines: OutlineStatus) -> Conclusion:
+    location = lines["primary_location_of_the_mass"]
+    if index is None:
+        who = "by the model" if outlines == "model" else "by the reader"
+        outside = "outside the neck" in location.value
+        words = (
+            "The outlined primary tumour lies outside the neck and is not reported as such."
+            if outside
+            else f"No primary tumour is outlined {who}, which does not exclude one."
+        )
+        return Conclusion(words=words, rests_on=(location.key,))
+    reached = {word: _with(lines, word) for word in (Likelihood.LIKELY, Likelihood.POSSIBLE)}
+    measured = [line for line in lines.values() if _is_measured_involved(line)]
+    text = mass_words(index, location.value)
+    if measured:
+        text += f", involving {_listed(measured)}"
+    if reached[Likelihood.LIKELY]:
+        text += f", likely involving {_listed(reached[Likelihood.LIKELY])}"
+    if reached[Likelihood.POSSIBLE]:
+        text += f"; possibly {_listed(reached[Likelihood.POSSIBLE])}"
+    if index.uptake is not None:
+        text += f"; SUVmax {index.uptake.suv_max:.1f}"
+    keys = [location.key, "size_of_the_mass", index.name]
+    keys += [line.key for line in (*measured, *reached[Likelihood.LIKELY], *reached[Likelihood.POSSIBLE])]
+    return Conclusion(words=f"{_WHO[outlines]}{text}.", rests_on=tuple(keys))
+
+
+def _nodes(nodes: Sequence[Lesion], outlines: OutlineStatus) -> Conclusion:
+    if not nodes:
+        who = "by the model" if outlines == "model" else "by the reader"
+        return Conclusion(
+            words=f"No node is outlined {who}, which does not exclude nodal disease.", rests_on=("number_of_nodes",)
+        )
+    counts = Counter(node.side for node in nodes)
+    sides = [f"{_number(count)} {side}" for side, count in counts.items()]
+    told = " and ".join([", ".join(sides[:-1]), sides[-1]] if len(sides) > 1 else sides)
+    told = f"{told[0].upper()}{told[1:]} {'node' if len(nodes) == 1 else 'nodes'}"
+    largest = max(nodes, key=lambda n: n.longest_diameter_mm)
+    size = f"{cm(largest.longest_diameter_mm)} cm (short axis {cm(largest.axial_short_mm)} cm), {largest.level}"
+    words = f"{told}, {size}" if len(nodes) == 1 else f"{told}, the largest {size}"
+    ene = next((n.extranodal_extension for n in nodes if n.extranodal_extension), "")
+    words += f"; extranodal extension {ene or 'not assessed'}."
+    return Conclusion(words=words, rests_on=("number_of_nodes", "max_size", "extranodal_extension"))
+
+
+def _vessels(lesions: Sequence[Lesion], lines: Mapping[str, Line]) -> Conclusion | None:
+    """The greatest contact with each vessel."""
+    best: dict[str, tuple[int, str, str]] = {}
+    for lesion in lesions:
+        for contact in lesion.contacts:
+            if contact.degrees is not None and contact.degrees > best.get(contact.structure, (0,))[0]:
+                base, _, side = contact.words.rpartition(", ")
+                told = f"{lesion.name} {contact.term} the {side} {base.lower()} ({contact.degrees} degrees)"
+                best[contact.structure] = (contact.degrees, told, lesion.name)
+    if not best:
+        return None
+    ranked = sorted(best.values(), reverse=True)
+    more = len(ranked) - 2
+    words = "; ".join(told for _, told, _ in ranked[:2]) + (f"; {_number(more)} more vessel contact(s)" * (more > 0))
+    return Conclusion(words=f"{words}.", rests_on=("carotid_arteries_ijv", *dict.fromkeys(n for _, _, n in ranked)))
+
+
+def _others(lesions: Sequence[Lesion]) -> Conclusion | None:
+    """Further foci and foci outside the neck, counted and never pooled."""
+    further = [lesion for lesion in lesions if lesion.role == "further focus"]
+    outside = [lesion for lesion in lesions if lesion.role == "focus outside the neck"]
+    if not further and not outside:
+        return None
+    parts = []
+    if further:
+        parts.append(f"{_number(len(further))} further {'focus' if len(further) == 1 else 'foci'} in the neck")
+    if outside:
+        places = ", ".join(dict.fromkeys(lesion.site for lesion in outside))
+        parts.append(f"{_number(len(outside))} {'focus' if len(outside) == 1 else 'foci'} outside the neck ({places})")
+    told = " and ".join(parts)
+    return Conclusion(
+        words=f"{told[0].upper()}{told[1:]}, listed one by one.",
+        rests_on=tuple(lesion.name for lesion in (*further, *outside)),
+    )
+
+
+def _with(lines: Mapping[str, Line], word: Likelihood) -> list[Line]:
+    found = [line for line in lines.values() if line.value.startswith(f"Involvement {word}")]
+    return sorted(found, key=lambda line: -(line.probability or 0.0))
+
+
+def _is_measured_involved(line: Line) -> bool:
+    return line.value.startswith(("Involved: ", "R - involved", "L - involved", "Both - involved"))
+
+
+def _listed(lines: Sequence[Line]) -> str:
+    """Structures in words, the most certain first."""
+    words = [_place_words(line) for line in lines[:_MOST_STRUCTURES]]
+    if len(lines) > _MOST_STRUCTURES:
+        words.append(f"{_number(len(lines) - _MOST_STRUCTURES)} more")
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _place_words(line: Line) -> str:
+    words = line.words.partition(" (")[0].replace("/ ", "/")
+    words = f"{words[0].lower()}{words[1:]}"
+    if line.key in BY_KEY and BY_KEY[line.key].kind is Kind.SIDED_INVOLVEMENT:
+        side = line.value.rpartition(", ")[2]
+        if side in ("left", "right"):
+            words = f"{side} {words}"
+    return words
+
+
+def _number(count: int) -> str:
+    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)

@@ -1,0 +1,83 @@
+"""The words of a report, each with one meaning: how likely, how much contact with a vessel, who measured."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from hyoid.report.content.schema import LineStatus, OutlineStatus
+
+LIKELY_FROM, UNLIKELY_BELOW = 0.7, 0.3
+PARTLY_FROM_DEGREES, ENCASED_ABOVE_DEGREES = 180, 270
+
+
+class Likelihood(StrEnum):
+    """How likely a classifier takes involvement to be."""
+
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    UNLIKELY = "unlikely"
+
+
+LIKELIHOOD_SCALE = (
+    f"likely: probability {LIKELY_FROM:.2f} or more; possible: {UNLIKELY_BELOW:.2f} to {LIKELY_FROM:.2f}, and lower "
+    f"where the network's own threshold is reached; unlikely: below"
+)
+VESSEL_SCALE = (
+    f"abuts: outlines touch over less than {PARTLY_FROM_DEGREES} degrees of the vessel's circumference; partly "
+    f"encases: {PARTLY_FROM_DEGREES} to {ENCASED_ABOVE_DEGREES}; encases: more. Overlap of two outlines is contact, "
+    "not invasion; invasion is a reader's word"
+)
+STATUS_WORDS: dict[LineStatus, str] = {
+    "measured": "measured on outlines that a reader drew or accepted",
+    "model, measured": "measured on a network's outlines, which no reader confirmed",
+    "model": "a network's prediction",
+    "reader": "a reader's words",
+    "text": "from a written report",
+    "Missing": "not assessed; this does not mean normal",
+}
+
+
+def likelihood(probability: float, *, flagged: bool) -> Likelihood:
+    """Word for a probability; the same for every line.
+
+    Parameters
+    ----------
+    probability : float
+        Calibrated, 0 to 1.
+    flagged : bool
+        Whether the network's own threshold, or its band of doubt, is reached: then it is never called unlikely.
+
+    Examples
+    --------
+    >>> [str(likelihood(p, flagged=False)) for p in (0.7, 0.69, 0.3, 0.29)], str(likelihood(0.1, flagged=True))
+    (['likely', 'possible', 'possible', 'unlikely'], 'possible')
+    """
+    if probability >= LIKELY_FROM:
+        return Likelihood.LIKELY
+    if probability >= UNLIKELY_BELOW or flagged:
+        return Likelihood.POSSIBLE
+    return Likelihood.UNLIKELY
+
+
+def vessel_term(degrees: int) -> str:
+    """Word for contact with a vessel, by degrees of its circumference.
+
+    Examples
+    --------
+    >>> [vessel_term(d) for d in (10, 179, 180, 270, 271)]
+    ['abuts', 'abuts', 'partly encases', 'partly encases', 'encases']
+    """
+    if degrees < PARTLY_FROM_DEGREES:
+        return "abuts"
+    return "partly encases" if degrees <= ENCASED_ABOVE_DEGREES else "encases"
+
+
+def measured_status(outlines: OutlineStatus) -> LineStatus:
+    """Status of a line measured on outlines of this origin.
+
+    Examples
+    --------
+    >>> measured_status("accepted"), measured_status("model")
+    ('measured', 'model, measured')
+    """
+    return "model, measured" if outlines == "model" else "measured"
