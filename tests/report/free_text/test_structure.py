@@ -3,7 +3,7 @@ import pytest
 from hyoid.errors import InputRefusedError
 from hyoid.report.content.template import FIELDS, Kind
 from hyoid.report.free_text.structure import structure_text
-from hyoid.report.pages.text import to_text
+from hyoid.report.pages.text import template_text
 
 MASS = "There is ill-defined enhancing soft tissue thickening in oropharynx measuring approx. 2.7cm"
 OEDEMA = "Non-enhancing edematous thickening of bilateral aryepiglottic fold and vocal cords is noted"
@@ -52,7 +52,7 @@ def test_the_papers_report_is_filled_field_by_field(appendix_b):
 @pytest.mark.shared
 def test_the_papers_report_survives_printing(appendix_b):
     report = structure_text(appendix_b)
-    again = structure_text(to_text(report))
+    again = structure_text(template_text(report))
     assert [(x.key, x.value, x.status, x.flags) for x in again.lines] == [
         (x.key, x.value, x.status, x.flags) for x in report.lines
     ]

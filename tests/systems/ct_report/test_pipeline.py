@@ -264,10 +264,10 @@ def test_what_virtual_patients_alone_taught_is_said_in_the_report(patient, cache
     changes = {"labels": ("mandible", "lip"), "supported": ("mandible", "lip"), "learned_from": taught}
     made = replace(made, classifier=replace(made.classifier, manifest=manifest.model_copy(update=changes)))
     report = structured_report(study_of(patient), made, Machine("cpu", cache)).report
-    lip, mandible = report.line("lip"), report.line("mandible")
-    assert lip.value.endswith("overlap of the tumour with the structure")
+    lip, mandible = report.line("target_lip"), report.line("target_mandible")
+    assert "overlap of the tumour with the structure" in lip.evidence[0].note
     assert lip.evidence[0].note.endswith("taught by virtual patients only")
-    assert "high-dose target" in mandible.value
+    assert "high-dose target" in mandible.evidence[0].note
     assert "taught" not in mandible.evidence[0].note
 
 

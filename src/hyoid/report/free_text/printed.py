@@ -14,7 +14,7 @@ _MISSING = re.compile(rf"^(?:{MISSING}|{NOT_ASSESSED}(?:: [^()]*)?)(?: \((?P<fla
 
 
 def is_template(text: str) -> bool:
-    """Whether a text is the template, printed by `hyoid.report.pages.text.to_text` or filled by hand.
+    """Whether a text is the template, printed by `hyoid.report.pages.text.template_text` or filled by hand.
 
     Parameters
     ----------
