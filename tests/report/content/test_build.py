@@ -383,9 +383,7 @@ def test_classifier_speaks_of_an_outlined_tumour_where_nothing_is_measured():
         "lip": Involvement(0.1, 0.6, meaning),
         "valleculae": Involvement(0.2, 0.15, meaning),
     }
-    report = build_report(
-        inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER)
-    )
+    report = build_report(inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER))
     epiglottis = report.line("epiglottis")
     assert (epiglottis.value, epiglottis.probability, epiglottis.status) == ("Involvement likely", 0.7, "model")
     assert epiglottis.evidence[0].source == "involvement 3"
@@ -403,9 +401,7 @@ def test_classifier_speaks_of_an_outlined_tumour_where_nothing_is_measured():
 def test_what_virtual_patients_alone_taught_is_said():
     answers = {"lip": Involvement(0.7, 0.5, "overlap", None, "virtual patients only")}
     answers["tonsil"] = Involvement(0.2, 0.5, "overlap")
-    report = build_report(
-        inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER)
-    )
+    report = build_report(inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER))
     assert report.line("lip").evidence[0].note.endswith("; taught by virtual patients only")
     assert "taught" not in report.line("tonsil").evidence[0].note
 
@@ -428,9 +424,7 @@ def test_one_scale_of_words_for_every_line():
 
     chances = {"epiglottis": 0.7, "false_cords": 0.6, "lip": 0.39, "soft_palate": 0.71, "skull_base": 0.41}
     answers = {key: doubtful(p) for key, p in chances.items()}
-    report = build_report(
-        inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER)
-    )
+    report = build_report(inputs(lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER))
     assert {key: report.line(key).value for key in chances} == {
         "epiglottis": "Involvement likely",
         "false_cords": "Involvement possible",
@@ -492,9 +486,7 @@ def test_further_foci_are_listed_one_by_one_and_never_pooled():
     focus = report.line("further_focus_1")
     # 4 x 4 x 4 voxels of 0.012 ml; corners (6, 6, 9) mm apart; columns 38 and 44 are 12 mm apart
     longest = np.sqrt(153) * (1 + 3 / 9)
-    assert focus.value == (
-        f"Oropharynx, left; {longest / 10:.1f} cm, 0.77 ml, 12 mm from the primary tumour"
-    )
+    assert focus.value == (f"Oropharynx, left; {longest / 10:.1f} cm, 0.77 ml, 12 mm from the primary tumour")
     assert "One further focus in the neck, listed one by one." in report.summary
     assert "1.8 x 1.8 cm" in report.line("size_of_the_mass").value
 

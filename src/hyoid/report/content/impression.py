@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from hyoid.report.content.primary import HOW_TO_OUTLINE, cm
 from hyoid.report.content.scale import Likelihood
-from hyoid.report.content.schema import Change, Lesion, Line, OutlineStatus, Conclusion
+from hyoid.report.content.schema import Change, Conclusion, Lesion, Line, OutlineStatus
 from hyoid.report.content.template import BY_KEY, Kind
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

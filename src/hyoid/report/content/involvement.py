@@ -159,9 +159,7 @@ def _measured(
     line = Line(key=key, words=words, section=section)
     met = [m for m in meetings if m.grade is not Grade.APART]
     evidence = tuple(
-        Evidence(
-            status=sources.status, source=sources.tumour, region=region(m.where, scene.geometry), note=_note(m)
-        )
+        Evidence(status=sources.status, source=sources.tumour, region=region(m.where, scene.geometry), note=_note(m))
         for m in met or [m for m in meetings if m.mass is (scene.index or scene.nodes[0])]
     )
     absent = _absent(key, structures)
@@ -179,16 +177,12 @@ def _measured(
         return line.model_copy(update={"value": value, "status": status, "evidence": evidence})
     flags = [f"Not outlined: {', '.join(absent)}"] if absent else []
     value, more = _vessel_words(met) if key == VESSEL_FIELD else _contact_words(key, met, len(structures) > 1)
-    return line.model_copy(
-        update={"value": value, "status": status, "evidence": evidence, "flags": (*flags, *more)}
-    )
+    return line.model_copy(update={"value": value, "status": status, "evidence": evidence, "flags": (*flags, *more)})
 
 
 def _vessel_words(met: Sequence[Meeting]) -> tuple[str, list[str]]:
     """Each vessel with the lesion that reaches it, the greatest contact first."""
-    value = "; ".join(
-        f"{m.mass.name} {m.term} the {_sided(m.structure.words)} over {m.degrees} degrees" for m in met
-    )
+    value = "; ".join(f"{m.mass.name} {m.term} the {_sided(m.structure.words)} over {m.degrees} degrees" for m in met)
     flags = [_THROMBOSIS]
     if any(m.grade is Grade.OVERLAP for m in met):
         flags.append(_MASKS_ONLY)

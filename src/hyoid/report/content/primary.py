@@ -53,9 +53,7 @@ def location_line(scene: Scene, sources: Sources) -> Line:
     mass = scene.index.patch
     where, note = place_of(scene, mass)
     sided = side_words(sides_of(mass, scene.geometry, scene.midline_x_mm))
-    evidence = Evidence(
-        status=sources.status, source=sources.tumour, region=region(mass, scene.geometry), note=note
-    )
+    evidence = Evidence(status=sources.status, source=sources.tumour, region=region(mass, scene.geometry), note=note)
     return line.model_copy(
         update={
             "value": f"{where}, {sided}" if where else f"Site not determined, {sided}",

@@ -16,7 +16,7 @@ from hyoid.geometry.orientation import to_canonical
 from hyoid.metrics.lesions import Component, LesionMeasurement, find_components, measure_component
 from hyoid.report.content import template
 from hyoid.report.content.neck_field import LONG_ORGANS, outside_neck
-from hyoid.report.content.patches import Patch, centroid_lps_mm, cut_out, joined
+from hyoid.report.content.patches import Patch, centroid_lps_mm, cut_out
 from hyoid.report.content.schema import Fact, Kind, Lesion, ModelUse, OutlineStatus, Role, Status, Study
 from hyoid.volume import Geometry, Quantity, Volume
 

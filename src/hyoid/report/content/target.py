@@ -71,7 +71,9 @@ def target_lines(
             value=value,
             status="model",
             evidence=(Evidence(status="model", source=name, region=look, note=told),),
-            flags=(WHAT_IT_IS,) if key == "target_place" else ("Do not use this target",) * bool(doubts)
+            flags=(WHAT_IT_IS,)
+            if key == "target_place"
+            else ("Do not use this target",) * bool(doubts)
             if key == "target_plausibility"
             else (),
         )

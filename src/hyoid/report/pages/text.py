@@ -18,7 +18,13 @@ _REGIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Other structures", ("Other Structures",)),
     ("Lymph nodes", ("Lymph Node Metastases",)),
 )
-_MARKS = {"measured": "", "reader": " [reader]", "text": "", "model": " [model]", "model, measured": " [model, measured]"}
+_MARKS = {
+    "measured": "",
+    "reader": " [reader]",
+    "text": "",
+    "model": " [model]",
+    "model, measured": " [model, measured]",
+}
 
 
 def to_text(report: Report) -> str:
@@ -102,7 +108,9 @@ def line_text(line: Line) -> str:
     return f"{line.words}: {line.value}{told}{flags}"
 
 
-def grouped(lines: Sequence[Line]) -> tuple[tuple[Line, ...], dict[Likelihood, tuple[Line, ...]], dict[str, list[Line]]]:
+def grouped(
+    lines: Sequence[Line],
+) -> tuple[tuple[Line, ...], dict[Likelihood, tuple[Line, ...]], dict[str, list[Line]]]:
     """Lines to print each, lines that a classifier answers by likelihood, and lines not assessed by reason.
 
     Parameters
