@@ -262,7 +262,7 @@ def test_contact_with_a_vessel_is_told_in_degrees_by_lesion_and_side():
     assert line.value.startswith("Node 1 encases the right internal carotid artery over 360 degrees; Node 1 ")
     assert any("not told by masks" in flag for flag in line.flags)
     [node] = [lesion for lesion in report.lesions if lesion.role == "node"]
-    assert [(c.structure, c.term, c.degrees) for c in node.contacts][0] == ("carotid_right", "encases", 360)
+    assert next((c.structure, c.term, c.degrees) for c in node.contacts) == ("carotid_right", "encases", 360)
     assert "Node 1 encases the right internal carotid artery (360 degrees)" in report.summary
     assert "invade" not in report.summary and "invade" not in line.value
 

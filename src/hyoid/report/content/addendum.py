@@ -1,4 +1,4 @@
-"""Structures that the template lacks and radiologists report: measured where they can be, else named as not assessed."""
+"""Structures that the template lacks and radiologists report: measured where possible, else named as not assessed."""
 
 from __future__ import annotations
 
