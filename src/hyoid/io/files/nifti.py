@@ -35,6 +35,7 @@ _MOST_SHRINKING = 1032
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # pixdim may be rounded to three digits; beyond, it and the sform speak of different voxels.
 _SAME_SIZE, _ROUNDED_SIZE = 1e-3, 1e-2
+_SINGLE_PRECISION = 1e-6
 _CONVERT = "Convert the image again from DICOM."
 
 
@@ -210,10 +211,13 @@ def _grid(header: NiftiHeader) -> tuple[Geometry, tuple[str, ...]]:
     assert xyz is not None
     if not np.all(np.isfinite(xyz)) or abs(np.linalg.det(xyz[:3, :3])) < 1e-12:
         raise GeometryError("The sform or qform of the header is no usable matrix.", _CONVERT)
-    _require_same_sizes(np.linalg.norm(xyz[:3, :3], axis=0), sizes, notes)
+    lengths = np.linalg.norm(xyz[:3, :3], axis=0)
+    _require_same_sizes(lengths, sizes, notes)
     if header.sform is not None and qform is not None:
         _require_same_places(header.shape, xyz, qform, notes)
     xyz = xyz.copy()
+    # Where both are the same but for the sform's single precision, pixdim is the number that was meant.
+    xyz[:3, :3] *= np.where(np.abs(sizes / lengths - 1) < _SINGLE_PRECISION, sizes / lengths, 1.0)
     xyz[:3] *= scale
     matrix = (_RAS_TO_LPS @ xyz)[:, [2, 1, 0, 3]]
     geometry, more = checked_grid((header.shape[2], header.shape[1], header.shape[0]), matrix)
