@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from hyoid.errors import GeometryError
-from hyoid.evaluation.case_results import LevelMap, case_record, dice_by_rule, lesion_records, measure_case
+from hyoid.evaluation.case_results import LevelMap, case_record, lesion_records, measure_case
 from hyoid.evaluation.masks import CaseMasks
 from hyoid.evaluation.protocols import HECKTOR_2025_STYLE, HNTSMRG_2024
-from hyoid.metrics.overlap import EmptyRule
 from hyoid.volume import Geometry
 
 GRID = Geometry.axial((6, 10, 10), (3.0, 1.0, 1.0))
@@ -90,12 +89,6 @@ def test_lesions_are_placed_in_the_image_and_have_levels():
     assert row["outcome"] == "missed"
     assert row["level"] == "IIa"
     assert row["size"] == "< 0.5 mL"
-
-
-def test_dice_by_rule_has_every_rule():
-    result = measure_case("a", blocks(v1=BLOCK), blocks(), HNTSMRG_2024).classes[0]
-    assert dice_by_rule(result)[EmptyRule.ANY_EMPTY_EXCLUDED] is None
-    assert dice_by_rule(result)[EmptyRule.EMPTY_IS_ZERO] == 0.0
 
 
 def test_the_same_grid_in_another_order_is_not_resampled():

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from hyoid.metrics.detection import component_overlap
-from hyoid.metrics.lesion_outcomes import Outcome, count_outcomes, lesion_outcomes, size_class
+from hyoid.metrics.lesion_outcomes import Outcome, lesion_outcomes
 
 MASKS = arrays(bool, (3, 4, 5))
 
@@ -50,15 +50,6 @@ def test_numbers_of_a_split_lesion():
     assert lesion.iou == pytest.approx(7 / 8)
     assert lesion.largest_iou == pytest.approx(4 / 8)
     assert lesion.centroid_index == (0.0, 0.0, 3.5)
-
-
-def test_counts_by_size():
-    lesions = outcomes(line((0, 1), (5, 15)), line((5, 15), (20, 21)))
-    table = count_outcomes(lesions, lambda lesion: size_class(lesion.volume_ml))
-    assert table["0.5-2 mL"][Outcome.MISSED] == 1
-    assert table["0.5-2 mL"][Outcome.FALSE_POSITIVE] == 1
-    assert table["2-10 mL"][Outcome.DETECTED] == 1
-    assert sum(sum(row.values()) for row in table.values()) == 3
 
 
 @settings(max_examples=50, deadline=None)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hyoid.errors import GeometryError
-from hyoid.metrics.overlap import EmptyRule, Overlap, dice, dsc_agg, measure_overlap
+from hyoid.metrics.overlap import EmptyRule, Overlap, dice, measure_overlap, pooled_dice
 
 MASKS = arrays(bool, (3, 4, 5))
 
@@ -48,16 +48,16 @@ def test_flags_name_the_three_empty_situations():
 
 def test_aggregate_pools_volumes_and_not_voxels():
     coarse, fine = Overlap(10, 10, 10, 8.0), Overlap(100, 100, 0, 1.0)
-    assert dsc_agg([coarse, fine]) == pytest.approx(160 / 360)
-    assert dsc_agg([coarse, fine]) != pytest.approx(20 / 220)
+    assert pooled_dice([coarse, fine]).value == pytest.approx(160 / 360)
+    assert pooled_dice([coarse, fine]).value != pytest.approx(20 / 220)
 
 
 def test_aggregate_and_empty_masks():
     case = Overlap(4, 4, 3, 1.0)
-    assert dsc_agg([case, Overlap(0, 0, 0, 1.0)]) == dsc_agg([case])
-    assert dsc_agg([case, Overlap(0, 8, 0, 1.0)]) == pytest.approx(6 / 16)
-    assert dsc_agg([Overlap(0, 0, 0, 1.0)]) is None
-    assert dsc_agg([]) is None
+    assert pooled_dice([case, Overlap(0, 0, 0, 1.0)]).value == pooled_dice([case]).value
+    assert pooled_dice([case, Overlap(0, 8, 0, 1.0)]).value == pytest.approx(6 / 16)
+    assert pooled_dice([Overlap(0, 0, 0, 1.0)]).value is None
+    assert pooled_dice([]).value is None
 
 
 def test_different_grids_are_refused():
@@ -81,7 +81,7 @@ def test_order_of_cases_does_not_matter(cases, random):
     overlaps = [measure_overlap(*case) for case in cases]
     shuffled = list(overlaps)
     random.shuffle(shuffled)
-    assert dsc_agg(shuffled) == pytest.approx(dsc_agg(overlaps))
+    assert pooled_dice(shuffled).value == pytest.approx(pooled_dice(overlaps).value)
 
 
 @given(MASKS, MASKS)

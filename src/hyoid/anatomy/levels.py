@@ -40,5 +40,3 @@ LEVELS: tuple[Level, ...] = (
     Level("VIIa", "retropharyngeal", "VII"),
     Level("VIIb", "retrostyloid", "VII"),
 )
-
-LEVEL_BY_NAME = {level.name: level for level in LEVELS}

@@ -164,4 +164,3 @@ SUBSITES: tuple[SubSite, ...] = _rows(
 )
 
 SUBSITE_BY_NAME = {row.name: row for row in SUBSITES}
-SUBSITE_BY_LABEL = {row.label: row for row in SUBSITES}

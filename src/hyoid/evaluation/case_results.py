@@ -14,7 +14,7 @@ from hyoid.evaluation.protocols import MaskClass, Measure, OtherGrid, Protocol
 from hyoid.geometry.boxes import Box, bounding_box
 from hyoid.metrics.detection import CONNECTIVITIES, Detection, Matcher, component_overlap, detect
 from hyoid.metrics.lesion_outcomes import LesionOutcome, lesion_outcomes, size_class
-from hyoid.metrics.overlap import EmptyRule, Overlap, dice, measure_overlap
+from hyoid.metrics.overlap import Overlap, dice, measure_overlap
 from hyoid.metrics.surface_medpy import assd_medpy, assd_medpy_040, border_distances, hd95_medpy
 from hyoid.metrics.surface_surfel import hd95_surfel, mean_surfel, surface_dice, surfel_distances
 from hyoid.volume import Geometry
@@ -296,8 +296,3 @@ def _level_at(lesion: LesionOutcome, levels: LevelMap | None) -> str:
         return ""
     index = tuple(round(v) for v in lesion.centroid_index)
     return levels.names.get(int(levels.labels[index]), "")
-
-
-def dice_by_rule(result: ClassResult) -> dict[EmptyRule, float | None]:
-    """Dice of one class of one case under every empty rule."""
-    return {rule: dice(result.overlap, rule) for rule in EmptyRule}

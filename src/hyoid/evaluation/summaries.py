@@ -16,7 +16,7 @@ from hyoid.evaluation.case_results import DISTANCES, CaseResult, ClassResult
 from hyoid.evaluation.protocols import Measure, Protocol
 from hyoid.metrics.comparison import Interval, Ratio, bootstrap_interval
 from hyoid.metrics.detection import CONNECTIVITIES, Detection, Matcher, set_f1
-from hyoid.metrics.overlap import EmptyRule, dice
+from hyoid.metrics.overlap import EmptyRule, dice, pooled_dice
 
 Summary = dict[str, float | int | str | None]
 
@@ -203,7 +203,7 @@ def _class_ratios(items: Sequence[ClassResult], diagonals_mm: Sequence[float], p
     """Ratios of one class, keyed by metric."""
     overlaps = [item.overlap for item in items]
     table = {
-        "dsc_agg": Ratio(np.array([o.twice_shared_mm3 for o in overlaps]), np.array([o.sum_mm3 for o in overlaps])),
+        "dsc_agg": pooled_dice(overlaps),
         "dsc_mean": Ratio.mean_of([dice(o, protocol.dice_empty) for o in overlaps]),
         "reference_ml": Ratio.mean_of([o.reference_ml for o in overlaps]),
         "prediction_ml": Ratio.mean_of([o.prediction_ml for o in overlaps]),

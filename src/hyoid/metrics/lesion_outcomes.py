@@ -6,7 +6,7 @@ group says what happened. A prediction that only grazes a lesion does not count 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -124,24 +124,6 @@ def size_class(volume_ml: float, limits_ml: Sequence[float] = SIZE_CLASSES_ML) -
     if below == len(limits_ml):
         return f">= {limits_ml[-1]:g} mL"
     return f"{limits_ml[below - 1]:g}-{limits_ml[below]:g} mL"
-
-
-def count_outcomes(
-    lesions: Sequence[LesionOutcome], group: Callable[[LesionOutcome], str]
-) -> dict[str, dict[Outcome, int]]:
-    """Number of each outcome in each group, groups in the order of first appearance.
-
-    Parameters
-    ----------
-    lesions : sequence of LesionOutcome
-    group : callable
-        Name of a lesion's group: its size class, its nodal level.
-    """
-    table: dict[str, dict[Outcome, int]] = {}
-    for lesion in lesions:
-        row = table.setdefault(group(lesion), dict.fromkeys(Outcome, 0))
-        row[lesion.outcome] += 1
-    return table
 
 
 def _outcome(joined: np.ndarray, lesion: int, members: np.ndarray) -> Outcome:

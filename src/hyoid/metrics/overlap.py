@@ -6,13 +6,14 @@ Two decisions change these numbers and are arguments here: what an empty mask me
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from hyoid.errors import GeometryError
+from hyoid.metrics.comparison import Ratio
 
 
 class EmptyRule(StrEnum):
@@ -143,12 +144,12 @@ def dice(overlap: Overlap, empty: EmptyRule) -> float | None:
     return 2.0 * overlap.shared_voxels / (overlap.reference_voxels + overlap.prediction_voxels)
 
 
-def dsc_agg(overlaps: Iterable[Overlap]) -> float | None:
-    """Dice aggregated over cases, pooled in mm^3; None when every mask of every case is empty.
+def pooled_dice(overlaps: Sequence[Overlap]) -> Ratio:
+    """Pool the Dice of several cases in mm^3; without a value when every mask of every case is empty.
 
     Parameters
     ----------
-    overlaps : iterable of Overlap
+    overlaps : sequence of Overlap
         One per case. A case without reference and prediction has no effect; one whose reference alone is empty adds to
         the denominator only.
 
@@ -158,14 +159,13 @@ def dsc_agg(overlaps: Iterable[Overlap]) -> float | None:
 
     Examples
     --------
-    The case with the larger voxels weighs more; pooled as voxels it would be 0.5:
+    Two cases of 2 and 6 mm^3: the larger voxel counts more.
 
-    >>> dsc_agg([Overlap(1, 1, 1, 3.0), Overlap(1, 1, 0, 1.0)])
+    >>> pooled_dice([Overlap(1, 1, 1, 3.0), Overlap(1, 1, 0, 1.0)]).value
     0.75
     """
-    cases = list(overlaps)
-    total = sum(case.sum_mm3 for case in cases)
-    return sum(case.twice_shared_mm3 for case in cases) / total if total else None
+    shared, total = [o.twice_shared_mm3 for o in overlaps], [o.sum_mm3 for o in overlaps]
+    return Ratio(np.array(shared, float), np.array(total, float))
 
 
 def require_same_shape(reference: np.ndarray, prediction: np.ndarray) -> None:

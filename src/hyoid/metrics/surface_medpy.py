@@ -74,12 +74,6 @@ def border(mask: np.ndarray) -> np.ndarray:
     return mask & ~inner
 
 
-def hd_medpy(distances: BorderDistances) -> float | None:
-    """Hausdorff distance (mm): the largest of all; infinite when one mask is empty, None when both are."""
-    together = distances.together_mm
-    return float(together.max()) if together.size else None
-
-
 def hd95_medpy(distances: BorderDistances) -> float | None:
     """95 % Hausdorff distance (mm): infinite when one mask is empty, None when both are.
 

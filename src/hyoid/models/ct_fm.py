@@ -8,7 +8,6 @@ from monai.networks.nets.segresnet_ds import SegResEncoder
 from torch import Tensor, nn
 
 EMBEDDING = 512
-VALUES_HU = (-1024.0, 2048.0)  # scaled to 0..1
 
 
 class CTFMClassifier(nn.Module):
@@ -45,7 +44,7 @@ class CTFMClassifier(nn.Module):
         return self
 
     def embedding(self, ct: Tensor) -> Tensor:
-        """(B, 512) of (B, 1, D, H, W) with HU scaled from `VALUES_HU` to 0..1."""
+        """(B, 512) of (B, 1, D, H, W) with HU scaled from -1024..2048 to 0..1."""
         return self.encoder(ct)[-1].mean(dim=(2, 3, 4))
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:

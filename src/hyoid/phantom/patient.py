@@ -3,9 +3,8 @@
 Stages: pose and shape (`frame`, `shape_model`) -> anatomy (`background`, `head`, `neck`) -> disease (`disease`) ->
 image (`image`) -> truth (`truth`). All randomness comes from the generator that is given: same seed, same bytes.
 
-`organs` holds one label per voxel, the finest one: cartilages and air of the larynx cover label 28. The larynx as a
-radiation oncologist outlines it (one label in OpenKBP) is what `larynx_mask` returns. Organs are outlined as if there
-were no disease: where a tumour overlaps one, it involves it.
+`organs` holds one label per voxel, the finest one: cartilages and air of the larynx cover label 28. Organs are outlined
+as if there were no disease: where a tumour overlaps one, it involves it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import UsageError
 from hyoid.phantom.anatomy.background import paint_background
 from hyoid.phantom.anatomy.canvas import Canvas, Tissue
@@ -40,7 +38,6 @@ from hyoid.volume import Geometry, Quantity, Volume
 
 # Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
 VERSION = 4
-LARYNX_PARTS = (1, 2, 3, 28)
 GTVP, GTVN = 1, 2
 MODALITIES = ("ct", "pet", "mr")
 _COARSEST_MM, _FINEST_MM = 5.0, 0.6
@@ -258,26 +255,6 @@ def iter_patients(
     """Patients 0 to n - 1 of a seed; patient k is the same however many are made."""
     for k in range(n):
         yield virtual_patient(np.random.default_rng([seed, k]), spacing_mm=spacing_mm, options=options)
-
-
-def larynx_mask(organs: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The larynx as radiation oncologists outline it, with its air and cartilages.
-
-    Parameters
-    ----------
-    organs : ndarray, shape (D, H, W)
-        Labels of `hyoid.anatomy.structures`.
-
-    Returns
-    -------
-    ndarray of bool
-        Labels 1, 2, 3 and 28 between the lowest and the highest slice of label 28.
-    """
-    levels = np.flatnonzero((organs == BY_NAME["larynx"].label).any((1, 2)))
-    mask = np.isin(organs, LARYNX_PARTS)
-    if len(levels):
-        mask[: levels[0]] = mask[levels[-1] + 1 :] = False
-    return mask
 
 
 def _grid(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyoid.phantom.anatomy.head import label, subsite
-from hyoid.phantom.cohort.truth import axial_short_mm, count_lesions, longest_diameter_mm, measure_truth
+from hyoid.phantom.cohort.truth import axial_short_mm, longest_diameter_mm, measure_truth
 from hyoid.phantom.disease.growth import DrawnNode
 from hyoid.volume import Geometry
 
@@ -32,13 +32,6 @@ def test_without_disease_nothing_is_involved():
     empty = np.zeros((3, 3, 3), np.uint8)
     truth = measure_truth(empty, empty, empty, Geometry.axial((3, 3, 3), (1, 1, 1)), "", [], "M", 0.0)
     assert (truth.primary, truth.size_cm, truth.involved, truth.nodes) == ("", 0.0, {}, ())
-
-
-def test_lesions_that_touch_at_a_corner_are_one():
-    lesions = np.zeros((4, 4, 4), np.uint8)
-    lesions[0, 0, 0] = lesions[1, 1, 1] = lesions[3, 3, 3] = 2
-    assert count_lesions(lesions, 2) == 2
-    assert count_lesions(lesions, 1) == 0
 
 
 def test_diameters_of_a_box():

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from hyoid.anatomy.levels import LEVEL_BY_NAME
+from hyoid.anatomy.levels import LEVELS
 from hyoid.phantom.disease.growth import NODE_SITES, PRIMARY_SITES
 from hyoid.phantom.disease.lymphatics import draw_pattern, involved_levels, lymphatic_site
 
@@ -20,7 +20,7 @@ def test_level_two_leads_on_the_side_of_the_primary():
 def test_every_level_can_be_placed():
     levels = {level for name in PRIMARY_SITES for level, _ in involved_levels(lymphatic_site(name))}
     assert levels == set(NODE_SITES)
-    assert levels <= set(LEVEL_BY_NAME)
+    assert levels <= {level.name for level in LEVELS}
 
 
 @pytest.mark.shared

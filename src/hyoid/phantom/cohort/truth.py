@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
@@ -194,8 +193,3 @@ def _one_voxel(direction: NDArray, geometry: Geometry) -> float:
     """Size of a voxel along a direction: the length of the line through its centre, mm."""
     unit = np.abs(direction) / np.linalg.norm(direction)
     return float(1 / np.max(unit / np.array(geometry.spacing_mm)))
-
-
-def count_lesions(lesions: NDArray[np.uint8], label: int) -> int:
-    """Number of lesions of a label (components, 26-connectivity)."""
-    return int(cc3d.connected_components((lesions == label).astype(np.uint8), connectivity=26).max())

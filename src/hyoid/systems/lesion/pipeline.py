@@ -368,12 +368,3 @@ def _moved(logits: NDArray[np.float32], old: Region, new: Region, axes: Geometry
     step = old.shape[0] / logits.shape[0]
     source = Volume(logits, old.geometry(axes, step), Quantity.PROBABILITY)
     return resample(source, new.geometry(axes, step), outside=_OUTSIDE_LOGIT).array.astype(np.float32)
-
-
-def as_labels(outlines: Sequence[tuple[int, Outline]], geometry: Geometry) -> Volume:
-    """Label map of several outlines, given as (label, outline); later ones lie on top."""
-    labels = np.zeros(geometry.shape, np.uint8)
-    for label, outline in outlines:
-        if outline.box is not None:
-            labels[outline.box.slices][outline.mask] = label
-    return Volume(labels, geometry, Quantity.LABEL)

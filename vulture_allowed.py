@@ -1,0 +1,134 @@
+"""Names that nothing in src, scripts or benchmarks calls, each group with the reason why it stays; for `make check`.
+
+Dead code is deleted, not listed here. What only tests call is dead, unless a reason stands below.
+"""
+
+# Python's own hooks, and Python interfaces that documents show.
+__getattr__  # hyoid/__init__.py: functions of the package on demand
+iter_patients  # docs/phantom.md: virtual patients from Python
+axis_codes  # the order "SPL" that a canonical Volume promises, for a notebook and for tests of readers
+json_schema  # schema of report.json
+
+# Reading and naming outlines: the whole of an interface, of which the commands use a part.
+TG263_NAMES
+read_reader_masks
+read_rtstruct
+by_reader
+edited
+measured_on
+
+# Called by their framework: parsers of HTML, FastAPI, uvicorn.
+handle_starttag
+handle_endtag
+handle_data
+should_exit
+
+# Called by Lightning.
+configure_gradient_clipping
+configure_optimizers
+on_train_batch_end
+on_train_epoch_end
+on_train_start
+on_validation_end
+on_validation_epoch_end
+on_validation_epoch_start
+train_dataloader
+val_dataloader
+validation_step
+
+# Fields that leave as JSON or YAML, or tell values apart there.
+do
+involved_subsites
+missing_organs
+model_config
+schema_version
+similarity_rigid
+suv_mean
+GROUPED
+
+# Where the mask ends before its margin: what tests of the margin measure against.
+tight
+# What an input must be a multiple of: what tests hold recipes to.
+divisor
+# The lesion numbers that a registration should give: what tests compare images with.
+pre_ids_registered
+# Whether a graph came from the disk: what the test of the cache looks at.
+compiled_now
+
+# Writes the DICOM that tests of the PET/CT reader read: virtual patients as a scanner would leave them.
+write_petct_study
+
+# Attributes of pydicom data sets: setting them is what writes the file.
+AcquisitionDate
+AcquisitionTime
+ActualFrameDuration
+ApprovalStatus
+BitsStored
+CodeMeaning
+CodeValue
+CodingSchemeDesignator
+ContourGeometricType
+ContourImageSequence
+ContourSequence
+ContributionDateTime
+CorrectedImage
+DecayCorrection
+DimensionIndexValues
+DimensionOrganizationUID
+EchoTime
+HighBit
+ImageIndex
+ImageType
+InstanceNumber
+Manufacturer
+ManufacturerModelName
+Modality
+MRAcquisitionType
+NumberOfContourPoints
+NumberOfSlices
+ObservationNumber
+OperatorsName
+PatientID
+PatientName
+PatientWeight
+PhotometricInterpretation
+PixelRepresentation
+PositionReferenceIndicator
+RadionuclideHalfLife
+RadionuclideTotalDose
+RadiopharmaceuticalInformationSequence
+RadiopharmaceuticalStartTime
+ReferencedFrameOfReferenceSequence
+ReferencedFrameOfReferenceUID
+ReferencedSOPClassUID
+ReferencedSOPInstanceUID
+RepetitionTime
+RescaleIntercept
+RescaleSlope
+RescaleType
+ROIDescription
+ROIDisplayColor
+ROIGenerationAlgorithm
+ROIGenerationDescription
+ROIInterpreter
+ROIName
+RTReferencedSeriesSequence
+RTReferencedStudySequence
+RTROIIdentificationCodeSequence
+RTROIInterpretedType
+SamplesPerPixel
+ScanningSequence
+ScanOptions
+SegmentedPropertyTypeModifierCodeSequence
+SequenceVariant
+SeriesDate
+SeriesDescription
+SeriesNumber
+SeriesTime
+SeriesType
+SliceThickness
+SoftwareVersions
+StructureSetDescription
+StructureSetLabel
+SUVType
+Units
