@@ -40,6 +40,11 @@ validation_step
 do
 involved_subsites
 missing_organs
+narrowest_mm2
+narrowest_slice
+number_in_study
+python
+tube_seen
 model_config
 schema_version
 similarity_rigid

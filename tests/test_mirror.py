@@ -29,7 +29,7 @@ TESTED_IN = {
     "interfaces/cli/ablate_petct.py": "interfaces/cli/test_ablate.py",
     "interfaces/cli/ablation_order.py": "interfaces/cli/test_ablate.py",
     "interfaces/cli/calibrate.py": "systems/ct_report/test_train.py",
-    "interfaces/cli/console.py": "interfaces/cli/test_main.py",
+    "interfaces/results.py": "interfaces/cli/test_report.py",
     "interfaces/cli/measure.py": "interfaces/cli/test_main.py",
     "interfaces/cli/models.py": "interfaces/cli/test_main.py",
     "interfaces/cli/phantom.py": "interfaces/cli/test_main.py",
@@ -40,6 +40,7 @@ TESTED_IN = {
     "interfaces/python.py": "interfaces/cli/test_main.py",
     "interfaces/web/studies.py": "interfaces/web/test_server.py",
     "systems/measure_packages.py": "interfaces/cli/test_card.py",
+    "anatomy/staging.py": "report/content/test_staging.py",
     # DICOM objects: written, and read again, in one round trip.
     "io/dicom/ct.py": "io/dicom/test_series.py",
     "io/dicom/headers.py": "io/dicom/test_suv.py",
@@ -70,7 +71,7 @@ TESTED_IN = {
     "phantom/images/pet.py": "phantom/images/test_images.py",
     "phantom/images/previews.py": "phantom/cohort/test_make.py",
     "phantom/text/phrasings.py": "phantom/text/test_free_text.py",
-    "phantom/text/words.py": "phantom/text/test_free_text.py",
+    "phantom/text/words.py": "phantom/cohort/test_make.py",
     # Sections and pages of the report: tested on the whole report.
     "report/content/involvement.py": "report/content/test_build.py",
     "report/content/nodes.py": "report/content/test_build.py",
@@ -83,7 +84,6 @@ TESTED_IN = {
     "report/pages/html.py": "report/pages/test_write.py",
     "report/pages/pictures.py": "report/pages/test_write.py",
     "report/pages/response_html.py": "report/content/test_response.py",
-    "report/pages/scatter.py": "systems/midrt/test_ablate.py",
     "report/pages/text.py": "report/pages/test_write.py",
     # Rules of free text: tested by the sentences that they read.
     "report/free_text/answers.py": "report/free_text/test_printed.py",
