@@ -21,7 +21,7 @@ _FILLER = re.compile(
     r"imaging|evidence|signs?|of|for|early|tumou?r|mass|lesion|direct|further|other|significant|convincing|suspicious|macroscopic|"
     r"\w+ly|beginning|incipient|initial|superficial|deep|discrete|focal|local|mild|moderate|severe|minimal|partial|features?|small|large|entire|full|extent|thickness|"
     r"features|there|has|have|been|be|being|marked|still|now|mucosal|some|subtle|slight|irregular|loss|left|right|both|on|in|side|sides|both sides|so|only|normal|"
-    r"at|this|level|point|time|here|as|well|to|by|enhancing|heterogeneous\w*|ill-defined|infiltrative|residual|recurrent|underlying|associated"
+    r"considered|deemed|felt|regarded|judged|thought|at|this|level|point|time|here|as|well|to|by|enhancing|heterogeneous\w*|ill-defined|infiltrative|residual|recurrent|underlying|associated"
 )
 _LISTING = (Kind.AND, Kind.COMMA)
 _NP = (Kind.PLACE, Kind.SIDE, Kind.AND)
@@ -230,9 +230,18 @@ class _Clause:
                         self._subjects_of_verb(told, at)
                 elif self._back(told, at):
                     self.opened = None
+        self._end_with_not()
         self._guard()
         if not self.found and not self.bare:
             self.last = []
+
+    def _end_with_not(self) -> None:
+        """Read an ellipsis: "the buccinator is infiltrated; the masseter is not"."""
+        rest = [t for t in self.tokens if t.kind is not Kind.STOP]
+        if self.pending and self.before and len(rest) > 1 and rest[-1].text == "not" and rest[-2].kind is Kind.BE:
+            if any(told.sense in (Sense.INVADE, Sense.WEAK) for place in self.before for told in place.told):
+                self._govern(self.pending, Told(replace(rest[-1], sense=Sense.FREE)))
+                self.pending = []
 
     def _softened(self, at: int, token: Token) -> Token:
         """A verb whose subject is oedema or the like says no more than that: "oedema involving the cords"."""

@@ -7,7 +7,7 @@ that end its reach, words that only look like one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
@@ -109,7 +109,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.VERB,
         Sense.WEAK,
         r"exten(?:ds?|ding)(?! (?:from|for|over) \d)|reach(?:es|ing)?|spread(?:s|ing)?|encroach(?:es|ing)?|effac(?:es?|ing)|obliterat(?:es?|ing)|"
-        r"cross(?:es|ing)? (?:in)?to|crosses|crossing|track(?:s|ing)|surround(?:s|ing)|tether(?:s|ing)|"
+        r"cross(?:es|ing)? (?:in)?to|crosses|crossing|track(?:s|ing)|surround(?:s|ing)|tether(?:s|ing)|go(?:es|ing) (?:\w+ )?(?:to|into|through|across|up to)|com(?:es|ing) up to|runs? (?:in)?to|continu(?:es|ing) (?:in)?to|passes to|"
         r"(?:bulg|protrud)(?:es|ing) into|as far as|interrupt(?:s|ing)|gr(?:ow(?:s|ing)?) (?:up )?to(?:wards?)?",
     ),
     (
@@ -164,7 +164,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         r"(?:grossly |otherwise )?normal(?:ly)?(?: (?:in (?:(?:appearance|size|calibre|caliber|morphology|enhancement|attenuation|density|signal|contour|position|configuration|thickness|outline|course|shape)(?:,? and |, )?)+|limits|looking|appearing|study))?|unremarkable|inconspicuous|maintained|preserved|intact|patent|"
         r"within normal limits|not remarkable|wnl|undisturbed|uncompromised|adequate|symmetric(?:al)?|nad|healthy|pristine|"
         r"unobstructed|unaltered|without (?:alterations?|abnormalit\w+|particularit\w+|anomal\w+|pathological findings?|findings|changes?)|regular(?! (?:margin|border))|delineated normally|clean|"
-        r"separate|permeable|freely perfused|perfused|of normal \w+|well (?:aerated|pneumati[sz]ed|defined)|aerated|open|physiological|smooth|homogeneous|quiet",
+        r"separate|permeable|freely perfused|perfused|of normal \w+|well (?:aerated|pneumati[sz]ed|defined)|aerated|open|physiological|smooth|homogeneous|quiet|ok|okay|fine|in order",
     ),
     (
         Kind.DONE,
@@ -331,7 +331,20 @@ def tokens_in(words: str) -> list[Token]:
         ]
         at = max(at, end)
     found += [Token(Kind.WORD, at + m.start(), at + m.end(), m.group()) for m in _ANY_WORD.finditer(words[at:])]
-    return sorted(found, key=lambda t: t.start)
+    return _with_final_no(sorted(found, key=lambda t: t.start))
+
+
+def _with_final_no(tokens: list[Token]) -> list[Token]:
+    """A "no" with nothing behind it looks back: "ENE: no"."""
+    ends = (Kind.COMMA, Kind.STOP)
+    return [
+        replace(token, kind=Kind.GONE)
+        if token.kind is Kind.DENY
+        and token.text in ("no", "none", "nil")
+        and (at + 1 == len(tokens) or tokens[at + 1].kind in ends)
+        else token
+        for at, token in enumerate(tokens)
+    ]
 
 
 def _place(mention: Mention, words: str) -> Token:

@@ -57,9 +57,10 @@ _COUNT = re.compile(
     rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*(?:cm|mm|x|\.|-|/|"
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
 )
+_LEVEL_WITHOUT = re.compile(rf"\b(?:levels? )?{_ONE} ?[:-]? ?(?:nil|none|clear|negative|normal)\b")
 _HEADED = re.compile(rf"(?:cervical |neck )?(?:{NODE_WORDS})(?: status)? ?(?:[:|-])")
 _COUNT_BEHIND = re.compile(
-    rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) in (?:no\b\.?|number)|(?<![\d.]) ?x ?(?P<times>\d{{1,2}})(?![\d.]|\s*(?:x|cm|mm))"
+    rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) (?:in (?:no\b\.?|number|total)|of (?:them|these|which))|(?<![\d.]) ?x ?(?P<times>\d{{1,2}})(?![\d.]|\s*(?:x|cm|mm))"
 )
 _ONE_NODE = re.compile(
     r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metastases|"
@@ -72,7 +73,7 @@ _SIZED_ONE = re.compile(
     r"node|ln)(?![\w])"
 )
 _TOLD_BEHIND = re.compile(
-    rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*[:=(,-]\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:[a-z-]+ ){{0,2}}?"
+    rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*(?:[:=(,-]|there (?:is|are)|shows?|contains?|has|have)\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:[a-z0-9.-]+ ){{0,4}}?"
     rf"(?:{NODE_WORDS})\)?(?=\s*(?:[,;.)]|and\b|$))"
 )
 _ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
@@ -87,6 +88,7 @@ _DENIED = re.compile(
     rf"(?:{NODE_WORDS})\b[^,;.]*\b(?:(?:not|no longer) (?:\w+ )?(?:seen|enlarged|present|identified|noted|"
     rf"visuali[sz]ed|evident)|resolved|absent|"
     rf"normal|unremarkable|inconspicuous|negative)|\b(?:{NODE_WORDS}) ?(?:[:=-]|\|) ?(?:none|nil|negative|no\b|normal|nad|not enlarged|unremarkable|clear)|"
+    rf"\b(?:{NODE_WORDS}) ?: ?(?:right|left)(?: side| neck)? ?[:-] ?(?:nil|none|no\b(?! \w)|normal|clear|negative)|"
     r"\b(?:right|left)(?: side)?(?: of the)? neck(?: side)? ?(?:[-:]|is)? ?(?:clear|normal|negative|unremarkable|free)"
 )
 _DISTANT = re.compile(
@@ -95,7 +97,7 @@ _DISTANT = re.compile(
 _HARMLESS = re.compile(
     r"\b(?:sub-?centi\w+|sub ?cm|reactive|benign|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
     r"shotty|fatty hil\w+|not significant|not suspicious|not fdg[- ]avid|unsuspicious|inconspicuous|physiological|indeterminate|equivocal|doubtful significance|"
-    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|stable small)\b|\? ?significan\w+"
+    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|stable small)\b|\bborderline\b|\? ?significan\w+"
 )
 _PATHOLOGICAL = re.compile(
     r"\b(?:necro\w+|metasta\w+|pathological|(?<!not )suspicious|malignant|enlarged|involved|abnormal)\b"
@@ -235,6 +237,7 @@ def _statement(sentence: Sentence) -> NodeStatement:
     headed = _HEADED.match(words)
     if headed is not None and _NODE.search(words[headed.end() :]) and not _DENIED.match(words):
         words = " " * headed.end() + words[headed.end() :]
+    words = _LEVEL_WITHOUT.sub(lambda m: " " * len(m.group()), words)
     denial = _DENIED.search(words)
     whole = (
         denial is not None and not _COUNT.search(words[: denial.start()]) and not _affirmed_behind(words, denial.end())
@@ -283,10 +286,11 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
         own = [count for place, count in counts if starts[at] <= place < stop]
         sides = sides_in(stretch) or _side_behind(words[end:stop])
         if not sides and len(places) == 1:
-            sides = sides_in(words[:start])
+            sides = sides_in(words[:start]) or sides_in(words[end:])
         if not sides and at and not own:
             sides = groups[-1].sides
-        groups.append(NodeGroup(own[-1] if own else 0, sides, levels))
+        count = own[-1] if own else 0
+        groups.append(NodeGroup(MULTIPLE if count == 1 and len(sides) > 1 else count, sides, levels))
     in_groups = [count for place, count in counts if place >= starts[0]]
     early = [count for place, count in counts if place < starts[0]]
     if early and not in_groups and len(groups) == 1:
@@ -328,7 +332,7 @@ def _counts(words: str) -> list[tuple[int, int]]:
     if not found and single is not None and not _NODES.search(words):
         found[single.start()] = 1
     for match in _SIZED_ONE.finditer(words):
-        if not any(match.start() < place + 40 and place < match.end() for place in found):
+        if not any(match.start() <= place < match.end() for place in found):
             found[match.start()] = 1
     for match in _ELLIPSIS.finditer(words):
         word = match.group("count")

@@ -11,7 +11,7 @@ from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size, sizes_in
 from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, PLACE_FIRST, Mention, mentions_in, sides_in
 
-_UPTAKE = r"(?:intense|intensely|avid|avidly|hypermetabolic|increased|marked|focal|abnormal|fdg[- ]avid)(?: \w+){0,2} (?:uptake|activity|focus|lesion)"
+_UPTAKE = r"(?:intense|intensely|avid|avidly|hypermetabolic|increased|marked|focal|abnormal|fdg[- ]avid)(?: \w+){0,2} (?:uptake|activity|focus|lesion|thickening|enhancement)"
 _MASS = re.compile(rf"(?<![\w-])(?:{MASS_WORDS}|{_UPTAKE})(?![\w])")
 _HEADED = re.compile(
     rf"^(?:the )?(?:index |main )?(?:{MASS_WORDS})(?: (?:tumou?r|site|lesion|location))?(?: (?:in|on))? ?[:|=-] ?(?:{MASS_WORDS})?"

@@ -81,6 +81,10 @@ _ABBREVIATION = re.compile(
 _BREAK = re.compile(
     r"(?<=[.!?])(?:\s+)(?=[\"(\[?]?[A-Z0-9$~•*-])|(?<=[a-z)]\.)(?=[A-Z][a-z])|(?<=[a-z)][.!])\s+(?=[a-z])"
 )
+_NODE_HEADING = re.compile(
+    r"^(?:the )?(?:cervical |neck )?(?:lymph ?)?(?:nodes?|node stations|nodal stations|nodal status|LNs?)\s*[-:]?$",
+    re.IGNORECASE,
+)
 _TITLE_LINE = re.compile(
     r"^[\s*#_]*(?:(?:post[- ]?contrast|contrast[- ]enhanced|plain and contrast enhanced|plain|fdg|18f-?fdg|follow-?up|staging|laryngeal|mdt summary -) )*"
     r"(?:C?E?CT|MRI?|MRT|PET|FDG|HRCT|Ct|Mri|Computed tomography|Magnetic resonance|Scanner|CECT|pet|ct|mri)\b(?:[^.:\n]|\.(?=\w)|(?<=i)\.|(?<=v)\.)*(?:[:.]|$)",
@@ -118,9 +122,11 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
     [('comparison', 'None.'), ('findings', 'Lips: normal.'), ('findings', 'Approx. 2 cm.')]
     """
     part = Part.FINDINGS
-    spoken = False
+    spoken = of_nodes = False
     found: list[Sentence] = []
     for number, block in enumerate(_blocks(text)):
+        if not block or _NODE_HEADING.match(block):
+            of_nodes = bool(block)
         if not block:
             # A paragraph of background, technique or comparison ends with it; findings and impression go on.
             part = part if part is Part.IMPRESSION or not spoken else Part.FINDINGS
@@ -145,15 +151,18 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             if inner and named:
                 part, piece = named, piece[inner.end() :].strip()  # noqa: PLW2901 - the heading is not the sentence's
             if re.search(r"\w", piece) and not _TITLE.match(piece):
-                found.append(_sentence(piece, _own_part(piece, part)))
+                found.append(_sentence(piece, _own_part(piece, part), of_nodes=of_nodes))
                 spoken = True
     return tuple(found)
 
 
-def _sentence(piece: str, part: Part) -> Sentence:
+def _sentence(piece: str, part: Part, *, of_nodes: bool = False) -> Sentence:
+    """A sentence; what stands under a heading on nodes is said of nodes."""
     if len(piece) > _LONGEST:
         return Sentence(" ".join(piece.split()), Part.UNREAD, "")
-    return Sentence(" ".join(piece.split()), part, present(plain(piece.replace("\t", " : "))))
+    return Sentence(
+        " ".join(piece.split()), part, ("nodes : " if of_nodes else "") + present(plain(piece.replace("\t", " : ")))
+    )
 
 
 def _own_part(piece: str, part: Part) -> Part:

@@ -294,7 +294,7 @@ TERMS: tuple[Term, ...] = (
         "Pterygopalatine fossa and plates",
     ),
     Term(
-        r"sternum|clavicles?|ribs?|bones?|bony(?: structures| skeleton)?|osseous(?: structures)?|skeleton|(?:cervical )?spine|vertebra\w*(?: bod(?:y|ies))?|c[1-7]",
+        r"sternum|clavicles?|ribs?|bones?|bony(?: structures| skeleton)?|osseous(?: structures)?|skeleton|(?:cervical )?spine|vertebra\w*(?: bod(?:y|ies))?",
         (),
     ),
     Term(
