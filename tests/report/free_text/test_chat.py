@@ -6,7 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from hyoid.errors import UsageError
-from hyoid.report.free_text.chat import ChatEngine, accepted_lines
+from hyoid.report.free_text.agreement import DISAGREE, ONE_ONLY, BothEngine
+from hyoid.report.free_text.chat import LOCAL, ChatEngine, accepted_lines
 from hyoid.report.free_text.structure import structure_text
 
 TEXT = "Name: Jane Roe\n\nCT neck. Mass in the right tonsil measuring 2 x 2.4 cm. The epiglottis is normal."
@@ -21,10 +22,11 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *, content="", status=200, wait_s=0.0, message=None):
+    def __init__(self, *, content="", status=200, wait_s=0.0, message=None, unknown=()):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.status, self.wait_s, self.message = content, status, wait_s, message
         self.asked = []
+        self.unknown = unknown
 
     @property
     def address(self):
@@ -35,11 +37,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, dict(self.headers), body))
+        refused = body["response_format"]["type"] in self.server.unknown
         time.sleep(self.server.wait_s)
         message = self.server.message or {"role": "assistant", "content": self.server.content}
         answer = json.dumps({"choices": [{"message": message}]}).encode()
         try:
-            self.send_response(self.server.status)
+            self.send_response(400 if refused else self.server.status)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -166,3 +169,53 @@ def test_an_endpoint_without_address_or_model_is_wrong_usage(endpoint, model):
 def test_a_quotation_may_differ_in_line_breaks_only():
     content = lines({"key": "lip", "value": "Involved", "sentence": "The lip is\ninvolved."})
     assert accepted_lines(content, "The lip\nis involved.")["lip"].value == "Involved"
+
+
+def test_a_line_whose_sentence_says_something_else_is_left_out(serve):
+    wrong = {"key": "epiglottis", "value": "Involved", "sentence": "The epiglottis is normal."}
+    report = by_chat(serve(content=lines(*GOOD, wrong)))
+    assert report.line("tonsil").value == "R - involved"
+    assert report.line("epiglottis").status == "Missing"
+    assert report.warnings == (
+        "Answers of the chat engine that their sentences do not support were left out: Epiglottis (the sentence says not "
+        "involved).",
+    )
+
+
+def test_a_server_that_knows_no_schema_is_asked_for_json(serve):
+    server = serve(content=lines(*GOOD), unknown=("json_schema",))
+    assert by_chat(server).line("tonsil").value == "R - involved"
+    assert [body["response_format"]["type"] for *_, body in server.asked] == ["json_schema", "json_object"] * 2
+
+
+def test_an_answer_in_a_fence_is_read(serve):
+    report = by_chat(serve(content=f"```json\n{lines(*GOOD)}\n```"))
+    assert [model.name for model in report.models] == ["small-model"]
+
+
+@pytest.mark.parametrize("name", sorted(LOCAL))
+def test_servers_on_this_machine_have_names(name):
+    assert ChatEngine(name, "m").endpoint == LOCAL[name]
+
+
+def test_both_keep_what_both_say(serve):
+    wrong = {"key": "size_of_the_mass", "value": "2 x 2.4 cm", "sentence": GOOD[1]["sentence"]}
+    server = serve(content=lines(GOOD[0], wrong))
+    report = structure_text(TEXT, BothEngine(ChatEngine(server.address, "small-model")))
+    assert {line.key: line.value for line in report.lines if line.status == "text"} == {
+        "tonsil": "R - involved", "size_of_the_mass": "2 x 2.4 cm",
+    }  # fmt: skip
+    assert report.line("epiglottis").flags == (ONE_ONLY,)
+    assert report.models[0].name == "rules for free text and small-model, where both agree"
+
+
+def test_both_leave_out_what_they_disagree_on(serve):
+    other = {"key": "primary_location_of_the_mass", "value": "Tonsil", "sentence": GOOD[0]["sentence"]}
+    report = structure_text(TEXT, BothEngine(ChatEngine(serve(content=lines(other)).address, "small-model")))
+    assert report.line("primary_location_of_the_mass").flags == (DISAGREE,)
+    assert report.empty
+
+
+def test_both_fall_back_to_the_rules(serve):
+    report = structure_text(TEXT, BothEngine(ChatEngine(serve(status=500).address, "small-model")))
+    assert_rules_filled(report, "HTTP error 500")

@@ -13,6 +13,7 @@ from hyoid.errors import UnreadableFileError, UsageError
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import write_text
 from hyoid.report.content.schema import Report
+from hyoid.report.free_text.agreement import BothEngine
 from hyoid.report.free_text.chat import ChatEngine
 from hyoid.report.free_text.structure import Engine, fill_with_rules, structure_text
 from hyoid.report.pages.text import template_text
@@ -27,9 +28,20 @@ def structure(
     out: Annotated[
         Path | None, typer.Option(help="JSON file, or text where the name ends in .txt; else text to standard output.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="rules (offline) or chat (an OpenAI-compatible endpoint).")] = "rules",
-    endpoint: Annotated[str, typer.Option(help="Address for --engine chat; the report's text is sent there.")] = "",
-    model: Annotated[str, typer.Option(help="Model for --engine chat.")] = "",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="rules (offline), chat (an OpenAI-compatible endpoint) or both (what rules and chat agree on)."
+        ),
+    ] = "rules",
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            help="Address for --engine chat or both, or llama.cpp or ollama for a server on this machine. "
+            "The report's text is sent there."
+        ),
+    ] = "",
+    model: Annotated[str, typer.Option(help="Model for --engine chat or both.")] = "",
     timeout_s: Annotated[float, typer.Option(min=1.0, help="Longest wait for each answer of the endpoint.")] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
 ) -> None:
@@ -63,11 +75,14 @@ def structure(
 def _engine(name: str, endpoint: str, model: str, timeout_s: float) -> Engine:
     if name == "rules":
         if endpoint or model:
-            raise UsageError("--endpoint and --model belong to --engine chat.", "Add --engine chat, or leave them out.")
+            raise UsageError(
+                "--endpoint and --model belong to --engine chat and both.", "Add --engine chat, or leave them out."
+            )
         return fill_with_rules
-    if name == "chat":
-        return ChatEngine(endpoint, model, key=os.environ.get(KEY_VARIABLE, ""), timeout_s=timeout_s)
-    raise UsageError(f"There is no engine {name!r}.", "Choose rules or chat.")
+    if name in ("chat", "both"):
+        chat = ChatEngine(endpoint, model, key=os.environ.get(KEY_VARIABLE, ""), timeout_s=timeout_s)
+        return chat if name == "chat" else BothEngine(chat)
+    raise UsageError(f"There is no engine {name!r}.", "Choose rules, chat or both.")
 
 
 def _read(path: Path) -> str:

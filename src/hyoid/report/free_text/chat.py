@@ -2,7 +2,8 @@
 
 The endpoint is asked twice, to populate and to refine (SGRNet, section 4.1), at temperature 0 with a JSON schema for
 its answer. Every answer must quote a sentence of the report and use the template's words; its numbers must stand in the
-quoted sentence. Otherwise the whole answer is refused and the rules fill the template, which the report says.
+quoted sentence. Otherwise the whole answer is refused and the rules fill the template, which the report says. A line whose
+sentence, read by the grammar, says something else is left out (`hyoid.report.free_text.guard`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from hyoid.errors import UsageError
 from hyoid.report.content.schema import Evidence, Line, ModelUse
 from hyoid.report.content.template import BY_KEY, Kind
 from hyoid.report.free_text.answers import answerable, blank, is_answer
+from hyoid.report.free_text.guard import why_refused
 from hyoid.report.free_text.rules import RULES, fill_by_rules
 from hyoid.report.free_text.sentences import Sentence, plain
 from hyoid.report.free_text.sizes import sizes_in
@@ -45,6 +47,9 @@ REFINE = (
     "whose sentence is not copied exactly; correct wrong values; add lines that were missed. Give the whole "
     "answer again."
 )
+LOCAL = {"llama.cpp": "http://localhost:8080/v1", "ollama": "http://localhost:11434/v1"}
+"""Servers on this machine by name, at their own default addresses; both take a JSON schema."""
+
 _LONGEST_ANSWER = 1_000_000  # bytes; a full template is a few thousand
 
 
@@ -64,6 +69,16 @@ class _Answers(BaseModel):
     lines: list[_Answer]
 
 
+_FORMATS: tuple[dict[str, Any], ...] = (
+    {
+        "type": "json_schema",
+        "json_schema": {"name": "template", "strict": True, "schema": _Answers.model_json_schema()},
+    },
+    {"type": "json_object"},  # servers that do not know schemas; the answer is checked all the same
+)
+_FENCE = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)
+
+
 @dataclass(frozen=True)
 class ChatEngine:
     """Fills the template by a chat endpoint; an engine for `hyoid.report.free_text.structure.structure_text`.
@@ -71,7 +86,7 @@ class ChatEngine:
     Parameters
     ----------
     endpoint : str
-        Base address, for instance "http://localhost:8000/v1".
+        Base address, for instance "http://localhost:8000/v1", or a name of `LOCAL`.
     model : str
         Name the endpoint knows it by.
     key : str, optional
@@ -91,6 +106,7 @@ class ChatEngine:
     timeout_s: float = 120.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoint", LOCAL.get(self.endpoint, self.endpoint))
         if not re.match(r"https?://[^/]+", self.endpoint):
             raise UsageError(
                 f"The endpoint {self.endpoint!r} is no address.", "Give one like http://localhost:8000/v1."
@@ -100,12 +116,28 @@ class ChatEngine:
 
     def __call__(self, text: str, sentences: tuple[Sentence, ...]) -> Filled:
         """Lines by the endpoint; by the rules, with a warning, where its answer is refused."""
-        result = self._ask_twice(text)
+        result = self.lines(text, sentences)
         if isinstance(result, str):
             warning = f"The chat engine's answer was refused: {result} The rules filled the template instead."
             return Filled(fill_by_rules(sentences), RULES, (warning,))
+        return result
+
+    def lines(self, text: str, sentences: tuple[Sentence, ...]) -> Filled | str:
+        """Ask the endpoint for the lines that its sentences support; in words why there are none.
+
+        Parameters
+        ----------
+        text : str
+            The report without identifiers.
+        sentences : tuple of Sentence
+            Its sentences, by which every answer is checked.
+        """
+        result = self._ask_twice(text)
+        if isinstance(result, str):
+            return result
+        kept, warnings = supported_lines(result, sentences)
         source = ModelUse(name=self.model, licence="", trained_on="chat endpoint chosen by the user")
-        return Filled(result, source)
+        return Filled(kept, source, warnings)
 
     def _ask_twice(self, text: str) -> dict[str, Line] | str:
         """Lines, or in words why there are none."""
@@ -115,22 +147,21 @@ class ChatEngine:
         for step in ("populate", "refine"):
             if step == "refine":
                 messages += [{"role": "assistant", "content": content}, {"role": "user", "content": REFINE}]
-            answer = self._ask(messages)
+            answer = self._ask(messages, _FORMATS[0])
+            if isinstance(answer, _Refusal) and answer.unknown_format:
+                answer = self._ask(messages, _FORMATS[1])
             if isinstance(answer, _Refusal):
                 return answer.reason
             content = answer
         return accepted_lines(content, text)
 
-    def _ask(self, messages: list[dict[str, str]]) -> str | _Refusal:
+    def _ask(self, messages: list[dict[str, str]], response_format: dict[str, Any]) -> str | _Refusal:
         """Content of one answer."""
         body = {
             "model": self.model,
             "temperature": 0,
             "messages": messages,
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "template", "strict": True, "schema": _Answers.model_json_schema()},
-            },
+            "response_format": response_format,
         }
         headers = {"Content-Type": "application/json"}
         if self.key:
@@ -147,7 +178,9 @@ class ChatEngine:
             return str(message["content"])
         except urllib.error.HTTPError as error:
             error.close()
-            return _Refusal(f"the endpoint answered with HTTP error {error.code}.")
+            return _Refusal(
+                f"the endpoint answered with HTTP error {error.code}.", unknown_format=error.code in (400, 422)
+            )
         except TimeoutError:
             return _Refusal(f"no answer within {self.timeout_s:g} s.")
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
@@ -160,6 +193,32 @@ class ChatEngine:
 @dataclass(frozen=True)
 class _Refusal:
     reason: str
+    unknown_format: bool = False
+
+
+def supported_lines(lines: dict[str, Line], sentences: tuple[Sentence, ...]) -> tuple[dict[str, Line], tuple[str, ...]]:
+    """Leave out lines whose quoted sentence says something else; a warning names these.
+
+    Parameters
+    ----------
+    lines : dict of str to Line
+        By key, each quoting a stretch of the report.
+    sentences : tuple of Sentence
+    """
+    kept, refused = {}, []
+    for key, line in lines.items():
+        reasons = [why_refused(BY_KEY[key], line.value, s) for s in _quoted(line.evidence[0].source, sentences)]
+        if "" in reasons:
+            kept[key] = line
+        else:
+            refused.append(f"{line.words} ({reasons[0] if reasons else 'no sentence of the report'})")
+    warnings = (f"Answers of the chat engine that their sentences do not support were left out: {'; '.join(refused)}.",)
+    return kept, warnings if refused else ()
+
+
+def _quoted(quote: str, sentences: tuple[Sentence, ...]) -> list[Sentence]:
+    """Sentences that a quotation stands in, or that stand in the quotation."""
+    return [s for s in sentences if s.plain and (quote in s.text or s.text in quote)]
 
 
 def accepted_lines(content: str, text: str) -> dict[str, Line] | str:
@@ -177,8 +236,9 @@ def accepted_lines(content: str, text: str) -> dict[str, Line] | str:
     >>> accepted_lines('{"lines": [{"key": "lip", "value": "Involved", "sentence": "The lip."}]}', "Nothing of it.")
     'it quotes a sentence that is not in the report (line lip).'
     """
+    fenced = _FENCE.match(content)
     try:
-        answers = _Answers.model_validate_json(content)
+        answers = _Answers.model_validate_json(fenced.group(1) if fenced else content)
     except ValidationError:
         return "it does not parse."
     report = _collapsed(text)

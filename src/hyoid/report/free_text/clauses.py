@@ -238,10 +238,11 @@ class _Clause:
     def _end_with_not(self) -> None:
         """Read an ellipsis: "the buccinator is infiltrated; the masseter is not"."""
         rest = [t for t in self.tokens if t.kind is not Kind.STOP]
-        if self.pending and self.before and len(rest) > 1 and rest[-1].text == "not" and rest[-2].kind is Kind.BE:
-            if any(told.sense in (Sense.INVADE, Sense.WEAK) for place in self.before for told in place.told):
-                self._govern(self.pending, Told(replace(rest[-1], sense=Sense.FREE)))
-                self.pending = []
+        ends = len(rest) > 1 and rest[-1].text == "not" and rest[-2].kind is Kind.BE
+        tumour = any(told.sense in (Sense.INVADE, Sense.WEAK) for place in self.before for told in place.told)
+        if self.pending and ends and tumour:
+            self._govern(self.pending, Told(replace(rest[-1], sense=Sense.FREE)))
+            self.pending = []
 
     def _softened(self, at: int, token: Token) -> Token:
         """A verb whose subject is oedema or the like says no more than that: "oedema involving the cords"."""
@@ -458,7 +459,10 @@ class _Clause:
     def _mass_ahead(self, at: int) -> bool:
         if at + 1 < len(self.tokens) and self.tokens[at + 1].kind is Kind.COLON:
             return any(t.kind is Kind.PLACE for t in self.tokens[at + 2 : at + 6])
-        for t in self.tokens[at + 1 : at + 16]:
+        for step, t in enumerate(self.tokens[at + 1 : at + 16], start=at + 1):
+            sized = any(n.kind is Kind.SIZE or n.text in ("size", "up") for n in self.tokens[step + 1 : step + 3])
+            if t.kind is Kind.PREPOSITION and t.text in ("of", "on") and sized:
+                continue
             if t.kind is Kind.PREPOSITION and t.text in (
                 "of",
                 "in",

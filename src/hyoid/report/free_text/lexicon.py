@@ -191,8 +191,8 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.NOUN,
         Sense.MASS,
         rf"(?:enhancing )?soft[- ]tissue (?:mass|thickening|component|lesion)|space-occupying lesions?|{MASS_WORDS}|disease|deposits?|recurrences?|abnormalit(?:y|ies)|(?:pathological|abnormal|focal) (?:findings?|enhancement)|patholog(?:y|ies)|"
-        r"(?:(?:intense|avid|increased|marked|focal|abnormal|pathological|hypermetabolic|suspicious|significant|fdg|tracer|high|new|strong) )*(?:uptake|avidity|hypermetabolism|activity|accumulation)|"
-        r"signal alterations?|restricted diffusion|residuum|(?:residual|recurrent|persistent|viable|active|metabolically active) (?:tumou?r|disease|mass|lesion|neoplas\w+|malignancy|carcinoma|scc)",
+        r"(?:(?:intense|avid|increased|marked|focal|abnormal|pathological|hypermetabolic|suspicious|significant|fdg|tracer|high|new|strong) )*(?:uptake|avidity|hypermetabolism|activity|accumulation|focus|foci)|"
+        r"(?:fdg[- ]avid|hypermetabolic|avid) (?:\w+ ){0,2}thickening|signal alterations?|restricted diffusion|residuum|(?:residual|recurrent|persistent|viable|active|metabolically active) (?:tumou?r|disease|mass|lesion|neoplas\w+|malignancy|carcinoma|scc)",
     ),
     (Kind.NOUN, Sense.TOUCH, r"contact|compression|displacement|deviation|abutment|indentation"),
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.sentences import Part, Sentence
@@ -168,7 +168,7 @@ def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...
             of_nodes = False
             continue
         if _NODE.search(words) or _DENIED.search(words) or (_LEVELS.search(words) and sizes_in(words)):
-            found.append(_statement(sentence))
+            found.append(_on_same_side(_statement(sentence), found))
             last = list(_SUBJECT.finditer(words))
             of_nodes = bool(last) and last[-1].lastgroup == "node"
         elif of_nodes and (
@@ -179,6 +179,14 @@ def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...
         else:
             of_nodes = False
     return tuple(found)
+
+
+def _on_same_side(statement: NodeStatement, before: list[NodeStatement]) -> NodeStatement:
+    """ "On the same side" is the side of the nodes told last."""
+    if not re.search(r"\bsame side\b", statement.sentence.plain):
+        return statement
+    sides = next((g.sides for s in reversed(before) for g in reversed(s.groups) if g.sides), frozenset[Side]())
+    return replace(statement, groups=tuple(replace(g, sides=g.sides or sides) for g in statement.groups))
 
 
 def speaks_of_nodes(words: str) -> bool:

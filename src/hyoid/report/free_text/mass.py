@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.assertions import State, assertions_in
@@ -20,6 +20,8 @@ _ELSEWHERE = re.compile(
     r"\b(?:lungs?|pulmonary|(?:upper|lower|middle) lobe|mediastin\w+|pleural|hepatic|liver|adrenal|kidney|brain|cerebr\w+|oesophageal hiatus|breast|bone metasta\w+|thyroid nodule|"
     r"carina|bronch\w+|spleen)\b"
 )
+_NO_SITE = (State.NOT_INVOLVED, State.TREATED, State.CHANGED)
+_PLACE_HEADS = re.compile(rf" ?[:|] ?(?:\w+,? ){{0,3}}?(?:{MASS_WORDS})(?![\w])")
 _ORIGIN = re.compile(
     r"\b(?:cent(?:re|er)d|epicent\w+|arising|originating|arises|primary (?:site )?(?:in|of)|"
     r"based)\b[^,;]{0,30}?\b(?:in|on|at|from|of|within)\b"
@@ -68,8 +70,16 @@ def places_of_mass(sentences: tuple[Sentence, ...]) -> tuple[Place, ...]:
         Findings, impression and clinical background.
     """
     order = (Part.FINDINGS, Part.IMPRESSION, Part.HISTORY)
-    found = [place for sentence in sentences if sentence.part in order for place in _places(sentence)]
+    found = [_sided(place) for sentence in sentences if sentence.part in order for place in _places(sentence)]
     return tuple(sorted(found, key=lambda p: (p.sentence.part is Part.HISTORY, -p.rank, order.index(p.sentence.part))))
+
+
+def _sided(place: Place) -> Place:
+    """A place that a mass is centred on has, without one of its own, the only side that the sentence names before nodes."""
+    words = place.sentence.plain
+    node = re.search(NODE_WORDS, words)
+    sides = sides_in(words[: node.start()] if node else words)
+    return replace(place, sides=sides) if place.rank > 2 and not place.sides and len(sides) == 1 else place
 
 
 def mass_sizes(sentences: tuple[Sentence, ...]) -> tuple[tuple[Size, Sentence], ...]:
@@ -141,13 +151,16 @@ def _places(sentence: Sentence) -> list[Place]:
     words = sentence.plain
     if _DENIED.search(words) or _of_elsewhere(words):
         return []
-    spared = {(a.mention.start, a.mention.end) for a in assertions_in(words) if a.state is State.NOT_INVOLVED}
+    spared = {(a.mention.start, a.mention.end) for a in assertions_in(words) if a.state in _NO_SITE}
     sited = [m for m in mentions_in(words) if m.term.site and (m.start, m.end) not in spared]
     headed = _HEADED.match(words)
     if headed is not None:
         ahead = [m for m in sited if 0 <= m.start - headed.end() <= 40]
         if ahead:
             return [Place(ahead[0].term.site, _side_of(words, ahead[0], headed.end()), 3, sentence)]
+    led = next((m for m in sited if _PLACE_HEADS.match(words, m.end) and m.start < 30), None)
+    if led is not None and not re.search(r"\bno\b|\bnot\b", words[led.end : led.end + 20]):
+        return [Place(led.term.site, _side_of(words, led, 0), 2, sentence)]
     origin = _ORIGIN.search(words)
     if origin is not None:
         ahead = [m for m in sited if 0 <= m.start - origin.end() <= 40]

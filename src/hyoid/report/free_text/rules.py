@@ -212,6 +212,8 @@ def _stated(row: Field, said: list[Said]) -> Line:
         parts = [state_words(row, state, _joint_sides(closest, state)) for state in State if state in states]
         value, kept = "; ".join(parts), closest
     else:
+        if State.EQUIVOCAL in states and _only_uptake(closest):
+            states = states - {State.INVOLVED}
         state = next(state for state in State if state in states and not _is_weaker(state, states))
         value = state_words(row, state, _joint_sides(closest, state))
         kept = [s for s in closest if s.state is state]
@@ -222,6 +224,14 @@ def _stated(row: Field, said: list[Said]) -> Line:
         flags.append("Said of the region as a whole")
     evidence = _evidence([(s.sentence, _note(row, s)) for s in kept])
     return blank(row).model_copy(update={"value": value, "status": "text", "evidence": evidence, "flags": tuple(flags)})
+
+
+def _only_uptake(said: list[Said]) -> bool:
+    """Whether involvement rests on uptake or enhancement alone, which a doubt said elsewhere outweighs."""
+    rows = [s for s in said if s.state is State.INVOLVED]
+    return bool(rows) and all(
+        re.fullmatch(r"(?:[\w-]+ )*(?:uptake|activity|focus|foci|avidity|enhancement)", s.cue) for s in rows
+    )
 
 
 def _is_weaker(state: State, states: set[State]) -> bool:

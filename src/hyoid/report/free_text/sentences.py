@@ -79,7 +79,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _BREAK = re.compile(
-    r"(?<=[.!?])(?:\s+)(?=[\"(\[?]?[A-Z0-9$~•*-])|(?<=[a-z)]\.)(?=[A-Z][a-z])|(?<=[a-z)][.!])\s+(?=[a-z])"
+    r"(?<=[.!?])(?:\s+)(?=[\"(\[?]?[A-Z0-9$~•*-])|(?<=[a-z)]\.)(?=[A-Z][a-z])|(?<=[a-z)\d][.!])\s+(?=[a-z]{2})"
 )
 _NODE_HEADING = re.compile(
     r"^(?:the )?(?:cervical |neck )?(?:lymph ?)?(?:nodes?|node stations|nodal stations|nodal status|LNs?)\s*[-:]?$",
@@ -209,7 +209,7 @@ def _split(block: str) -> list[str]:
     """Sentences of a block; stops of abbreviations and numbers do not end one."""
     pieces: list[str] = []
     for piece in _BREAK.split(block):
-        if pieces and _ABBREVIATION.search(pieces[-1]):
+        if pieces and _ABBREVIATION.search(pieces[-1]) and not pieces[-1].endswith("RT."):
             pieces[-1] += " " + piece
         else:
             pieces.append(piece)

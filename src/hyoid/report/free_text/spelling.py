@@ -21,7 +21,7 @@ _SIGNS = tuple(
         (r"[\u2010-\u2014]", "-"),
         (r"[\u2018\u2019]", "'"),
         (
-            r"\(Rt?\)|\b(?:Rt|RT(?=\.? (?:side|neck|level|II|IV|true|false|tonsil|vocal|parotid)))\b\.?|\b[Rr]t\b\.?(?= )|\bRight\b",
+            r"\(Rt?\)|\b(?:Rt|(?<!post )(?<!Post )(?<!post-)RT(?= (?:side|neck|level|II|IV|true|false|tonsil|vocal|parotid)))\b\.?|\b[Rr]t\b\.?(?= )|\bRight\b",
             "right",
         ),
         (r"\(Lt?\)|\b[Ll][Tt]\b\.?|\bLeft\b", "left"),
