@@ -25,6 +25,7 @@ from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import LearnedFrom, read_package, write_package
 from hyoid.training.averaged import AveragedTraining
 from hyoid.training.cases import Case, load_cases
+from hyoid.training.packed import is_packed, read_packed
 from hyoid.training.petct import PetctTraining, ValidationPictures
 from hyoid.training.petct import network_description as petct_network
 from hyoid.training.petct_cases import FindHead, load_petct_cases
@@ -108,13 +109,7 @@ def train_segmentation(
     UsageError
         When the folders hold no case that teaches any of the recipe's structures.
     """
-    cases = load_cases(
-        folders,
-        recipe.spacing_mm,
-        lambda done, total: on_progress("cases", done, total, ""),
-        recipe.target,
-        recipe.virtual_target_margin_mm,
-    )
+    cases = segmentation_cases(recipe, folders, on_progress)
     # Where real patients are divided, every virtual one helps; among virtual ones alone they are divided.
     divided = not all(case.virtual for case in cases)
     cases = tuple(case for index, case in enumerate(cases) if (divided and case.virtual) or keep(index))
@@ -135,6 +130,17 @@ def train_segmentation(
             real=tuple(taught([case for case in cases if not case.virtual], recipe)),
             virtual=tuple(name for name in taught(cases, recipe) if _shown_by_virtual(cases, recipe, name)),
         ),
+    )
+
+
+def segmentation_cases(recipe: SegmentationRecipe, folders: Sequence[Path], on_progress: Progress) -> tuple[Case, ...]:
+    """Cases of every folder on the recipe's grid, packed ones first; errors as of both readers."""
+    packed = [case for folder in folders if is_packed(folder) for case in read_packed(folder, recipe.spacing_mm)]
+    others = [folder for folder in folders if not is_packed(folder)]
+    report = lambda done, total: on_progress("cases", done, total, "")  # noqa: E731
+    return (
+        *packed,
+        *load_cases(others, recipe.spacing_mm, report, recipe.target, recipe.virtual_target_margin_mm),
     )
 
 
