@@ -26,6 +26,20 @@ def write(path, *pieces: tuple[int, tuple[slice, slice, slice]], geometry=GRID):
     write_nifti(Volume(array, geometry, Quantity.LABEL), path)
 
 
+def test_outputs_of_hyoid_score_as_the_same_masks_in_a_plain_folder(folders, tmp_path):
+    predictions, references = folders
+    for case in "ac":
+        run = tmp_path / "runs" / case
+        run.mkdir(parents=True)
+        (run / "targets.nii.gz").write_bytes((predictions / f"{case}.nii.gz").read_bytes())
+        (run / "run.json").write_text("{}")
+        (run / "seg.dcm").touch()
+    plain, outputs = (evaluate_masks(p, references, HNTSMRG_2024)[0] for p in (predictions, tmp_path / "runs"))
+    assert outputs.summary == plain.summary
+    with pytest.raises(InputRefusedError, match="other numbers than this protocol's"):
+        evaluate_masks(tmp_path / "runs", references, OBSERVER)
+
+
 @pytest.fixture
 def folders(tmp_path):
     """Case a: half right; case b: GTVn without prediction file; case c: both empty."""

@@ -23,6 +23,8 @@ def touch(root, *names):
         (Layout.HECKTOR, ["images/tumor-lymph-node-segmentation/a.mha"], "a"),
         (Layout.HNTSMRG, ["a/midRT/a_midRT_mask.nii.gz", "a/midRT/a_midRT_T2.nii.gz", "a/preRT/a_preRT_mask.nii.gz"],
          "a"),
+        (Layout.HYOID, [f"{case}/{name}" for case in "ab" for name in ("run.json", "targets.nii.gz", "masks.nii.gz",
+                                                                       "seg.dcm", "report.json")], "ab"),
     ],
 )  # fmt: skip
 def test_layouts_are_recognised_and_read(tmp_path, layout, files, cases):
@@ -71,3 +73,39 @@ def test_labels_are_read_as_masks(tmp_path):
     assert (prediction, remark) == (None, "")
     assert masks.geometry.same_grid(geometry)
     np.testing.assert_array_equal(masks.labels, array)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """What a hyoid command leaves."""
+    touch(tmp_path / "case", "run.json", "targets.nii.gz", "organs.nii.gz", "masks.nii.gz", "seg.dcm")
+    return tmp_path / "case"
+
+
+@pytest.mark.parametrize("name", ["targets.nii.gz", "organs.nii.gz"])
+def test_an_output_folder_is_read_as_it_stands(run, name):
+    assert recognise_layout(run) is Layout.HYOID
+    assert find_cases(run, outlines=name) == {"case": run / name}
+    assert find_cases(run.parent, Layout.HYOID, name) == {"case": run / name}
+    # One run against one file: paired whatever their names.
+    touch(run.parent, "truth.nii.gz")
+    pairing = pair_up(find_cases(run, outlines=name), find_cases(run.parent / "truth.nii.gz"))
+    assert pairing.pairs == (("truth", run.parent / "truth.nii.gz", run / name),)
+
+
+def test_an_output_folder_without_what_is_scored_is_refused(run):
+    (run / "organs.nii.gz").unlink()
+    with pytest.raises(InputRefusedError, match=r"case holds no organs\.nii\.gz"):
+        find_cases(run, outlines="organs.nii.gz")
+    with pytest.raises(InputRefusedError, match="other numbers than this protocol's"):
+        find_cases(run, outlines="")
+    nothing = run.parent / "none"
+    nothing.mkdir()
+    with pytest.raises(InputRefusedError, match="no output of a hyoid command"):
+        find_cases(nothing, Layout.HYOID)
+
+
+def test_predictions_beside_a_record_are_plain(tmp_path):
+    touch(tmp_path, "run.json", "a.nii.gz")
+    assert recognise_layout(tmp_path) is Layout.PLAIN
+    assert list(find_cases(tmp_path)) == ["a"]

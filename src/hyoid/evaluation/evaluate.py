@@ -21,11 +21,20 @@ from hyoid.evaluation.case_results import CaseResult, LevelMap, case_record, les
 from hyoid.evaluation.files import Layout, Pairing, find_cases, pair_up, read_pair
 from hyoid.evaluation.masks import CaseMasks, union_box
 from hyoid.evaluation.page import Overlay, evaluation_html, overlay_of
-from hyoid.evaluation.protocols import MASK_PROTOCOLS, PROTOCOL_NAMES, Measure, Protocol, protocol_from_fields
+from hyoid.evaluation.protocols import (
+    HNTSMRG_2024,
+    MASK_PROTOCOLS,
+    OBSERVER,
+    PROTOCOL_NAMES,
+    Measure,
+    Protocol,
+    protocol_from_fields,
+)
 from hyoid.evaluation.result import Evaluation
 from hyoid.evaluation.summaries import Table, sensitivity_tables, sentences, summarise
 from hyoid.io.atomic import atomic_write, write_text
 from hyoid.io.files.volumes import read_labels
+from hyoid.io.run_record import ORGANS_FILE, TARGETS_FILE
 from hyoid.metrics.lesion_outcomes import Outcome
 from hyoid.metrics.overlap import EmptyRule, dice
 
@@ -79,12 +88,29 @@ def evaluate_masks(
     UsageError, InputRefusedError
         When a path is wrong, or a case cannot be scored; the message names the case.
     """
-    pairing = pair_up(find_cases(predictions, prediction_layout), find_cases(references, reference_layout))
+    scored = outlines_of(protocol)
+    pairing = pair_up(
+        find_cases(predictions, prediction_layout, scored), find_cases(references, reference_layout, scored)
+    )
     results = measure_pairs(pairing, protocol, levels=levels, workers=workers, progress=progress)
     evaluation = evaluation_of(results, pairing, protocol, seed=seed)
     paths = {case: (reference, prediction) for case, reference, prediction in pairing.pairs}
     overlays = tuple(_overlay(case, *paths[case], protocol) for case in worst_cases(results))
     return evaluation, overlays
+
+
+def outlines_of(protocol: Protocol) -> str:
+    """Name the label map of a hyoid output folder that a protocol scores; empty where hyoid's numbers are others.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Of masks.
+    """
+    targets = {mask_class.name for mask_class in HNTSMRG_2024.classes}
+    if {mask_class.name for mask_class in protocol.classes} <= targets:
+        return TARGETS_FILE
+    return "" if protocol is OBSERVER else ORGANS_FILE
 
 
 def measure_pairs(

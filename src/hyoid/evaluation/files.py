@@ -8,6 +8,7 @@ plain     ``<case>.nii.gz`` (or another image suffix, or ``.dcm`` with a DICOM S
 nnunet    ``labelsTr/<case>.nii.gz``, ``labelsTs/<case>.nii.gz``; a folder of predictions is plain
 hecktor   ``<ID>/<ID>.nii.gz``, or the output of a container, ``images/<name>/<ID>.mha``
 hntsmrg   ``<id>/midRT/<id>_midRT_mask.nii.gz``
+hyoid     what a hyoid command left in ``--out``, as it stands, or a folder of such folders, one per case
 ========  ==================================================================================================
 """
 
@@ -22,6 +23,7 @@ from hyoid.errors import HyoidError, InputRefusedError, UsageError
 from hyoid.evaluation.dicom import Drawn, is_dicom, on_common_grid, read_drawn
 from hyoid.evaluation.masks import CaseMasks
 from hyoid.io.files.volumes import image_suffix, read_labels
+from hyoid.io.run_record import ORGANS_FILE, RUN_FILE, TARGETS_FILE
 
 _HNTSMRG_SUFFIX = "_midRT_mask"
 _CONTAINER_OUTPUTS = ("tumor-lymph-node-segmentation", "head-neck-tumor-segmentation")
@@ -35,6 +37,7 @@ class Layout(StrEnum):
     NNUNET = "nnunet"
     HECKTOR = "hecktor"
     HNTSMRG = "hntsmrg"
+    HYOID = "hyoid"
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,17 @@ class Pairing:
     without_reference: tuple[str, ...]
 
 
-def find_cases(where: Path, layout: Layout = Layout.AUTO) -> dict[str, Path]:
-    """Mask file (or folder of DICOM files) of every case, by case name.
+def find_cases(where: Path, layout: Layout = Layout.AUTO, outlines: str = TARGETS_FILE) -> dict[str, Path]:
+    """Find the mask file (or folder of DICOM files) of every case, by case name.
 
     Parameters
     ----------
     where : Path
         Folder, or one file.
     layout : Layout
+        How the folder holds its cases.
+    outlines : str
+        Which label map of a hyoid output folder is meant: that of targets, that of organs, or "" for none.
 
     Raises
     ------
@@ -80,6 +86,8 @@ def find_cases(where: Path, layout: Layout = Layout.AUTO) -> dict[str, Path]:
         Layout.HECKTOR: _hecktor,
         Layout.HNTSMRG: _hntsmrg,
     }
+    if layout is Layout.HYOID:
+        return _hyoid(where, outlines)
     cases: dict[str, Path] = {}
     for path in finders[layout](where):
         case = _case_of(path)
@@ -91,13 +99,21 @@ def find_cases(where: Path, layout: Layout = Layout.AUTO) -> dict[str, Path]:
     if not cases:
         raise InputRefusedError(
             f"{where.name} holds no masks in the layout '{layout}'.",
-            "Name the layout (plain, nnunet, hecktor, hntsmrg), or give the folder that holds the masks.",
+            "Name the layout (plain, nnunet, hecktor, hntsmrg, hyoid), or give the folder that holds the masks.",
         )
     return cases
 
 
 def recognise_layout(folder: Path) -> Layout:
-    """Layout of a folder by what lies in it."""
+    """Tell the layout of a folder by what lies in it.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    """
+    if _is_run(folder) or any(_is_run(child) for child in folder.iterdir()):
+        return Layout.HYOID
     if any((folder / name).is_dir() for name in ("labelsTr", "labelsTs")):
         return Layout.NNUNET
     if next(_hntsmrg(folder), None) is not None:
@@ -194,6 +210,30 @@ def _hntsmrg(folder: Path) -> Iterator[Path]:
         if timepoint.is_dir():
             wanted = f"{child.name}{_HNTSMRG_SUFFIX}"
             yield from (p for p in sorted(timepoint.iterdir()) if image_suffix(p) and _stem(p) == wanted)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a hyoid command left its outlines in a folder."""
+    return (folder / RUN_FILE).is_file() and any((folder / name).is_file() for name in (TARGETS_FILE, ORGANS_FILE))
+
+
+def _hyoid(where: Path, outlines: str) -> dict[str, Path]:
+    """The label map of one run, or of every run in a folder, by the name of its folder."""
+    if not outlines:
+        raise InputRefusedError(
+            f"{where.name} is an output of hyoid, whose organs have other numbers than this protocol's.",
+            "Use protocol custom, with the labels of hyoid's organs.",
+        )
+    runs = [where] if _is_run(where) else [child for child in sorted(where.iterdir()) if _is_run(child)]
+    for run in runs:
+        if not (run / outlines).is_file():
+            raise InputRefusedError(
+                f"{run.name} holds no {outlines}: that run did not outline what the protocol scores.",
+                "Choose another protocol, or run the command with the networks that outline it.",
+            )
+    if not runs:
+        raise InputRefusedError(f"{where.name} holds no output of a hyoid command.", "Name another layout.")
+    return {run.resolve().name: run / outlines for run in runs}
 
 
 def _stem(path: Path) -> str:

@@ -22,6 +22,8 @@ from hyoid.io.files.volumes import write_image, write_nifti
 from hyoid.io.masks import Outline
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.run_record import (
+    ORGANS_FILE,
+    TARGETS_FILE,
     MachineRecord,
     ModelRecord,
     RunRecord,
@@ -42,12 +44,7 @@ from hyoid.volume import Geometry, Volume
 EMPTY_OR_FAILED = 5
 """Exit code of a run that finished with nothing outlined, or with a result that failed its own check."""
 
-ORGANS, TARGETS, TARGET_REGION, MASKS = (
-    "organs.nii.gz",
-    "targets.nii.gz",
-    "target_region.nii.gz",
-    "masks.nii.gz",
-)
+TARGET_REGION, MASKS = "target_region.nii.gz", "masks.nii.gz"
 _PACKAGES = ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")
 
 
@@ -119,8 +116,8 @@ def deliver(out: Path, results: Results, terminal: Terminal) -> RunRecord:
     """
     outlines = results.outlines
     maps = {
-        ORGANS: outlines.organ_map(),
-        TARGETS: outlines.target_map(),
+        ORGANS_FILE: outlines.organ_map(),
+        TARGETS_FILE: outlines.target_map(),
         TARGET_REGION: outlines.region_map(),
         MASKS: outlines.picture(),
         **results.volumes,
@@ -186,8 +183,8 @@ def deliver_prediction(
     known = set(outlines.outlined_by)
     maps = {
         "labels.nii.gz": prediction.labels,
-        ORGANS: outlines.organ_map(),
-        TARGETS: outlines.target_map() if known & set(TARGET_VALUES) else None,
+        ORGANS_FILE: outlines.organ_map(),
+        TARGETS_FILE: outlines.target_map() if known & set(TARGET_VALUES) else None,
     }
     empty = not prediction.labels.array.any()
     with output_folder(out) as folder:

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hyoid.errors import UnreadableFileError
 
 RUN_FILE: Final = "run.json"
+ORGANS_FILE: Final = "organs.nii.gz"
+TARGETS_FILE: Final = "targets.nii.gz"
+"""Label maps that every system leaves under the same names: organs, and 1 GTVp with 2 GTVn."""
 SCHEMA_VERSION: Final = "2.0"
 
 

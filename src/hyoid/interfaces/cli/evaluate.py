@@ -94,10 +94,11 @@ def _compare(
     terminal: Terminal,
 ) -> Evaluation:
     protocol = pipeline.load_protocol(name, config)
-    references = find_cases(paths[2], layouts[1])
+    scored = pipeline.outlines_of(protocol)
+    references = find_cases(paths[2], layouts[1], scored)
     systems = []
     for letter, folder in zip("AB", paths[:2], strict=True):
-        pairing = pair_up(find_cases(folder, layouts[0]), references)
+        pairing = pair_up(find_cases(folder, layouts[0], scored), references)
         progress = partial(terminal.progress, f"{STAGE} of {letter}")
         systems.append(pipeline.measure_pairs(pairing, protocol, workers=workers, progress=progress))
     return compare_systems(systems[0], systems[1], protocol, seed=seed)
