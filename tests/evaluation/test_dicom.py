@@ -9,7 +9,8 @@ from hyoid.evaluation.dicom import CONTOURS_ONLY, Drawn, on_common_grid, read_dr
 from hyoid.evaluation.evaluate import evaluate_masks
 from hyoid.evaluation.protocols import HECKTOR_2025_STYLE, HNTSMRG_2024
 from hyoid.io.dicom.output import synthetic_headers
-from hyoid.io.dicom.rtstruct import Roi, write_rtstruct
+from hyoid.io.dicom.rois import Roi
+from hyoid.io.dicom.rtstruct import write_rtstruct
 from hyoid.io.dicom.seg import write_seg
 from hyoid.io.files.volumes import write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
@@ -103,8 +104,8 @@ def test_contours_that_do_not_lie_in_slices_need_an_image():
 
 
 def test_another_frame_of_reference_is_refused():
-    square = Roi("GTVp", (np.array([[0, 0, 0], [0, 3, 0], [3, 3, 0.0]]),))
-    one, two = (Drawn(rois=(square,), frame_of_reference_uid=uid) for uid in ("1.2", "1.3"))
+    square = (np.array([[0, 0, 0], [0, 3, 0], [3, 3, 0.0]]),)
+    one, two = (Drawn(rois=(Roi("GTVp", square, frame_of_reference_uid=uid),)) for uid in ("1.2", "1.3"))
     with pytest.raises(GeometryError, match="another frame of reference"):
         on_common_grid(one, two)
 

@@ -6,6 +6,7 @@ the reference where that is an image, else on the lattice of a SEG or of the pre
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from hyoid.errors import GeometryError, InputRefusedError
 from hyoid.evaluation.masks import CaseMasks
 from hyoid.geometry.covering import corners_lps_mm, covering
 from hyoid.io.dicom import headers as dicom_headers
-from hyoid.io.dicom.rtstruct import Roi, rasterise, read_rois
+from hyoid.io.dicom.identity import refuse_other_frame
+from hyoid.io.dicom.rois import Roi, rasterise, read_structure_set
 from hyoid.io.dicom.seg import read_seg
-from hyoid.io.masks import on_grid, shared_lattice
+from hyoid.io.masks import on_grid, shared_lattice, straight
 from hyoid.volume import Geometry, Volume
 
 IN_PLANE_MM = 1.0
@@ -37,17 +39,22 @@ class Drawn:
         Names and boolean masks of a SEG, each on its own box; a name may occur more than once.
     rois : tuple of Roi
         Contours of an RTSTRUCT.
-    frame_of_reference_uid : str
     """
 
     segments: tuple[tuple[str, Volume], ...] = ()
     rois: tuple[Roi, ...] = ()
-    frame_of_reference_uid: str = ""
+
+    @property
+    def frame_of_reference_uid(self) -> str:
+        """Frame of the first outline that says it; "" where none does."""
+        frames = [mask.geometry.frame_of_reference_uid for _, mask in self.segments]
+        frames += [roi.frame_of_reference_uid for roi in self.rois]
+        return next((frame for frame in frames if frame), "")
 
     @property
     def lattice(self) -> Geometry | None:
-        """Voxel grid of a SEG; None for contours and for a SEG without segments."""
-        return self.segments[0][1].geometry if self.segments else None
+        """Voxel grid of a SEG, straight; None for contours and for a SEG without segments."""
+        return straight(self.segments[0][1].geometry) if self.segments else None
 
     def points_lps_mm(self) -> list[NDArray[np.float64]]:
         """Points that a grid has to hold."""
@@ -61,19 +68,24 @@ class Drawn:
         ------
         GeometryError
             When the frames of reference differ, or contours cross the slices of the grid.
+        UnreadableFileError
+            When the contours of a region cannot be told from those of others.
         """
-        frames = self.frame_of_reference_uid, geometry.frame_of_reference_uid
-        if all(frames) and frames[0] != frames[1]:
-            raise GeometryError(
-                "The structure set was drawn in another frame of reference than the other side.",
-                "Give outlines of one scan, or register them first.",
-            )
-        masks = [*self.segments, *((roi.name, rasterise(roi, geometry)) for roi in self.rois if roi.contours)]
         named: dict[str, np.ndarray] = {}
-        for name, mask in masks:
+        for name, mask in self._masks(geometry):
             placed = on_grid(mask, geometry)
             named[name] = named[name] | placed if name in named else placed
         return CaseMasks(geometry, named=named)
+
+    def _masks(self, geometry: Geometry) -> Iterator[tuple[str, Volume]]:
+        """Names and masks, contours drawn on the slices of the grid by the one rule of `rois`."""
+        for name, mask in self.segments:
+            refuse_other_frame(mask.geometry.frame_of_reference_uid, geometry, "the other side")
+            yield name, mask
+        for roi in self.rois:
+            if roi.holds_something:
+                refuse_other_frame(roi.frame_of_reference_uid, geometry, "the other side")
+                yield roi.name, rasterise(roi, geometry).mask
 
 
 def is_dicom(path: Path) -> bool:
@@ -98,11 +110,8 @@ def read_drawn(path: Path) -> Drawn:
         )
     file, modality = found[0]
     if modality == "SEG":
-        segments = read_seg(file)
-        frame = segments[0].mask.geometry.frame_of_reference_uid if segments else ""
-        return Drawn(segments=tuple((segment.name, segment.mask) for segment in segments), frame_of_reference_uid=frame)
-    rois, frame = read_rois(file)
-    return Drawn(rois=rois, frame_of_reference_uid=frame)
+        return Drawn(segments=tuple((segment.name, segment.mask) for segment in read_seg(file).segments))
+    return Drawn(rois=read_structure_set(file).rois)
 
 
 def on_common_grid(

@@ -233,6 +233,8 @@ def on_grid(mask: Volume, geometry: Geometry) -> NDArray[np.bool_]:
         When the frames of reference differ.
     """
     start = shared_lattice(mask.geometry, geometry)
+    if start is None and _is_sheared(mask.geometry):
+        return _straightened(mask, geometry)
     if start is None:
         moved = resample(Volume(mask.array.astype(np.uint8), mask.geometry, Quantity.LABEL), geometry)
         return moved.array.astype(bool)
@@ -259,6 +261,50 @@ def shared_lattice(part: Geometry, whole: Geometry) -> tuple[int, int, int] | No
         return None
     d, h, w = start.astype(int).tolist()
     return d, h, w
+
+
+def straight(geometry: Geometry) -> Geometry:
+    """Grid whose slices lie above one another: that of a tilted acquisition with its shear taken out."""
+    if not _is_sheared(geometry):
+        return geometry
+    matrix = geometry.ijk_to_lps.copy()
+    normal = np.cross(geometry.directions[:, 1], geometry.directions[:, 2])
+    matrix[:3, 0] = normal * float(normal @ matrix[:3, 0])
+    return Geometry(geometry.shape, matrix, geometry.frame_of_reference_uid)
+
+
+def _is_sheared(geometry: Geometry) -> bool:
+    """Whether slices are shifted against each other, as on a tilted gantry."""
+    return float(np.abs(geometry.directions.T @ geometry.directions - np.eye(3)).max()) > 1e-4
+
+
+def _straightened(mask: Volume, geometry: Geometry) -> NDArray[np.bool_]:
+    """Sheared mask on another grid, nearest voxel."""
+    frames = mask.geometry.frame_of_reference_uid, geometry.frame_of_reference_uid
+    if all(frames) and frames[0] != frames[1]:
+        raise GeometryError(
+            "The outlines were drawn in another frame of reference than the scan.",
+            "Give the outlines of this scan, or register them first.",
+        )
+    full = np.zeros(geometry.shape, bool)
+    corners = np.array(list(np.ndindex(2, 2, 2))) * np.array(mask.array.shape) - 0.5
+    place = geometry.to_ijk(mask.geometry.to_lps(corners))
+    low = np.maximum(np.floor(place.min(axis=0)) - 1, 0).astype(int)
+    high = np.minimum(np.ceil(place.max(axis=0)) + 2, geometry.shape).astype(int)
+    if (low >= high).any():
+        return full
+    to_mask = np.linalg.inv(mask.geometry.ijk_to_lps) @ geometry.ijk_to_lps
+    part = ndimage.affine_transform(
+        mask.array.astype(np.uint8),
+        to_mask[:3, :3],
+        to_mask[:3, :3] @ low + to_mask[:3, 3],
+        tuple((high - low).tolist()),
+        order=0,
+        # "constant" would lose voxels whose centres rounding puts a hair beyond the border.
+        mode="grid-constant",
+    )
+    full[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = part > 0
+    return full
 
 
 def _volume(mask: NDArray[np.bool_], geometry: Geometry, box: Box) -> Volume:

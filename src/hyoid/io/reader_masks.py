@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
-from hyoid.anatomy.structures import GTVN, GTVP
+from hyoid.anatomy.outline_names import Choice, Role, choose_targets, safe_name
+from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP
 from hyoid.errors import GeometryError, UnreadableFileError, WrongQuantityError
 from hyoid.io.dicom import headers as tolerant
-from hyoid.io.dicom.rtstruct import rasterise, rois_of, slab_thickness_mm
-from hyoid.io.dicom.seg import SEGMENTATION_CLASSES, segments_of
-from hyoid.io.files.volumes import image_suffix, read_labels
-from hyoid.io.masks import on_grid
+from hyoid.io.dicom.identity import refuse_another_patient, refuse_other_frame
+from hyoid.io.dicom.rois import Roi, rasterise, structure_set_of
+from hyoid.io.dicom.seg_frames import SEGMENTATION_CLASSES, Segment, segmentation_of
+from hyoid.io.files.label_names import read_named_labels
+from hyoid.io.files.volumes import image_suffix
+from hyoid.io.masks import boxed, on_grid
 from hyoid.volume import Geometry, Quantity, Volume
 
 PRIMARY, NODE = 1, 2
 # A contour may leave the field of view by a rounded voxel, no more.
 _OUTSIDE_SHARE = 0.01
-_PRIMARY_NAME = re.compile(r"gtv(p|t|prim|primary|tumou?r|primarytumou?r)\d*((left|right|ct|mr|pet)\d*)?|.*primary.*")
-_NODE_NAME = re.compile(r"gtv(n|ln|lk|node|nodal)s?\d*.*|.*(node|nodal|lymph).*|ln\d*")
-_MARGIN_NAME = re.compile(r".*(ctv|ptv|itv|margin|expan|ring|minus|dose).*")
+_NUMBERED = re.compile(r"label \d+")
+_VALUE_OF = {Role.PRIMARY: PRIMARY, Role.NODE: NODE}
+_UNNAMED = {1: Role.PRIMARY, 2: Role.NODE, GTVP: Role.PRIMARY, GTVN: Role.NODE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +41,35 @@ class ReaderMasks:
     volume : Volume, LABEL
         1 primary tumour (GTVp), 2 nodes (GTVn); where both were drawn, the primary.
     used : tuple of str
-        What was taken, as 'name -> GTVp'.
+        What was taken, as "'GTVp' -> GTVp", in words that may stand in a report: names that could identify somebody are
+        not in it.
     unmatched : tuple of str
-        Names in the file that say neither.
+        Names in the file that say neither, as the file has them: for the user alone, never for a report.
+    notes : tuple of str
+        What was left out, filled or taken by convention.
+    masks : mapping of int to Volume
+        Each target whole, by the values above; they may overlap.
     """
 
     volume: Volume
     used: tuple[str, ...]
     unmatched: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    masks: Mapping[int, Volume] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.masks:
+            object.__setattr__(self, "masks", boxed(self.volume)[0])
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What a report says of the file: what was taken, how much was not, and notes."""
+        lines = [f"Reader's masks: {', '.join(self.used)}."] if self.used else []
+        if self.unmatched:
+            lines.append(
+                f"Not used from the reader's masks: {len(self.unmatched)} outline(s) that are no GTVp or GTVn."
+            )
+        return (*lines, *self.notes)
 
 
 def read_reader_masks(path: str | Path, geometry: Geometry) -> Volume:
@@ -51,125 +77,174 @@ def read_reader_masks(path: str | Path, geometry: Geometry) -> Volume:
     return find_reader_masks(path, geometry).volume
 
 
-def find_reader_masks(path: str | Path, geometry: Geometry) -> ReaderMasks:
-    """A reader's targets on a grid, with what was taken from the file and what was not.
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """One outline in the file: how to draw it on a grid, with notes, and its frame of reference."""
+
+    name: str
+    draw: Callable[[Geometry], tuple[Volume, tuple[str, ...]]]
+    frame: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a file holds: outlines, names of empty ones, notes, and roles where the file's kind decides them."""
+
+    candidates: list[_Candidate]
+    empty: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
+
+
+def find_reader_masks(
+    path: str | Path,
+    geometry: Geometry,
+    *,
+    headers: Sequence[Dataset] = (),
+    primary: Iterable[str] = (),
+    node: Iterable[str] = (),
+) -> ReaderMasks:
+    """Find a reader's targets in a file and bring them onto a grid, with what was taken from the file and what was not.
 
     Parameters
     ----------
     path : path
-        Label map in NIfTI, NRRD, MHA or MHD with 1 GTVp and 2 GTVn (or hyoid's 101 and 102), on any grid; DICOM
-        RTSTRUCT; or DICOM SEG. Regions and segments are told by name: GTVp, GTV-T, primary ...; GTVn, GTV_LN, node ....
+        Label map in NIfTI, NRRD, MHA or MHD on any grid, whose labels are named in its header (3D Slicer) or in a table
+        beside it, else 1 GTVp and 2 GTVn (or hyoid's 101 and 102); DICOM RTSTRUCT; or DICOM SEG. Names decide:
+        `outline_names.role_of`.
     geometry : Geometry
         Of the study.
+    headers : sequence of Dataset
+        Of the study, so that outlines of another patient are refused.
+    primary, node : iterables of str
+        Names of outlines that the user chose ("label 3" for a label without name); then names that do not say their
+        role are left aside.
 
     Raises
     ------
     UnreadableFileError
         When the file cannot be read.
     WrongQuantityError
-        When a label map has other labels, or no name says GTVp or GTVn; the message lists what is there.
+        When a label map has other labels, no name says GTVp or GTVn, or a name may be a target and does not say which;
+        the message lists what is there.
+    InputRefusedError
+        When the outlines are of another patient.
     GeometryError
         When masks lie outside the study's field of view, or in another frame of reference.
+    UsageError
+        When a chosen name is not in the file.
     """
     path = Path(path)
-    if image_suffix(path):
-        return _from_labels(read_labels(path), geometry)
+    primary, node = tuple(primary), tuple(node)
+    found = _from_labels(path, chosen=bool(primary or node)) if image_suffix(path) else _from_dicom(path, headers)
+    names = [candidate.name for candidate in found.candidates]
+    choice = Choice(found.roles) if found.roles else choose_targets(names, primary, node)
+    masks: dict[int, NDArray[np.bool_]] = {}
+    used, notes = [], [*found.notes, *choice.notes]
+    for candidate, role in zip(found.candidates, choice.roles, strict=True):
+        if role is None:
+            continue
+        shown = candidate.name if _NUMBERED.fullmatch(candidate.name) else safe_name(candidate.name)
+        refuse_other_frame(candidate.frame, geometry)
+        mask, said = candidate.draw(geometry)
+        _refuse_outside(mask, geometry, shown)
+        placed = on_grid(mask, geometry)
+        if not placed.any():
+            raise GeometryError(
+                f"{shown} is smaller than a voxel of the study and would vanish.",
+                "Check that it belongs to this study.",
+            )
+        value = _VALUE_OF[role]
+        masks[value] = masks[value] | placed if value in masks else placed
+        used.append(f"{shown} -> {role.value}")
+        notes += said
+    unmatched = [name for name, role in zip(names, choice.roles, strict=True) if role is None]
+    labels = np.zeros(geometry.shape, np.uint8)
+    for value in sorted(masks, reverse=True):
+        labels[masks[value]] = value
+    whole, _ = boxed(masks, geometry)
+    return ReaderMasks(
+        Volume(labels, geometry, Quantity.LABEL),
+        tuple(used),
+        (*unmatched, *found.empty),
+        tuple(dict.fromkeys(notes)),
+        whole,
+    )
+
+
+def _from_labels(path: Path, *, chosen: bool) -> _Found:
+    """Labels of a label map; where none has a name and the user chose none, their numbers are their roles."""
+    labels = read_named_labels(path)
+    if not labels:
+        raise WrongQuantityError("The label map holds no labels.", "Give the file in which the tumour is outlined.")
+    candidates = [_Candidate(label.name or f"label {label.value}", _drawer(label.mask)) for label in labels]
+    if chosen or any(label.name for label in labels):
+        return _Found(candidates)
+    if other := [label.value for label in labels if label.value not in _UNNAMED]:
+        raise WrongQuantityError(
+            f"The label map holds labels {other[:10]}; a reader's masks have 1 for the primary tumour and 2 for nodes.",
+            'Renumber the labels, or choose with --primary "label 3" and --node "label 4".',
+        )
+    return _Found(candidates, roles=tuple(_UNNAMED[label.value] for label in labels))
+
+
+def _from_dicom(path: Path, headers: Sequence[Dataset]) -> _Found:
+    """Regions of an RTSTRUCT or segments of a SEG."""
     try:
         dataset = tolerant.parse(path.read_bytes(), pixels=True)
     except OSError as error:
         raise UnreadableFileError(f"The masks cannot be opened ({error.strerror}).", "Check the path.") from None
     sop_class = "" if dataset is None else tolerant.text(dataset, "SOPClassUID")
     if dataset is not None and sop_class == RTStructureSetStorage:
-        rois, frame = rois_of(dataset)
-        _refuse_other_frame(frame, geometry)
-        found, names = [], [r.name for r in rois]
-        slab_mm = slab_thickness_mm(rois, geometry)
-        for roi in rois:
-            role = _role(roi.name)
-            if role and roi.contours:
-                _refuse_outside(np.concatenate(roi.contours), geometry, roi.name)
-                found.append((roi.name, role, on_grid(rasterise(roi, geometry, slab_mm), geometry)))
-    elif dataset is not None and sop_class in SEGMENTATION_CLASSES:
-        segments = segments_of(dataset)
-        found, names = [], [s.name for s in segments]
-        for segment in segments:
-            role = {GTVP: PRIMARY, GTVN: NODE}.get(segment.label or 0) or _role(segment.name)
-            if role and segment.mask.array.any():
-                _refuse_other_frame(segment.mask.geometry.frame_of_reference_uid, geometry)
-                _refuse_outside(_points(segment.mask), geometry, segment.name)
-                found.append((segment.name, role, on_grid(segment.mask, geometry)))
-    else:
-        raise UnreadableFileError(
-            "The masks are neither a label map nor a DICOM RTSTRUCT or SEG.", "Export them in one of these forms."
+        found = structure_set_of(dataset)
+        drawn = [roi for roi in found.rois if roi.holds_something]
+        return _Found(
+            [_Candidate(roi.name, _roi_drawer(roi), roi.frame_of_reference_uid) for roi in drawn],
+            tuple(roi.name for roi in found.rois if not roi.holds_something),
+            (*found.notes, *refuse_another_patient(found.identity, headers)),
         )
-    return _combined(found, names, geometry)
-
-
-def _from_labels(labels: Volume, geometry: Geometry) -> ReaderMasks:
-    present = [int(v) for v in np.unique(labels.array) if v]
-    roles = {1: PRIMARY, 2: NODE, GTVP: PRIMARY, GTVN: NODE}
-    other = [v for v in present if v not in roles]
-    if other or not present:
-        raise WrongQuantityError(
-            f"The label map holds {f'labels {other[:10]}' if other else 'no labels'}; a reader's masks have 1 for the "
-            "primary tumour and 2 for nodes.",
-            "Renumber the labels." if other else "Give the file in which the tumour is outlined.",
+    if dataset is not None and sop_class in SEGMENTATION_CLASSES:
+        segmentation = segmentation_of(dataset)
+        filled = [segment for segment in segmentation.segments if segment.mask.array.any()]
+        return _Found(
+            [_Candidate(_name_of(s), _drawer(s.mask), s.mask.geometry.frame_of_reference_uid) for s in filled],
+            tuple(s.name for s in segmentation.segments if not s.mask.array.any()),
+            (*segmentation.notes, *refuse_another_patient(segmentation.identity, headers)),
         )
-    found = []
-    for value in present:
-        mask = Volume(labels.array == value, labels.geometry, Quantity.LABEL)
-        _refuse_outside(_points(mask), geometry, f"label {value}")
-        found.append((f"label {value}", roles[value], on_grid(mask, geometry)))
-    return _combined(found, [], geometry)
+    raise UnreadableFileError(
+        "The masks are neither a label map nor a DICOM RTSTRUCT or SEG.", "Export them in one of these forms."
+    )
 
 
-def _combined(found: list[tuple[str, int, NDArray[np.bool_]]], names: list[str], geometry: Geometry) -> ReaderMasks:
-    if not found:
-        raise WrongQuantityError(
-            f"No name in the file says GTVp or GTVn: it holds {', '.join(names) or 'nothing'}.",
-            "Rename the regions, GTVp for the primary tumour and GTVn for nodes.",
-        )
-    labels = np.zeros(geometry.shape, np.uint8)
-    for name, role, mask in sorted(found, key=lambda item: -item[1]):
-        if not mask.any():
-            raise GeometryError(
-                f"{name!r} is smaller than a voxel of the study and would vanish.",
-                "Check that it belongs to this study.",
-            )
-        labels[mask] = role
-    used = tuple(f"{name} -> {'GTVp' if role == PRIMARY else 'GTVn'}" for name, role, _ in found)
-    taken = {name for name, _, _ in found}
-    unmatched = tuple(n for n in names if n not in taken)
-    return ReaderMasks(Volume(labels, geometry, Quantity.LABEL), used, unmatched)
+def _name_of(segment: Segment) -> str:
+    """Name of a segment; that of hyoid's own structure where hyoid wrote it."""
+    return segment.name if segment.label is None else BY_LABEL[segment.label].name
 
 
-def _role(name: str) -> int:
-    """Which target a name says; 0 when it says neither or is a margin around one."""
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    if _MARGIN_NAME.fullmatch(plain):
-        return 0
-    if _NODE_NAME.fullmatch(plain):
-        return NODE
-    return PRIMARY if _PRIMARY_NAME.fullmatch(plain) else 0
+def _drawer(mask: Volume) -> Callable[[Geometry], tuple[Volume, tuple[str, ...]]]:
+    return lambda geometry: (mask, ())
 
 
-def _points(mask: Volume) -> NDArray[np.float64]:
-    return mask.geometry.to_lps(np.argwhere(mask.array))
+def _roi_drawer(roi: Roi) -> Callable[[Geometry], tuple[Volume, tuple[str, ...]]]:
+    def draw(geometry: Geometry) -> tuple[Volume, tuple[str, ...]]:
+        if roi.contours:
+            _refuse_points_outside(np.concatenate(roi.contours), geometry, safe_name(roi.name))
+        rasterised = rasterise(roi, geometry)
+        return rasterised.mask, rasterised.notes
+
+    return draw
 
 
-def _refuse_outside(points_lps_mm: NDArray[np.float64], geometry: Geometry, name: str) -> None:
+def _refuse_outside(mask: Volume, geometry: Geometry, name: str) -> None:
+    if mask.array.any():
+        _refuse_points_outside(mask.geometry.to_lps(np.argwhere(mask.array)), geometry, name)
+
+
+def _refuse_points_outside(points_lps_mm: NDArray[np.float64], geometry: Geometry, name: str) -> None:
     ijk = geometry.to_ijk(points_lps_mm)
     outside = ((ijk < -0.5) | (ijk > np.array(geometry.shape) - 0.5)).any(axis=1).mean()
     if outside > _OUTSIDE_SHARE:
         raise GeometryError(
-            f"{outside:.0%} of {name!r} lie outside the field of view of the scan.",
+            f"{outside:.0%} of {name} lie outside the field of view of the scan.",
             "Check that the masks belong to this study and series.",
-        )
-
-
-def _refuse_other_frame(frame: str, geometry: Geometry) -> None:
-    if frame and geometry.frame_of_reference_uid and frame != geometry.frame_of_reference_uid:
-        raise GeometryError(
-            "The masks were drawn in another frame of reference than the scan.",
-            "Give the masks of this scan, or register them first.",
         )

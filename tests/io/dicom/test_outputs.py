@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, TG263_NAMES
 from hyoid.errors import GeometryError, OutputError, UnreadableFileError, UsageError
 from hyoid.io.dicom.output import Export, decimals, synthetic_headers
-from hyoid.io.dicom.rtstruct import read_rois, read_rtstruct, rtstruct_masks, write_rtstruct
+from hyoid.io.dicom.rois import read_structure_set
+from hyoid.io.dicom.rtstruct import read_rtstruct, rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import read_seg, seg_masks, write_seg
 from hyoid.io.dicom.series import read_series
 from hyoid.io.masks import Outline, boxed, on_grid
@@ -328,7 +329,7 @@ def test_seg_is_deflated_unless_asked_otherwise(tmp_path):
     masks = {TONGUE: np.ones(grid.shape, bool)}
     for name, deflated in (("a", True), ("b", False)):
         write_seg(tmp_path / name, masks, synthetic_headers(grid), grid, export=Export(deflated=deflated))
-        (segment,) = read_seg(tmp_path / name)
+        (segment,) = read_seg(tmp_path / name).segments
         assert segment.mask.array.all()
     sizes = [(tmp_path / name).stat().st_size for name in ("a", "b")]
     assert sizes[0] * 10 < sizes[1] and sizes[1] > masks[TONGUE].size // 8
@@ -390,7 +391,7 @@ def test_rtstruct_points_by_hand(tmp_path):
     mask = np.zeros((3, 4, 4), bool)
     mask[1, 2, 1] = True
     write_rtstruct(tmp_path / "x.dcm", {TONGUE: mask}, synthetic_headers(grid), grid)
-    (roi,), _ = read_rois(tmp_path / "x.dcm")
+    (roi,) = read_structure_set(tmp_path / "x.dcm").rois
     (points,) = roi.contours
     # A diamond around the voxel at x = 101, y = 202, z = 302.
     assert sorted(points.tolist()) == [[100.5, 202, 302], [101, 201.5, 302], [101, 202.5, 302], [101.5, 202, 302]]
@@ -417,7 +418,7 @@ def test_rtstruct_of_another_frame_or_direction_is_refused(tmp_path):
         read_rtstruct(tmp_path / "x.dcm", Geometry(SHAPE, GRIDS["coronal"].ijk_to_lps))
 
 
-@pytest.mark.parametrize("reader", [read_seg, read_rois])
+@pytest.mark.parametrize("reader", [read_seg, read_structure_set])
 def test_foreign_truncated_and_absent_files(reader, tmp_path, make_series, save):
     with pytest.raises(UnreadableFileError, match="cannot be opened"):
         reader(tmp_path / "absent")
@@ -445,7 +446,7 @@ def test_fractional_and_single_frame_seg_are_read(tmp_path):
     values[4:8, 5:9], values[0, 0] = 150, 90
     ds.PixelData = values.tobytes()
     ds.save_as(tmp_path / "x.dcm")
-    (segment,) = read_seg(tmp_path / "x.dcm")
+    (segment,) = read_seg(tmp_path / "x.dcm").segments
     np.testing.assert_array_equal(on_grid(segment.mask, grid), mask)
 
 

@@ -15,12 +15,13 @@ import numpy as np
 import pydicom
 import pydicom.config
 from numpy.typing import NDArray
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from hyoid.errors import MissingTagError, UnreadableFileError
 
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _DATE_LIKE = {
     "DA": re.compile(r"(\d{8})?"),
@@ -134,6 +135,14 @@ def decode_pixels(dataset: Dataset, what: str) -> NDArray[Any]:
             "truncated or corrupt.",
             "Export the series again.",
         ) from None
+
+
+def is_cut_short(dataset: Dataset) -> bool:
+    """Whether the file ends before the value of its last element does: pydicom keeps what there is, without a word."""
+    last = dataset.get_item(max(dataset.keys())) if dataset else None
+    if not isinstance(last, RawDataElement) or last.value is None or last.length == _UNDEFINED_LENGTH:
+        return False
+    return len(last.value) < last.length
 
 
 def text(dataset: Dataset, keyword: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from hyoid import __version__
 from hyoid.anatomy.structures import BY_LABEL, HYOID_NAMES, Structure, exported_name, is_target, is_tumour
-from hyoid.errors import GeometryError, UnreadableFileError
-from hyoid.geometry.boxes import Box, crop_geometry
 from hyoid.io.atomic import atomic_write
 from hyoid.io.dicom import headers as tolerant
-from hyoid.io.dicom.contours import fill, outlines
+from hyoid.io.dicom.contours import outlines
+from hyoid.io.dicom.identity import refuse_other_frame
 from hyoid.io.dicom.output import (
     LATERALITY,
     MANUFACTURER,
@@ -31,38 +29,17 @@ from hyoid.io.dicom.output import (
     about_outline,
     completed,
     copy_study,
+    decimals,
     derived_series_number,
     derived_uid,
     described,
     outline_names,
     stamp,
 )
+from hyoid.io.dicom.rois import CONTOUR_DATA, rasterise, read_structure_set
 from hyoid.io.masks import Masks, Outline, Written, digest, on_grid, to_write
 from hyoid.provenance import program
-from hyoid.volume import Geometry, Quantity, Volume
-
-_CONTOUR_DATA = Tag(0x30060050)
-_PLANAR = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
-# A contour farther than this from the plane of its slice was drawn on planes of another direction.
-_PLANARITY_MM = 0.5
-# Contours of one plane differ by the rounding of their decimal strings.
-_SAME_PLANE_MM = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class Roi:
-    """Contours of one region of interest.
-
-    Parameters
-    ----------
-    name : str
-        ROIName (3006,0026).
-    contours : tuple of ndarray, each of shape (N, 3)
-        Closed planar polygons, LPS mm.
-    """
-
-    name: str
-    contours: tuple[NDArray[np.float64], ...]
+from hyoid.volume import Geometry, Volume
 
 
 def write_rtstruct(
@@ -123,20 +100,18 @@ def write_rtstruct(
         makers = dict.fromkeys(str(o.provenance.outline) for o in found)
         dataset.StructureSetDescription = f"{'; '.join(makers)}. {RESEARCH_ONLY}"[:1024]
         stamp(dataset, export.now or datetime.now(), "InstanceCreation", "StructureSet", "Series")
-        planes = _image_of_plane(sources, grid)
+        planes, about_planes = _image_of_plane(sources, grid), _source_planes(grid)
         for number, outline in enumerate(found, start=1):
             contours = [_contour(points_lps, planes) for points_lps in _outlines_lps(outline.mask)]
             _add_roi(dataset, number, outline, labels[outline.structure.label], contours)
+            dataset.ROIContourSequence[-1].SourcePixelPlanesCharacteristicsSequence = DicomSequence([about_planes])
         with atomic_write(path) as unfinished:
             dataset.save_as(unfinished, enforce_file_format=True)
     return Written(tuple(o.structure.label for o in found), empty)
 
 
 def read_rtstruct(path: str | Path, geometry: Geometry) -> dict[str, NDArray[np.bool_]]:
-    """Masks of the regions of interest on a grid, by name.
-
-    A voxel belongs to a region when its centre lies inside by the even-odd rule, so holes may be nested contours or
-    keyholes. Where contours are drawn on fewer planes than the grid has, each slice takes the nearest plane.
+    """Masks of the regions of interest on a grid, by name; regions of one name are one. See `rois` for the rule.
 
     Parameters
     ----------
@@ -147,18 +122,17 @@ def read_rtstruct(path: str | Path, geometry: Geometry) -> dict[str, NDArray[np.
     Raises
     ------
     UnreadableFileError
-        When the file is truncated, corrupt, or no RT Structure Set.
+        When the file is truncated, corrupt, or no RT Structure Set, or a region in it cannot be told from others.
     GeometryError
         When contours are drawn in another frame of reference, or across the slices of the grid.
     """
-    rois, frame = read_rois(path)
-    if frame and geometry.frame_of_reference_uid and frame != geometry.frame_of_reference_uid:
-        raise GeometryError(
-            "The structure set was drawn in another frame of reference than the scan.",
-            "Give the structure set of this scan, or register them first.",
-        )
-    slab_mm = slab_thickness_mm(rois, geometry)
-    return {roi.name: on_grid(rasterise(roi, geometry, slab_mm), geometry) for roi in rois if roi.contours}
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for roi in read_structure_set(path).rois:
+        if roi.holds_something:
+            refuse_other_frame(roi.frame_of_reference_uid, geometry)
+            mask = on_grid(rasterise(roi, geometry).mask, geometry)
+            masks[roi.name] = masks[roi.name] | mask if roi.name in masks else mask
+    return masks
 
 
 def rtstruct_masks(
@@ -167,138 +141,26 @@ def rtstruct_masks(
     structures: Mapping[int, Structure] = BY_LABEL,
     names: Mapping[str, str] | None = None,
 ) -> dict[int, Volume]:
-    """Masks of known structures in a structure set, by label, each cut to its box: for `verify_written`.
+    """Masks of known structures in a structure set that hyoid wrote, by label: for `verify_written`.
 
-    hyoid draws a contour on every slice, so none stands for its neighbours here.
+    Parameters
+    ----------
+    path : path
+    geometry : Geometry
+    structures : mapping of int to Structure
+    names : mapping of str to str, optional
+        As in `Export`.
 
     Raises
     ------
     UnreadableFileError, GeometryError
         As `read_rtstruct`.
     """
-    rois, _ = read_rois(path)
     exported = HYOID_NAMES if names is None else names
     label_of = {exported_name(structure, exported)[:64]: label for label, structure in structures.items()}
-    return {label_of[r.name]: rasterise(r, geometry) for r in rois if r.name in label_of}
-
-
-def read_rois(path: str | Path) -> tuple[tuple[Roi, ...], str]:
-    """Contours of an RT Structure Set, and its frame of reference ('' where it names several or none).
-
-    Regions without contours are kept, with none. Points and open contours are left out: they enclose nothing.
-
-    Raises
-    ------
-    UnreadableFileError
-        When the file is truncated, corrupt, or no RT Structure Set.
-    """
-    try:
-        dataset = tolerant.parse(Path(path).read_bytes())
-    except OSError as error:
-        raise UnreadableFileError(
-            f"The structure set cannot be opened ({error.strerror}).", "Check the path."
-        ) from None
-    if dataset is None or tolerant.text(dataset, "SOPClassUID") != RTStructureSetStorage:
-        raise UnreadableFileError("The file is no RT Structure Set.", "Give a DICOM RTSTRUCT.")
-    return rois_of(dataset)
-
-
-def rois_of(dataset: Dataset) -> tuple[tuple[Roi, ...], str]:
-    """Contours of an RT Structure Set dataset; see `read_rois`."""
-    try:
-        with tolerant.quiet_pydicom():
-            names, frames = {}, set()
-            for item in dataset.StructureSetROISequence:
-                names[int(item.ROINumber)] = tolerant.text(item, "ROIName") or f"ROI {item.ROINumber}"
-                frames.add(tolerant.text(item, "ReferencedFrameOfReferenceUID"))
-            contours: dict[int, list[NDArray[np.float64]]] = {number: [] for number in names}
-            for item in dataset.get("ROIContourSequence") or []:
-                for contour in item.get("ContourSequence") or []:
-                    points = _points(contour)
-                    if tolerant.text(contour, "ContourGeometricType") in _PLANAR and len(points) > 2:
-                        contours[int(item.ReferencedROINumber)].append(points)
-    except tolerant.PARSE_ERRORS as error:
-        raise UnreadableFileError(
-            f"The structure set cannot be read ({type(error).__name__}): it is truncated, corrupt or incomplete.",
-            "Export it again.",
-        ) from None
-    rois = tuple(Roi(names[number], tuple(contours[number])) for number in names)
-    return rois, frames.pop() if len(frames) == 1 else ""
-
-
-def rasterise(roi: Roi, geometry: Geometry, slab_mm: float = 0.0) -> Volume:
-    """Mask of one region of interest on a grid, cut to its box; see `read_rtstruct`.
-
-    Parameters
-    ----------
-    roi : Roi
-    geometry : Geometry
-    slab_mm : float
-        Thickness that each contour stands for, from `slab_thickness_mm`; never less than a slice.
-
-    Raises
-    ------
-    GeometryError
-        When a contour does not lie in a plane parallel to the slices.
-    """
-    step_mm = geometry.spacing_mm[0]
-    placed = [geometry.to_ijk(points) for points in roi.contours]
-    for points in placed:
-        if np.ptp(points[:, 0]) * step_mm > _PLANARITY_MM:
-            raise GeometryError(
-                f"A contour of {roi.name!r} crosses {np.ptp(points[:, 0]) * step_mm:.1f} mm of slices: it was drawn on "
-                "planes of another direction.",
-                "Give the structure set of this series.",
-            )
-    reach = max(slab_mm / step_mm, 1.0) / 2
-    box = _box(placed, reach, geometry.shape)
-    if box is None:
-        return Volume(np.zeros(geometry.shape, bool), geometry, Quantity.LABEL)
-    planes = _planes_mm([roi], geometry) / step_mm
-    depths = np.array([points[:, 0].mean() for points in placed])
-    polygons = []
-    for index in range(box.start[0], box.stop[0]):
-        nearest = planes[np.argmin(np.abs(planes - index))]
-        if abs(nearest - index) <= reach + 1e-6:
-            members = np.flatnonzero(np.abs(depths - nearest) * step_mm < _SAME_PLANE_MM)
-            polygons += [(index - box.start[0], placed[m][:, 1:] - box.start[1:]) for m in members]
-    return Volume(fill(polygons, box.shape), crop_geometry(geometry, box), Quantity.LABEL)
-
-
-def slab_thickness_mm(rois: Sequence[Roi], geometry: Geometry) -> float:
-    """Distance between neighbouring contour planes of a whole structure set, 0 where too few tell.
-
-    Readers who contour every second slice mean the slices between as well.
-    """
-    planes = _planes_mm(rois, geometry)
-    return float(np.diff(planes).min()) if len(planes) > 2 else 0.0
-
-
-def _planes_mm(rois: Sequence[Roi], geometry: Geometry) -> NDArray[np.float64]:
-    """Positions of the contours along the slice axis, ascending, those of one plane once."""
-    depths = [geometry.to_ijk(points)[:, 0].mean() for roi in rois for points in roi.contours]
-    positions = np.sort(np.array(depths) * geometry.spacing_mm[0])
-    return positions[np.diff(positions, prepend=-np.inf) > _SAME_PLANE_MM]
-
-
-def _box(placed: list[NDArray[np.float64]], reach: float, shape: tuple[int, int, int]) -> Box | None:
-    """Box of voxels around contours (ijk) that reach so many slices up and down; None when outside the grid."""
-    if not placed:
-        return None
-    points = np.concatenate(placed)
-    margin = np.array([reach, 0.0, 0.0])
-    low, high = np.floor(points.min(axis=0) - margin), np.ceil(points.max(axis=0) + margin) + 1
-    low, high = np.maximum(low, 0).astype(int), np.minimum(high, shape).astype(int)
-    return Box(tuple(low.tolist()), tuple(high.tolist())) if (low < high).all() else None
-
-
-def _points(contour: Dataset) -> NDArray[np.float64]:
-    # Converting 100,000 decimal strings one by one takes seconds; their bytes are parsed at once.
-    element = contour.get_item(_CONTOUR_DATA)
-    value = element.value
-    if isinstance(value, bytes):
-        return np.array(value.rstrip(b"\0 ").split(b"\\"), dtype=np.float64).reshape(-1, 3)
-    return np.array(value, dtype=np.float64).reshape(-1, 3)
+    rois = [roi for roi in read_structure_set(path).rois if roi.name in label_of]
+    # hyoid joins holes by keyholes, so that no two contours of a plane overlap.
+    return {label_of[roi.name]: rasterise(replace(roi, exclusive=True), geometry).mask for roi in rois}
 
 
 def _outlines_lps(mask: Volume) -> list[NDArray[np.float64]]:
@@ -373,7 +235,7 @@ def _contour(points_lps_mm: NDArray[np.float64], planes: list[tuple[NDArray[np.f
     contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(points_lps_mm)
     text = "\\".join(f"{v:.3f}" for v in (points_lps_mm.ravel() + 0.0).tolist()).encode()
     text += b" " * (len(text) % 2)
-    contour[_CONTOUR_DATA] = RawDataElement(_CONTOUR_DATA, "DS", len(text), text, 0, True, True)
+    contour[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, True, True)
     return contour
 
 
@@ -385,6 +247,16 @@ def _image_of_plane(sources: list[Dataset], grid: Geometry) -> list[tuple[NDArra
         position = tolerant.numbers(source, "ImagePositionPatient", 3)
         if position is not None:
             planes.append((normal, float(normal @ position), _reference(source)))
+    return planes
+
+
+def _source_planes(grid: Geometry) -> Dataset:
+    """Planes that regions were drawn on, every slice of the grid: none stands for its neighbours."""
+    planes = Dataset()
+    planes.PixelSpacing, planes.SpacingBetweenSlices = decimals(grid.spacing_mm[1:]), decimals(grid.spacing_mm[:1])[0]
+    planes.ImageOrientationPatient = decimals(grid.directions[:, [2, 1]].T.ravel().tolist())
+    planes.ImagePositionPatient = decimals(grid.origin_lps_mm.tolist())
+    planes.NumberOfFrames, planes.Rows, planes.Columns = grid.shape
     return planes
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, 
 
 from hyoid import __version__
 from hyoid.anatomy.structures import BY_LABEL, Structure, is_target
-from hyoid.errors import GeometryError, HyoidError, UnreadableFileError
+from hyoid.errors import GeometryError, UnreadableFileError
 from hyoid.io.atomic import atomic_write
 from hyoid.io.dicom import headers as tolerant
 from hyoid.io.dicom.output import (
@@ -34,35 +33,15 @@ from hyoid.io.dicom.output import (
     stamp,
     tracking_uid,
 )
-from hyoid.io.dicom.slice import normal_of
-from hyoid.io.masks import Masks, Outline, Written, boxed, digest, shared_lattice, to_write
+from hyoid.io.dicom.seg_frames import SEGMENTATION_CLASSES, Segmentation, bits_of, segmentation_of
+from hyoid.io.masks import Masks, Outline, Written, digest, shared_lattice, to_write
 from hyoid.provenance import program
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.volume import Geometry, Volume
 
-SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 # CID 7150 Segmentation Property Categories, SNOMED CT.
 _ANATOMY = ("123037004", "SCT", "Anatomical Structure")
 _ABNORMAL = ("49755003", "SCT", "Morphologically Abnormal Structure")
 _AI = ("123109", "DCM", "Artificial Intelligence")
-
-
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """One segment of a DICOM SEG.
-
-    Parameters
-    ----------
-    name : str
-        SegmentLabel (0062,0005).
-    label : int or None
-        hyoid's label, where the segment's tracking identifier names one of its structures.
-    mask : Volume
-        Boolean, cut to the segment's slices.
-    """
-
-    name: str
-    label: int | None
-    mask: Volume
 
 
 def write_seg(
@@ -140,8 +119,10 @@ def write_seg(
     return Written(tuple(o.structure.label for o in found), empty)
 
 
-def read_seg(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -> tuple[Segment, ...]:
-    """Segments of a DICOM SEG (BINARY, FRACTIONAL above one half, or LABELMAP) on its own grid.
+def read_seg(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -> Segmentation:
+    """Read a DICOM SEG (BINARY, FRACTIONAL above one half, or LABELMAP) on its own grid.
+
+    Frames without a segment may be absent, in any order, and a hair off their plane; segments may overlap.
 
     Parameters
     ----------
@@ -162,7 +143,7 @@ def read_seg(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -
         raise UnreadableFileError(f"The SEG cannot be opened ({error.strerror}).", "Check the path.") from None
     if dataset is None or tolerant.text(dataset, "SOPClassUID") not in SEGMENTATION_CLASSES:
         raise UnreadableFileError("The file is no DICOM SEG.", "Give a DICOM Segmentation object.")
-    return segments_of(dataset, structures)
+    return segmentation_of(dataset, structures)
 
 
 def seg_masks(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -> dict[int, Volume]:
@@ -173,37 +154,7 @@ def seg_masks(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) 
     UnreadableFileError, GeometryError
         As `read_seg`.
     """
-    return {s.label: s.mask for s in read_seg(path, structures) if s.label is not None}
-
-
-def segments_of(dataset: Dataset, structures: Mapping[int, Structure] = BY_LABEL) -> tuple[Segment, ...]:
-    """Segments of a DICOM SEG dataset with pixels; see `read_seg`."""
-    try:
-        with tolerant.quiet_pydicom():
-            return _read_segments(dataset, structures)
-    except HyoidError:
-        raise
-    except tolerant.PARSE_ERRORS as error:
-        raise UnreadableFileError(
-            f"The SEG cannot be read ({type(error).__name__}): it is truncated, corrupt or incomplete.",
-            "Export it again.",
-        ) from None
-
-
-def _read_segments(dataset: Dataset, structures: Mapping[int, Structure]) -> tuple[Segment, ...]:
-    label_of = {structure.name: label for label, structure in structures.items()}
-    frames, numbers, grid, slices = _frames(dataset)
-    is_map = tolerant.text(dataset, "SegmentationType") == "LABELMAP"
-    segments = []
-    for item in dataset.SegmentSequence:
-        number = int(item.SegmentNumber)
-        mine = range(len(frames)) if is_map else np.flatnonzero(numbers == number)
-        mask = np.zeros(grid.shape, bool)
-        for index in mine:
-            mask[slices[index]] |= frames[index] == number if is_map else frames[index] > 0
-        label = label_of.get(tolerant.text(item, "TrackingID"))
-        segments.append(_cut(mask, grid, tolerant.text(item, "SegmentLabel") or f"segment {number}", label))
-    return tuple(segments)
+    return {s.label: s.mask for s in read_seg(path, structures).segments if s.label is not None}
 
 
 def _describe(outline: Outline, number: int, label: str, sources: Sequence[Dataset]) -> hd.seg.SegmentDescription:
@@ -312,68 +263,9 @@ def _merged(layers: list[hd.seg.Segmentation]) -> hd.seg.Segmentation:
         # Dimensions are segment number and position, as highdicom declares them.
         number = frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber
         frame.FrameContentSequence[0].DimensionIndexValues = [int(number), order[round(position, 3)]]
-    bits = np.concatenate([_bits(layer) for layer in layers])
+    bits = np.concatenate([bits_of(layer) for layer in layers])
     packed = np.packbits(bits, bitorder="little")
     merged.PixelData = packed.tobytes() + bytes(len(packed) % 2)
     merged.PerFrameFunctionalGroupsSequence = DicomSequence(frames)
     merged.NumberOfFrames = len(frames)
     return merged
-
-
-def _bits(dataset: Dataset) -> NDArray[np.uint8]:
-    """Pixels of a one-bit dataset, flat."""
-    count = int(dataset.NumberOfFrames) * int(dataset.Rows) * int(dataset.Columns)
-    return np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), count=count, bitorder="little")
-
-
-def _frames(dataset: Dataset) -> tuple[NDArray, NDArray[np.int64], Geometry, NDArray[np.int64]]:
-    """Frames, the segment of each, their grid, and the slice of each on it."""
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    native = dataset.file_meta.TransferSyntaxUID.is_encapsulated is False
-    if int(dataset.BitsAllocated) == 1 and native:
-        frames = _bits(dataset).reshape(-1, rows, columns)
-    else:
-        frames = tolerant.decode_pixels(dataset, "the SEG").reshape(-1, rows, columns)
-    if tolerant.text(dataset, "SegmentationType") == "FRACTIONAL":
-        frames = (frames > 0.5 * int(dataset.get("MaximumFractionalValue") or 255)).astype(np.uint8)
-    groups = list(dataset.PerFrameFunctionalGroupsSequence)
-    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    if len(groups) != len(frames):
-        raise ValueError("frames and their functional groups differ in number")
-
-    def macro(group: Dataset, name: str) -> Dataset:
-        return (group if name in group else shared)[name].value[0]
-
-    numbers = np.zeros(len(groups), np.int64)
-    if tolerant.text(dataset, "SegmentationType") != "LABELMAP":
-        numbers[:] = [macro(g, "SegmentIdentificationSequence").ReferencedSegmentNumber for g in groups]
-    origins = np.array([macro(g, "PlanePositionSequence").ImagePositionPatient for g in groups], np.float64)
-    orientations = np.array([macro(g, "PlaneOrientationSequence").ImageOrientationPatient for g in groups], np.float64)
-    measures = macro(groups[0], "PixelMeasuresSequence")
-    spacing = np.array(measures.PixelSpacing, np.float64)
-    across, down = orientations[0, :3], orientations[0, 3:]
-    normal = normal_of(orientations[0])
-    along = origins @ normal
-    levels = np.unique(np.round(along, 3))
-    step = float(np.diff(levels).min()) if len(levels) > 1 else float(measures.get("SliceThickness") or 1.0)
-    declared = measures.get("SpacingBetweenSlices")
-    # Frames without the segment are left out, so the smallest step seen may be several slices.
-    if declared and abs(step / float(declared) - round(step / float(declared))) < 0.02 * round(step / float(declared)):
-        step = float(declared)
-    at = (along - along.min()) / step
-    slices = np.rint(at).astype(np.int64)
-    sideways = origins - origins[int(np.argmin(along))] - np.outer(along - along.min(), normal)
-    if np.abs(at - slices).max() > 0.1 or np.abs(sideways).max() > 0.1 or np.ptp(orientations, axis=0).max() > 1e-3:
-        raise GeometryError(
-            "The frames of the SEG do not lie on one regular grid.", "Export it from the series itself."
-        )
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.stack([normal * step, down * spacing[0], across * spacing[1]], axis=1)
-    matrix[:3, 3] = origins[int(np.argmin(along))]
-    shape = (int(slices.max()) + 1, rows, columns)
-    return frames, numbers, Geometry(shape, matrix, tolerant.text(dataset, "FrameOfReferenceUID")), slices
-
-
-def _cut(mask: NDArray[np.bool_], grid: Geometry, name: str, label: int | None) -> Segment:
-    found, _ = boxed({0: mask}, grid)
-    return Segment(name, label, found.get(0, Volume(mask, grid, Quantity.LABEL)))

@@ -1,0 +1,101 @@
+"""Whether outlines belong to a scan: by frame of reference, patient, study and the series that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from hyoid.errors import GeometryError, InputRefusedError
+from hyoid.io.dicom import headers as tolerant
+from hyoid.volume import Geometry
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose an object is; compared, never shown.
+
+    Parameters
+    ----------
+    patient_id, study_uid : str
+        PatientID (0010,0020) and StudyInstanceUID (0020,000D); '' where absent.
+    series_uids : frozenset of str
+        Series that the object was drawn on, as far as it says.
+    """
+
+    patient_id: str = ""
+    study_uid: str = ""
+    series_uids: frozenset[str] = frozenset()
+
+
+def identity_of(dataset: Dataset) -> Identity:
+    """Identity of an RTSTRUCT or SEG, with the series that it refers to."""
+    series: set[str] = set()
+    try:
+        with tolerant.quiet_pydicom():
+            series |= {
+                tolerant.text(item, "SeriesInstanceUID") for item in dataset.get("ReferencedSeriesSequence") or []
+            }
+            for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []:
+                for study in frame.get("RTReferencedStudySequence") or []:
+                    items = study.get("RTReferencedSeriesSequence") or []
+                    series |= {tolerant.text(item, "SeriesInstanceUID") for item in items}
+    except tolerant.PARSE_ERRORS:
+        pass  # References are a help; without any, the frame of reference decides.
+    return Identity(
+        tolerant.text(dataset, "PatientID"), tolerant.text(dataset, "StudyInstanceUID"), frozenset(series - {""})
+    )
+
+
+def refuse_another_patient(outlines: Identity, headers: Sequence[Dataset]) -> tuple[str, ...]:
+    """Refuse outlines of another patient than the scan's, and say where they were drawn on another series of it.
+
+    Parameters
+    ----------
+    outlines : Identity
+    headers : sequence of Dataset
+        Of the scan; empty for a scan that was no DICOM, of which nothing is known.
+
+    Returns
+    -------
+    tuple of str
+        Notes.
+
+    Raises
+    ------
+    InputRefusedError
+        When patient and study differ, and the outlines do not name the scan's series.
+    """
+    if not headers:
+        return ()
+    scan = Identity(tolerant.text(headers[0], "PatientID"), tolerant.text(headers[0], "StudyInstanceUID"))
+    if tolerant.text(headers[0], "SeriesInstanceUID") in outlines.series_uids:
+        return ()
+    patients, studies = (outlines.patient_id, scan.patient_id), (outlines.study_uid, scan.study_uid)
+    same_patient = all(patients) and patients[0] == patients[1]
+    same_study = all(studies) and studies[0] == studies[1]
+    if all(patients) and not same_patient and not same_study:
+        raise InputRefusedError(
+            "The outlines are of another patient than the scan: patient, study and series differ.",
+            "Give the outlines of this study.",
+        )
+    if outlines.series_uids and not same_study:
+        return ("The outlines were drawn on another study of the patient, in the scan's frame of reference.",)
+    return ("The outlines were drawn on another series of the study.",) if outlines.series_uids else ()
+
+
+def refuse_other_frame(frame_of_reference_uid: str, geometry: Geometry, whose: str = "the scan") -> None:
+    """Refuse outlines in another frame of reference; where one side does not say, positions are trusted.
+
+    Raises
+    ------
+    GeometryError
+        When both say, and differ.
+    """
+    frames = frame_of_reference_uid, geometry.frame_of_reference_uid
+    if all(frames) and frames[0] != frames[1]:
+        raise GeometryError(
+            f"The outlines were drawn in another frame of reference than {whose}.",
+            "Give the outlines of this scan, or register them first.",
+        )
