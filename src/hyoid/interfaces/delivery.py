@@ -13,9 +13,10 @@ import numpy as np
 import typer
 
 import hyoid
+from hyoid.anatomy.structures import TG263_NAMES
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import output_folder
-from hyoid.io.dicom.output import synthetic_headers
+from hyoid.io.dicom.output import Export, synthetic_headers
 from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
 from hyoid.io.files.volumes import write_image, write_nifti
@@ -90,7 +91,7 @@ class Results:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def deliver(out: Path, results: Results, terminal: Terminal) -> RunRecord:
+def deliver(out: Path, results: Results, terminal: Terminal, names: Mapping[str, str] = TG263_NAMES) -> RunRecord:
     """Write all files of a run; the folder appears complete or not at all.
 
     `organs.nii.gz` holds organs, each whole (labels of `hyoid.anatomy.structures`; absent where organs were not
@@ -103,6 +104,8 @@ def deliver(out: Path, results: Results, terminal: Terminal) -> RunRecord:
     out : Path
     results : Results
     terminal : Terminal
+    names : mapping of str to str
+        Names of structures in SEG and RTSTRUCT, from `read_names`.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def deliver(out: Path, results: Results, terminal: Terminal) -> RunRecord:
             (folder / name).write_text(text, encoding="utf-8")
         terminal.progress("write", 2, 2)
         leaving = outlines.leaving()
-        write_dicom(folder, results.study, leaving, outlines.geometry, terminal)
+        write_dicom(folder, results.study, leaving, outlines.geometry, terminal, names)
         record = RunRecord(
             command=results.command,
             statement=results.report.statement,
@@ -208,7 +211,14 @@ def deliver_prediction(
     return written
 
 
-def write_dicom(folder: Path, study: Study, outlines: Sequence[Outline], grid: Geometry, terminal: Terminal) -> None:
+def write_dicom(
+    folder: Path,
+    study: Study,
+    outlines: Sequence[Outline],
+    grid: Geometry,
+    terminal: Terminal,
+    names: Mapping[str, str] = TG263_NAMES,
+) -> None:
     """Write SEG and RTSTRUCT, read each back, and compare it with what was to be written.
 
     Parameters
@@ -221,6 +231,8 @@ def write_dicom(folder: Path, study: Study, outlines: Sequence[Outline], grid: G
     grid : Geometry
         The scan's own.
     terminal : Terminal
+    names : mapping of str to str
+        Names of structures, from `read_names`.
 
     Raises
     ------
@@ -233,13 +245,14 @@ def write_dicom(folder: Path, study: Study, outlines: Sequence[Outline], grid: G
         return
     headers = study.headers or synthetic_headers(grid, seed=study.fingerprint)
     seg, rtstruct = folder / "seg.dcm", folder / "rtstruct.dcm"
-    write_seg(seg, outlines, headers, grid)
+    export = Export(names)
+    write_seg(seg, outlines, headers, grid, export=export)
     terminal.progress("dicom", 1, 4)
     verify_written(outlines, seg_masks(seg), grid, what=seg.name)
     terminal.progress("dicom", 2, 4)
-    write_rtstruct(rtstruct, outlines, headers, grid)
+    write_rtstruct(rtstruct, outlines, headers, grid, export=export)
     terminal.progress("dicom", 3, 4)
-    verify_written(outlines, rtstruct_masks(rtstruct, grid), grid, what=rtstruct.name)
+    verify_written(outlines, rtstruct_masks(rtstruct, grid, names=names), grid, what=rtstruct.name)
     terminal.progress("dicom", 4, 4)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hyoid.interfaces.installed import load_model, report_models
@@ -15,7 +16,13 @@ __all__ = ["load_model", "make_report"]
 
 
 def make_report(
-    study: Study, *, reader_masks: Path | str | None = None, device: str = "auto", cache: Path | None = None
+    study: Study,
+    *,
+    reader_masks: Path | str | None = None,
+    primary: Sequence[str] = (),
+    node: Sequence[str] = (),
+    device: str = "auto",
+    cache: Path | None = None,
 ) -> ReportResult:
     """Structured report of a CT, as `hyoid report` makes it, without writing files.
 
@@ -25,6 +32,8 @@ def make_report(
         From `hyoid.read_study`.
     reader_masks : path, optional
         A reader's tumour and nodes, as for `hyoid report --reader-masks`.
+    primary, node : sequences of str
+        Names of outlines in that file, where these do not tell which is which.
     device : {"auto", "cpu", "cuda"}
     cache : Path, optional
         Folder for compiled graphs; by default the user's cache.
@@ -36,6 +45,10 @@ def make_report(
     ModelUnusableError
         When weights are damaged.
     """
-    reader = None if reader_masks is None else find_reader_masks(reader_masks, study.volume.geometry)
+    reader = (
+        None
+        if reader_masks is None
+        else find_reader_masks(reader_masks, study.volume.geometry, headers=study.headers, primary=primary, node=node)
+    )
     machine = Machine(device_named(device), cache or cache_folder())
     return structured_report(study, report_models(), machine, reader=reader)

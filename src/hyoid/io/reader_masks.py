@@ -62,14 +62,16 @@ class ReaderMasks:
             object.__setattr__(self, "masks", boxed(self.volume)[0])
 
     @property
+    def left_aside(self) -> tuple[str, ...]:
+        """How much of the file was not used, and notes, in words that may stand in a report."""
+        count = len(self.unmatched)
+        lines = [f"Not used from the reader's masks: {count} outline(s) that are no GTVp or GTVn."] if count else []
+        return (*lines, *self.notes)
+
+    @property
     def said(self) -> tuple[str, ...]:
         """What a report says of the file: what was taken, how much was not, and notes."""
-        lines = [f"Reader's masks: {', '.join(self.used)}."] if self.used else []
-        if self.unmatched:
-            lines.append(
-                f"Not used from the reader's masks: {len(self.unmatched)} outline(s) that are no GTVp or GTVn."
-            )
-        return (*lines, *self.notes)
+        return (*([f"Reader's masks: {', '.join(self.used)}."] if self.used else []), *self.left_aside)
 
 
 def read_reader_masks(path: str | Path, geometry: Geometry) -> Volume:

@@ -39,6 +39,8 @@ class MidrtOrder:
     series_mid: str | None = None
     device: str = "auto"
     precision: str | None = None
+    primary: tuple[str, ...] = ()
+    node: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,12 @@ def midrt_command(
         Path | None,
         typer.Option(help="Tumour and nodes before treatment: label map (1 GTVp, 2 GTVn), RTSTRUCT or DICOM SEG."),
     ] = None,
+    primary: Annotated[
+        list[str] | None, typer.Option(help="Name of the primary tumour in --pre-masks, where names do not tell.")
+    ] = None,
+    node: Annotated[
+        list[str] | None, typer.Option(help="Name of an involved node in --pre-masks; may be given several times.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hyoid-midrt"),
     registered: Annotated[
         bool, typer.Option("--registered", help="Masks (and PRE) lie on the grid of MID already.")
@@ -81,7 +89,18 @@ def midrt_command(
     """Outline GTVp and GTVn on a mid-treatment MR and report the response of every lesion. Research use only."""
     terminal = Terminal(as_json=as_json)
     order = MidrtOrder(
-        pre, mid, pre_masks, out, registered, tuple(model or ()), series_pre, series_mid, device, precision
+        pre,
+        mid,
+        pre_masks,
+        out,
+        registered,
+        tuple(model or ()),
+        series_pre,
+        series_mid,
+        device,
+        precision,
+        tuple(primary or ()),
+        tuple(node or ()),
     )
     with terminal.bars():
         result = run_midrt(order, terminal)
@@ -137,18 +156,18 @@ def open_pair(order: MidrtOrder) -> Opened:
     warnings = [f"{which}: {w}" for which, study in (("Before", pre), ("During", mid)) for w in study.warnings]
     warnings += [*check_pair(pre, mid), *check_contrast(pre, "pre"), *check_contrast(mid, "mid")]
     if order.registered:
-        carried = find_reader_masks(carried_path or masks_path, mid.volume.geometry)
+        chosen = {"primary": order.primary, "node": order.node}
+        carried = find_reader_masks(carried_path or masks_path, mid.volume.geometry, headers=mid.headers, **chosen)
         # Volumes before are those on the pre scan where its own outlines are at hand.
-        own = find_reader_masks(masks_path, read_labels(masks_path).geometry) if carried_path else carried
+        own = find_reader_masks(masks_path, read_labels(masks_path).geometry, **chosen) if carried_path else carried
         pair = Pair(pre.volume, own.volume, mid.volume, carried.volume, tuple(warnings))
         return Opened(pre, mid, pair, carried.used)
     if image_suffix(masks_path):
         warnings += mask_grid_warnings(masks_path, pre, mid)
-    masks = find_reader_masks(masks_path, pre.volume.geometry)
-    if masks.unmatched:
-        warnings.append(
-            f"Not used from the masks, whose names say neither GTVp nor GTVn: {', '.join(masks.unmatched)}."
-        )
+    masks = find_reader_masks(
+        masks_path, pre.volume.geometry, headers=pre.headers, primary=order.primary, node=order.node
+    )
+    warnings += masks.left_aside
     return Opened(pre, mid, Pair(pre.volume, masks.volume, mid.volume, None, tuple(warnings)), masks.used)
 
 

@@ -15,6 +15,7 @@ from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.files.volumes import write_nifti
+from hyoid.io.export_names import read_names
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import read_study
 from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
@@ -30,6 +31,15 @@ def report(
         Path | None,
         typer.Option(help="A reader's tumour and nodes: label map (1 GTVp, 2 GTVn), RTSTRUCT or DICOM SEG."),
     ] = None,
+    primary: Annotated[
+        list[str] | None, typer.Option(help="Name of the primary tumour in --reader-masks, where names do not tell.")
+    ] = None,
+    node: Annotated[
+        list[str] | None, typer.Option(help="Name of an involved node in --reader-masks; may be given several times.")
+    ] = None,
+    names: Annotated[
+        str, typer.Option(help="Names of structures in SEG and RTSTRUCT: tg263, hyoid, or a YAML file.")
+    ] = "tg263",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[
         str | None, typer.Option(help="f32 or bf16; by default what each model's card allows.")
@@ -43,7 +53,19 @@ def report(
     """Make a structured report of a head-and-neck CT. Research use only."""
     terminal = Terminal(as_json=as_json)
     with terminal.bars():
-        found = run(study, out, terminal, reader_masks, device, precision, series, regularize=regularize)
+        found = run(
+            study,
+            out,
+            terminal,
+            reader_masks,
+            device,
+            precision,
+            series,
+            regularize=regularize,
+            primary=tuple(primary or ()),
+            node=tuple(node or ()),
+            names=names,
+        )
     finish(found.report, terminal)
 
 
@@ -91,8 +113,12 @@ def run(
     series: str | None = None,
     *,
     regularize: bool = False,
+    primary: tuple[str, ...] = (),
+    node: tuple[str, ...] = (),
+    names: str = "tg263",
 ) -> ReportResult:
     """Read a CT, report on it, and deliver; see `report` for the parameters."""
+    exported = read_names(names)
     machine = Machine(device_named(device), cache_folder(), precision_named(precision))
     if machine.device == "cpu" and not any(machine.cache.glob("*.xml")):
         terminal.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
@@ -103,8 +129,10 @@ def run(
         regularize=regularize,
         on_progress=lambda done, total: terminal.progress("read", done, total),
     )
-    reader = None if reader_masks is None else find_reader_masks(reader_masks, scan.volume.geometry)
+    reader = None
+    if reader_masks is not None:
+        reader = find_reader_masks(reader_masks, scan.volume.geometry, headers=scan.headers, primary=primary, node=node)
     found = structured_report(scan, models, machine, reader=reader, on_progress=terminal.progress)
     options = {"reader_masks": reader is not None, "regularize": regularize, "precision": precision}
-    deliver(out, ct_report_results(scan, found, models, machine, options), terminal)
+    deliver(out, ct_report_results(scan, found, models, machine, options), terminal, exported)
     return found

@@ -131,7 +131,7 @@ def structured_report(
     target = lesions = None
     if reader is not None:
         lesions = to_canonical(reader.volume)
-        warnings = (*warnings, *_said_of(reader))
+        warnings = (*warnings, *reader.said)
         inputs["lesions"] = lesions
         index = index_outline(lesions, organs)
         said = classify_outlined(ct, organs, index, models.template, machine, on_progress)
@@ -185,13 +185,3 @@ def _study_facts(study: Study) -> schema.Study:
         warnings=warnings,
         fingerprint=study.fingerprint,
     )
-
-
-def _said_of(reader: ReaderMasks) -> tuple[str, ...]:
-    """What was taken from a reader's file, and what was not."""
-    said = [f"Reader's masks: {', '.join(reader.used)}."]
-    if reader.unmatched:
-        said.append(
-            f"Not used from the reader's masks, whose names say neither GTVp nor GTVn: {', '.join(reader.unmatched)}."
-        )
-    return tuple(said)
