@@ -222,8 +222,10 @@ def safe_name(name: str) -> str:
     >>> safe_name("GTVn 2"), safe_name("Parotid_L"), safe_name("GTV Smith")
     ("'GTVn 2'", "'Parotid_L'", 'an outline')
     """
-    known = role_of(name) in (Role.PRIMARY, Role.NODE, Role.TUMOUR) or set(_meaning(_words(name))) <= _ORGAN_WORDS
-    return f"'{plain_name(name)}'" if known and plain_name(name) else "an outline"
+    words = _words(name)
+    known = role_of(name) in (Role.PRIMARY, Role.NODE, Role.TUMOUR) or (words and set(_meaning(words)) <= _ORGAN_WORDS)
+    # Longer numbers may be those of patients, or dates.
+    return f"'{plain_name(name)}'" if known and not re.search(r"\d{3}", name) else "an outline"
 
 
 def _key(name: str) -> str:

@@ -226,17 +226,19 @@ def _step_mm(along_mm: NDArray[np.float64], measures: Dataset) -> float:
 
     Frames without a segment are left out, so the smallest distance between frames may be several slices.
     """
-    levels = np.sort(along_mm)
-    levels = levels[np.diff(levels, prepend=-np.inf) > _SAME_PLANE_MM]
-    steps = np.diff(levels)
     declared = [float(measures.get(keyword) or 0.0) for keyword in ("SpacingBetweenSlices", "SliceThickness")]
+    least = min((value for value in declared if value > 0), default=0.0)
+    levels, spread_mm = _levels(np.sort(along_mm), max(_SAME_PLANE_MM, _OFF_PLANE_SLICES * least))
+    steps = np.diff(levels)
     if not len(steps):
         return next((value for value in declared if value > 0), 1.0)
     spacing, thickness = declared
 
     def fits(step: float) -> bool:
         ratios = steps / step if step > 0 else steps * 0
-        return bool(step > 0 and (np.abs(ratios - np.rint(ratios)) <= _OFF_STEP * np.rint(ratios)).all())
+        return bool(
+            step > 0 and (np.abs(ratios - np.rint(ratios)) <= _OFF_STEP * np.rint(ratios) + spread_mm / step).all()
+        )
 
     if spacing > 0 and fits(spacing):
         return spacing
@@ -245,7 +247,22 @@ def _step_mm(along_mm: NDArray[np.float64], measures: Dataset) -> float:
     even = len(steps) > 1 and float(np.ptp(steps)) <= _OFF_PLANE_SLICES * smallest
     if thickness > 0 and not even and fits(thickness):
         return thickness
+    if smallest < _OFF_PLANE_SLICES * least:
+        raise GeometryError(
+            "The frames of the SEG lie much closer together than its slices.", "Export it from the series itself."
+        )
     return float((levels[-1] - levels[0]) / np.rint((levels[-1] - levels[0]) / smallest))
+
+
+def _levels(along_mm: NDArray[np.float64], apart_mm: float) -> tuple[NDArray[np.float64], float]:
+    """Planes of sorted frame positions, and how far frames of one plane lie apart; those nearer than `apart_mm` share one, unless that joins a stack."""
+    for apart in (apart_mm, _SAME_PLANE_MM):
+        plane = np.cumsum(np.diff(along_mm, prepend=along_mm[0]) > apart)
+        groups = [along_mm[plane == number] for number in range(int(plane[-1]) + 1)]
+        spread_mm = max(float(np.ptp(group)) for group in groups)
+        if spread_mm <= apart:
+            break
+    return np.array([group.mean() for group in groups]), spread_mm
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
