@@ -255,7 +255,7 @@ def _step_mm(along_mm: NDArray[np.float64], measures: Dataset) -> float:
 
 
 def _levels(along_mm: NDArray[np.float64], apart_mm: float) -> tuple[NDArray[np.float64], float]:
-    """Planes of sorted frame positions, and how far frames of one plane lie apart; those nearer than `apart_mm` share one, unless that joins a stack."""
+    """Planes of sorted frame positions, and how far frames of one plane lie apart."""
     for apart in (apart_mm, _SAME_PLANE_MM):
         plane = np.cumsum(np.diff(along_mm, prepend=along_mm[0]) > apart)
         groups = [along_mm[plane == number] for number in range(int(plane[-1]) + 1)]
