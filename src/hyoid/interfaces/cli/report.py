@@ -14,8 +14,8 @@ from hyoid.interfaces.results import ct_report_results
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom.ct import write_ct_series
-from hyoid.io.files.volumes import write_nifti
 from hyoid.io.export_names import read_names
+from hyoid.io.files.volumes import write_nifti
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import read_study
 from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
