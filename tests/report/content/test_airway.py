@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hyoid.geometry.boxes import Box
-from hyoid.report.content.airway import measure_airway, missing_landmarks
+from hyoid.report.content.airway import airway_lines, measure_airway, missing_landmarks
 from hyoid.report.content.patches import Patch
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -88,3 +88,27 @@ def test_a_shifted_window_of_soft_tissue_changes_little():
     scanned = scan(narrowing)
     noisy = scanned.array + np.random.default_rng(0).normal(0, 30, SHAPE).astype(np.float32)
     assert measure_airway(scanned.with_array(noisy), ORGANS).narrowest_mm2 == pytest.approx(np.pi * 16, rel=0.1)
+
+
+def test_the_lines_say_the_area_its_slice_and_who_outlined_the_landmarks():
+    lines = airway_lines(scan(narrowing), ORGANS, outlined_by="neck 1", by_model=True)
+    airway, tube = lines["airway_compromise"], lines["et_tube_in_situ"]
+    assert airway.value == "Narrowest axial cross-section 50 mm2"
+    assert (airway.status, airway.region.slice_index) == ("model, measured", 30)
+    assert "neck 1" in airway.evidence[0].source
+    assert (tube.value, tube.evidence[0].note) == ("N", "no dense material inside the lumen")
+    assert (
+        airway_lines(scan(narrowing), ORGANS, outlined_by="r", by_model=False)["airway_compromise"].status == "measured"
+    )
+
+
+def test_lines_without_a_landmark_or_without_air_say_what_is_missing():
+    lines = airway_lines(scan(narrowing), {"trachea": ORGANS["trachea"]}, outlined_by="r", by_model=False)
+    assert {line.value for line in lines.values()} == {"Not assessed: oropharynx not outlined"}
+    lines = airway_lines(scan(lambda k: 0.0), ORGANS, outlined_by="r", by_model=False)
+    assert lines["airway_compromise"].value == "Not assessed: no air is seen at the trachea"
+
+
+def test_a_closed_airway_is_said_as_such():
+    closed = airway_lines(scan(lambda k: 0.0 if k == 30 else 6.0), ORGANS, outlined_by="r", by_model=False)
+    assert closed["airway_compromise"].value == "No air in the narrowest slice"

@@ -327,8 +327,8 @@ def test_side_without_a_lateral_primary_names_the_sides():
         (NODE_IB, "level Ib"),
         (((33, 35), (6, 9), (39, 42)), "level Ia"),
         (((8, 11), (20, 24), (18, 22)), "level IV"),
-        (((8, 11), (20, 22), (39, 42)), "level VI"),
-        (((45, 47), (26, 29), (34, 36)), "level VIIa"),
+        (((8, 11), (20, 22), (39, 42)), "level VI (anterior compartment)"),
+        (((45, 47), (26, 29), (34, 36)), "level VIIa (retropharyngeal)"),
         (((22, 25), (40, 44), (18, 22)), "level Va"),
         (((8, 11), (40, 44), (18, 22)), "level Vb"),
     ],
@@ -514,7 +514,7 @@ def test_missing_organs_and_volumes():
     report = build_report(
         inputs(organs=organs_volume(("tongue", "hyoid_bone")), organs_expected=("tongue", "parotid_left", "hyoid_bone"))
     )
-    assert len(report.missing_organs) == 26
+    assert len(report.missing_organs) == 28
     why = {organ.name: organ.why for organ in report.missing_organs}
     assert why["parotid_left"] == "looked for and not found"
     assert why["carotid_left"] == "no model outlines it"

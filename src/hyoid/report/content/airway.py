@@ -17,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from hyoid.anatomy.structures import BY_NAME
 from hyoid.geometry.boxes import Box
 from hyoid.report.content.patches import Patch
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, Region
+from hyoid.report.content.template import BY_KEY
 from hyoid.volume import Quantity, Volume
 
 LANDMARKS = ("oropharynx", "trachea")
@@ -51,6 +54,10 @@ class Airway:
         Slice with the least area.
     point_lps_mm : tuple of float
         Centre of the lumen there (x, y, z), mm; of the nearest slice with a lumen where there is none.
+    voxels : int
+        Of the lumen in the nearest slice that has one.
+    box_mm : tuple of float
+        Extent of that cross-section along x, y and z, mm.
     tube : {"yes", "no", "uncertain"}
         Whether a tube lies in the airway.
     tube_seen : str
@@ -61,6 +68,8 @@ class Airway:
     first_slice: int
     narrowest_slice: int
     point_lps_mm: tuple[float, float, float]
+    voxels: int
+    box_mm: tuple[float, float, float]
     tube: Literal["yes", "no", "uncertain"]
     tube_seen: str
 
@@ -68,6 +77,59 @@ class Airway:
     def narrowest_mm2(self) -> float:
         """Least axial cross-section, mm2; 0 where the lumen is interrupted."""
         return float(self.areas_mm2.min())
+
+
+def airway_lines(ct: Volume, organs: Mapping[str, Patch], *, outlined_by: str, by_model: bool) -> dict[str, Line]:
+    """Fill the template's lines about the airway and a tube in it, with or without a tumour.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU, in canonical order.
+    organs : mapping of str to Patch
+        On the grid of `ct`.
+    outlined_by : str
+        Name of whoever outlined the organs.
+    by_model : bool
+        Whether a network did.
+    """
+    rows = {key: BY_KEY[key] for key in ("airway_compromise", "et_tube_in_situ")}
+    lines = {key: Line(key=key, words=row.words, section=row.section) for key, row in rows.items()}
+    missing = missing_landmarks(organs)
+    found = measure_airway(ct, organs)
+    if found is None:
+        lacking = " and ".join(BY_NAME[name].words.lower() for name in missing)
+        why = f"{lacking} not outlined" if missing else "no air is seen at the trachea"
+        return {key: line.model_copy(update={"value": f"{NOT_ASSESSED}: {why}"}) for key, line in lines.items()}
+    look = Region(
+        label="Airway",
+        voxels=found.voxels,
+        slice_index=found.narrowest_slice,
+        point_lps_mm=found.point_lps_mm,
+        centroid_lps_mm=found.point_lps_mm,
+        box_mm=found.box_mm,
+    )
+    closed = found.narrowest_mm2 == 0
+    area = "no air in the narrowest slice" if closed else f"narrowest axial cross-section {found.narrowest_mm2:.0f} mm2"
+    measured = Evidence(
+        status="measured",
+        source=f"air on the CT between oropharynx and trachea, as {outlined_by} outlined them",
+        region=look,
+        note=f"Slice {found.narrowest_slice}, median of all slices {float(np.median(found.areas_mm2)):.0f} mm2",
+    )
+    tube = {"yes": "Y", "no": "N", "uncertain": "Uncertain"}[found.tube]
+    status = "model, measured" if by_model else "measured"
+    values = {
+        "airway_compromise": (area[0].upper() + area[1:], ("A closed glottis narrows the airway too",)),
+        "et_tube_in_situ": (tube, ()),
+    }
+    notes = {"airway_compromise": measured, "et_tube_in_situ": measured.model_copy(update={"note": found.tube_seen})}
+    return {
+        key: line.model_copy(
+            update={"value": values[key][0], "status": status, "evidence": (notes[key],), "flags": values[key][1]}
+        )
+        for key, line in lines.items()
+    }
 
 
 def missing_landmarks(organs: Mapping[str, Patch]) -> tuple[str, ...]:
@@ -120,12 +182,15 @@ def measure_airway(ct: Volume, organs: Mapping[str, Patch]) -> Airway | None:
     narrowest = int(areas.argmin())
     seen = np.flatnonzero(areas > 0)
     nearest = int(seen[np.abs(seen - narrowest).argmin()]) + low
-    centre = np.argwhere(lumen[nearest]).mean(axis=0)
+    places = np.argwhere(lumen[nearest])
+    centre = places.mean(axis=0)
+    height, width = (np.ptp(places, axis=0) + 1) * spacing[1:]
     x, y, z = ct.geometry.to_lps((nearest + box.start[0], *(centre + box.start[1:])))
     tube, words = _tube(part[low : high + 1], lumen[low : high + 1], spacing[0])
     first = low + box.start[0]
     point = (round(float(x), 2), round(float(y), 2), round(float(z), 2))
-    return Airway(areas, first, first + narrowest, point, tube, words)
+    size = (round(float(width), 2), round(float(height), 2), spacing[0])
+    return Airway(areas, first, first + narrowest, point, len(places), size, tube, words)
 
 
 def _around(organs: Mapping[str, Patch], shape: tuple[int, ...], spacing: tuple[float, float, float]) -> Box:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from hyoid.anatomy.structures import ORGANS
 from hyoid.geometry.orientation import to_canonical
 from hyoid.report.content.addendum import addendum_lines
+from hyoid.report.content.airway import airway_lines
 from hyoid.report.content.impression import impression
 from hyoid.report.content.involvement import Sources, coverage_lines, involvement_lines
 from hyoid.report.content.lesions import lesion_rows
 from hyoid.report.content.nodes import node_lines
 from hyoid.report.content.patches import region
 from hyoid.report.content.primary import HOW_TO_OUTLINE, foci_lines, location_line, size_line
-from hyoid.report.content.scene import Involvement, ReportInputs, Scene, made_by, make_scene
+from hyoid.report.content.scene import READER, Involvement, ReportInputs, Scene, made_by, make_scene
 from hyoid.report.content.schema import Line, MissingOrgan, ModelUse, Organ, Report
 from hyoid.report.content.target import target_lines
 from hyoid.report.content.template import BY_KEY, FIELDS
 from hyoid.report.content.uptake import uptake_lines
+from hyoid.volume import Quantity
 
 __all__ = ["Involvement", "ReportInputs", "build_report"]
 
@@ -70,13 +72,18 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         value="Not written",
         flags=("Identifiers are never written",),
     )
-    hu = None if inputs.image is None else to_canonical(inputs.image).array
+    image = None if inputs.image is None else to_canonical(inputs.image)
+    if image is not None and image.quantity is Quantity.HU:
+        organs_by = " and ".join(source.words for source in inputs.organ_sources) or READER
+        lines.update(airway_lines(image, scene.organs, outlined_by=organs_by, by_model=bool(inputs.organ_sources)))
     ordered = (
         *(lines[row.key] for row in FIELDS),
         *uptake_lines(lesions, scene, sources),
         *foci_lines(scene, lesions, sources),
         *addendum_lines(scene, organs_met, sources),
-        *target_lines(scene, inputs.target_source, image=hu, lost_ml=inputs.target_lost_ml),
+        *target_lines(
+            scene, inputs.target_source, image=None if image is None else image.array, lost_ml=inputs.target_lost_ml
+        ),
         *coverage_lines(scene, inputs.coverage, inputs.coverage_source.words if inputs.coverage_source else "model"),
     )
     empty = outlined and scene.index is None and not scene.nodes

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from hyoid.anatomy.structures import BY_NAME
 from hyoid.geometry.orientation import to_canonical
 from hyoid.metrics.uptake import measure_uptake
 from hyoid.report.content.contact import contacts_of
-from hyoid.report.content.nodes import node_level
+from hyoid.report.content.levels import level_of_node
 from hyoid.report.content.patches import region
 from hyoid.report.content.primary import place_of
 from hyoid.report.content.scene import Mass, ReportInputs, Scene
@@ -35,6 +36,7 @@ def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None)
         taken = None if found is None else Uptake(**{k: round(v, 3) for k, v in vars(found).items()})
     in_neck = mass.role in ("index lesion", "further focus", "node")
     site = place_of(scene, mass.patch)[0] if mass.role in ("index lesion", "further focus") else mass.place
+    level = level_of_node(mass.patch, scene.landmarks) if mass.role == "node" else None
     return Lesion(
         name=mass.name,
         kind=mass.kind,
@@ -47,7 +49,8 @@ def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None)
         axial_short_mm=round(mass.row.axial_short_mm, 3),
         side=mass.row.side.value,
         site=site,
-        level=node_level(mass, scene) if mass.role == "node" else "",
+        level="" if level is None else level.words,
+        missing_landmarks=() if level is None else tuple(_words(name) for name in level.missing),
         contacts=contacts_of(mass, scene.organs, scene) if in_neck else (),
         voxels=mass.row.voxels,
         slice_index=look.slice_index,
@@ -55,3 +58,9 @@ def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None)
         centroid_lps_mm=look.centroid_lps_mm,
         uptake=taken,
     )
+
+
+def _words(landmark: str) -> str:
+    """A landmark as a reader writes it, within a sentence."""
+    words = BY_NAME[landmark].words
+    return words[0].lower() + words[1:]

@@ -34,6 +34,7 @@ from hyoid.geometry.boxes import crop_geometry
 from hyoid.report.content.patches import Patch
 from hyoid.volume import Geometry
 
+UNKNOWN_LEVEL = "level not determined"
 LANDMARKS = ("hyoid_bone", "cricoid_cartilage")
 """Structures of the midline that every level needs."""
 SIDED_LANDMARKS = ("submandibular", "digastric", "jugular", "carotid", "sternocleidomastoid")
@@ -48,6 +49,16 @@ _SCALENE_MM = 10.0
 _SAME_HEIGHT_MM = 10.0
 # Level V ends at the upper edge of the hyoid; a node that reaches a little above it still belongs there.
 _ABOVE_V_MM = 15.0
+# Levels whose number alone says little to most readers.
+_NAMED = {level.name: level.words for level in LEVELS if level.name in ("VI", "VIIa", "VIIb")}
+# Landmarks for want of which a level is coarse, or is not told.
+_NEEDED = {
+    "": LANDMARKS,
+    "III or IV": ("cricoid_cartilage",),
+    "V": ("cricoid_cartilage",),
+    "I or II": ("submandibular",),
+    "II": ("jugular",),
+}
 # Share of a node that a second level must hold to be named beside the first.
 _SECOND_SHARE = 0.35
 
@@ -116,7 +127,7 @@ class NodeLevel:
         Names of `hyoid.anatomy.levels`, or coarser ones ("II", "V"), the one that holds most of the node first;
         empty when no level can be told.
     missing : tuple of str
-        Names of the landmarks for want of which the answer is coarse, or is none.
+        Names of the landmarks for want of which the answer is coarse, or the level is not told.
     """
 
     names: tuple[str, ...]
@@ -130,13 +141,13 @@ class NodeLevel:
         --------
         >>> NodeLevel(("IIa",)).words, NodeLevel(("IIa", "III")).words
         ('level IIa', 'levels IIa and III')
-        >>> NodeLevel((), ("hyoid_bone",)).words
-        'level not determined (hyoid bone not outlined)'
+        >>> NodeLevel(("VIIa",)).words, NodeLevel(()).words
+        ('level VIIa (retropharyngeal)', 'level not determined')
         """
-        lacking = ", ".join(name.replace("_", " ") for name in self.missing)
         if not self.names:
-            return f"level not determined ({lacking} not outlined)" if lacking else "level not determined"
-        return f"{'level' if len(self.names) == 1 else 'levels'} {' and '.join(self.names)}"
+            return UNKNOWN_LEVEL
+        said = [f"{name} ({_NAMED[name]})" if name in _NAMED else name for name in self.names]
+        return f"{'level' if len(said) == 1 else 'levels'} {' and '.join(said)}"
 
 
 def find_landmarks(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float) -> Landmarks:
@@ -181,7 +192,7 @@ def levels_at(points_lps_mm: NDArray[np.floating], landmarks: Landmarks) -> NDAr
         Names of `hyoid.anatomy.levels`, or coarser ones where a landmark is absent.
     """
     points = np.asarray(points_lps_mm, float).reshape(-1, 3)
-    names = np.full(len(points), "", dtype="<U8")
+    names = np.full(len(points), "", dtype="<U10")
     slices = np.clip(np.round(landmarks.geometry.to_ijk(points)[:, 0]).astype(int), 0, landmarks.geometry.shape[0] - 1)
     for side, edges in landmarks.sides.items():
         here = (points[:, 0] >= landmarks.midline_x_mm) == (side is Side.LEFT)
@@ -200,14 +211,15 @@ def level_of_node(node: Patch, landmarks: Landmarks) -> NodeLevel:
     """
     points = crop_geometry(landmarks.geometry, node.box).to_lps(np.argwhere(node.mask))
     found, counts = np.unique(levels_at(points, landmarks), return_counts=True)
-    told = [(int(n), str(name)) for name, n in zip(found, counts, strict=True) if name]
-    side = Side.LEFT if points[:, 0].mean() >= landmarks.midline_x_mm else Side.RIGHT
-    missing = tuple(name for name in landmarks.missing if name in LANDMARKS or name.endswith(f"_{side.value}"))
-    if not told:
-        return NodeLevel((), missing)
-    told.sort(reverse=True)
+    told = sorted(((int(n), str(name)) for name, n in zip(found, counts, strict=True) if name), reverse=True)
     names = tuple(name for at, (n, name) in enumerate(told[:2]) if at == 0 or n >= _SECOND_SHARE * len(points))
-    return NodeLevel(names, missing)
+    side = Side.LEFT if points[:, 0].mean() >= landmarks.midline_x_mm else Side.RIGHT
+    needed = {
+        need if need in LANDMARKS else f"{need}_{side.value}"
+        for name in names or ("",)
+        for need in _NEEDED.get(name, ())
+    }
+    return NodeLevel(names, tuple(name for name in landmarks.missing if name in needed))
 
 
 def level_map(inside: NDArray[np.bool_], landmarks: Landmarks) -> NDArray[np.uint8]:
@@ -259,17 +271,17 @@ def _levels_on_side(
         (below_cricoid, "IV"),
         (middle & behind, "Va" if cricoid_known else "V"),
         (middle & medial, "VI"),
-        (middle, "III" if cricoid_known else "III-IV"),
+        (middle, "III" if cricoid_known else "III or IV"),
         (upper & behind & (z < hyoid_top + _ABOVE_V_MM), "Va"),
         (upper & behind, ""),
         (upper & medial & (y > edges.carotid_front_mm[slices]), "VIIa"),
-        (upper & np.full(len(z), not gland_known), "I-II"),
-        (upper & (z > landmarks.brainstem_mm), "II-VIIb"),
+        (upper & np.full(len(z), not gland_known), "I or II"),
+        (upper & (z > landmarks.brainstem_mm), "II or VIIb"),
         (upper & vein_known & (y > jugular), "IIb"),
         (upper & vein_known, "IIa"),
         (upper, "II"),
     ]
-    names = np.full(len(points), "", dtype="<U8")
+    names = np.full(len(points), "", dtype="<U10")
     told = np.zeros(len(points), bool)
     for where, name in rules:
         names[where & ~told] = name
@@ -300,10 +312,10 @@ def _side(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float, 
         organs.get(f"{name}_{side.value}") for name in ("jugular", "carotid", "sternocleidomastoid")
     )
     return SideLandmarks(
-        jugular_back_mm=_track(jugular, geometry, lambda p: p[:, 1].max()),
-        carotid_front_mm=_track(carotid, geometry, lambda p: p[:, 1].min()),
-        muscle_back_mm=_track(muscle, geometry, lambda p: p[:, 1].max()),
-        carotid_medial_mm=_track(carotid, geometry, lambda p: np.abs(p[:, 0] - midline_x_mm).min()),
+        jugular_back_mm=_track(jugular, geometry, np.maximum, lambda p: p[:, 1]),
+        carotid_front_mm=_track(carotid, geometry, np.minimum, lambda p: p[:, 1]),
+        muscle_back_mm=_track(muscle, geometry, np.maximum, lambda p: p[:, 1]),
+        carotid_medial_mm=_track(carotid, geometry, np.minimum, lambda p: np.abs(p[:, 0] - midline_x_mm)),
         gland_back_mm=float("nan") if places is None else float(places[:, 1].max()),
         gland_bottom_mm=float("nan") if places is None else float(places[:, 2].min()),
     )
@@ -318,18 +330,20 @@ def _heights(organ: Patch | None, geometry: Geometry) -> tuple[float, float]:
 
 
 def _track(
-    organ: Patch | None, geometry: Geometry, measured: Callable[[NDArray[np.float64]], float]
+    organ: Patch | None,
+    geometry: Geometry,
+    edge: np.ufunc,
+    measured: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """Measure an organ in every slice; a slice without the organ takes the nearest one within 10 mm, else NaN."""
+    """Measure an edge of an organ in every slice; a slice without the organ takes the nearest one within 10 mm."""
     depth = geometry.shape[0]
     values = np.full(depth, np.nan)
     if organ is None:
         return values
     index = np.argwhere(organ.mask) + organ.box.start
-    for k in np.unique(index[:, 0]):
-        values[k] = measured(geometry.to_lps(index[index[:, 0] == k]))
-    known = np.flatnonzero(~np.isnan(values))
-    nearest = known[np.abs(known[:, None] - np.arange(depth)).argmin(axis=0)]
+    slices, starts = np.unique(index[:, 0], return_index=True)
+    values[slices] = edge.reduceat(measured(geometry.to_lps(index)), starts)
+    nearest = slices[np.abs(slices[:, None] - np.arange(depth)).argmin(axis=0)]
     near = np.abs(nearest - np.arange(depth)) * geometry.spacing_mm[0] <= _SAME_HEIGHT_MM
     return np.where(near, values[nearest], np.nan)
 

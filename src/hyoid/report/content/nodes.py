@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from hyoid.anatomy.structures import Side
-from hyoid.geometry.boxes import crop_geometry
 from hyoid.metrics.lesions import side_of
 from hyoid.report.content.involvement import NO_OUTLINE, Sources
-from hyoid.report.content.patches import centroid_lps_mm, extremes_lps_mm, on_both_sides, region
+from hyoid.report.content.levels import UNKNOWN_LEVEL
+from hyoid.report.content.patches import centroid_lps_mm, on_both_sides, region
 from hyoid.report.content.primary import ON_A_MODELS_OUTLINE, cm
 from hyoid.report.content.scale import measured_status
-from hyoid.report.content.scene import Mass, Scene
+from hyoid.report.content.scene import Scene
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line
 from hyoid.report.content.template import BY_KEY
-
-UNKNOWN_LEVEL = "level not determined"
-# The submental triangle lies between the anterior bellies of the digastrics, about 15 mm to either side.
-_SUBMENTAL_HALF_WIDTH_MM = 15.0
-# The sternocleidomastoid, which parts level V from II-IV, is not outlined; its back edge lies about this far behind the
-# internal jugular vein.
-_BEHIND_JUGULAR_MM = 20.0
-_SAME_HEIGHT_MM = 10.0  # vessels are compared with a node at its own height, within this distance
 
 
 def node_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> dict[str, Line]:
@@ -113,93 +103,6 @@ def _none_outlined(line: Line, sources: Sources) -> Line:
     return line.model_copy(
         update={"value": f"No node outlined by {who}", "status": sources.status, "evidence": (note,)}
     )
-
-
-def node_level(node: Mass, scene: Scene) -> str:
-    """Nodal level of a node's centroid, in the words "level IIa"; "level not determined" without the landmarks.
-
-    Parameters
-    ----------
-    node : Mass
-    scene : Scene
-
-    Notes
-    -----
-    Borders of the imaging-based classification (Som et al. 1999; Gregoire et al. 2014, DOI
-    10.1016/j.radonc.2013.10.010) that can be read from outlined organs: lower border of the hyoid between II and III,
-    of the cricoid between III and IV, back edge of the submandibular gland between I and II, back edge of the internal
-    jugular vein between IIa and IIb, carotid between VI and III-IV and between VIIa and II. The back edge of the
-    sternocleidomastoid is replaced by 20 mm behind the jugular vein. A level whose landmark is absent is not guessed:
-    the answer is coarser, or not determined.
-    """
-    x, y, z = node.row.centroid_lps_mm
-    side = Side.LEFT if x >= scene.midline_x_mm else Side.RIGHT
-    off_midline = abs(x - scene.midline_x_mm)
-    hyoid, cricoid = _lower_border(scene, "hyoid_bone"), _lower_border(scene, "cricoid_cartilage")
-    jugular = _at_height(scene, f"jugular_{side.value}", z)
-    carotid = _at_height(scene, f"carotid_{side.value}", z)
-    behind = jugular is not None and y > jugular[1][1] + _BEHIND_JUGULAR_MM
-    medial = carotid is not None and off_midline < _medial_edge(carotid, scene.midline_x_mm)
-    if cricoid is not None and z < cricoid:
-        return "level Vb" if behind else "level VI" if medial else "level IV"
-    if hyoid is None:
-        return UNKNOWN_LEVEL
-    if z < hyoid:
-        if behind:
-            return "level Va" if cricoid is not None else "level V"
-        if medial:
-            return "level VI"
-        return "level III" if cricoid is not None else "level III or IV"
-    return _upper_level(
-        scene, y=y, off_midline=off_midline, side=side, jugular=jugular, carotid=carotid, behind=behind, medial=medial
-    )
-
-
-def _upper_level(
-    scene: Scene,
-    *,
-    y: float,
-    off_midline: float,
-    side: Side,
-    jugular: tuple[np.ndarray, np.ndarray] | None,
-    carotid: tuple[np.ndarray, np.ndarray] | None,
-    behind: bool,
-    medial: bool,
-) -> str:
-    """Level of a node above the lower border of the hyoid."""
-    if behind:
-        return "level Va"
-    if medial and carotid is not None and y > carotid[0][1]:
-        return "level VIIa"
-    gland = scene.organs.get(f"submandibular_{side.value}")
-    if gland is None:
-        return "level I or II"
-    if y < extremes_lps_mm(gland, scene.geometry)[1][1]:
-        return "level Ia" if off_midline <= _SUBMENTAL_HALF_WIDTH_MM else "level Ib"
-    if jugular is None:
-        return "level II"
-    return "level IIb" if y > jugular[1][1] else "level IIa"
-
-
-def _lower_border(scene: Scene, name: str) -> float | None:
-    """Least z (mm) of an organ; None when it is not outlined."""
-    organ = scene.organs.get(name)
-    return None if organ is None else float(extremes_lps_mm(organ, scene.geometry)[0][2])
-
-
-def _at_height(scene: Scene, name: str, z_mm: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """Least and greatest (x, y, z) of an organ near a height; None when it is not outlined there."""
-    organ = scene.organs.get(name)
-    if organ is None:
-        return None
-    places = crop_geometry(scene.geometry, organ.box).to_lps(np.argwhere(organ.mask))
-    near = places[np.abs(places[:, 2] - z_mm) <= _SAME_HEIGHT_MM]
-    return (near.min(axis=0), near.max(axis=0)) if len(near) else None
-
-
-def _medial_edge(edges: tuple[np.ndarray, np.ndarray], midline_x_mm: float) -> float:
-    """Distance of the nearer edge from the midline."""
-    return float(min(abs(edges[0][0] - midline_x_mm), abs(edges[1][0] - midline_x_mm)))
 
 
 def _groups(nodes: Sequence[Lesion]) -> str:

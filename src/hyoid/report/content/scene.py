@@ -15,6 +15,7 @@ from hyoid.errors import GeometryError, UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.metrics.lesions import Component, LesionMeasurement, find_components, measure_component
 from hyoid.report.content import template
+from hyoid.report.content.levels import Landmarks, find_landmarks
 from hyoid.report.content.neck_field import LONG_ORGANS, outside_neck
 from hyoid.report.content.patches import Patch, centroid_lps_mm, cut_out
 from hyoid.report.content.schema import Fact, Kind, Lesion, ModelUse, OutlineStatus, Role, Status, Study
@@ -174,6 +175,8 @@ class Scene:
         Every lesion: index lesion, further foci, nodes, foci outside the neck, target region.
     field_known : bool
         Whether organs tell which foci lie in the neck.
+    landmarks : Landmarks
+        Of nodal levels.
     """
 
     geometry: Geometry
@@ -182,6 +185,7 @@ class Scene:
     subsites: dict[str, Patch]
     masses: tuple[Mass, ...]
     field_known: bool
+    landmarks: Landmarks
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -230,7 +234,9 @@ def make_scene(inputs: ReportInputs) -> Scene:
         cut = cut_out(_labels(to_canonical(inputs.subsites)), {k: _subsite_words(row.name) for k, row in rows.items()})
         subsites = {rows[label].name: patch for label, patch in cut.items()}
     midline = inputs.midline_x_mm if inputs.midline_x_mm is not None else body_midline_x_mm(organs, geometry)
-    scene = Scene(geometry, midline, organs, subsites, (), any(name not in LONG_ORGANS for name in organs))
+    field_known = any(name not in LONG_ORGANS for name in organs)
+    landmarks = find_landmarks(organs, geometry, midline)
+    scene = Scene(geometry, midline, organs, subsites, (), field_known, landmarks)
     if inputs.lesions is not None:
         scene = with_masses(scene, measured_masses(find_components(inputs.lesions), midline))
     if inputs.target_region is not None:
