@@ -83,9 +83,13 @@ class Geometry:
         Parameters
         ----------
         shape : (D, H, W)
+            Number of slices, rows and columns.
         spacing_mm : (between slices, between rows, between columns)
+            Distance between voxel centres, mm.
         origin_lps_mm : (x, y, z) of voxel (0, 0, 0)
+            Place of the centre of the first voxel, LPS mm.
         frame_of_reference_uid : str, optional
+            Frame of reference (0020,0052); None where it is not known.
         """
         matrix = np.eye(4)
         matrix[:3, :3] = np.diag(spacing_mm[::-1])[:, ::-1]
@@ -119,6 +123,7 @@ class Geometry:
         Parameters
         ----------
         points_ijk : array_like, shape (..., 3)
+            Places in voxels: slice, row, column; fractions are allowed.
         """
         points = np.asarray(points_ijk, dtype=np.float64)
         return points @ self.ijk_to_lps[:3, :3].T + self.ijk_to_lps[:3, 3]
@@ -129,6 +134,7 @@ class Geometry:
         Parameters
         ----------
         points_lps_mm : array_like, shape (..., 3)
+            Places in the patient, LPS mm.
         """
         points = np.asarray(points_lps_mm, dtype=np.float64) - self.ijk_to_lps[:3, 3]
         return points @ np.linalg.inv(self.ijk_to_lps[:3, :3]).T
@@ -148,8 +154,11 @@ class Volume:
     Parameters
     ----------
     array : ndarray, shape (D, H, W)
+        Value of every voxel.
     geometry : Geometry
+        Where the voxels lie in the patient.
     quantity : Quantity
+        What the values are: HU, SUV, labels and the like.
 
     Raises
     ------

@@ -42,6 +42,7 @@ class Structure:
     words : str
         As a reader writes it.
     side : Side
+        Left, right, or neither.
     rgb : tuple of int
         Overlay colour, 0-255.
     code : tuple of str
@@ -272,6 +273,7 @@ def exported_name(structure: Structure, names: Mapping[str, str] | None) -> str:
     Parameters
     ----------
     structure : Structure
+        A row of the table.
     names : mapping of str to str, or None
         Exported name by the structure's own name (`TG263_NAMES`, say); a name that it lacks stays, and without a
         mapping the structure's words are the name.

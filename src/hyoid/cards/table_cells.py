@@ -34,6 +34,7 @@ def with_limits(value: float | None, low: float | None, high: float | None, *, s
     Parameters
     ----------
     value, low, high : float or None
+        Number, and the limits of its interval; None where not defined.
     sign : {"", "+"}
         "+" writes the sign of positive numbers too, as differences have it.
 
@@ -58,6 +59,7 @@ def summary_cell(summary: Mapping[str, Any], key: str, *, sign: str = "") -> str
     summary : mapping
         As of `hyoid.evaluation.summaries.summarise`, or `hyoid.evaluation.comparison.compare_systems`.
     key : str
+        Key of the number in the summary.
     sign : {"", "+"}
         As of `with_limits`.
 

@@ -30,10 +30,13 @@ class ClassResult:
     Parameters
     ----------
     name : str
+        Name of the class, for example "GTVp".
     overlap : Overlap
+        Volumes of both masks, and of what they share.
     distances_mm : mapping of str to (float or None)
         The keys of `DISTANCES` that the protocol measures.
     surface_dice : float or None
+        Share of both surfaces within the tolerance, 0 to 1; None where the protocol does not measure it.
     detections : mapping of (connectivity, Matcher) to Detection
         All combinations, for the sensitivity table; empty where the protocol does not count lesions.
     lesions : tuple of LesionOutcome
@@ -68,6 +71,7 @@ class CaseResult:
     Parameters
     ----------
     case : str
+        Name of the case.
     classes : tuple of ClassResult
         In the order of the protocol.
     geometry : Geometry
@@ -114,10 +118,13 @@ def measure_case(
     Parameters
     ----------
     case : str
+        Name of the case.
     reference : CaseMasks
+        True masks.
     prediction : CaseMasks or None
         None: there is none, and everything in the reference counts as missed.
     protocol : Protocol
+        Which masks are scored, by which rules.
     levels : LevelMap, optional
         For the analysis of lesions by nodal level.
 

@@ -70,6 +70,7 @@ def summarise_clicks(
     reference_attributes : mapping
         As `ClickResult.attributes`. A case or attribute without a prediction counts as wrong.
     seed : int
+        Seed of the bootstrap.
     """
     curves = _curves(clicks)
     summary: Summary = {"n_clicks": len(clicks)}

@@ -31,6 +31,7 @@ def compare_systems(
         The same cases. Cases of one name are one patient seen several times (by several trainings, say) and are drawn
         together; the n-th of A is compared with the n-th of B.
     protocol : Protocol
+        Which masks are scored, by which rules.
     seed : int
         Of the bootstrap.
 

@@ -73,7 +73,9 @@ def evaluate_masks(
     predictions, references : Path
         Folders, or one file each.
     protocol : Protocol
+        Which masks are scored, by which rules.
     prediction_layout, reference_layout : Layout
+        How either side lies in its folder.
     levels : Path, optional
         Folder of label maps of nodal levels on the reference grids, values 1.. in the order of the table of levels.
     workers : int
@@ -205,7 +207,9 @@ def write_evaluation(evaluation: Evaluation, overlays: Sequence[Overlay], out: P
     Parameters
     ----------
     evaluation : Evaluation
+        Numbers, tables and sentences of one evaluation.
     overlays : sequence of Overlay
+        Pictures of the worst cases, for the page.
     out : Path
         The JSON file; a path without suffix is a folder, and the file `evaluation.json` in it.
 

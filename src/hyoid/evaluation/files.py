@@ -155,6 +155,7 @@ def read_pair(reference: Path, prediction: Path | None) -> tuple[CaseMasks, Case
     reference : Path
         Label map, DICOM SEG or RTSTRUCT, or a folder with one of the latter.
     prediction : Path or None
+        As the reference; None where there is no prediction.
 
     Raises
     ------

@@ -23,6 +23,7 @@ class LabelScores:
     Parameters
     ----------
     patients, labels : tuple of str
+        Names of the rows and of the columns.
     reference : ndarray of float, shape (patients, labels)
         1, 0, or NaN where unknown.
     probabilities : ndarray of float, shape (patients, labels)

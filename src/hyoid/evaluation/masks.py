@@ -22,6 +22,7 @@ class CaseMasks:
     Parameters
     ----------
     geometry : Geometry
+        Grid on which the masks lie.
     labels : ndarray of int, shape (D, H, W), optional
         Label map.
     named : mapping of str to ndarray of bool, shape (D, H, W), optional
@@ -93,7 +94,9 @@ def refuse_unknown_labels(masks: CaseMasks, protocol: Protocol, whose: str) -> N
     Parameters
     ----------
     masks : CaseMasks
+        One side of a case.
     protocol : Protocol
+        Which masks are scored, by which rules.
     whose : str
         Words for the message, such as "The prediction".
 

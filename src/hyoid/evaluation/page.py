@@ -77,9 +77,11 @@ class Overlay:
     Parameters
     ----------
     case : str
+        Name of the case.
     slice_index : int
         From 0, in the reference image.
     png : bytes
+        The picture, as the bytes of a PNG file.
     """
 
     case: str
@@ -94,6 +96,7 @@ class Strip:
     Parameters
     ----------
     name : str
+        What the strip shows.
     dots : tuple of (float, float, str)
         Position, height -1..1, words.
     quartiles : tuple of float or None
@@ -129,9 +132,11 @@ def overlay_of(
     Parameters
     ----------
     case : str
+        Name of the case.
     masks : mapping of str to (ndarray of bool, ndarray of bool), shape (D, H, W)
         Reference and prediction per class, cropped to what is outlined.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     first_slice : int
         Slice of the image at which the crop begins.
     """
@@ -154,6 +159,7 @@ def evaluation_html(evaluation: Evaluation, overlays: Sequence[Overlay] = ()) ->
     Parameters
     ----------
     evaluation : Evaluation
+        Numbers, tables and sentences of one evaluation.
     overlays : sequence of Overlay
         Of the worst cases, worst first.
     """

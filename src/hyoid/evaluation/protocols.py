@@ -75,17 +75,23 @@ class Protocol:
     name, words : str
         Name on the command line; what it is, in a sentence.
     classes : tuple of MaskClass
+        Classes of masks, each scored by itself.
     dice_empty : EmptyRule
         Of the mean of per-case Dice, for every class.
     headline : tuple of str
         Keys of the summary by which the protocol ranks.
     other_grid : OtherGrid
+        What happens to a prediction on another grid than its reference.
     measures : tuple of Measure
+        Groups of numbers beyond overlap and volume.
     connectivity : {6, 18, 26}
+        Neighbours that join two voxels into one lesion.
     matcher : Matcher
+        How predicted lesions are matched with true ones.
     iou_above : float
         Of a detected component, strict.
     surface_tolerance_mm : float
+        Distance, mm, within which two surfaces agree.
     averaged : tuple of str
         Metrics that are averaged over classes, as `mean.<metric>`.
     ignored_labels : tuple of int
@@ -93,6 +99,7 @@ class Protocol:
     caveats : tuple of str
         Sentences printed with every result.
     anchors : tuple of Anchor
+        Public numbers to show beside the result.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")

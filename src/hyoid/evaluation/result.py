@@ -22,6 +22,7 @@ class Evaluation:
     headline : tuple of str
         Keys of the summary by which the protocol ranks.
     summary : dict
+        Every number by its key, with limits and counts.
     cases, lesions : tuple of dict
         Rows of the per-case and per-lesion tables, keys flat.
     notes : tuple of str

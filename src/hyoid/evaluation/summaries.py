@@ -28,8 +28,11 @@ class Table:
     Parameters
     ----------
     title : str
+        Words above the table.
     columns : tuple of str
+        Heads of the columns.
     rows : tuple of tuple
+        Cells, row by row.
     """
 
     title: str
@@ -43,7 +46,9 @@ def ratios(cases: Sequence[CaseResult], protocol: Protocol) -> dict[str, tuple[R
     Parameters
     ----------
     cases : sequence of CaseResult
+        Measured cases, all by this protocol.
     protocol : Protocol
+        Which masks are scored, by which rules.
     """
     table: dict[str, tuple[Ratio, ...]] = {}
     for index, mask_class in enumerate(protocol.classes):
@@ -65,7 +70,9 @@ def summarise(
     Parameters
     ----------
     cases : sequence of CaseResult
+        Measured cases, all by this protocol.
     protocol : Protocol
+        Which masks are scored, by which rules.
     seed : int
         Of the bootstrap; the same cases in any order give the same summary.
     patients : sequence of str, optional
@@ -150,6 +157,7 @@ def sentences(summary: Mapping[str, float | int | str | None], protocol: Protoco
     summary : mapping
         Result of `summarise`.
     protocol : Protocol
+        Which masks are scored, by which rules.
     """
     rule = {
         EmptyRule.BOTH_EMPTY_IS_ONE: "a case where both masks are empty counts 1, one where only one is counts 0",

@@ -16,6 +16,7 @@ def covering(lattice: Geometry, points_lps_mm: Iterable[NDArray[np.float64]]) ->
     Parameters
     ----------
     lattice : Geometry
+        Grid whose spacing and phase are kept.
     points_lps_mm : iterable of ndarray, shape (n, 3)
         Patient coordinates; a point is held when it lies between voxel centres or on one.
 

@@ -17,7 +17,9 @@ def grid_from_top(geometry: Geometry, shape: tuple[int, int, int], spacing_mm: t
     geometry : Geometry
         Canonical: slices run from the feet to the head.
     shape : (D, H, W)
+        Number of slices, rows and columns.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
 
     Examples
     --------
@@ -43,9 +45,13 @@ def grid_around(
     Parameters
     ----------
     like : Geometry
+        Grid whose axes and frame of reference are kept.
     centre_lps_mm : ndarray, shape (3,)
+        Middle of the new grid, LPS mm.
     shape : (D, H, W)
+        Number of slices, rows and columns.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     """
     matrix = np.eye(4)
     matrix[:3, :3] = like.directions * np.array(spacing_mm)
@@ -63,10 +69,13 @@ def grid_over(
     like : Geometry
         Grid of the box.
     box : Box
+        Part of the grid that must be covered.
     within : Geometry
         Grid with the same axes: the scan.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     margin_mm : float
+        Distance, mm, by which the box is grown on all sides.
 
     Examples
     --------

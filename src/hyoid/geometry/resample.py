@@ -19,7 +19,9 @@ def grid_with_spacing(geometry: Geometry, spacing_mm: tuple[float, float, float]
     Parameters
     ----------
     geometry : Geometry
+        Grid whose extent, axes and frame of reference are kept.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
 
     Examples
     --------
@@ -48,7 +50,9 @@ def resample(volume: Volume, target: Geometry, *, interpolation: str = "linear",
     Parameters
     ----------
     volume : Volume
+        Volume to resample.
     target : Geometry
+        Grid of the result, in the same frame of reference.
     interpolation : {"nearest", "linear", "bspline"}
         Ignored for labels, which always use the nearest voxel.
     outside : float

@@ -22,6 +22,7 @@ def resize_matrix(size: int, new_size: int, order: int) -> NDArray[np.float32]:
     Parameters
     ----------
     size, new_size : int
+        Number of voxels along the axis, before and after.
     order : int
         Of the spline: 0 nearest, 1 linear, 3 cubic.
 
@@ -57,7 +58,9 @@ def resize(array: NDArray, shape: Sequence[int], orders: Sequence[int], *, clip:
     Parameters
     ----------
     array : ndarray, any number of axes
+        Array to resize.
     shape : sequence of int
+        Number of voxels along each axis of the result.
     orders : sequence of int
         Of the spline, per axis.
     clip : bool

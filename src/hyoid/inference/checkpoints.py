@@ -33,6 +33,7 @@ class CheckpointPackage:
     manifest : Manifest
         `sha256` is the checkpoint file's.
     checkpoint : Path
+        File of the fold's weights.
     mirror_axes : tuple of int
         Axes that may be mirrored in inference, as the trainer recorded; () when it mirrored none.
     trainer : str
@@ -64,7 +65,9 @@ def fold_package(model: NnunetModel, fold: str, cache: Path) -> CheckpointPackag
     Parameters
     ----------
     model : NnunetModel
+        An nnU-Net folder.
     fold : str
+        Name of the fold, for example "0" or "all".
     cache : Path
         Folder for compiled graphs.
 

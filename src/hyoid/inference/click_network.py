@@ -44,8 +44,11 @@ class EncodedRegion:
     Parameters
     ----------
     region : Region
+        Place and spacing of the region.
     features : Tensor
+        Coarse features of the image, shape (1, C, d, h, w).
     finer : tuple of Tensor
+        Features of the finer stages, finest last.
     in_hu : bool
         The scan is a CT.
     """
@@ -83,6 +86,7 @@ class ClickNetwork:
     package : ModelPackage
         Of task "lesion".
     device : {"cpu", "cuda"}
+        Where the network runs.
     cache : Path, optional
         Folder that keeps encoded regions by content; the oldest leave when there are more than `DISK_REGIONS`.
 
@@ -133,6 +137,7 @@ class ClickNetwork:
         fingerprint : str
             Of the scan; with the region and the weights it names the entry.
         region : Region
+            Part of the scan to look at.
         """
         key = hashlib.sha256(
             json.dumps([self.manifest.sha256, fingerprint, asdict(region), 1], sort_keys=True).encode()
@@ -163,9 +168,11 @@ class ClickNetwork:
         Parameters
         ----------
         encoded : EncodedRegion
+            The region, already encoded.
         points : ndarray, shape (n, 3)
             (slice, row, column) in voxels of the region.
         kinds : sequence of PointKind
+            Kind of each click.
         previous : ndarray, optional
             Logits of the answer before.
         """
@@ -190,6 +197,7 @@ class ClickNetwork:
         Parameters
         ----------
         encoded : EncodedRegion
+            The region, already encoded.
         logits : ndarray, shape (d, h, w)
             Over the region, positive inside; brought to the grid of `ClickAnswer.logits`.
 

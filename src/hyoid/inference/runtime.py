@@ -76,9 +76,11 @@ def load_runtime(
     Parameters
     ----------
     package : Compilable
+        Package, or fold of an nnU-Net folder, whose network is compiled.
     input_shapes : sequence of tuple
         One per input, batch axis included.
     device : {"cpu", "cuda"}
+        Where the network runs.
     precision : {"f32", "bf16"}, optional
         By default bfloat16 where the CPU computes in it and the package records that its labels stay the same, else
         float32. It is always set explicitly: OpenVINO would choose bfloat16 by itself.

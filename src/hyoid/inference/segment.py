@@ -22,8 +22,11 @@ class Logits:
     Parameters
     ----------
     array : ndarray, shape (K, d, h, w), float32
+        Logits on the network's grid, one map per label.
     geometry : Geometry
+        Grid of the array.
     labels : tuple of str
+        Name of each map.
     """
 
     array: NDArray[np.float32]
@@ -50,6 +53,7 @@ def segment(
     body : Volume
         From `hyoid.preprocess.network_grid.body_on_grid` with the manifest's spacing.
     manifest : Manifest
+        Of the package whose network runs.
     runtime : Runtime
         Compiled for one tile of the manifest's patch.
     step : float

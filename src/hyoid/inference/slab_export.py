@@ -27,6 +27,7 @@ def labels_by_slabs(
     Parameters
     ----------
     logits : ndarray, shape (K, d, h, w)
+        Logits on the network's grid.
     matrices : three ndarrays, shapes (D, d), (H, h), (W, w)
         One resizing matrix per axis.
     heads : sequence of int
@@ -76,6 +77,7 @@ def decide(
     Parameters
     ----------
     logits : ndarray, shape (K, d, h, w)
+        Logits on the grid of the answer.
     heads : sequence of int
         Label of each channel.
     out : ndarray, shape (d, h, w)

@@ -85,6 +85,7 @@ class Tiling:
     Parameters
     ----------
     tile : (d, h, w)
+        Number of voxels of a tile along each axis.
     step : float
         Distance of neighbouring tiles over the tile's edge.
     weight : ndarray, shape (d, h, w), optional
@@ -114,10 +115,13 @@ def predict_tiles(
     Parameters
     ----------
     image : ndarray, shape (C, D, H, W)
+        Image channels on the network's grid.
     networks : iterable of callable
         Each (1, C, d, h, w) to (1, outputs, d, h, w); taken one after the other, so a generator may load them in turn.
     tiling : Tiling
+        Where the tiles lie, and how they are weighted.
     outputs : int
+        Number of output channels of the network.
     count : int
         How many networks there are, for the progress.
     wanted : callable

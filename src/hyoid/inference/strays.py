@@ -41,6 +41,7 @@ def without_strays(organs: Volume, *, gap_mm: float = ORGAN_GAP_MM) -> tuple[Vol
     organs : Volume
         Labels.
     gap_mm : float
+        Distance from the neck, mm, beyond which a part is a stray.
 
     Returns
     -------
@@ -65,6 +66,7 @@ def near_organs(target: Volume, organs: Volume, *, gap_mm: float = TARGET_GAP_MM
     target, organs : Volume
         Labels on one grid.
     gap_mm : float
+        Distance from the neck, mm, beyond which a part is a stray.
 
     Returns
     -------

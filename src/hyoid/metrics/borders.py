@@ -20,6 +20,7 @@ def cropped_and_padded(reference: np.ndarray, prediction: np.ndarray) -> tuple[n
     Parameters
     ----------
     reference, prediction : ndarray of bool, shape (D, H, W)
+        True and predicted mask, on one grid.
 
     Raises
     ------
@@ -41,7 +42,9 @@ def nearest_distances_mm(from_border: np.ndarray, to_border: np.ndarray, spacing
     Parameters
     ----------
     from_border, to_border : ndarray of bool, shape (D, H, W)
+        Borders of two masks, on one grid.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
 
     Returns
     -------

@@ -25,6 +25,7 @@ class ReliabilityBin:
     low, high : float
         low < probability <= high; the first bin includes 0.
     n : int
+        Number of patients in the bin.
     mean_probability, observed : float
         What was promised and the share that was positive.
     """
@@ -42,8 +43,11 @@ def reliability(reference: ArrayLike, probabilities: ArrayLike, *, n_bins: int =
     Parameters
     ----------
     reference : array_like of bool, shape (n,)
+        Whether each patient truly has the label.
     probabilities : array_like of float, shape (n,)
+        Promised probability of each patient, 0 to 1.
     n_bins : int
+        Number of bins of equal width.
 
     Raises
     ------
@@ -113,6 +117,7 @@ def fit_temperature(reference: ArrayLike, probabilities: ArrayLike) -> float:
     Parameters
     ----------
     reference : array_like of 0 and 1
+        Whether each patient truly has the label.
     probabilities : array_like
         Of patients that the classifier was not trained on.
 

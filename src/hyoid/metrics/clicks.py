@@ -24,6 +24,7 @@ class NumberOfClicks:
     failures : int
         Cases that never reached the target.
     n : int
+        Number of lesions.
     """
 
     mean: float | None
@@ -39,7 +40,9 @@ def clicks_to_reach(dice_per_click: Sequence[float], target: float, *, max_click
     dice_per_click : sequence of float
         Dice after click 1, 2, ...; what comes after `max_clicks` is not looked at.
     target : float
+        Dice to reach, 0 to 1.
     max_clicks : int
+        Count of a lesion that never reaches the target.
 
     Raises
     ------

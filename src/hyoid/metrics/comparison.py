@@ -53,7 +53,9 @@ class Interval:
     Parameters
     ----------
     low, high : float
+        Limits of the interval.
     level : float
+        Share of the draws between the limits, for example 0.95.
     """
 
     low: float
@@ -68,7 +70,9 @@ class PairedDifference:
     Parameters
     ----------
     difference : float
+        First system less the second.
     interval : Interval or None
+        Limits of the difference; None where too few patients take part.
     p_bootstrap : float or None
         Two-sided: twice the smaller share of draws on one side of 0, at least 1 / (draws + 1).
     """
@@ -93,10 +97,13 @@ def bootstrap_interval(
     ratios : sequence of Ratio
         Over the same cases. Several are averaged, as the mean over classes of a challenge.
     rng : numpy.random.Generator
+        Source of the random draws: the same generator gives the same result.
     patients : sequence, optional
         Patient of each case; by default every case is a patient of its own.
     draws : int
+        Number of bootstrap samples.
     level : float
+        Share of the draws between the limits.
 
     Notes
     -----
@@ -124,6 +131,7 @@ def paired_difference(
     a, b : sequence of Ratio
         Over the same cases in the same order.
     rng : numpy.random.Generator
+        Source of the random draws: the same generator gives the same result.
     patients, draws, level
         As `bootstrap_interval`.
     """
@@ -157,7 +165,9 @@ def bootstrap_statistic(
     statistic : callable
         Given the indices of the drawn patients, the number, or None when undefined there.
     n_patients : int
+        Number of patients that are drawn from.
     rng : numpy.random.Generator
+        Source of the random draws: the same generator gives the same result.
     draws, level
         As `bootstrap_interval`.
     """
@@ -173,6 +183,7 @@ def wilcoxon_p(a: ArrayLike, b: ArrayLike) -> float:
     Parameters
     ----------
     a, b : array_like, shape (n,)
+        Values of two systems on the same patients.
 
     Raises
     ------

@@ -37,6 +37,7 @@ class Detection:
     Parameters
     ----------
     true_positive, false_positive, false_negative : int
+        Number of lesions found, invented and missed.
     """
 
     true_positive: int
@@ -58,8 +59,11 @@ class ComponentOverlap:
     Parameters
     ----------
     reference_voxels : ndarray of int, shape (R,)
+        Size of each true component, voxels.
     prediction_voxels : ndarray of int, shape (P,)
+        Size of each predicted component, voxels.
     shared_voxels : ndarray of int, shape (R, P)
+        Voxels that a true and a predicted component share.
     reference_labels, prediction_labels : ndarray of int, shape (D, H, W)
         Component r of the arrays above has value r + 1.
     """
@@ -83,6 +87,7 @@ def component_overlap(reference: np.ndarray, prediction: np.ndarray, *, connecti
     Parameters
     ----------
     reference, prediction : ndarray of bool, shape (D, H, W)
+        True and predicted mask, on one grid.
     connectivity : {6, 18, 26}
         Voxels touch by face; face or edge; face, edge or corner.
 
@@ -113,7 +118,9 @@ def detect(components: ComponentOverlap, *, matcher: Matcher, iou_above: float) 
     Parameters
     ----------
     components : ComponentOverlap
+        Components of both masks, and what they share.
     matcher : Matcher
+        How predicted components are matched with true ones.
     iou_above : float
         A pair counts when its IoU is larger than this, not equal. HECKTOR 2025: 0.30.
 

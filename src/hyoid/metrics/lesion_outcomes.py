@@ -42,6 +42,7 @@ class LesionOutcome:
     lesion : int
         Component number in its mask, from 1.
     outcome : Outcome
+        Detected, missed, or a false positive.
     volume_ml : float
         Of the reference component; of the predicted one for a false positive.
     iou : float
@@ -68,7 +69,9 @@ def lesion_outcomes(
     Parameters
     ----------
     components : ComponentOverlap
+        Components of both masks, and what they share.
     voxel_mm3 : float
+        Volume of one voxel, mm^3.
     joined_above : float
         Components are joined when they share more than this part of the smaller one.
 

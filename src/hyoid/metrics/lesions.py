@@ -63,6 +63,7 @@ class LesionMeasurement:
     label, lesion : int
         As in `Component`.
     volume_ml : float
+        Volume, mL.
     longest_diameter_mm : float
         In three dimensions.
     axial_long_mm, axial_short_mm : float
@@ -72,6 +73,7 @@ class LesionMeasurement:
     centroid_lps_mm : tuple of float
         Mean of the voxel centres.
     voxels : int
+        Number of voxels.
     """
 
     label: int
@@ -183,8 +185,11 @@ def measure_component(
     Parameters
     ----------
     component : Component
+        A connected part of a label map.
     midline_x_mm : float
+        Place of the patient's midline, LPS x in mm.
     midline_margin_mm : float
+        Distance from the midline, mm, within which a lesion has no side.
     """
     matrix = component.geometry.ijk_to_lps[:3, :3]
     centroid = component.geometry.to_lps(np.argwhere(component.mask).mean(axis=0))
@@ -208,7 +213,9 @@ def longest_diameter_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
     Parameters
     ----------
     mask : ndarray of bool, shape (D, H, W)
+        One lesion.
     geometry : Geometry
+        Grid of the mask.
     """
     matrix = geometry.ijk_to_lps[:3, :3]
     distance, directions = _farthest(_outermost(mask), matrix, axes=(0, 1, 2))
@@ -234,6 +241,7 @@ def to_json(measurements: Iterable[LesionMeasurement]) -> dict[str, list[dict[st
     Parameters
     ----------
     measurements : iterable of LesionMeasurement
+        Measured lesions, in the order of the result.
     """
     rows: list[dict[str, object]] = [
         {

@@ -38,6 +38,7 @@ class Overlap:
     Parameters
     ----------
     reference_voxels, prediction_voxels, shared_voxels : int
+        Size of either mask, and of their intersection, voxels.
     voxel_mm3 : float
         Volume of one voxel, mm^3.
     """
@@ -89,7 +90,9 @@ def measure_overlap(reference: np.ndarray, prediction: np.ndarray, voxel_mm3: fl
     Parameters
     ----------
     reference, prediction : ndarray of bool, shape (D, H, W)
+        True and predicted mask, on one grid.
     voxel_mm3 : float
+        Volume of one voxel, mm^3.
 
     Raises
     ------
@@ -118,7 +121,9 @@ def dice(overlap: Overlap, empty: EmptyRule) -> float | None:
     Parameters
     ----------
     overlap : Overlap
+        Sizes of the masks of one case.
     empty : EmptyRule
+        What an empty mask counts.
 
     Notes
     -----

@@ -63,6 +63,7 @@ def evidence_of(probability: NDArray, where: NDArray[np.bool_], voxel_ml: float)
     where : ndarray of bool, shape (D, H, W)
         Place of the lesion.
     voxel_ml : float
+        Volume of one voxel, mL.
 
     Examples
     --------

@@ -24,6 +24,7 @@ class MeanAveragePrecision:
     mean : float or None
         None when no label has a positive.
     per_label : tuple of (float or None)
+        Average precision of each label; None where no patient has it.
     prevalence : tuple of float
         Share of positives per label: the average precision of a score that knows nothing.
     """
@@ -39,6 +40,7 @@ def average_precision(reference: ArrayLike, scores: ArrayLike) -> float | None:
     Parameters
     ----------
     reference : array_like of bool, shape (n,)
+        Whether each patient truly has the label.
     scores : array_like of float, shape (n,)
         Larger means more likely positive.
 
@@ -79,6 +81,7 @@ def mean_average_precision(reference: ArrayLike, scores: ArrayLike) -> MeanAvera
     reference : array_like of float, shape (n, labels)
         1, 0, or NaN where the label of a patient is unknown; such a patient is left out for that label.
     scores : array_like of float, shape (n, labels)
+        Score of each patient and label; higher means more likely.
 
     Raises
     ------
@@ -113,7 +116,9 @@ def auroc(reference: ArrayLike, scores: ArrayLike) -> float | None:
     Parameters
     ----------
     reference : array_like of bool, shape (n,)
+        Whether each patient truly has the label.
     scores : array_like of float, shape (n,)
+        Score of each patient; higher means more likely.
 
     Raises
     ------

@@ -50,7 +50,9 @@ class LesionResponse:
     lesion : int
         1 for the largest before treatment of its label; new ones are numbered on.
     before_ml, after_ml : float
+        Volume of the lesion before and now, mL.
     change : Change
+        Category of the change, in words of the report.
     outside_box : float or None
         Share of the lesion at mid outside the box of its gradient map.
     """
@@ -130,7 +132,9 @@ def follow(
     labels : ndarray of int, shape (D, H, W)
         Tumour at mid, 1 GTVp and 2 GTVn.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     reach_mm : float
+        Distance, mm, within which a part now belongs to an earlier lesion.
 
     Returns
     -------
@@ -182,11 +186,13 @@ def responses(
     before_ml : sequence of float
         Volume of lesion 1, 2, ... before treatment, measured on its own scan.
     label_of : sequence of int
+        Label of each earlier lesion: 1 GTVp, 2 GTVn.
     followed : ndarray of int, shape (D, H, W)
         From `follow`.
     labels : ndarray of int, shape (D, H, W)
         Tumour at mid.
     voxel_ml : float
+        Volume of one voxel, mL.
     outside : ndarray of bool, shape (D, H, W), optional
         Voxels in no box of the gradient map.
     """

@@ -25,6 +25,7 @@ class SimulatedClick:
     Parameters
     ----------
     point_ijk : (slice, row, column)
+        Voxel that is clicked.
     adds : bool
         True where something was missed, False where something was painted that does not belong.
     """
@@ -50,7 +51,9 @@ def deterministic_click(
     Parameters
     ----------
     reference, prediction : ndarray of bool, shape (D, H, W)
+        True and predicted mask, on one grid.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     rng : Generator, optional
         Not used; there so that all users are called alike.
 
@@ -86,6 +89,7 @@ def noisy_click(
     reference, prediction, spacing_mm
         As `deterministic_click`.
     rng : Generator
+        Source of the random draws: the same generator gives the same result.
     """
     found = _largest_error(reference, prediction)
     if found is None:
@@ -109,6 +113,7 @@ def random_click(
     reference, prediction, spacing_mm
         As `deterministic_click`; the spacing is not used.
     rng : Generator
+        Source of the random draws: the same generator gives the same result.
     """
     _require_one_grid(reference, prediction)
     wrong = np.flatnonzero(reference != prediction)

@@ -21,7 +21,9 @@ class BorderDistances:
     Parameters
     ----------
     reference_to_prediction_mm : ndarray, shape (border voxels of the reference,)
+        Distance of each border voxel of the reference to the other border, mm.
     prediction_to_reference_mm : ndarray, shape (border voxels of the prediction,)
+        Distance of each border voxel of the prediction to the other border, mm.
     """
 
     reference_to_prediction_mm: np.ndarray
@@ -39,6 +41,7 @@ def border_distances(reference: np.ndarray, prediction: np.ndarray, spacing_mm: 
     Parameters
     ----------
     reference, prediction : ndarray of bool, shape (D, H, W)
+        True and predicted mask, on one grid.
     spacing_mm : (slice, row, column)
         In the order of the array axes; SimpleITK's GetSpacing is the other way round.
 

@@ -45,7 +45,9 @@ class SurfelDistances:
     Parameters
     ----------
     reference_to_prediction_mm, reference_areas_mm2 : ndarray, shape (surfels of the reference,)
+        Distance of each surfel of the reference to the other surface, mm, and its area, mm^2.
     prediction_to_reference_mm, prediction_areas_mm2 : ndarray, shape (surfels of the prediction,)
+        Distance of each surfel of the prediction to the other surface, mm, and its area, mm^2.
     """
 
     reference_to_prediction_mm: np.ndarray
@@ -70,7 +72,9 @@ def surfel_distances(reference: np.ndarray, prediction: np.ndarray, spacing_mm: 
     Parameters
     ----------
     reference, prediction : ndarray of bool, shape (D, H, W)
+        True and predicted mask, on one grid.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
 
     Raises
     ------
@@ -163,6 +167,7 @@ def surface_dice(distances: SurfelDistances, tolerance_mm: float) -> float | Non
     Parameters
     ----------
     distances : SurfelDistances
+        Distances and areas of both surfaces.
     tolerance_mm : float
         A distance equal to it still counts as within.
     """

@@ -39,7 +39,9 @@ def measure_uptake(suv: NDArray, mask: NDArray[np.bool_], voxel_ml: float) -> Up
     suv : ndarray, shape (D, H, W)
         Nearest PET voxel at every voxel of the mask's grid, so that the maximum is a measured value.
     mask : ndarray of bool, same shape
+        One lesion.
     voxel_ml : float
+        Volume of one voxel, mL.
 
     Examples
     --------

@@ -26,6 +26,7 @@ class ClickUNetShape:
     Parameters
     ----------
     image : (D, H, W)
+        Number of voxels of the region.
     in_channels : int
         Of the image, without the maps of the clicks.
     channels : sequence of int

@@ -58,6 +58,7 @@ def load_encoder(network: CTFMClassifier, weights: Mapping[str, Tensor]) -> None
     Parameters
     ----------
     network : CTFMClassifier
+        Network whose encoder takes the weights.
     weights : mapping of str to Tensor
         By the names of the encoder alone, or of a whole SegResNet (`encoder.` before them).
 

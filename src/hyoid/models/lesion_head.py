@@ -46,6 +46,7 @@ def lesion_maps(image: Tensor, size: Sequence[int]) -> Tensor:
     Parameters
     ----------
     image : Tensor, shape (B, C, D, H, W)
+        Image channels of the region.
     size : (d, h, w)
         Grid of the masks; divides that of the image.
 
@@ -114,7 +115,9 @@ class LesionHead(nn.Module):
     groups : sequence of int
         Answers per attribute, in the order of `hyoid.anatomy.lesion_attributes.ATTRIBUTES`.
     hidden : int
+        Width of the perceptron.
     dropout : float
+        Share of its inputs that is dropped in training.
     """
 
     def __init__(self, channels: int, groups: Sequence[int], hidden: int = 64, dropout: float = 0.3) -> None:
@@ -148,6 +151,7 @@ def signed_depth(inside: Tensor) -> Tensor:
     Parameters
     ----------
     inside : Tensor of bool, shape (B, 1, d, h, w)
+        Mask of the lesion.
 
     Examples
     --------

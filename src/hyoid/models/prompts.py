@@ -51,6 +51,7 @@ class PromptEncoder(nn.Module):
     Parameters
     ----------
     channels : int
+        Width of a token.
     image, tokens : (D, H, W)
         Voxels of the input, and grid of its features; masks come at four times that grid.
     """
@@ -94,13 +95,17 @@ def refine_points(
     Parameters
     ----------
     features : Tensor, shape (B, C, d, h, w)
+        Coarse features of the image.
     points : Tensor, shape (B, N, 3)
         Voxels of the input.
     kinds : Tensor, shape (B, N)
+        Kind of each point: added, removed, corner of a box, or padding.
     image : (D, H, W)
+        Number of voxels of the region.
     window : int
         Edge of the cube in tokens; at the image's edge it is shifted inwards.
     clusters : int
+        Number of representatives that a window is condensed to.
     rounds : int
         Of K-means. It starts from the click's own token and then from the token farthest from all starts so far, so
         that the same click gives the same points.
@@ -140,9 +145,11 @@ def cluster_representatives(x: Tensor, start: Tensor, clusters: int, rounds: int
     Parameters
     ----------
     x : Tensor, shape (B, N, C)
+        Tokens to condense.
     start : Tensor, shape (B,)
         First starting point.
     clusters, rounds : int
+        Number of representatives, and of rounds of k-means.
 
     Returns
     -------
@@ -181,6 +188,7 @@ def click_maps(points: Tensor, kinds: Tensor, image: Size, size: Size, sigma: fl
     points : Tensor, shape (B, N, 3)
         Voxels of the input.
     kinds : Tensor, shape (B, N)
+        Kind of each point: added, removed, corner of a box, or padding.
     image, size : (D, H, W)
         Of the input and of the map.
     sigma : float

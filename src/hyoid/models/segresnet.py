@@ -16,6 +16,7 @@ class SegResNetShape:
     Parameters
     ----------
     in_channels, out_channels : int
+        Number of image channels, and of output channels.
     init_filters : int
         Features of the finest stage; they double at every coarser one.
     blocks_down : sequence of int
@@ -46,6 +47,7 @@ class SegResNet(SegResNetDS):
     Parameters
     ----------
     shape : SegResNetShape
+        Channels and blocks of every stage.
     """
 
     def __init__(self, shape: SegResNetShape) -> None:

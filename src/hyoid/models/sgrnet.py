@@ -138,8 +138,11 @@ class SGRNet(nn.Module):
         Parameters
         ----------
         ct : Tensor, shape (B, 1, D, H, W), normalised
+            The scan, normalised.
         organs : Tensor, shape (B, 1, D, H, W), labels as integers
+            Organ labels of `hyoid.anatomy.structures`.
         heatmap : Tensor, shape (B, 1, D, H, W), 0..1
+            Weak map of the tumour.
         """
         return self.explained(ct, organs, heatmap)[0]
 
@@ -197,6 +200,7 @@ class OrganPooling(nn.Module):
     Parameters
     ----------
     channels : int
+        Channels of the features that are pooled.
     field_labels : sequence of sequences of int
         Labels of each output's organ.
     """

@@ -58,7 +58,9 @@ class SubSites(nn.Module):
         usual : Tensor, shape (organ labels + 1, 1 + K)
             Frequencies; rows sum to 1.
         slopes : (per logarithm of shared voxels, per logarithm of the share)
+            Slopes of the logit over both logarithms, one pair for all fields.
         intercepts : Tensor, shape (K,)
+            Logit of each field where both logarithms are 0.
         """
         last = self.places.decoder.seg_layers[-1]
         with torch.no_grad():

@@ -28,8 +28,11 @@ class UNetShape:
     Parameters
     ----------
     encoder : {"plain", "residual"}
+        Kind of the encoder's blocks.
     in_channels, out_channels : int
+        Number of image channels, and of output channels.
     features : sequence of int
+        Channels of every stage, finest first.
     kernels, strides : sequence of tuples
         Two or three numbers each; stride of stage 0 is usually all ones.
     encoder_blocks : sequence of int
@@ -243,6 +246,7 @@ class UNet(nn.Module):
     Parameters
     ----------
     shape : UNetShape
+        Channels, kernels and strides of every stage.
     """
 
     def __init__(self, shape: UNetShape) -> None:

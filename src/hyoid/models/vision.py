@@ -26,6 +26,7 @@ class VisionShape:
     image : (D, H, W)
         Voxels of the input, each a multiple of `patch`.
     in_channels : int
+        Number of image channels.
     patch : int
         Edge of the cube that becomes one token.
     dim, depth, heads : int
@@ -95,6 +96,7 @@ class VisionEncoder(nn.Module):
         Parameters
         ----------
         image : Tensor, shape (B, in_channels, D, H, W)
+            Image channels of the region.
         """
         if self.shape.stem == "patch":
             x, finer = self.stem(image), []
@@ -159,6 +161,7 @@ def windows_of(x: Tensor, window: int) -> tuple[Tensor, Tensor | None]:
     Parameters
     ----------
     x : Tensor, shape (B, d, h, w, C)
+        Tokens on their grid.
     window : int
         Edge; the grid is padded at its high ends to a multiple of it.
 

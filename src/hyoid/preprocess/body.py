@@ -26,6 +26,7 @@ def body_mask(volume: Volume) -> NDArray[np.bool_]:
     Parameters
     ----------
     volume : Volume, HU
+        A CT.
 
     Returns
     -------

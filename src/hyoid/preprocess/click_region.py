@@ -29,9 +29,11 @@ class Region:
     Parameters
     ----------
     centre_lps_mm : (x, y, z)
+        Middle of the region, LPS mm.
     spacing_mm : float
         Of its voxels, alike along all axes.
     shape : (D, H, W)
+        Number of slices, rows and columns.
     """
 
     centre_lps_mm: tuple[float, float, float]
@@ -97,9 +99,11 @@ def region_channels(
     Parameters
     ----------
     values : ndarray, shape (D, H, W)
+        Grey values of the region.
     quantity : Quantity
         HU is windowed; anything else is scaled between its percentiles, alike in all channels.
     windows_hu : sequence of (low, high)
+        Ends of each channel's window, HU.
     """
     if quantity is Quantity.HU:
         return windowed_channels(values, windows_hu)

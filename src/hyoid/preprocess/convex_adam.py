@@ -44,6 +44,7 @@ class Settings:
     adam_step : int
         Voxels per node of the Adam part.
     iterations : int
+        Number of Adam's steps.
     rate : float
         Learning rate of Adam, nodes per step.
     smoothness : float
@@ -75,6 +76,7 @@ def convex_adam(
     fixed, moving : ndarray, shape (D, H, W)
         On one grid of equal spacing along all axes, roughly aligned.
     settings : Settings
+        Grids, weights and iterations.
     mask : ndarray of bool, shape (D, H, W), optional
         Where the fixed image counts in the Adam part; elsewhere the field is only smooth.
     on_progress : callable
@@ -108,6 +110,7 @@ def self_similarity(image: NDArray, radius: int, distance: int) -> NDArray[np.fl
     Parameters
     ----------
     image : ndarray, shape (D, H, W)
+        Grey values.
     radius, distance : int
         Of a patch, and from the voxel to the patches' centres.
 
@@ -161,6 +164,7 @@ def smooth_minimum(cost: NDArray[np.float32], reach: int) -> Field:
     cost : ndarray, shape (n^3, d, h, w)
         From `displacement_cost`.
     reach : int
+        Voxels over which the minimum is taken, each way.
     """
     offsets = np.array(list(itertools.product(range(-reach, reach + 1), repeat=3)), np.float32)
     field = np.zeros((3, *cost.shape[1:]), np.float32)
@@ -193,8 +197,11 @@ def adam(
     Parameters
     ----------
     fixed, moving : ndarray, shape (12, d, h, w)
+        Self-similarity of both images on the coarse grid.
     start : ndarray, shape (3, d, h, w)
+        Displacement to begin with, voxels of the coarse grid.
     settings : Settings
+        Grids, weights and iterations.
     mask : ndarray of bool, shape (d, h, w), optional
         Nodes whose features count; all by default.
 

@@ -14,9 +14,13 @@ def centred(volume: Volume, centre_lps_mm: NDArray, shape: tuple[int, int, int],
     Parameters
     ----------
     volume : Volume
+        Volume to crop or pad.
     centre_lps_mm : array_like, shape (3,)
+        Middle of the result, LPS mm.
     shape : (D, H, W)
+        Number of slices, rows and columns.
     outside : float
+        Value beyond the volume.
 
     Examples
     --------

@@ -44,11 +44,13 @@ class GradientPreset:
     Parameters
     ----------
     name : str
+        Key of the preset, or words for it.
     unit : {"voxel", "mm"}
         Of margins and sigma.
     low_margin, high_margin : (least, most)
         Added at the side of the smaller and of the larger index, drawn anew for every box and axis.
     sigma : float
+        Width of the slope, in the unit of the margins.
     scaled_over : {"image", "box"}
         Where intensities are brought to 0..1.
     quantile : float
@@ -112,7 +114,9 @@ def tumour_boxes(
     labels : ndarray of int, shape (D, H, W)
         Registered outlines; 0 is background.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     preset : GradientPreset
+        Margins and slope of the map.
     rng : numpy.random.Generator, optional
         Draws the margins; without it every margin is the middle of its range.
 
@@ -148,8 +152,11 @@ def gradient_map(
     image : ndarray, shape (D, H, W)
         T2w intensities of any number type; computed in floating point.
     boxes : sequence of TumourBox
+        One box with margin per tumour, as `tumour_boxes` finds it.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     preset : GradientPreset
+        Margins and slope of the map.
 
     Returns
     -------

@@ -21,6 +21,7 @@ class Cuboid:
     extent_ijk : tuple of int
         Edge lengths in voxels.
     volume_ml : float
+        Volume of the part inside the cuboid, mL.
     """
 
     centre_ijk: tuple[float, float, float]
@@ -36,9 +37,13 @@ def cuboids(
     Parameters
     ----------
     probability : ndarray, shape (D, H, W), 0..1
+        Probability of tumour.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     threshold : float
+        Probability from which a voxel counts.
     min_volume_ml : float
+        Smaller parts are left out, mL.
 
     Examples
     --------
@@ -68,7 +73,9 @@ def gaussian_heatmap(
     Parameters
     ----------
     shape : (D, H, W)
+        Number of slices, rows and columns.
     boxes : sequence of Cuboid
+        One cuboid per part.
     sigma_per_extent : float
         Sigma over edge length along each axis. The paper states proportionality and no factor; a quarter puts the
         faces of the box at two sigma.

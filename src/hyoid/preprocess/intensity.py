@@ -14,7 +14,9 @@ def windowed_channels(hu: NDArray, windows_hu: Sequence[tuple[float, float]]) ->
     Parameters
     ----------
     hu : ndarray, shape (D, H, W), HU
+        The scan.
     windows_hu : sequence of (low, high), HU
+        Ends of each channel's window.
 
     Returns
     -------
@@ -39,7 +41,9 @@ def unit_window(hu: NDArray, window_hu: tuple[float, float]) -> NDArray[np.float
     Parameters
     ----------
     hu : ndarray, shape (D, H, W), HU
+        The scan.
     window_hu : (low, high), HU
+        Ends of the window.
 
     Examples
     --------
@@ -56,7 +60,9 @@ def normalised_window(hu: NDArray, window_hu: tuple[float, float]) -> NDArray[np
     Parameters
     ----------
     hu : ndarray, shape (D, H, W), HU
+        The scan.
     window_hu : (low, high), HU
+        Ends of the window.
 
     Returns
     -------

@@ -69,7 +69,9 @@ def ghost_level(volume: Volume, body: NDArray[np.bool_]) -> float | None:
     Parameters
     ----------
     volume : Volume, MR
+        An MR.
     body : ndarray of bool
+        Mask of the body, on the same grid.
     """
     step = tuple(max(1, round(3 / s)) for s in volume.geometry.spacing_mm)
     coarse = tuple(slice(None, None, n) for n in step)
@@ -133,7 +135,9 @@ def places_in_view(
     numbers : Volume, LABEL
         Lesion numbers, from 1, on the grid of pre.
     registration : Registration
+        Where each voxel of the later scan lies in the earlier one.
     mid : Geometry
+        Grid of the later scan.
     most : int
         Voxels looked at per lesion, evenly chosen.
 

@@ -27,8 +27,11 @@ class InputForm:
     Parameters
     ----------
     channels : tuple of {"t2", "gradient", "outline_gtvp", "outline_gtvn"}
+        What the network sees, in this order.
     gradient : {"paper", "code", "hyoid"}
+        Preset of the gradient map.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
     zscore : {"image", "body"}
         Over which voxels the T2w image gets zero mean and unit standard deviation.
     zscore_map : bool
@@ -51,6 +54,7 @@ class Scene:
     t2 : ndarray, shape (d, h, w), float32
         z-scores.
     geometry : Geometry
+        Grid of the network.
     """
 
     t2: NDArray[np.float32]
@@ -65,6 +69,7 @@ def scene_of(t2: Volume, form: InputForm) -> Scene:
     t2 : Volume, MR
         Canonical orientation.
     form : InputForm
+        What the network sees.
 
     Raises
     ------
@@ -96,9 +101,11 @@ def gradient_volume(
     Parameters
     ----------
     t2 : Volume, MR
+        The later scan.
     outlines : Volume, LABEL
         1 GTVp, 2 GTVn, on the same grid.
     preset : {"paper", "code", "hyoid"}
+        Key of `PRESETS`.
     rng : Generator, optional
         Draws the margins; by default each is the middle of its range.
     """
@@ -114,7 +121,9 @@ def channels_of(scene: Scene, form: InputForm, gradient: Volume | None, outlines
     Parameters
     ----------
     scene : Scene
+        The later scan on the network's grid.
     form : InputForm
+        What the network sees.
     gradient : Volume or None
         From `gradient_volume`; may be None where the form has no such channel.
     outlines : Volume, LABEL
@@ -143,6 +152,7 @@ def map_channel(values: NDArray, form: InputForm, moments: tuple[float, float] |
     values : ndarray
         0..1.
     form : InputForm
+        What the network sees.
     moments : (float, float), optional
         Mean and standard deviation over the whole image, where `values` are a part of it.
     """

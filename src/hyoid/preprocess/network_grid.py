@@ -22,6 +22,7 @@ def body_on_grid(ct: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
     ct : Volume
         HU, canonical orientation.
     spacing_mm : (slice, row, column)
+        Distance between voxel centres, mm.
 
     Raises
     ------

@@ -27,6 +27,7 @@ def nonzero_box(array: NDArray) -> Box:
     Parameters
     ----------
     array : ndarray, shape (C, D, H, W)
+        Image channels.
     """
     box = bounding_box((array != 0).any(axis=0))
     return Box((0, 0, 0), array.shape[1:]) if box is None else box
@@ -46,6 +47,7 @@ def normalised(
     Parameters
     ----------
     channel : ndarray, shape (D, H, W)
+        Grey values of one channel.
     scheme : str
         nnU-Net's class name.
     region : ndarray of bool, optional
@@ -134,7 +136,9 @@ def resampled(
     Parameters
     ----------
     array : ndarray, shape (C, D, H, W)
+        Image channels, or logits.
     target_shape : sequence of int
+        Number of slices, rows and columns of the result.
     order, order_z : int
         Of the splines, in the plane (or everywhere) and across thick slices.
     thick : int, optional

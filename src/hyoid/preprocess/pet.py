@@ -119,6 +119,7 @@ def require_cover(pet: Geometry, ct: Volume) -> tuple[float, tuple[str, ...]]:
     Parameters
     ----------
     pet : Geometry
+        Grid of the PET.
     ct : Volume, HU
         The region that matters, in canonical order.
 
@@ -150,6 +151,7 @@ def alignment(ct: Volume, pet: Volume) -> Alignment:
     ct : Volume, HU
         Canonical.
     pet : Volume, SUV
+        A PET in the frame of the CT.
     """
     coarse, body = coarse_body(ct)
     shown = covered(pet.geometry, coarse.geometry)

@@ -23,6 +23,7 @@ class ChannelRule:
     Parameters
     ----------
     channels : tuple of {"ct", "ct_squared", "ct_cube_root", "pet"}
+        What the network sees, in this order.
     window_hu : (low, high)
         Clipped to; low becomes -1 and high 1.
     ct_range : {"symmetric", "unit"}
@@ -32,6 +33,7 @@ class ChannelRule:
         "window" takes `window_suv` to 0 to 1, so that an SUV means the same in every patient; "minmax" the range inside
         the region, as the paper does.
     window_suv : (low, high)
+        Ends of the PET's window, SUV.
     zscore : bool
         Subtract the mean and divide by the standard deviation of each channel at last (Tables 1 to 3).
     ct_bounds : (low, high), optional
@@ -72,9 +74,11 @@ def network_channels(
     Parameters
     ----------
     hu : ndarray, shape (D, H, W)
+        The scan, HU.
     suv : ndarray of the same shape, or None
         None: the PET channel is 0, which networks learn to do without.
     rule : ChannelRule
+        Channels, windows and scaling.
     region : tuple of slice
         Where ranges, means and deviations are taken.
 
@@ -115,6 +119,7 @@ def through_spacing(volume: Volume, spacing_mm: Sequence[float] | None, rule: Ch
     Parameters
     ----------
     volume : Volume, HU or SUV
+        A CT or PET.
     spacing_mm : (slice, row, column), optional
         None: the image as it is.
     rule : ChannelRule

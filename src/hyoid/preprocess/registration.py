@@ -158,6 +158,7 @@ def carry(volume: Volume, registration: Registration, target: Geometry, *, outsi
     volume : Volume
         In the world of pre.
     registration : Registration
+        Where each voxel of the later scan lies in the earlier one.
     target : Geometry
         In the world of mid.
     outside : float
@@ -187,6 +188,7 @@ def places_on_mid(points_lps: NDArray[np.float64], registration: Registration) -
     points_lps : ndarray, shape (N, 3)
         mm, in the world of pre.
     registration : Registration
+        Where each voxel of the later scan lies in the earlier one.
 
     Returns
     -------
@@ -211,6 +213,7 @@ def rigid_matrix(pre: Volume, mid: Volume) -> NDArray[np.float64]:
     Parameters
     ----------
     pre, mid : Volume, MR
+        Earlier and later scan.
     """
     images = []
     for volume in (mid, pre):
@@ -261,8 +264,11 @@ def block_correlation(
     Parameters
     ----------
     a, b : ndarray, shape (D, H, W)
+        Grey values of two images on one grid.
     inside : ndarray of bool, shape (D, H, W)
+        Voxels that count.
     edge : int
+        Edge of a block, voxels.
 
     Examples
     --------

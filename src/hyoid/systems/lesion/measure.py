@@ -287,6 +287,7 @@ def attribute_scores(
     Parameters
     ----------
     cases : sequence of ClickCase
+        Lesions with the attributes that they truly have.
     words : sequence of dict
         Attribute -> class, case by case; what is not said is wrong.
     """

@@ -62,7 +62,9 @@ class LesionEvidence:
     Parameters
     ----------
     number, label : int
+        Number of the lesion in the patient, and its label: 1 GTVp, 2 GTVn.
     before_ml : float
+        Volume before treatment, mL.
     evidence : float
         See `hyoid.metrics.presence`.
     true_ml : float
@@ -83,14 +85,17 @@ class Answer:
     Parameters
     ----------
     case : str
+        Name of the case.
     labels : ndarray of uint8, shape (D, H, W)
         1 GTVp, 2 GTVn, before any lesion was removed.
     followed : ndarray of uint16, shape (D, H, W)
         Earlier lesion of every voxel; greater numbers are new.
     lesions : tuple of LesionEvidence
+        One entry per lesion of before.
     new_evidence : tuple of float
         Evidence of every new lesion, in the order of their numbers.
     voxel_ml : float
+        Volume of one voxel, mL.
     outside_true, outside_found : int
         Reference voxels in no box of the gradient map, and how many of these were outlined.
     """
@@ -140,7 +145,9 @@ def answers_of(
     packages : sequence of ModelPackage, optional
         None: the registered outlines themselves are the answer.
     priors, out : Path
+        Folders that keep registrations, and answers of this system.
     machine : Machine
+        Where networks run.
     """
     answers = []
     for number, case in enumerate(cases, start=1):
@@ -217,6 +224,7 @@ def score_table(
     results : mapping of str to sequence of CaseResult
         By system, over the same patients; several seeds of a system follow each other as cases of the same names.
     baseline : str
+        System from which the others' differences are taken.
     seed : int
         Of the bootstrap.
     """
