@@ -44,6 +44,8 @@ TESTED_IN = {
     # DICOM objects: written, and read again, in one round trip.
     "io/dicom/ct.py": "io/dicom/test_series.py",
     "io/dicom/headers.py": "io/dicom/test_suv.py",
+    "io/dicom/identity.py": "io/test_reader_masks.py",
+    "io/files/label_names.py": "io/test_reader_masks.py",
     "io/dicom/images.py": "io/dicom/test_pet.py",
     "io/dicom/mr_pair.py": "interfaces/cli/test_midrt.py",
     "io/dicom/output.py": "io/dicom/test_outputs.py",
@@ -74,7 +76,14 @@ TESTED_IN = {
     "phantom/text/words.py": "phantom/cohort/test_make.py",
     # Sections and pages of the report: tested on the whole report.
     "report/content/involvement.py": "report/content/test_build.py",
+    "report/content/addendum.py": "report/content/test_build.py",
+    "report/content/contact.py": "report/content/test_build.py",
+    "report/content/impression.py": "report/content/test_build.py",
+    "report/content/lesions.py": "report/content/test_build.py",
+    "report/content/neck_field.py": "report/content/test_build.py",
     "report/content/nodes.py": "report/content/test_build.py",
+    "report/content/scale.py": "report/content/test_build.py",
+    "report/content/target.py": "report/content/test_build.py",
     "report/content/patches.py": "report/content/test_build.py",
     "report/content/primary.py": "report/content/test_build.py",
     "report/content/scene.py": "systems/lesion/test_report.py",
@@ -86,6 +95,7 @@ TESTED_IN = {
     "report/pages/response_html.py": "report/content/test_response.py",
     "report/pages/text.py": "report/pages/test_write.py",
     # Rules of free text: tested by the sentences that they read.
+    "report/free_text/agreement.py": "report/free_text/test_chat.py",
     "report/free_text/answers.py": "report/free_text/test_printed.py",
     "report/free_text/lexicon.py": "report/free_text/test_clauses.py",
     "report/free_text/mass.py": "report/free_text/test_structure.py",
