@@ -3,7 +3,17 @@ import pytest
 from hyoid.anatomy.staging import CRITERIA, N_CRITERIA, N_TABLES, T_TABLES, Edition, Site
 from hyoid.anatomy.structures import Side
 from hyoid.errors import UsageError
-from hyoid.report.content.staging import NodeFindings, PrimaryFindings, stage_nodes, stage_primary
+from hyoid.report.content.schema import Contact, Lesion, Region
+from hyoid.report.content.staging import (
+    NodeFindings,
+    PrimaryFindings,
+    StagingRequest,
+    extension_of,
+    node_findings,
+    stage_nodes,
+    stage_primary,
+    staging_lines,
+)
 
 NOTHING_ELSE = dict.fromkeys(CRITERIA, False)
 
@@ -145,3 +155,69 @@ def test_refusals():
         stage_primary(Site.GLOTTIS, Edition.EIGHTH, PrimaryFindings(0.0, None, {}))
     with pytest.raises(UsageError, match="not possible"):
         n(Site.GLOTTIS, Edition.EIGHTH, node(size_cm=-1))
+
+
+def lesion(role="index lesion", size_mm=30.0, level="", side="left", contacts=(), **more):
+    point = (0.0, 0.0, 0.0)
+    return Lesion(
+        name="x", kind="GTVn" if role == "node" else "GTVp", role=role, lesion=1, status="reader", volume_ml=9.0,
+        longest_diameter_mm=size_mm, axial_long_mm=size_mm, axial_short_mm=10.0, side=side, level=level, voxels=9,
+        slice_index=1, point_lps_mm=point, centroid_lps_mm=point, contacts=contacts, **more,
+    )  # fmt: skip
+
+
+def contact(structure, term, degrees=None):
+    point = (0.0, 0.0, 0.0)
+    where = Region(
+        label="x", voxels=1, slice_index=1, point_lps_mm=point, centroid_lps_mm=point, box_mm=(1.0, 1.0, 1.0)
+    )
+    return Contact(
+        structure=structure, words=structure, term=term, degrees=degrees, overlap_ml=0.1, share=0.1, region=where
+    )
+
+
+def test_apart_from_an_outlined_structure_excludes_contact_does_not_prove_and_absence_says_nothing():
+    touching = lesion(contacts=(contact("mandible", "overlaps"),))
+    assert extension_of(touching, {"mandible", "larynx"}) == {"larynx": False}
+    assert extension_of(lesion(), {"parotid_left"}) == {}
+    vessels = {"carotid_left", "carotid_right"}
+    assert extension_of(lesion(contacts=(contact("carotid_left", "encases", 300),)), vessels)["carotid_encased"] is True
+    assert extension_of(lesion(contacts=(contact("carotid_left", "abuts", 90),)), vessels)["carotid_encased"] is False
+
+
+@pytest.mark.parametrize(
+    ("level", "below", "supra", "retro"),
+    [
+        ("level IIa", False, False, False),
+        ("levels III and IV", True, None, False),
+        ("level VIIa (retropharyngeal)", False, False, True),
+        ("level VI (anterior compartment)", None, None, False),
+        ("level not determined", None, None, None),
+    ],
+)
+def test_a_nodes_place_is_read_off_its_level(level, below, supra, retro):
+    found = node_findings(lesion("node", 20, level))
+    assert (found.below_cricoid, found.supraclavicular, found.retropharyngeal) == (below, supra, retro)
+    assert found.extranodal is None
+    assert node_findings(lesion("node", 20, level, extranodal_extension="yes")).extranodal is True
+
+
+def test_the_lines_give_both_letters_by_every_edition_with_the_edition_beside_them():
+    rows = (lesion(), lesion("node", 25, "level IIa"))
+    request = StagingRequest(Site.OROPHARYNX_P16_NEGATIVE, all_nodes=True)
+    lines = {line.key: line for line in staging_lines(request, rows, (), "reader")}
+    assert list(lines) == ["ct_tnm7", "cn_tnm7", "ct_tnm8", "cn_tnm8"]
+    assert lines["ct_tnm8"].value.startswith("cT2 to cT4b (TNM 8, oropharynx, p16-negative; not known: ")
+    assert lines["ct_tnm8"].value.endswith("more criteria)")
+    assert lines["cn_tnm7"].value == "cN1 (TNM 7, oropharynx, p16-negative)"
+    assert lines["ct_tnm8"].evidence[0].note == "Met: larger than 2 cm"
+
+
+def test_a_networks_outlines_are_not_staged_and_nothing_is_said_unasked():
+    request = StagingRequest(Site.GLOTTIS)
+    assert staging_lines(None, (lesion(),), (), "reader") == ()
+    assert all(
+        x.value.startswith("Not assessed: outlines of a network")
+        for x in staging_lines(request, (lesion(),), (), "model")
+    )
+    assert all(x.value.endswith("no primary tumour outlined") for x in staging_lines(request, (), (), "reader"))

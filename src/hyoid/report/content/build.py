@@ -14,6 +14,7 @@ from hyoid.report.content.patches import region
 from hyoid.report.content.primary import HOW_TO_OUTLINE, foci_lines, location_line, size_line
 from hyoid.report.content.scene import READER, Involvement, ReportInputs, Scene, made_by, make_scene
 from hyoid.report.content.schema import Line, MissingOrgan, ModelUse, Organ, Report
+from hyoid.report.content.staging import staging_lines
 from hyoid.report.content.target import target_lines
 from hyoid.report.content.template import BY_KEY, FIELDS
 from hyoid.report.content.uptake import uptake_lines
@@ -80,6 +81,7 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         *(lines[row.key] for row in FIELDS),
         *uptake_lines(lesions, scene, sources),
         *foci_lines(scene, lesions, sources),
+        *staging_lines(inputs.staging, lesions, scene.organs, inputs.lesions_status),
         *addendum_lines(scene, organs_met, sources),
         *target_lines(
             scene, inputs.target_source, image=None if image is None else image.array, lost_ml=inputs.target_lost_ml

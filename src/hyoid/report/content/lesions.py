@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.geometry.orientation import to_canonical
 from hyoid.metrics.uptake import measure_uptake
 from hyoid.report.content.contact import contacts_of
 from hyoid.report.content.levels import level_of_node
-from hyoid.report.content.patches import region
+from hyoid.report.content.patches import Patch, region
 from hyoid.report.content.primary import place_of
 from hyoid.report.content.scene import Mass, ReportInputs, Scene
 from hyoid.report.content.schema import Lesion, Uptake
+from hyoid.volume import Geometry, Quantity
+
+# Voxels nearer to the outline are mixed with what lies around the node.
+_EDGE_MM = 3.0
+_LEAST_ML = 0.1
+# Enhancing nodal tissue is brighter; fluid and necrosis are darker (10 to 30 HU).
+_LOW_HU = 40.0
 
 
 def lesion_rows(scene: Scene, inputs: ReportInputs) -> tuple[Lesion, ...]:
@@ -24,10 +33,40 @@ def lesion_rows(scene: Scene, inputs: ReportInputs) -> tuple[Lesion, ...]:
     inputs : ReportInputs
     """
     suv = None if inputs.pet is None else to_canonical(inputs.pet).array
-    return tuple(_row(mass, scene, inputs, suv) for mass in scene.masses)
+    image = inputs.image
+    hu = to_canonical(image).array if image is not None and image.quantity is Quantity.HU else None
+    return tuple(_row(mass, scene, inputs, suv, hu) for mass in scene.masses)
 
 
-def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None) -> Lesion:
+def attenuation_inside(hu: NDArray[np.number], node: Patch, geometry: Geometry) -> str:
+    """Say the attenuation inside a node, away from its edge, and how much of it is of low attenuation.
+
+    A measurement, not a verdict: cystic and necrotic nodes, fatty hila and unenhanced scans are all dark.
+
+    Parameters
+    ----------
+    hu : ndarray, shape (D, H, W)
+        HU on the scene's grid.
+    node : Patch
+    geometry : Geometry
+
+    Returns
+    -------
+    str
+        Empty where the node is too small to look inside.
+    """
+    depth = ndimage.distance_transform_edt(np.pad(node.mask, 1), sampling=geometry.spacing_mm)[1:-1, 1:-1, 1:-1]
+    inside = depth >= _EDGE_MM
+    if int(inside.sum()) * geometry.voxel_ml < _LEAST_ML:
+        return ""
+    # Averaged over neighbours inside the node alone: noise is not mistaken for low attenuation.
+    smooth = ndimage.uniform_filter(np.where(node.mask, hu[node.box.slices], 0).astype(np.float32), 3)
+    weight = ndimage.uniform_filter(node.mask.astype(np.float32), 3)
+    values = (smooth / np.maximum(weight, 1e-6))[inside]
+    return f"attenuation inside {np.median(values):.0f} HU, {(values < _LOW_HU).mean():.0%} below {_LOW_HU:.0f} HU"
+
+
+def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None, hu: np.ndarray | None) -> Lesion:
     look = region(mass.patch, scene.geometry)
     is_target = mass.role == "target region"
     taken = None
@@ -50,6 +89,7 @@ def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None)
         side=mass.row.side.value,
         site=site,
         level="" if level is None else level.words,
+        necrosis=attenuation_inside(hu, mass.patch, scene.geometry) if mass.role == "node" and hu is not None else "",
         missing_landmarks=() if level is None else tuple(_words(name) for name in level.missing),
         contacts=contacts_of(mass, scene.organs, scene) if in_neck else (),
         voxels=mass.row.voxels,

@@ -19,6 +19,7 @@ from hyoid.report.content.levels import Landmarks, find_landmarks
 from hyoid.report.content.neck_field import LONG_ORGANS, outside_neck
 from hyoid.report.content.patches import Patch, centroid_lps_mm, cut_out
 from hyoid.report.content.schema import Fact, Kind, Lesion, ModelUse, OutlineStatus, Role, Status, Study
+from hyoid.report.content.staging import StagingRequest
 from hyoid.volume import Geometry, Quantity, Volume
 
 READER = "reader masks"
@@ -103,6 +104,8 @@ class ReportInputs:
         Of an earlier report of the same patient; None: no earlier report was given.
     post_treatment : bool
         Whether whoever asked says that the patient was treated.
+    staging : StagingRequest, optional
+        By which tables to stage; None: nobody asked.
     warnings : tuple of str
     failed : bool
         A result failed its own check (said in `warnings`).
@@ -131,6 +134,7 @@ class ReportInputs:
     context: tuple[Fact, ...] = ()
     prior_lesions: tuple[Lesion, ...] | None = None
     post_treatment: bool = False
+    staging: StagingRequest | None = None
     warnings: tuple[str, ...] = ()
     failed: bool = False
 

@@ -7,15 +7,55 @@ nobody looked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hyoid.anatomy.staging import CRITERIA, N_CRITERIA, N_TABLES, T_TABLES, Category, Edition, Site
 from hyoid.anatomy.structures import Side
 from hyoid.errors import UsageError
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line, OutlineStatus
+from hyoid.report.content.template import STAGING
 
 _SIZES = {"size>2": 2.0, "size>4": 4.0}
 _DEPTHS = {"depth>5": 5.0, "depth>10": 10.0}
+# Structures that must all be outlined, and out of contact, for a criterion to be not met. Contact proves nothing.
+_APART_FROM: dict[str, tuple[str, ...]] = {
+    "mandible": ("mandible",),
+    "mandible_cortex": ("mandible",),
+    "larynx": ("larynx",),
+    "parotid": ("parotid_left", "parotid_right"),
+    "thyroid_gland": ("thyroid_gland",),
+    "oesophagus": ("oesophagus",),
+    "hyoid": ("hyoid_bone",),
+    "cricoid": ("cricoid_cartilage",),
+    "thyroid_through": ("thyroid_cartilage",),
+    "thyroid_inner_cortex": ("thyroid_cartilage",),
+    "hypopharynx": ("hypopharynx",),
+}
+_CAROTIDS = ("carotid_left", "carotid_right")
+_SHOWN_GAPS = 4
+
+
+@dataclass(frozen=True)
+class StagingRequest:
+    """What somebody who asks for staging says beyond the outlines.
+
+    Parameters
+    ----------
+    site : Site
+        Primary site, for its tables.
+    editions : tuple of Edition
+        Editions to stage by.
+    depth_mm : float or None
+        Depth of invasion, where it is known.
+    all_nodes : bool
+        Whether every involved node is outlined.
+    """
+
+    site: Site
+    editions: tuple[Edition, ...] = (Edition.SEVENTH, Edition.EIGHTH)
+    depth_mm: float | None = None
+    all_nodes: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +137,9 @@ class Staged:
         shown = f"c{self.least}" if self.least == self.greatest else f"c{self.least} or c{self.greatest}"
         if self.least != self.greatest and _between(self.least, self.greatest, self.edition, self.site):
             shown = f"c{self.least} to c{self.greatest}"
-        gaps = f"; not known: {'; '.join(self.gaps)}" if self.gaps else ""
+        shown_gaps = "; ".join(self.gaps[:_SHOWN_GAPS])
+        more = f"; and {len(self.gaps) - _SHOWN_GAPS} more criteria" if len(self.gaps) > _SHOWN_GAPS else ""
+        gaps = f"; not known: {shown_gaps}{more}" if self.gaps else ""
         return f"{shown} (TNM {self.edition.value}, {self.site.value}{gaps})"
 
 
@@ -176,6 +218,114 @@ def stage_nodes(
     if not all_outlined:
         known = {key: value or None for key, value in known.items()}
     return _staged(N_TABLES[site, edition], known, N_CRITERIA, edition, site)
+
+
+def staging_lines(
+    request: StagingRequest | None, lesions: Sequence[Lesion], outlined: Collection[str], status: OutlineStatus
+) -> tuple[Line, ...]:
+    """Write cT and cN by every edition asked for, each with its evidence and its gaps; no line where nobody asked.
+
+    Parameters
+    ----------
+    request : StagingRequest or None
+    lesions : sequence of Lesion
+        As the report lists them.
+    outlined : collection of str
+        Names of the organs that are outlined.
+    status : {"reader", "accepted", "model"}
+        Who stands behind the lesions' outlines; a network's alone are not staged.
+    """
+    if request is None:
+        return ()
+    index = next((row for row in lesions if row.role == "index lesion"), None)
+    lines = []
+    for edition in request.editions:
+        for letter, what in (("T", "primary tumour"), ("N", "nodes")):
+            line = Line(
+                key=f"c{letter.lower()}_tnm{edition.value}",
+                words=f"c{letter} (TNM {edition.value}), {what}",
+                section=STAGING,
+                flags=("For confirmation by whoever stages the patient",),
+            )
+            if status == "model":
+                why = "outlines of a network are not staged until a reader accepts them"
+                lines.append(line.model_copy(update={"value": f"{NOT_ASSESSED}: {why}"}))
+            elif index is None:
+                lines.append(line.model_copy(update={"value": f"{NOT_ASSESSED}: no primary tumour outlined"}))
+            else:
+                staged = _stage(letter, request, edition, index, lesions, outlined)
+                met = "; ".join(staged.evidence) or "no criterion of a higher category is met"
+                evidence = Evidence(status="measured", source="outlines of a reader", note=f"Met: {met}")
+                lines.append(
+                    line.model_copy(update={"value": staged.words, "status": "measured", "evidence": (evidence,)})
+                )
+    return tuple(lines)
+
+
+def _stage(
+    letter: str,
+    request: StagingRequest,
+    edition: Edition,
+    index: Lesion,
+    lesions: Sequence[Lesion],
+    outlined: Collection[str],
+) -> Staged:
+    """cT or cN of an outlined primary and its nodes."""
+    if letter == "T":
+        findings = PrimaryFindings(index.longest_diameter_mm / 10, request.depth_mm, extension_of(index, outlined))
+        return stage_primary(request.site, edition, findings)
+    nodes = [node_findings(row) for row in lesions if row.role == "node"]
+    return stage_nodes(request.site, edition, nodes, Side(index.side), all_outlined=request.all_nodes)
+
+
+def extension_of(index: Lesion, outlined: Collection[str]) -> dict[str, bool]:
+    """Tell which criteria outlines prove or exclude: apart from an outlined structure excludes, contact proves nothing.
+
+    A carotid artery that is encased (more than 270 degrees) is the one criterion that outlines prove.
+
+    Parameters
+    ----------
+    index : Lesion
+        The index lesion with its contacts.
+    outlined : collection of str
+        Names of the organs that are outlined.
+    """
+    touched = {contact.structure for contact in index.contacts}
+    known = {
+        key: False
+        for key, names in _APART_FROM.items()
+        if all(name in outlined for name in names) and not touched.intersection(names)
+    }
+    if any(c.structure in _CAROTIDS and c.term == "encases" for c in index.contacts):
+        known["carotid_encased"] = True
+    elif all(name in outlined for name in _CAROTIDS):
+        known["carotid_encased"] = False
+    return known
+
+
+def node_findings(node: Lesion) -> NodeFindings:
+    """Read a node's findings off its row of the report.
+
+    Parameters
+    ----------
+    node : Lesion
+        Of role "node"; its level says where it lies, as far as landmarks tell.
+    """
+    levels = [part.strip() for part in node.level.removeprefix("levels").removeprefix("level").split(" and ")]
+    names = [level.split(" (")[0] for level in levels]
+    told = all(name and name[0] in "IV" for name in names)
+    below = any(name in ("IV", "Vb") for name in names)
+    behind = any(name.startswith("VIIa") for name in names)
+    low = below or any(name == "VI" for name in names)
+    extranodal = {"yes": True, "no": False}.get(node.extranodal_extension.lower())
+    return NodeFindings(
+        Side(node.side),
+        node.longest_diameter_mm / 10,
+        extranodal=extranodal,
+        below_cricoid=(True if below else None if low else False) if told else None,
+        supraclavicular=(None if low else False) if told else None,
+        retropharyngeal=behind if told else None,
+    )
 
 
 def _any(values: object) -> bool | None:
