@@ -23,7 +23,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed-test
 	@touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/hyoid demo
+	$(BIN)/hyoid demo --overwrite
 
 test: $(VENV)/.installed-test
 	$(BIN)/lint-imports

@@ -7,6 +7,7 @@
     │   └── StaleRevisionError           another window changed the session first
     ├── InputRefusedError       exit 3   the data cannot be used safely
     │   ├── UnreadableFileError          truncated, corrupt, or of an unknown format
+    │   ├── SeveralStudiesError          several patients or studies where one is read
     │   ├── SeriesError                  slices missing, doubled, mixed
     │   ├── MissingTagError              a DICOM tag that the answer depends on is absent
     │   ├── WrongQuantityError           HU where SUV is needed, and the like
@@ -60,6 +61,10 @@ class InputRefusedError(HyoidError):
 
 class UnreadableFileError(InputRefusedError):
     """Raised when a file is truncated, corrupt, or of a format hyoid does not read."""
+
+
+class SeveralStudiesError(InputRefusedError):
+    """Raised when a folder or an archive holds several patients or studies, and none was chosen."""
 
 
 class SeriesError(InputRefusedError):

@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from hyoid.errors import OutputError, UnreadableFileError
-from hyoid.io.atomic import atomic_write, output_folder
+from hyoid.errors import OutputError, UnreadableFileError, UsageError
+from hyoid.io.atomic import atomic_write, claim_folder, output_folder
 
 
 def test_folder_appears_whole(tmp_path):
@@ -74,3 +74,54 @@ def test_single_file_replaces_the_old_one_only_at_success(tmp_path):
         raise ZeroDivisionError
     assert target.read_text() == "first"
     assert [p.name for p in target.parent.iterdir()] == ["x.nii.gz"]
+
+
+def used(folder, **files):
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return folder
+
+
+OURS = '{"hyoid": "0.1.0", "statement": "Research use only."}'
+
+
+def test_a_new_and_an_empty_folder_are_free(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        claim_folder(tmp_path / name, overwrite=False)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_used_folder_is_refused_unless_it_is_to_be_emptied(tmp_path):
+    out = used(tmp_path / "out", run_json=OURS, seg_dcm="old")
+    (out / "attention").mkdir()
+    (out / "attention" / "a").write_text("x")
+    with pytest.raises(UsageError, match="is used") as refusal:
+        claim_folder(out, overwrite=False)
+    assert refusal.value.exit_code == 2 and len(list(out.iterdir())) == 3
+    claim_folder(out, overwrite=True)
+    assert out.is_dir() and not list(out.iterdir())
+
+
+@pytest.mark.parametrize("files", [{"notes_txt": "mine"}, {"run_json": "{}"}, {"run_json": "[1]"}, {"run_json": "no"}])
+def test_what_hyoid_did_not_write_is_never_emptied(tmp_path, files):
+    out = used(tmp_path / "out", **files)
+    with pytest.raises(OutputError, match="did not write"):
+        claim_folder(out, overwrite=True)
+    assert len(list(out.iterdir())) == 1
+
+
+def test_a_folder_of_known_names_is_emptied_and_a_link_in_it_is_not_followed(tmp_path):
+    elsewhere = used(tmp_path / "elsewhere", keep_txt="x")
+    out = tmp_path / "out"
+    (out / "patient").mkdir(parents=True)
+    (out / "report").symlink_to(elsewhere)
+    claim_folder(out, overwrite=True, known=("patient", "report"))
+    assert not list(out.iterdir()) and (elsewhere / "keep.txt").exists()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(OutputError, match="existing file"):
+        claim_folder(tmp_path / "out", overwrite=True)

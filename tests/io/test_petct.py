@@ -83,7 +83,8 @@ def test_of_two_pet_series_the_corrected_one_is_read_and_the_reason_said(write_s
     study = read_petct(folder)
     assert study.pet.series.description == "PET AC"
     assert study.pet.series.why == "of 2 PT series the one corrected for attenuation"
-    assert any("PET NAC" in other for other in study.pet.series.others)
+    assert sum(": PT, " in other for other in study.pet.series.others) == 1
+    assert not any("NAC" in other for other in study.pet.series.others)
     with pytest.raises(UnsuitableScanError, match="not corrected for attenuation"):
         read_petct(folder, PetRequest(series="PET NAC"))
 
@@ -103,7 +104,7 @@ def test_pet_without_weight_is_refused_by_its_tag(write_study):
 
 
 def test_two_patients_are_refused_and_neither_is_named(write_study):
-    with pytest.raises(InputRefusedError, match="different patients") as refusal:
+    with pytest.raises(InputRefusedError, match="holds 2 patients") as refusal:
         read_petct(write_study(setting(PatientID="OTHER-9")))
     assert "OTHER" not in str(refusal.value) and "SECRET" not in str(refusal.value)
 
@@ -166,7 +167,10 @@ def test_activity_of_a_file_needs_weight_and_dose(tmp_path):
 
 def test_two_files_are_a_study(tmp_path):
     folder = files(tmp_path / "p", ("a.nii.gz", "b.nii.gz"))
-    assert read_petct(folder / "a.nii.gz").pet is None
+    assert read_petct(folder / "a.nii.gz", PetRequest(left_out=True)).pet is None
+    with pytest.raises(UnsuitableScanError, match="holds no PET") as refusal:
+        read_petct(folder / "a.nii.gz")
+    assert "--ct-only" in refusal.value.cure
     study = read_petct(folder / "a.nii.gz", PetRequest(file=folder / "b.nii.gz", units="suv"))
     assert study.pet.volume.geometry.same_grid(PET_GRID)
 

@@ -53,10 +53,10 @@ def test_the_axial_original_series_with_most_slices_is_chosen(make_series, save,
     assert study.series.description == "NECK 2.5"
     assert study.series.why == "of 3 CT series the axial original one with most slices"
     assert len(study.series.others) == 4
-    assert study.series.others[0] == 'series 1: CT, 1 slices, axial, localizer "SCOUT"'
+    assert study.series.others[0] == "series 1: CT, 1 slices, axial, localizer"
     for words, slices in (("2", 3), ("bolus", 3), ("mip", 12), (thin[0].SeriesInstanceUID, 6)):
         assert read_study(tmp_path, series=words).volume.array.shape[0] == slices
-    with pytest.raises(UsageError, match="No series fit --series 'liver'"):
+    with pytest.raises(UsageError, match="No series fit the one that was asked for"):
         read_study(tmp_path, series="liver")
     with pytest.raises(SeriesError, match="chosen series is MR, not CT"):
         read_study(tmp_path, series="T2")
@@ -71,7 +71,7 @@ def _longer(grid):
 
 def test_no_ct_says_what_is_there(make_series, save, ramp, grid, tmp_path):
     save(make_series(ramp, grid, modality="MR", description="T2 TSE"), tmp_path)
-    with pytest.raises(SeriesError, match=r'no CT series.*MR, 6 slices, axial "T2 TSE"'):
+    with pytest.raises(SeriesError, match=r"no CT series.*MR, 6 slices, axial"):
         read_study(tmp_path)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hyoid.errors import OutputError
+from hyoid.errors import OutputError, UsageError
 
 
 @contextmanager
@@ -49,6 +50,62 @@ def output_folder(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def claim_folder(path: str | Path, *, overwrite: bool, known: Collection[str] = ()) -> None:
+    """Make sure that a folder will hold the results of one run only: it is new or empty, or is emptied on purpose.
+
+    Called before anything is read, so that a run that is refused leaves no file of an earlier patient where its own
+    results were to be.
+
+    Parameters
+    ----------
+    path : path
+    overwrite : bool
+        Empty a used folder, if its content is hyoid's: results with their `run.json`, or nothing but `known` names.
+    known : collection of str
+        Names that the command leaves in its folder, where it leaves no `run.json`.
+
+    Raises
+    ------
+    UsageError
+        When the folder is used and `overwrite` was not asked for.
+    OutputError
+        When it is a file, holds what hyoid did not write, or cannot be emptied.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_dir():
+            raise OutputError("The output folder is an existing file.", "Give another folder with --out.")
+        entries = list(path.iterdir()) if path.exists() else []
+        if not entries:
+            return
+        if not overwrite:
+            raise UsageError(
+                "The output folder is used: it holds files already.",
+                "Give a new folder with --out, or add --overwrite to empty this one first.",
+            )
+        if not _is_results(path) and any(entry.name not in known for entry in entries):
+            raise OutputError(
+                "The output folder holds files that hyoid did not write: it is not emptied.",
+                "Give another folder with --out.",
+            )
+        for entry in entries:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+def _is_results(folder: Path) -> bool:
+    """Whether a folder holds the record of a run of hyoid, of whatever version."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and {"hyoid", "statement"} <= record.keys()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from hyoid.io.dicom import headers
 from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.series import read_series
 from hyoid.io.dicom.series_choice import SeriesInfo, choose, group_by_series
+from hyoid.io.dicom.study_choice import of_one_study
 from hyoid.io.dicom.suv import is_attenuation_corrected, suv_scale
 from hyoid.io.files.volumes import image_suffix, load_image
 from hyoid.io.study import Study, dicom_instances, fingerprint, read_study
@@ -99,6 +100,7 @@ def read_petct(
     request: PetRequest | None = None,
     *,
     series: str | None = None,
+    study: str | None = None,
     regularize: bool = False,
     on_progress: Progress | None = None,
 ) -> PetCtStudy:
@@ -112,6 +114,8 @@ def read_petct(
     request : PetRequest, optional
     series : str, optional
         Which CT, see `read_study`.
+    study : str, optional
+        Which study, see `read_study`.
     regularize : bool
         See `read_series`.
     on_progress : callable, optional
@@ -122,6 +126,10 @@ def read_petct(
     InputRefusedError
         As `read_study` and `suv_scale`; also when PET and CT are of different patients or frames of reference, no PET
         is corrected for attenuation, or a file's units are not told.
+    SeveralStudiesError
+        When there are several patients or studies, and none was chosen.
+    UnsuitableScanError
+        When there is no PET, and nobody asked for CT alone.
     UsageError
         When options contradict each other.
     """
@@ -134,10 +142,18 @@ def read_petct(
     if request.file is not None:
         raise UsageError("--pet goes with a CT file; this study is DICOM.", "Give a study with both, or two files.")
     instances, passed_over = dicom_instances(path)
+    asked = [wanted for wanted in (series, request.series) if wanted is not None]
+    needed = ("CT",) if request.left_out else ("CT", "PT")
+    place = "folder" if path.is_dir() else "archive"
+    instances, chosen = of_one_study(instances, place, needed, study=study, series=asked)
     groups = group_by_series(instances)
-    notes = [f"{passed_over} file(s) that are not DICOM images were passed over."] if passed_over else []
+    notes = [*chosen]
+    if passed_over:
+        notes.append(f"{passed_over} file(s) that are not DICOM images were passed over.")
     has_pet = any(info.modality == "PT" for info, _ in groups)
-    if request.left_out or not has_pet:
+    if not has_pet and not request.left_out:
+        raise _no_pet()
+    if request.left_out:
         ct = _study(choose(groups, "CT", series), regularize, on_progress)
         notes += ["A PET series was there and was left out, as asked."] if has_pet else []
         return PetCtStudy(ct, None, warnings=tuple(notes))
@@ -324,11 +340,20 @@ def _stem(path: Path) -> str:
     return path.name[: -len(suffix)] if suffix else ""
 
 
+def _no_pet() -> UnsuitableScanError:
+    return UnsuitableScanError(
+        "The study holds no PET, and on CT alone far fewer targets are found.",
+        "Give the study with its PET, or add --ct-only to go on without.",
+    )
+
+
 def _from_files(ct_file: Path, pet_file: Path | None, hecktor: bool, request: PetRequest) -> PetCtStudy:
     ct = read_study(ct_file)
-    if request.left_out or pet_file is None:
+    if request.left_out:
         notes = ("A PET file was there and was left out, as asked.",) if pet_file is not None else ()
         return PetCtStudy(ct, None, warnings=notes)
+    if pet_file is None:
+        raise _no_pet()
     units = request.units or ("suv" if hecktor else None)
     if units is None:
         raise UsageError("A PET file does not say its units.", "Add --pet-units suv or --pet-units bqml.")

@@ -16,6 +16,7 @@ from hyoid.io.dicom import headers
 from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.series import read_series, without_padding
 from hyoid.io.dicom.series_choice import SeriesInfo, choose, group_by_series
+from hyoid.io.dicom.study_choice import of_one_study
 from hyoid.io.files.volumes import SUFFIXES, image_suffix, load_image, require_intensities
 from hyoid.volume import Quantity, Volume
 
@@ -56,6 +57,7 @@ def read_study(
     *,
     modality: str = "CT",
     series: str | None = None,
+    study: str | None = None,
     regularize: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Study:
@@ -69,6 +71,8 @@ def read_study(
     modality : {"CT", "MR", "PT"}
     series : str, optional
         SeriesInstanceUID, number or description, where the automatic choice is not wanted.
+    study : str, optional
+        Number of the study from 1, in the order of dates, or its StudyInstanceUID, where there are several.
     regularize : bool
         See `read_series`.
     on_progress : callable, optional
@@ -78,12 +82,14 @@ def read_study(
     ------
     UnreadableFileError
         When nothing there can be read, or the archive is unsafe.
+    SeveralStudiesError
+        When there are several patients or studies, and none was chosen.
     SeriesError
         When no series fits, or its slices do not form one volume.
     UnsuitableScanError
         When a file's numbers cannot be those of the modality.
     UsageError
-        When `modality` or `series` fits nothing.
+        When `modality`, `study` or `series` fits nothing.
     """
     path = Path(path)
     if modality not in MODALITIES:
@@ -96,6 +102,9 @@ def read_study(
     if path.is_file() and series is None and not _is_zip(path):
         first = headers.parse(path.read_bytes())
         series = headers.text(first, "SeriesInstanceUID") if first is not None else None
+    place = "folder" if path.is_dir() else "archive" if _is_zip(path) else "folder of the file"
+    wanted = () if series is None else (series,)
+    instances, chosen = of_one_study(instances, place, (modality,), study=study, series=wanted)
     info, members = choose(group_by_series(instances), modality, series)
     if info.modality != modality:
         raise SeriesError(
@@ -103,9 +112,8 @@ def read_study(
         )
     loaded = read_series(members, regularize=regularize, on_progress=on_progress)
     notes = [f"{passed_over} file(s) that are not DICOM images were passed over."] if passed_over else []
-    return Study(
-        loaded.volume, info, loaded.headers, (*loaded.warnings, *notes), fingerprint(loaded.volume), loaded.provenance
-    )
+    warnings = (*loaded.warnings, *chosen, *notes)
+    return Study(loaded.volume, info, loaded.headers, warnings, fingerprint(loaded.volume), loaded.provenance)
 
 
 def fingerprint(volume: Volume) -> str:

@@ -63,13 +63,32 @@ def test_what_cannot_be_read_is_refused_and_out_stays_untouched(hyoid, tmp_path,
     assert not out.exists()
 
 
-def test_a_refusal_leaves_an_older_result_as_it_was(hyoid, tmp_path):
+def test_a_used_output_folder_is_refused_and_left_as_it_was(hyoid, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "report.json").write_text("old")
-    assert hyoid("report", tmp_path / "absent", "--out", out)[0] == 3
+    for command in (
+        ["report", tmp_path / "absent"],
+        ["petct", tmp_path / "absent"],
+        ["lesion", tmp_path / "absent", "--click", "1,1,1"],
+        ["midrt", tmp_path / "absent", tmp_path / "absent"],
+        ["demo"],
+    ):
+        code, _, err = hyoid(*command, "--out", out)
+        assert code == 2 and "is used" in err and "--overwrite" in err
     assert (out / "report.json").read_text() == "old"
     assert [p.name for p in out.iterdir()] == ["report.json"]
+
+
+def test_overwriting_empties_results_before_the_run_so_that_a_refused_one_leaves_none(hyoid, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "seg.dcm").write_text("of an earlier patient")
+    assert hyoid("report", tmp_path / "absent", "--out", out, "--overwrite")[0] == 3
+    assert (out / "seg.dcm").exists()  # nothing says that these are hyoid's own results
+    (out / "run.json").write_text('{"hyoid": "0.1.0", "statement": "x"}')
+    assert hyoid("report", tmp_path / "absent", "--out", out, "--overwrite")[0] == 3
+    assert not list(out.iterdir())
 
 
 def test_measure_writes_the_contract(hyoid, tmp_path):

@@ -48,6 +48,20 @@ def test_a_folder_of_cases_becomes_label_maps(make_nnunet_folder, tmp_path):
     assert (out / "a" / "run.json").stat().st_mtime_ns == before
 
 
+def test_results_of_another_input_are_not_taken_for_the_answer(make_nnunet_folder, tmp_path):
+    folder, out = make_nnunet_folder(), tmp_path / "out"
+    write_nifti(scan(), tmp_path / "a.nii.gz")
+    arguments = ["predict", str(folder), str(tmp_path / "a.nii.gz"), "--out", str(out), "--precision", "f32"]
+    assert RUN.invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    other = scan().with_array(scan().array + np.int16(1))
+    write_nifti(other, tmp_path / "a.nii.gz")
+    refused = RUN.invoke(app, arguments)
+    assert isinstance(refused.exception, UsageError) and "--overwrite" in refused.exception.cure
+    before = json.loads((out / "a" / "run.json").read_text())["inputs"]
+    assert RUN.invoke(app, [*arguments, "--overwrite"], catch_exceptions=False).exit_code == 0
+    assert json.loads((out / "a" / "run.json").read_text())["inputs"] != before
+
+
 def test_a_dicom_series_is_a_case(make_nnunet_folder, tmp_path):
     write_ct_series(tmp_path / "ct", scan(), seed="x")
     out = tmp_path / "out"

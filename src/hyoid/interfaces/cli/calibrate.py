@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hyoid.interfaces.cli.words import JSON_HELP
 from hyoid.interfaces.terminal import Terminal
 
 
@@ -17,7 +18,7 @@ def calibrate(
         list[Path], typer.Option(help="held_out.json of `hyoid train ct_report --fold K`; once per fold.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for calibration.json, calibration.md and reliability.svg.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Fit the constants on patients held out of training, and judge them fold by fold on patients held out of that."""
     import numpy as np

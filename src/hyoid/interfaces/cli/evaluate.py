@@ -19,6 +19,7 @@ from hyoid.evaluation.page import Overlay, number
 from hyoid.evaluation.protocols import PROTOCOL_NAMES
 from hyoid.evaluation.result import Evaluation
 from hyoid.evaluation.tables import evaluate_clicks, evaluate_labels
+from hyoid.interfaces.cli.words import JSON_HELP
 from hyoid.interfaces.terminal import Terminal
 
 EMPTY_RESULT = 5
@@ -41,7 +42,7 @@ def evaluate(
     levels: Annotated[Path | None, typer.Option(help="Folder of nodal levels, for lesions by level.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes, one case each; 0: one per CPU.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Score predictions against references, or two systems against each other."""
     terminal = Terminal(as_json=as_json)

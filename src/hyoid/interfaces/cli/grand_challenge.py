@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from hyoid.errors import UnreadableFileError, UsageError
+from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, PRECISION_HELP
 from hyoid.interfaces.installed import PETCT_COARSE, PETCT_FINE, PETCT_HEAD, petct_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.terminal import Terminal
@@ -50,9 +51,9 @@ def grand_challenge(
     models: Annotated[
         Path | None, typer.Option(help="Folder with packages petct-head, petct-coarse and the fine ones.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str | None, typer.Option(help="f32 or bf16.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Read one patient from a challenge's folders, write the mask where the challenge wants it. Research use only."""
     if challenge not in CHALLENGES:

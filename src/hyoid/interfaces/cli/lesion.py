@@ -10,11 +10,13 @@ import typer
 
 from hyoid.errors import UnsuitableScanError, UsageError
 from hyoid.geometry.orientation import canonical_index, to_canonical
+from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, OUT_HELP, OVERWRITE_HELP, STUDY_HELP
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.interfaces.results import lesion_results
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.atomic import claim_folder
 from hyoid.io.study import MODALITIES, Study, read_study
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.systems.lesion.pipeline import Scan, outlined
@@ -24,6 +26,8 @@ from hyoid.systems.machine import Machine
 from hyoid.systems.organs import outline_organs
 from hyoid.volume import Quantity, Volume
 from hyoid.workspace.workspace import first_readable
+
+OUT = Path("hyoid-lesion")
 
 
 def lesion(
@@ -35,19 +39,21 @@ def lesion(
             ":- (does not). In the order of the clicks; the first must add."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hyoid-lesion"),
+    out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
     target: Annotated[str, typer.Option(help="What the lesion is: GTVp or GTVn.")] = "GTVp",
     modality: Annotated[
         str, typer.Option(help="CT, MR or PT; by default the first of these that the study holds.")
     ] = "",
-    series: Annotated[str | None, typer.Option(help="Series UID, number or description.")] = None,
+    series: Annotated[str | None, typer.Option(help="Series to read: its UID, number or description.")] = None,
+    which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
     organs: Annotated[
         bool,
         typer.Option("--organs/--no-organs", help="Outline organs too (CT of the neck), so that the report is whole."),
     ] = True,
     model: Annotated[str, typer.Option(help="Interactive model by name or folder.")] = "isrg",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline and describe the lesion under some clicks. Research use only."""
     from hyoid.inference.click_network import ClickNetwork
@@ -55,15 +61,15 @@ def lesion(
     if target not in ("GTVp", "GTVn"):
         raise UsageError(f"A lesion is GTVp or GTVn, not {target!r}.", "Choose one of them.")
     clicks = [parsed_click(text) for text in click]
+    claim_folder(out, overwrite=overwrite)
     terminal = Terminal(as_json=as_json)
     machine = Machine(device_named(device), cache_folder())
     with terminal.bars():
         network = ClickNetwork(load_model(model), device=machine.device, cache=machine.cache / "regions")
         progress = partial(terminal.progress, "read")
         attempts = (modality,) if modality else MODALITIES
-        read, modality = first_readable(
-            {m: partial(read_study, study, modality=m, series=series, on_progress=progress) for m in attempts}
-        )
+        reading = partial(read_study, study, series=series, study=which, on_progress=progress)
+        read, modality = first_readable({m: partial(reading, modality=m) for m in attempts})
         scan = Scan(to_canonical(read.volume), read.fingerprint)
         session = session_of(read, clicks, target)  # type: ignore[arg-type]
         terminal.progress("clicks", 0, len(clicks))
@@ -86,7 +92,7 @@ def lesion(
             terminal.say(f"{line.words}: {line.value}{chance}")
     if outline.box is None:
         terminal.say("The network outlined nothing at these clicks. Add one or two more inside the lesion.")
-    finish(report, terminal)
+    finish(report, terminal, place=str(out) if out == OUT else "")
 
 
 def parsed_click(text: str) -> tuple[tuple[int, int, int], bool]:

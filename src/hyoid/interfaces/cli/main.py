@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 wrong usage, 3 input refused, 4 model unusable, 5 finished
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -67,14 +68,22 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Head-and-neck oncology imaging. Research use only."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def main() -> None:
     """Run a command; a refusal becomes two lines and its exit code."""
     terminal = Terminal(as_json=False)
+    # A terminated run removes its temporary folder, as an interrupted one does.
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except HyoidError as error:

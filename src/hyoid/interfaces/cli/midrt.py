@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UnreadableFileError, UsageError
+from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, OUT_HELP, OVERWRITE_HELP, PRECISION_HELP
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.installed import midrt_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import midrt_results
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.atomic import claim_folder
 from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case, read_hntsmrg_case
 from hyoid.io.dicom.mr_pair import check_contrast, check_pair
 from hyoid.io.files.volumes import image_suffix, read_labels
@@ -22,6 +24,7 @@ from hyoid.io.study import Study, read_study
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.pipeline import MidrtResult, Pair, canonical_pair, midrt
 
+OUT = Path("hyoid-midrt")
 _PRE_WORDS, _MID_WORDS = ("prert", "pre_rt", "pre-rt"), ("midrt", "mid_rt", "mid-rt")
 
 
@@ -41,6 +44,8 @@ class MidrtOrder:
     precision: str | None = None
     primary: tuple[str, ...] = ()
     node: tuple[str, ...] = ()
+    study_pre: str | None = None
+    study_mid: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,18 +78,21 @@ def midrt_command(
     node: Annotated[
         list[str] | None, typer.Option(help="Name of an involved node in --pre-masks; may be given several times.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hyoid-midrt"),
+    out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
     registered: Annotated[
         bool, typer.Option("--registered", help="Masks (and PRE) lie on the grid of MID already.")
     ] = False,
     model: Annotated[
         list[str] | None, typer.Option(help="Model package; several are averaged, as the folds of one recipe.")
     ] = None,
-    series_pre: Annotated[str | None, typer.Option(help="Series of PRE, when there are several.")] = None,
-    series_mid: Annotated[str | None, typer.Option(help="Series of MID, when there are several.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str | None, typer.Option(help="f32 or bf16; by default what the model's card allows.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    series_pre: Annotated[str | None, typer.Option(help="Series of PRE to read: UID, number or description.")] = None,
+    series_mid: Annotated[str | None, typer.Option(help="Series of MID to read: UID, number or description.")] = None,
+    study_pre: Annotated[str | None, typer.Option(help="Study of PRE to read, where PRE holds several.")] = None,
+    study_mid: Annotated[str | None, typer.Option(help="Study of MID to read, where MID holds several.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline GTVp and GTVn on a mid-treatment MR and report the response of every lesion. Research use only."""
     terminal = Terminal(as_json=as_json)
@@ -101,10 +109,13 @@ def midrt_command(
         precision,
         tuple(primary or ()),
         tuple(node or ()),
+        study_pre,
+        study_mid,
     )
+    claim_folder(out, overwrite=overwrite)
     with terminal.bars():
         result = run_midrt(order, terminal)
-    finish(result.report, terminal)
+    finish(result.report, terminal, place=str(out) if out == OUT else "")
 
 
 def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
@@ -151,8 +162,8 @@ def open_pair(order: MidrtOrder) -> Opened:
             cure += "; a HNTS-MRG case folder alone must hold preRT and midRT"
         raise UsageError(f"{missing} is missing.", f"{cure}.")
     refuse_swapped_names(pre_path, mid_path)
-    pre = read_study(pre_path, modality="MR", series=order.series_pre)
-    mid = read_study(mid_path, modality="MR", series=order.series_mid)
+    pre = read_study(pre_path, modality="MR", series=order.series_pre, study=order.study_pre)
+    mid = read_study(mid_path, modality="MR", series=order.series_mid, study=order.study_mid)
     warnings = [f"{which}: {w}" for which, study in (("Before", pre), ("During", mid)) for w in study.warnings]
     warnings += [*check_pair(pre, mid), *check_contrast(pre, "pre"), *check_contrast(mid, "mid")]
     if order.registered:

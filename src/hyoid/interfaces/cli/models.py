@@ -11,6 +11,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from hyoid.errors import UsageError
+from hyoid.interfaces.cli.words import JSON_HELP
 from hyoid.interfaces.installed import load_model, package_folder, packages, public_models, pulled_folder
 from hyoid.interfaces.places import weights_folder
 from hyoid.interfaces.terminal import Terminal
@@ -61,7 +62,7 @@ def pull(
     ] = False,
     table: OtherTable = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Fetch public weights, with resume; or take them from a pack."""
     terminal = Terminal(as_json=as_json)

@@ -8,6 +8,15 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
+from hyoid.interfaces.cli.words import (
+    DEVICE_HELP,
+    JSON_HELP,
+    OUT_HELP,
+    OVERWRITE_HELP,
+    PRECISION_HELP,
+    REGULARIZE_HELP,
+    STUDY_HELP,
+)
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.installed import (
     OUTLINING,
@@ -21,14 +30,17 @@ from hyoid.interfaces.installed import (
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import petct_results
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.atomic import claim_folder
 from hyoid.io.petct import Activity, PetRequest, read_petct
 from hyoid.systems.machine import Machine
 from hyoid.systems.petct.report import petct_report
 
+OUT = Path("hyoid-petct")
+
 
 def petct(
     study: Annotated[Path, typer.Argument(help="DICOM folder or zip with CT and PET; HECKTOR folder; or the CT file.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hyoid-petct"),
+    out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
     pet: Annotated[Path | None, typer.Option(help="PET file, beside a CT file.")] = None,
     pet_units: Annotated[str | None, typer.Option(help="Of a PET file: suv or bqml.")] = None,
     weight_kg: Annotated[float | None, typer.Option(min=1, max=400, help="bqml: body weight.")] = None,
@@ -39,16 +51,17 @@ def petct(
     head: Annotated[str, typer.Option(help="Package of stage 1.")] = PETCT_HEAD,
     coarse: Annotated[str, typer.Option(help="Package of stage 2.")] = PETCT_COARSE,
     fine: Annotated[list[str] | None, typer.Option(help="Packages of stage 3; may be given ten times.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[
-        str | None, typer.Option(help="f32 or bf16; by default what each model's card allows.")
-    ] = None,
-    series: Annotated[str | None, typer.Option(help="CT series UID, number or description.")] = None,
-    regularize: Annotated[bool, typer.Option(help="Fill missing slices by interpolation, and say so.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    series: Annotated[str | None, typer.Option(help="CT series to read: its UID, number or description.")] = None,
+    which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
+    regularize: Annotated[bool, typer.Option(help=REGULARIZE_HELP)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
     terminal = Terminal(as_json=as_json)
+    claim_folder(out, overwrite=overwrite)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
     models = petct_models(head, coarse, fine or ())
     machine = Machine(device_named(device), cache_folder(), precision_named(precision))
@@ -59,6 +72,7 @@ def petct(
             study,
             request,
             series=series,
+            study=which,
             regularize=regularize,
             on_progress=lambda done, total: terminal.progress("read", done, total),
         )
@@ -68,7 +82,7 @@ def petct(
         packages = [*models.all, *outlining, *([] if template is None else [template])]
         options = {"organs": organs, "ct_only": ct_only, "regularize": regularize, "precision": precision}
         deliver(out, petct_results(scans, found, packages, machine, options), terminal)
-    finish(found.report, terminal)
+    finish(found.report, terminal, place=str(out) if out == OUT else "")
 
 
 def pet_request(

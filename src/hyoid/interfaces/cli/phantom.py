@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
+from hyoid.interfaces.cli.words import JSON_HELP
 from hyoid.interfaces.terminal import Terminal
 
 _MODALITIES = {"t2": "mr"}
@@ -37,7 +38,7 @@ def phantom(
     ] = "",
     centre: Annotated[str, typer.Option(help="PET and MR scanners of one centre, a to f; all when empty.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Make virtual patients with their masks, truth and reports, and a contact sheet."""
     from hyoid.phantom.cohort.make import write_cohort

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,18 +12,20 @@ from typing import Annotated
 import typer
 
 from hyoid.anatomy.structures import foreign_structure
-from hyoid.errors import InputRefusedError, UsageError
+from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
+from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, PRECISION_HELP
 from hyoid.interfaces.delivery import deliver_prediction, scan_record
 from hyoid.interfaces.installed import nnunet_folder
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.atomic import claim_folder
 from hyoid.io.dicom.output import synthetic_headers
 from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
 from hyoid.io.files.volumes import image_suffix, read_image
 from hyoid.io.packages.nnunet_folder import NnunetModel, read_nnunet_folder
 from hyoid.io.packages.public_weights import Provenance
-from hyoid.io.run_record import ModelRecord
+from hyoid.io.run_record import RUN_FILE, ModelRecord, ScanRecord, read_run
 from hyoid.io.study import Study, fingerprint, read_study
 from hyoid.io.verify import verify_written
 from hyoid.provenance import network
@@ -56,26 +58,35 @@ def predict(
             help="One case (a file per channel, or DICOM folder or zip), or a folder of *_0000 files.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the label maps.")],
-    folds: Annotated[str | None, typer.Option(help="For example 0,2; all that are there by default.")] = None,
-    configuration: Annotated[str | None, typer.Option(help="When the folder's name does not tell.")] = None,
-    checkpoint: Annotated[str, typer.Option(help="final or best.")] = "final",
-    mirror: Annotated[bool, typer.Option(help="Average over mirror images, as nnU-Net does.")] = True,
-    step: Annotated[float, typer.Option(min=0.1, max=1.0, help="Distance of tiles over their edge.")] = 0.5,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Leave out tiles without body (CT); labels there would be lost.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[
-        str | None, typer.Option(help="f32 or bf16; by default bf16 where it gave the same labels.")
+    out: Annotated[Path, typer.Option(help="Folder for the label maps, one folder in it per case.")],
+    folds: Annotated[
+        str | None, typer.Option(help="Folds to average, such as 0,2; by default every fold of the folder.")
     ] = None,
-    dicom: Annotated[bool, typer.Option("--dicom", help="Also write DICOM SEG and RTSTRUCT.")] = False,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write them, as .npz.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict cases again that are there.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    configuration: Annotated[
+        str | None,
+        typer.Option(help="Configuration of the plans, such as 3d_fullres, where the folder's name does not tell."),
+    ] = None,
+    checkpoint: Annotated[str, typer.Option(help="Checkpoint to load: final or best.")] = "final",
+    mirror: Annotated[bool, typer.Option(help="Average over mirrored inputs, as nnU-Net does.")] = True,
+    step: Annotated[
+        float, typer.Option(min=0.1, max=1.0, help="Tile step: distance between tiles as a share of their edge.")
+    ] = 0.5,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Skip tiles without body (CT only); labels there are lost.")
+    ] = False,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Write DICOM SEG and RTSTRUCT as well.")] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write the class probabilities as well, as .npz.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Empty the folder of a case that is there, and predict the case again.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Run an nnU-Net v2 model. Research use only."""
+    """Run an nnU-Net v2 model on files, folders or DICOM. Research use only."""
     terminal = Terminal(as_json=as_json)
     folder, provenance = nnunet_folder(model)
     chosen = read_nnunet_folder(
@@ -97,10 +108,9 @@ def predict(
     out.mkdir(parents=True, exist_ok=True)
     with terminal.bars():
         for number, case in enumerate(cases):
-            terminal.progress("predict", number, len(cases), case.name)
+            terminal.progress("predict", number, len(cases))
             target = out / case.name
-            if overwrite or not (target / "run.json").is_file():
-                predict_one(chosen, provenance, case, target, options, terminal, dicom=dicom)
+            predict_one(chosen, provenance, case, target, options, terminal, dicom=dicom, overwrite=overwrite)
         terminal.progress("predict", len(cases), len(cases), "")
     terminal.event("done", out=str(out), cases=len(cases))
     terminal.say(f"{len(cases)} case(s) in {out}. {statement(provenance)}")
@@ -165,8 +175,15 @@ def predict_one(
     terminal: Terminal,
     *,
     dicom: bool,
-) -> Prediction:
-    """Read, predict and write one case; its folder appears complete or not at all."""
+    overwrite: bool = False,
+) -> Prediction | None:
+    """Read, predict and write one case, unless its folder holds the answer already.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds results of another input, model or options, and `overwrite` was not asked for.
+    """
     terminal.start_over()
     study: Study | None = None
     if case.dicom:
@@ -176,21 +193,45 @@ def predict_one(
         kinds = [Quantity.HU if c.normalisation == "CTNormalization" else Quantity.MR for c in model.channels]
         kinds += [Quantity.MR] * (len(case.files) - len(kinds))
         channels = [read_image(path, kind) for path, kind in zip(case.files, kinds, strict=False)]
+    read = [study] if study is not None else [Study(c, None, (), (), fingerprint(c)) for c in channels]
+    inputs = {f"channel_{k}": scan_record(scan) for k, scan in enumerate(read)}
+    deciding = {
+        "model": model.name,
+        "folds": list(model.checkpoints),
+        "precision": options.precision,
+        "mirror": options.mirror,
+        "step": options.step,
+        "fast": options.fast,
+    }
+    if not overwrite and _is_done(target, inputs, deciding):
+        return None
+    claim_folder(target, overwrite=overwrite)
     machine = Machine(options.device, cache_folder(), options.precision)
     progress = terminal.progress
     result = predict_case(model, channels, options, machine.cache, from_dicom=case.dicom, on_progress=progress)
     outlines = foreign_outlines(result.labels, model.labels.names, network(model.name))
-    read = [study] if study is not None else [Study(c, None, (), (), fingerprint(c)) for c in channels]
     record = {
         "statement": statement(provenance),
         "models": {model.name: model_record(model, provenance, result)},
-        "inputs": {f"channel_{k}": scan_record(scan) for k, scan in enumerate(read)},
-        "options": {"mirror": options.mirror, "step": options.step, "fast": options.fast},
+        "inputs": inputs,
+        "options": deciding,
         "facts": {"labels": dict(model.labels.names)},
     }
     write = partial(write_dicom_labels, model=model, provenance=provenance, labels=result.labels, study=study)
     deliver_prediction(target, result, outlines, record, machine, terminal, write if dicom else None)
     return result
+
+
+def _is_done(folder: Path, inputs: Mapping[str, ScanRecord], options: Mapping[str, object]) -> bool:
+    """Whether a folder holds the results of these inputs and options."""
+    if not (folder / RUN_FILE).is_file():
+        return False
+    try:
+        done = read_run(folder)
+    except UnreadableFileError:
+        return False
+    same = {part: scan.fingerprint for part, scan in inputs.items()}
+    return {part: scan.fingerprint for part, scan in done.inputs.items()} == same and done.options == options
 
 
 def model_record(model: NnunetModel, provenance: Provenance | None, result: Prediction) -> ModelRecord:

@@ -7,12 +7,21 @@ from typing import Annotated
 
 import typer
 
+from hyoid.interfaces.cli.words import (
+    DEVICE_HELP,
+    JSON_HELP,
+    OUT_HELP,
+    OVERWRITE_HELP,
+    PRECISION_HELP,
+    REGULARIZE_HELP,
+    STUDY_HELP,
+)
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.installed import report_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import ct_report_results
 from hyoid.interfaces.terminal import Terminal
-from hyoid.io.atomic import output_folder
+from hyoid.io.atomic import claim_folder, output_folder
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.export_names import read_names
 from hyoid.io.files.volumes import write_nifti
@@ -22,11 +31,13 @@ from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
 from hyoid.systems.machine import Machine
 
 DEMO_SEED = 7
+OUT = Path("hyoid-report")
+_DEMO_FOLDERS = ("patient", "report", "report-with-reader-masks")
 
 
 def report(
     study: Annotated[Path, typer.Argument(help="CT: DICOM folder or zip, or a NIfTI, NRRD or MHA file.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("hyoid-report"),
+    out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
     reader_masks: Annotated[
         Path | None,
         typer.Option(help="A reader's tumour and nodes: label map (1 GTVp, 2 GTVn), RTSTRUCT or DICOM SEG."),
@@ -40,18 +51,17 @@ def report(
     names: Annotated[
         str, typer.Option(help="Names of structures in SEG and RTSTRUCT: tg263, hyoid, or a YAML file.")
     ] = "tg263",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[
-        str | None, typer.Option(help="f32 or bf16; by default what each model's card allows.")
-    ] = None,
-    series: Annotated[
-        str | None, typer.Option(help="Series UID, number or description, when there are several.")
-    ] = None,
-    regularize: Annotated[bool, typer.Option(help="Fill missing slices by interpolation, and say so.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    series: Annotated[str | None, typer.Option(help="CT series to read: its UID, number or description.")] = None,
+    which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
+    regularize: Annotated[bool, typer.Option(help=REGULARIZE_HELP)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Make a structured report of a head-and-neck CT. Research use only."""
     terminal = Terminal(as_json=as_json)
+    claim_folder(out, overwrite=overwrite)
     with terminal.bars():
         found = run(
             study,
@@ -61,19 +71,21 @@ def report(
             device,
             precision,
             series,
+            which,
             regularize=regularize,
             primary=tuple(primary or ()),
             node=tuple(node or ()),
             names=names,
         )
-    finish(found.report, terminal)
+    finish(found.report, terminal, place=str(out) if out == OUT else "")
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the virtual patient and its reports.")] = Path("hyoid-demo"),
-    seed: Annotated[int, typer.Option(help="Which virtual patient.")] = DEMO_SEED,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    seed: Annotated[int, typer.Option(help="Number of the virtual patient.")] = DEMO_SEED,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Make one virtual patient, write its CT as DICOM, and report on it with and without a reader's outlines."""
     import numpy as np
@@ -81,6 +93,7 @@ def demo(
     from hyoid.phantom.patient import PhantomOptions, virtual_patient
 
     terminal = Terminal(as_json=as_json)
+    claim_folder(out, overwrite=overwrite, known=_DEMO_FOLDERS)
     with terminal.bars():
         terminal.progress("phantom", 0, 1)
         options = PhantomOptions(nodes=(2, 3), diameter_mm=(25, 40), wide_hu=False)
@@ -111,6 +124,7 @@ def run(
     device: str = "auto",
     precision: str | None = None,
     series: str | None = None,
+    which: str | None = None,
     *,
     regularize: bool = False,
     primary: tuple[str, ...] = (),
@@ -126,6 +140,7 @@ def run(
     scan = read_study(
         study,
         series=series,
+        study=which,
         regularize=regularize,
         on_progress=lambda done, total: terminal.progress("read", done, total),
     )

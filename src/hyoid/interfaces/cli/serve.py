@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UnsuitableScanError
+from hyoid.interfaces.cli.words import DEVICE_HELP
 from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder, device_named, work_folder
@@ -43,7 +44,7 @@ def serve(
         bool, typer.Option("--organs/--no-organs", help="Outline the organs of neck CTs in the background.")
     ] = True,
     model: Annotated[str, typer.Option(help="Interactive model by name or folder.")] = "isrg",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
 ) -> None:
     """Open the web workspace: viewer, clicks, live report. Research use only."""
     with needs_extra("serve", "The workspace"):

@@ -18,7 +18,7 @@ _PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 
 @dataclass(frozen=True)
 class SeriesInfo:
-    """A series, in words that do not identify the patient.
+    """A series; its words (`str`) do not identify the patient.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class SeriesInfo:
     slices : int
         Images, or frames of a multi-frame object.
     description : str
-        SeriesDescription (0008,103E).
+        SeriesDescription (0008,103E): free text that may name the patient, never shown.
     number : int or None
         SeriesNumber (0020,0011).
     uid : str
@@ -59,8 +59,9 @@ class SeriesInfo:
 
     def __str__(self) -> str:
         kind = ", localizer" if self.localizer else "" if self.original else ", derived"
-        words = f' "{self.description}"' if self.description else ""
-        return f"series {self.index}: {self.modality or 'no modality'}, {self.slices} slices, {self.plane}{kind}{words}"
+        name = f"#{self.index}" if self.number is None else str(self.number)
+        where = f", {self.plane}" if self.plane else ""
+        return f"series {name}: {self.modality or 'no modality'}, {self.slices} slices{where}{kind}"
 
 
 def group_by_series(instances: Sequence[Instance]) -> list[tuple[SeriesInfo, list[Instance]]]:
@@ -98,10 +99,10 @@ def choose(
     """
     listing = "; ".join(str(info) for info, _ in groups)
     if wanted is not None:
-        fits = _asked_for(groups, wanted)
+        fits = asked_for(groups, wanted)
         if len(fits) != 1:
             raise UsageError(
-                f"{len(fits) or 'No'} series fit --series {wanted!r}. The study holds {listing}.",
+                f"{len(fits) or 'No'} series fit the one that was asked for. The study holds {listing}.",
                 "Give a series number, a SeriesInstanceUID, or a description that fits one of them.",
             )
         return _with_reason(fits[0], groups, "asked for")
@@ -122,13 +123,19 @@ def choose(
     return _with_reason(best, groups, why)
 
 
-def _asked_for(
+def asked_for(
     groups: Sequence[tuple[SeriesInfo, list[Instance]]], wanted: str
 ) -> list[tuple[SeriesInfo, list[Instance]]]:
-    """Series that fit, by UID, else by number, else by whole description, else by part of it."""
+    """Find the series that fit, by UID, else by number, else by whole description, else by part of it.
+
+    Parameters
+    ----------
+    groups : from `group_by_series`
+    wanted : str
+    """
     tests = (
         lambda info: info.uid == wanted,
-        lambda info: str(info.number) == wanted,
+        lambda info: str(info.number) == wanted or f"#{info.index}" == wanted,
         lambda info: info.description.casefold() == wanted.casefold(),
         lambda info: wanted.casefold() in info.description.casefold(),
     )
