@@ -37,7 +37,7 @@ from hyoid.phantom.images.pet import PET_SCANNERS, draw_pet_scanner, pet_geometr
 from hyoid.volume import Geometry, Quantity, Volume
 
 # Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
-VERSION = 4
+VERSION = 5
 GTVP, GTVN = 1, 2
 MODALITIES = ("ct", "pet", "mr")
 _COARSEST_MM, _FINEST_MM = 5.0, 0.6

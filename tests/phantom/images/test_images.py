@@ -106,15 +106,21 @@ def test_a_field_is_linear_in_between():
     assert outside.ravel().tolist() == [2, 0, 0]
 
 
-def test_ratios_are_those_of_real_pairs():
+@pytest.mark.parametrize(
+    ("target", "vanish", "quantiles", "grow"),
+    [
+        ("gtvp", 21 / 135, (0.135, 0.301, 0.505, 0.744, 0.787), 2 / 135),
+        ("gtvn", 1 / 130, (0.555, 0.779, 0.946, 1.080, 1.153), 11 / 130),
+    ],
+)
+def test_ratios_are_those_of_real_patients(target, vanish, quantiles, grow):
     rng = np.random.default_rng(0)
-    primaries, nodes = (np.array([draw_ratio(t, rng) for _ in range(3000)]) for t in ("gtvp", "gtvn"))
-    assert (primaries == 0).mean() == pytest.approx(2 / 13, abs=0.03)
-    assert np.median(primaries) == pytest.approx(0.15, abs=0.04)
-    assert 0.01 < (primaries > 1).mean() < 0.05
-    assert (nodes == 0).mean() == pytest.approx(1 / 21, abs=0.02)
-    assert np.median(nodes) == pytest.approx(0.78, abs=0.04)
-    assert (nodes > 1).mean() == pytest.approx(0.16, abs=0.05)
+    ratios = np.array([draw_ratio(target, rng) for _ in range(20_000)])
+    assert (ratios == 0).mean() == pytest.approx(vanish, abs=0.01)
+    assert np.quantile(ratios, (0.25, 0.5, 0.75, 0.9, 0.95)) == pytest.approx(quantiles, abs=0.025)
+    assert (ratios > 1.1).mean() == pytest.approx(grow, abs=0.01)
+    assert ratios[ratios > 0].min() >= 0.02
+    assert ratios.max() <= 1.5
 
 
 @pytest.mark.parametrize(
