@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from hyoid.anatomy.structures import GTVN, GTVP
-from hyoid.errors import GeometryError, UnreadableFileError, WrongQuantityError
-from hyoid.io.dicom.output import synthetic_headers
+from hyoid.anatomy.structures import GTVN, GTVP, HYOID_NAMES, TARGET_REGION, TG263_NAMES, foreign_structure
+from hyoid.errors import GeometryError, InputRefusedError, UnreadableFileError, UsageError, WrongQuantityError
+from hyoid.io.dicom.output import Export, synthetic_headers
 from hyoid.io.dicom.rtstruct import write_rtstruct
 from hyoid.io.dicom.seg import write_seg
 from hyoid.io.files.volumes import write_image
-from hyoid.io.reader_masks import find_reader_masks, read_reader_masks
+from hyoid.io.masks import on_grid
+from hyoid.io.reader_masks import ReaderMasks, find_reader_masks, read_reader_masks
 from hyoid.volume import Geometry, Quantity, Volume
 
 GRID = Geometry.axial((8, 30, 32), (3.0, 1.0, 1.0), (-16.0, -15.0, 100.0), "1.2.3")
@@ -118,3 +119,84 @@ def test_files_of_other_kinds(tmp_path):
         read_reader_masks(tmp_path / "x.txt", GRID)
     with pytest.raises(UnreadableFileError, match="cannot be opened"):
         read_reader_masks(tmp_path / "absent.dcm", GRID)
+
+
+def test_targets_that_overlap_stay_whole(tmp_path):
+    primary, node = targets()
+    node = node | primary
+    write_seg(tmp_path / "x.dcm", {GTVP: primary, GTVN: node}, synthetic_headers(GRID), GRID)
+    found = find_reader_masks(tmp_path / "x.dcm", GRID)
+    np.testing.assert_array_equal(on_grid(found.masks[1], GRID), primary)
+    np.testing.assert_array_equal(on_grid(found.masks[2], GRID), node)
+    np.testing.assert_array_equal(found.volume.array, np.where(primary, 1, np.where(node, 2, 0)))
+
+
+def test_masks_follow_the_label_volume_where_nobody_gives_them():
+    found = ReaderMasks(Volume(expected().astype(np.uint8), GRID, Quantity.LABEL), (), ())
+    assert sorted(found.masks) == [1, 2] and found.masks[1].array.sum() == targets()[0].sum()
+
+
+def seg_named(path, names, masks):
+    """SEG whose segments have these names."""
+    structures = {n: foreign_structure(n, name) for n, name in enumerate(names, start=1)}
+    arrays = dict(enumerate(masks, start=1))
+    write_seg(path, arrays, synthetic_headers(GRID), GRID, structures=structures, export=Export(names={}))
+    return path
+
+
+def test_unclear_names_are_asked_for_and_chosen(tmp_path):
+    path = seg_named(tmp_path / "x.dcm", ["GTV-1", "GTV-2", "Heart"], [*targets(), targets()[0]])
+    with pytest.raises(WrongQuantityError, match="'GTV-1', 'GTV-2' are several gross tumours"):
+        find_reader_masks(path, GRID)
+    found = find_reader_masks(path, GRID, primary=["GTV-1"], node=["gtv-2"])
+    np.testing.assert_array_equal(found.volume.array, expected())
+    assert found.used == ("'GTV-1' -> GTVp", "'GTV-2' -> GTVn") and found.unmatched == ("Heart",)
+    with pytest.raises(UsageError, match="No outline is named 'GTV-3'"):
+        find_reader_masks(path, GRID, primary=["GTV-3"])
+
+
+def test_a_name_that_may_identify_somebody_stays_out_of_what_is_said(tmp_path):
+    path = seg_named(tmp_path / "x.dcm", ["Tumour of Miller", "Miller 1960", "GTVn"], [*targets(), targets()[1]])
+    found = find_reader_masks(path, GRID, primary=["Tumour of Miller"])
+    assert found.used == ("an outline -> GTVp", "'gtvn' -> GTVn")
+    assert "Miller" not in " ".join(found.said)
+    assert "1 outline(s) that are no GTVp or GTVn" in found.said[1]
+
+
+def test_labels_without_names_can_be_chosen_by_number(tmp_path):
+    write_image(Volume((expected() * 3).astype(np.uint8), GRID, Quantity.LABEL), tmp_path / "m.mha")
+    found = find_reader_masks(tmp_path / "m.mha", GRID, primary=["label 3"], node=["Label 6"])
+    np.testing.assert_array_equal(found.volume.array, expected())
+    assert found.used == ("label 3 -> GTVp", "label 6 -> GTVn")
+
+
+def test_names_of_labels_decide_against_their_numbers(tmp_path):
+    write_image(Volume(expected().astype(np.uint8), GRID, Quantity.LABEL), tmp_path / "m.nii.gz")
+    (tmp_path / "m.json").write_text('{"labels": {"GTVn": 1, "GTVp": 2}}')
+    swapped = np.where(expected() == 1, 2, np.where(expected() == 2, 1, 0))
+    np.testing.assert_array_equal(read_reader_masks(tmp_path / "m.nii.gz", GRID).array, swapped)
+    (tmp_path / "m.json").write_text('{"labels": {"Mandible": 1, "SpinalCord": 2}}')
+    with pytest.raises(WrongQuantityError, match="holds 'Mandible', 'SpinalCord'"):
+        read_reader_masks(tmp_path / "m.nii.gz", GRID)
+
+
+@pytest.mark.parametrize("writer", [write_seg, write_rtstruct])
+def test_outlines_of_another_patient_are_refused(writer, tmp_path):
+    primary, _ = targets()
+    drawn_on, scan = synthetic_headers(GRID, seed="a"), synthetic_headers(GRID, seed="b")
+    for header in drawn_on:
+        header.PatientID = "SOMEBODY ELSE"
+    writer(tmp_path / "x.dcm", {GTVP: primary}, drawn_on, GRID)
+    with pytest.raises(InputRefusedError, match="of another patient") as refusal:
+        find_reader_masks(tmp_path / "x.dcm", GRID, headers=scan)
+    assert "SOMEBODY" not in str(refusal.value)
+    find_reader_masks(tmp_path / "x.dcm", GRID, headers=drawn_on)
+
+
+def test_hyoids_own_objects_are_read_whatever_names_they_left_with(tmp_path):
+    primary, node = targets()
+    for names in (TG263_NAMES, HYOID_NAMES, None):
+        for writer in (write_seg, write_rtstruct):
+            masks = {GTVP: primary, GTVN: node, TARGET_REGION: primary | node, 28: node}
+            writer(tmp_path / "x.dcm", masks, synthetic_headers(GRID), GRID, export=Export(names=names))
+            np.testing.assert_array_equal(read_reader_masks(tmp_path / "x.dcm", GRID).array, expected())
