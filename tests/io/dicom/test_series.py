@@ -15,6 +15,7 @@ from pydicom.uid import (
 from hyoid.errors import MissingTagError, SeriesError, UnreadableFileError
 from hyoid.geometry.orientation import axis_codes, to_canonical
 from hyoid.io.dicom.series import read_series
+from hyoid.io.dicom.spacing import STEP_TOLERANCE
 from hyoid.volume import Geometry, Quantity
 
 
@@ -169,11 +170,36 @@ def test_uneven_steps_are_refused_and_interpolated_on_request(make_series, ramp,
     np.testing.assert_allclose(loaded.volume.array[5], expected, atol=0.51)
 
 
-@pytest.mark.parametrize("regularize", [False, True])
-def test_duplicate_slice_is_named(make_series, ramp, grid, regularize):
+def test_image_stored_twice_is_read_once(make_series, save, ramp, grid, tmp_path):
     datasets = make_series(ramp, grid)
-    with pytest.raises(SeriesError, match=r"1 position.*105.00 mm \(instance 3\).*stored more than once"):
-        read_series([*datasets, datasets[2]], regularize=regularize)
+    save(datasets, tmp_path / "a")
+    save(datasets[2:4], tmp_path / "b")
+    loaded = read_series([p for p in tmp_path.rglob("*") if p.is_file()])
+    np.testing.assert_array_equal(loaded.volume.array, ramp)
+    assert loaded.warnings == ("2 image(s) were stored more than once, and read once.",)
+
+
+def test_different_images_of_one_uid_are_refused(make_series, ramp, grid):
+    datasets = make_series(ramp, grid)
+    datasets[3].SOPInstanceUID = datasets[2].SOPInstanceUID
+    with pytest.raises(SeriesError, match="2 different images have one SOPInstanceUID"):
+        read_series(datasets)
+    again = make_series(ramp[2:3] + 1, grid)[0]
+    again.ImagePositionPatient = datasets[2].ImagePositionPatient
+    again.SeriesInstanceUID, again.FrameOfReferenceUID = datasets[0].SeriesInstanceUID, datasets[0].FrameOfReferenceUID
+    datasets = make_series(ramp, grid)
+    again.SOPInstanceUID, again.SeriesInstanceUID = datasets[2].SOPInstanceUID, datasets[2].SeriesInstanceUID
+    with pytest.raises(SeriesError, match="one SOPInstanceUID"):
+        read_series([*datasets, again])
+
+
+@pytest.mark.parametrize("regularize", [False, True])
+def test_position_held_by_two_images_is_named(make_series, ramp, grid, regularize):
+    datasets = make_series(ramp, grid)
+    again = make_series(ramp, grid)[2]
+    again.SeriesInstanceUID = datasets[0].SeriesInstanceUID
+    with pytest.raises(SeriesError, match=r"1 position.*105.00 mm \(instance 3\)"):
+        read_series([*datasets, again], regularize=regularize)
 
 
 def test_two_phases_under_one_uid_are_refused(make_series, ramp, grid):
@@ -204,11 +230,126 @@ def set_size(dataset):
         ("size in pixels", set_size),
         ("frame of reference", lambda d: setattr(d, "FrameOfReferenceUID", "1.2.9")),
         ("modality", lambda d: setattr(d, "Modality", "MR")),
+        ("tube voltage", lambda d: setattr(d, "KVP", "80")),
+        ("reconstruction kernel", lambda d: setattr(d, "ConvolutionKernel", "B70f")),
+        ("type of values", lambda d: setattr(d, "RescaleType", "HU")),
     ],
 )
 def test_mixed_slices_are_named(make_series, ramp, grid, what, change):
     with pytest.raises(SeriesError, match=rf"differ in {what}: 1 of 6 .*instance 5"):
         read_series(mixed(make_series, ramp, grid, change))
+
+
+def test_two_echoes_that_take_turns_are_refused(make_series, ramp, grid):
+    datasets = make_series(ramp + 1000, grid, modality="MR", intercept=0.0)
+    for index, dataset in enumerate(datasets):
+        dataset.EchoTime = (80, 102)[index % 2]
+    with pytest.raises(SeriesError, match="differ in echo time: 3 of 6"):
+        read_series(datasets)
+
+
+@pytest.mark.parametrize("by", ["AcquisitionNumber", "AcquisitionTime", "AcquisitionDateTime"])
+def test_passes_that_take_turns_are_refused_and_in_a_row_are_read(make_series, ramp, grid, by):
+    values = {
+        "AcquisitionNumber": (1, 2), "AcquisitionTime": ("101500", "101530"),
+        "AcquisitionDateTime": ("20240102101500.1", "20240102101530.2"),
+    }  # fmt: skip
+    datasets = make_series(ramp, grid)
+    for index, dataset in enumerate(datasets):
+        setattr(dataset, by, values[by][index // 3])  # the table moved on in between
+    np.testing.assert_array_equal(read_series(datasets).volume.array, ramp)
+    for index, dataset in enumerate(datasets):
+        setattr(dataset, by, values[by][index % 2])
+    with pytest.raises(SeriesError, match="slices of 2 acquisitions take turns"):
+        read_series(datasets)
+    for dataset in datasets:
+        dataset.Modality = "MR"  # one pass takes every other slice first
+    np.testing.assert_array_equal(read_series(datasets).volume.array, ramp)
+
+
+def test_two_studies_are_refused(make_series, ramp, grid):
+    with pytest.raises(SeriesError, match="belong to 2 studies"):
+        read_series(mixed(make_series, ramp, grid, lambda d: setattr(d, "StudyInstanceUID", "1.2.77")))
+
+
+@pytest.mark.parametrize(("step", "decimals"), [(1.25, 1), (0.75, 1), (0.625, 1), (2.5, 0), (1.0 / 3, 2)])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_positions_rounded_by_the_scanner_are_even(make_series, step, decimals, backwards):
+    array = np.arange(21 * 4 * 3).reshape(21, 4, 3) - 100
+    datasets = make_series(array, Geometry.axial(array.shape, (step, 1, 1), (5.5, 6.25, 100)))
+    for index, dataset in enumerate(datasets):
+        dataset.ImagePositionPatient[2] = f"{round(100 + index * step, decimals):.{decimals}f}"
+        dataset.SliceThickness = round(step, 4)
+    loaded = read_series(datasets[::-1] if backwards else datasets)
+    np.testing.assert_array_equal(loaded.volume.array, array)
+    assert loaded.volume.geometry.spacing_mm[0] == pytest.approx(step, abs=1e-3)
+    np.testing.assert_allclose(loaded.volume.geometry.origin_lps_mm, (5.5, 6.25, 100), atol=0.51 * 10**-decimals)
+    if step * STEP_TOLERANCE < 10**-decimals / 2:
+        assert f"rounded the slice positions to {10.0**-decimals:g} mm" in loaded.warnings[0]
+
+
+def test_uneven_steps_are_not_taken_for_rounding(make_series):
+    array = np.zeros((12, 4, 3))
+    cases = ((1.25, 0, 1.25), (2.5, 0, 5.0), (1.25, 1, 1.25))
+    for step, decimals, thickness in cases:
+        datasets = make_series(array, Geometry.axial(array.shape, (step, 1, 1)))
+        for index, dataset in enumerate(datasets):
+            # Whole millimetres hide a step of 1.25; 2.5 is not stated; one slice lies 0.3 mm off.
+            off = 0.3 if decimals and index == 6 else 0.0
+            dataset.ImagePositionPatient[2] = f"{round(index * step + off + 1e-6, decimals):.{decimals}f}"
+            dataset.SliceThickness = thickness
+        with pytest.raises(SeriesError, match=r"unevenly spaced|missing"):
+            read_series(datasets)
+
+
+def test_missing_slice_shows_through_rounding(make_series):
+    array = np.zeros((12, 4, 3))
+    datasets = make_series(array, Geometry.axial(array.shape, (1.25, 1, 1)))
+    for index, dataset in enumerate(datasets):
+        dataset.ImagePositionPatient[2] = f"{round(index * 1.25 + 1e-6, 1):.1f}"
+    del datasets[5]
+    with pytest.raises(SeriesError, match=r"unevenly spaced|missing"):
+        read_series(datasets)
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
+def test_images_that_nothing_can_refer_to_are_refused(make_series, ramp, grid, keyword):
+    datasets = make_series(ramp, grid)
+    for dataset in datasets:
+        delattr(dataset, keyword)
+    with pytest.raises(MissingTagError, match=keyword):
+        read_series(datasets)
+
+
+def test_slope_of_zero_and_lookup_tables_are_refused(make_series, ramp, grid):
+    datasets = make_series(ramp, grid)
+    datasets[2].RescaleSlope = 0
+    with pytest.raises(MissingTagError, match="is 0"):
+        read_series(datasets)
+    datasets = make_series(ramp, grid)
+    datasets[2].ModalityLUTSequence = DicomSequence([Dataset()])
+    with pytest.raises(SeriesError, match="looked up in a table"):
+        read_series(datasets)
+
+
+@pytest.mark.parametrize(("sop_class", "words"), [("130", "Enhanced PET"), ("128.1", "Legacy Converted Enhanced PET")])
+def test_enhanced_pet_is_named(make_series, ramp, grid, sop_class, words):
+    datasets = make_series(ramp + 1000, grid, modality="PT", intercept=0.0)
+    for dataset in datasets:
+        dataset.SOPClassUID = f"1.2.840.10008.5.1.4.1.1.{sop_class}"
+    with pytest.raises(SeriesError, match=f"{words}.*PET Image Storage"):
+        read_series(datasets)
+
+
+def test_frames_without_places_are_refused(make_series, ramp, grid):
+    (dataset,) = make_series(ramp[:1], grid)
+    dataset.NumberOfFrames, dataset.SpacingBetweenSlices = 6, 2.5
+    dataset.PixelData = (ramp + 1024).astype("<u2").tobytes()
+    with pytest.raises(SeriesError, match="6 frames and one position"):
+        read_series([dataset])
+    del dataset.NumberOfFrames
+    with pytest.raises(UnreadableFileError, match=r"\(6, 5, 7\), not \(1, 5, 7\)"):
+        read_series([dataset])
 
 
 def test_two_series_are_refused(make_series, ramp, grid):
@@ -388,6 +529,12 @@ def test_multi_frame_object_is_read_like_its_slices(make_series, ramp, grid):
     np.testing.assert_array_equal(loaded.volume.array, ramp)
     np.testing.assert_allclose(loaded.volume.geometry.ijk_to_lps, grid.ijk_to_lps, atol=1e-6)
     assert len(loaded.headers) == 1
+    values.RescaleType = "Z_EFF"
+    with pytest.raises(SeriesError, match="Z_EFF, not HU"):
+        read_series([enhanced])
+    del frames[3], enhanced.PerFrameFunctionalGroupsSequence[3]
+    with pytest.raises(SeriesError, match="holds 6 frames and describes 5"):
+        read_series([enhanced])
 
 
 def test_progress_counts_the_slices(make_series, ramp, grid):

@@ -7,7 +7,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from hyoid.errors import MissingTagError, UnsuitableScanError
+from hyoid.errors import MissingTagError, SeriesError, UnsuitableScanError
 from hyoid.io.dicom.headers import quiet_pydicom
 from hyoid.io.dicom.suv import dose_at, mean_count_delay_s, suv_scale
 
@@ -103,9 +103,46 @@ def test_injection_before_midnight_counts_as_the_day_before():
     assert "day before" in scale.warnings[0]
 
 
-def test_date_and_time_of_the_injection_win_over_the_time_alone():
-    header = pet_header(RadiopharmaceuticalStartDateTime="20240102083000.00")
+def test_date_and_time_of_the_injection_suffice():
+    header = pet_header(RadiopharmaceuticalStartDateTime="20240102083000.00", RadiopharmaceuticalStartTime=None)
     assert suv_scale([header]).factors == pytest.approx([decayed(5400)])
+    header = pet_header(RadiopharmaceuticalStartDateTime="20240102090000.00")
+    assert suv_scale([header]).factors == pytest.approx([decayed(3600)])
+
+
+def test_two_moments_of_injection_are_refused():
+    with pytest.raises(UnsuitableScanError, match="30 min apart"):
+        suv_scale([pet_header(RadiopharmaceuticalStartDateTime="20240102083000.00")])
+
+
+def test_date_and_time_of_acquisition_in_one_attribute():
+    header = pet_header(AcquisitionTime=None, AcquisitionDateTime="20240102100000.5")
+    assert suv_scale([header]).factors == pytest.approx([decayed(3600)])
+    header = pet_header(AcquisitionTime=None, AcquisitionDate=None, AcquisitionDateTime="20240102100000")
+    assert suv_scale([header]).factors == pytest.approx([decayed(3600)])
+    later = pet_header(
+        AcquisitionTime=None, AcquisitionDateTime="20240102100400", DecayCorrection="NONE", CorrectedImage=["ATTN"]
+    )
+    assert suv_scale([later]).factors == pytest.approx([decayed(3840 + mean_count_delay_s(240, HALF_LIFE_S))])
+
+
+def test_scan_over_midnight_counts_from_its_series():
+    before = {"SeriesTime": "235500", "RadiopharmaceuticalStartTime": "225500", "AcquisitionTime": "235500"}
+    after = {**before, "AcquisitionDate": "20240103", "AcquisitionTime": "000100"}
+    assert suv_scale([pet_header(**before), pet_header(**after)]).factors == pytest.approx([decayed(3600)] * 2)
+    with pytest.raises(UnsuitableScanError, match="turned at midnight"):  # a scanner that keeps the first date
+        suv_scale([pet_header(**before), pet_header(**{**after, "AcquisitionDate": "20240102"})])
+
+
+def test_images_of_two_examinations_are_refused():
+    for changes, words in (({"PatientWeight": 80}, "PatientWeight"), ({"RadionuclideTotalDose": 300e6}, "TotalDose")):
+        with pytest.raises(UnsuitableScanError, match=f"differ in .*{words}"):
+            suv_scale([pet_header(), pet_header(**changes)])
+
+
+def test_enhanced_pet_is_named():
+    with pytest.raises(SeriesError, match="Enhanced PET"):
+        suv_scale([pet_header(SOPClassUID="1.2.840.10008.5.1.4.1.1.130", Units=None)])
 
 
 def test_offsets_from_utc_are_heeded():
@@ -165,6 +202,8 @@ def test_a_frame_without_duration_is_refused_only_where_it_counts():
         ({"CorrectedImage": ["ATTN"]}, "no DECY"),
         ({"PatientWeight": 70000}, "70000 kg"),
         ({"RadionuclideTotalDose": 350}, "MBq"),
+        ({"RadionuclideHalfLife": 109.77}, "no tracer"),
+        ({"RadionuclideHalfLife": 0}, "no tracer"),
         ({"Units": "PROPCNTS"}, "PROPCNTS"),
         ({"DecayCorrection": "OTHER"}, "OTHER"),
         ({"RadiopharmaceuticalStartDateTime": "20240101090000"}, "half-lives"),

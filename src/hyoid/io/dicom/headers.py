@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.valuerep import DA, DT, TM
 
 from hyoid.errors import MissingTagError, UnreadableFileError
 
@@ -29,7 +30,21 @@ _DATE_LIKE = {
     "DT": re.compile(r"(\d{4,14}(\.\d{1,6})?([+-]\d{4})?)?"),
     "AS": re.compile(r"(\d{3}[DWMY])?"),
 }
+_CALENDAR: dict[str, Callable[[str], Any]] = {"DA": DA, "TM": TM, "DT": DT}
 _TEXT = {"PN", "LO", "SH", "ST", "LT", "UT"}
+# Identity and date of an examination, which every new object of the study repeats: one value each.
+_SINGLE = {
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+    "AccessionNumber", "ReferringPhysicianName", "StudyDescription",
+}  # fmt: skip
+_SEXES = ("", "M", "F", "O")
+# Character sets of one code table, PS3.3 C.12.1.1.2: understood by every writer as they are.
+_PLAIN_SETS = {
+    "ISO_IR 6", "ISO_IR 13", "ISO_IR 100", "ISO_IR 101", "ISO_IR 109", "ISO_IR 110", "ISO_IR 144", "ISO_IR 127",
+    "ISO_IR 126", "ISO_IR 138", "ISO_IR 148", "ISO_IR 166", "ISO_IR 192", "GB18030", "GBK",
+}  # fmt: skip
+_SWITCHED_SET = re.compile(r"ISO 2022 IR (6|13|58|87|100|101|109|110|126|127|138|144|148|149|159|166)")
+_UNICODE = "ISO_IR 192"
 # Damaged bytes raise whatever the decoder in charge happens to raise, pydicom's own kinds among them; each use below
 # turns it into a refusal or into "absent".
 PARSE_ERRORS = (Exception,)
@@ -54,15 +69,17 @@ class Instance:
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
     """Keep pydicom from warning or logging: its messages quote header values, which may name the patient."""
-    logger = logging.getLogger("pydicom")
-    was_disabled = logger.disabled
+    logger, writer = logging.getLogger("pydicom"), logging.getLogger("highdicom")
+    was_disabled, level = logger.disabled, writer.level
     logger.disabled = True
+    writer.setLevel(logging.CRITICAL)  # its modules log below it
     try:
         with warnings.catch_warnings(), pydicom.config.disable_value_validation():
             warnings.simplefilter("ignore")
             yield
     finally:
         logger.disabled = was_disabled
+        writer.setLevel(level)
 
 
 def looks_like_dicom(start: bytes) -> bool:
@@ -172,6 +189,25 @@ def integer(dataset: Dataset, keyword: str) -> int | None:
     return None if found is None else int(found[0])
 
 
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Items of a sequence, none where it is absent or no sequence."""
+    try:
+        with quiet_pydicom():
+            found = dataset.get(keyword)
+            return [item for item in found or () if isinstance(item, Dataset)]
+    except PARSE_ERRORS:
+        return []
+
+
+def integer_at(dataset: Dataset, tag: tuple[int, int]) -> int | None:
+    """Value at a tag as an integer; None where it is absent or malformed."""
+    try:
+        with quiet_pydicom():
+            return int(dataset[tag].value) if tag in dataset else None
+    except PARSE_ERRORS:
+        return None
+
+
 def numbers(dataset: Dataset, keyword: str, count: int) -> NDArray[np.float64] | None:
     """Value as `count` finite numbers; None where it is absent or malformed."""
     try:
@@ -225,17 +261,54 @@ def set_aside_malformed(dataset: Dataset) -> tuple[str, ...]:
                 del dataset[tag]
                 malformed.append(name)
                 continue
-            if not readable:
+            several = name in _SINGLE and isinstance(element.value, pydicom.multival.MultiValue)
+            if not readable or several or (name == "PatientSex" and str(element.value or "") not in _SEXES):
                 malformed.append(name)
-                if element.VR not in _TEXT:
+                if several or element.VR not in _TEXT:
                     dataset[tag] = DataElement(tag, element.VR, "")
+        if not _unify_characters(dataset):
+            malformed.append("SpecificCharacterSet")
     return tuple(malformed)
+
+
+def _unify_characters(dataset: Dataset) -> bool:
+    """Turn texts into Unicode where the character set is switched, unknown or absent; False where it was unknown.
+
+    Writers know the sets of one table alone: the standard Japanese one (an empty first value) stops them.
+    """
+    stated = words(dataset, "SpecificCharacterSet")
+    if not stated and all(_is_ascii(dataset.get(keyword)) for keyword in _SINGLE):
+        return True
+    if len(stated) == 1 and stated[0] in _PLAIN_SETS:
+        return True
+    try:
+        dataset.decode()  # while the old set is still known
+    except PARSE_ERRORS:
+        return False
+    dataset.SpecificCharacterSet = _UNICODE
+    first, *others = stated or ("",)
+    return all(s in _PLAIN_SETS or not s or _SWITCHED_SET.fullmatch(s) for s in (first, *others))
+
+
+def _is_ascii(value: Any) -> bool:
+    return value is None or str(value).isascii()
+
+
+def _exists(vr: str, value: str) -> bool:
+    """Whether a date or time is one of the calendar and the clock."""
+    try:
+        _CALENDAR.get(vr, str)(value.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _is_well_formed(vr: str, value: Any) -> bool:
     values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
     if vr in _DATE_LIKE:
-        return all(v is None or _DATE_LIKE[vr].fullmatch(str(v).strip()) is not None for v in values)
+        return all(
+            v is None or (bool(_DATE_LIKE[vr].fullmatch(str(v).strip())) and _exists(vr, str(v))) for v in values
+        )
     if vr in _TEXT:
         longest = {"PN": 64 * 3 + 2, "LO": 64}.get(vr, 10240)
         return all(v is None or ("\ufffd" not in str(v) and len(str(v)) <= longest) for v in values)

@@ -8,7 +8,6 @@ position along the normal of ImageOrientationPatient; instance numbers and file 
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,17 +16,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from scipy import ndimage
 
 from hyoid.errors import MissingTagError, SeriesError, UnreadableFileError
 from hyoid.io.dicom import headers
 from hyoid.io.dicom.headers import Instance
+from hyoid.io.dicom.mixed import (
+    refuse_duplicates,
+    refuse_interleaved,
+    refuse_mixed,
+    refuse_several_series,
+    without_copies,
+)
+from hyoid.io.dicom.pixels import StoredPixels, stored_pixels
 from hyoid.io.dicom.slice import Slice, normal_of, slices_of
+from hyoid.io.dicom.spacing import even_behind_rounding, irregularity
 from hyoid.io.dicom.straighten import even_out, straighten
+from hyoid.io.dicom.suv import refuse_enhanced_pet
 from hyoid.volume import Geometry, Quantity, Volume
 
 AIR_HU = -1024
-# A step between slices may differ from the median by this fraction: positions are often rounded to 0.1 mm.
-STEP_TOLERANCE = 0.05
+# Padding of such a value could be tissue; beyond twelve bits and an extended scale there is none.
+_TISSUE_HU = (-900, 3071)
+# 16 bits from -8192, the widest scale of a scanner; and twelve signed bits.
+_MOST_HU, _LEAST_RESTORED_HU = 57343, -2048
 # Origins may leave the normal by this fraction of a pixel over the whole stack before the stack counts as sheared.
 SHEAR_TOLERANCE_PX = 0.2
 _EXPORT_AGAIN = "Export the series again, complete."
@@ -88,29 +100,32 @@ def read_series(
     if not slices:
         raise SeriesError("The series holds no images.", _EXPORT_AGAIN)
     instances = [_as_instance(s) for s in slices]
-    _refuse_mixed_headers(instances)
+    refuse_several_series(instances)
+    instances, copies = without_copies(instances)
     pieces = [piece for instance in instances for piece in slices_of(instance)]
-    quantity = _quantity(pieces[0].header)
-    _refuse_mixed(pieces)
+    quantity = _quantity(pieces[0])
+    refuse_mixed(pieces)
     pieces.sort(key=lambda p: p.position_mm)
     normal = normal_of(pieces[0].orientation)
     positions_mm = np.array([p.position_mm for p in pieces])
     steps = np.diff(positions_mm)
-    _refuse_duplicates(pieces, steps)
-    irregular = _irregularity(pieces, steps)
+    refuse_duplicates(pieces, steps)
+    refuse_interleaved(pieces)
+    irregular, even = irregularity(pieces, steps), None
+    if irregular:
+        even = even_behind_rounding(pieces)
+        irregular = "" if even else irregular
     if irregular and not regularize:
         raise SeriesError(irregular, "Export the missing slices, or allow interpolation with --regularize.")
 
-    warnings = _header_warnings(pieces)
+    warnings = [*copies, *_header_warnings(pieces), *([str(even)] if even else [])]
     provenance: dict[str, float] = {}
-    array = _stack(pieces, quantity, on_progress)
-    if quantity is Quantity.HU:
-        array, padding = without_padding(array)
-        warnings += padding
+    array, padding = _stack(pieces, quantity, on_progress)
+    warnings += padding
 
     step_mm = float(np.median(steps)) if len(steps) else _thickness_mm(pieces[0])
     axes, origins = _pixel_axes(pieces[0]), np.array([p.origin_lps_mm for p in pieces])
-    origin = origins[0]
+    origin = origins[0] + (normal * (even.start_mm - positions_mm[0]) if even else 0.0)
     outside = AIR_HU if quantity is Quantity.HU else 0
     shift_px = _shear_px(pieces, origins, axes, positions_mm)
     if shift_px is not None:
@@ -127,7 +142,7 @@ def read_series(
         provenance["regularized_step_mm"] = step_mm
         warnings.append(f"{irregular} Slices were interpolated linearly, {step_mm:.3f} mm apart, as asked.")
     elif len(pieces) > 1:
-        step_mm = float(steps.mean())
+        step_mm = even.step_mm if even else float(steps.mean())
 
     matrix = np.eye(4)
     matrix[:3, 0] = normal * step_mm
@@ -170,11 +185,13 @@ def _as_instance(source: Dataset | Path | str | Instance) -> Instance:
     return Instance(header, lambda: headers.parse(path.read_bytes(), pixels=True))
 
 
-def _quantity(header: Dataset) -> Quantity:
+def _quantity(piece: Slice) -> Quantity:
+    header = piece.header
     modality = headers.text(header, "Modality")
     if modality not in _QUANTITIES:
         raise SeriesError(f"The series has modality {modality or 'unknown'}.", "Give a CT, MR or PET series.")
     if modality == "PT":
+        refuse_enhanced_pet(header)
         units = headers.text(header, "Units")
         if units not in _PET_QUANTITIES:
             raise SeriesError(
@@ -182,128 +199,77 @@ def _quantity(header: Dataset) -> Quantity:
                 "`hyoid petct` also reads the counts of scanners that store their own SUV factor.",
             )
         return _PET_QUANTITIES[units]
-    rescale_type = headers.text(header, "RescaleType")
-    if modality == "CT" and rescale_type in _NOT_HU:
+    if modality == "CT" and piece.rescale_type in _NOT_HU:
         raise SeriesError(
-            f"The CT series holds values of type {rescale_type}, not HU.", "Choose a series in Hounsfield units."
+            f"The CT series holds values of type {piece.rescale_type}, not HU.", "Choose a series in Hounsfield units."
         )
     return _QUANTITIES[modality]
 
 
-def _refuse_mixed_headers(instances: list[Instance]) -> None:
-    """Refuse what shows before the slices' own geometry is read: several series, localizers."""
-    series = Counter(headers.text(i.header, "SeriesInstanceUID") for i in instances)
-    if len(series) > 1:
-        raise SeriesError(f"The images belong to {len(series)} series.", "Give one series at a time.")
-    scouts = [i for i in instances if "LOCALIZER" in headers.words(i.header, "ImageType")]
-    if scouts and len(scouts) < len(instances):
-        names = ", ".join(f"instance {headers.integer(i.header, 'InstanceNumber')}" for i in scouts[:5])
-        raise SeriesError(f"{len(scouts)} localizer image(s) lie in the series ({names}).", "Remove the localizer.")
-    if scouts:
-        raise SeriesError("The series is a localizer (scout).", "Choose the axial series.")
-
-
-def _refuse_mixed(pieces: list[Slice]) -> None:
-    """Refuse differing frames, orientations, spacings or sizes, naming the slices in the minority."""
-    checks: tuple[tuple[str, Callable[[Slice], Any], float], ...] = (
-        ("modality", lambda p: headers.text(p.header, "Modality"), 0.0),
-        ("frame of reference", lambda p: headers.text(p.header, "FrameOfReferenceUID"), 0.0),
-        ("orientation", lambda p: p.orientation, 1e-3),
-        ("pixel spacing", lambda p: p.spacing_mm, 1e-4),
-        ("size in pixels", lambda p: p.size, 0.0),
-    )
-    for what, key, tolerance in checks:
-        groups: list[list[Slice]] = []
-        for piece in pieces:
-            near = (g for g in groups if _alike(key(piece), key(g[0]), tolerance))
-            group = next(near, None)
-            if group is None:
-                groups.append([piece])
-            else:
-                group.append(piece)
-        if len(groups) > 1:
-            usual = max(groups, key=len)
-            odd = [p for g in groups if g is not usual for p in g]
-            raise SeriesError(
-                f"The slices differ in {what}: {len(odd)} of {len(pieces)} are unlike the others ({_names(odd)}).",
-                "Give one series without the others.",
-            )
-
-
-def _alike(first: Any, second: Any, tolerance: float) -> bool:
-    return bool(np.allclose(first, second, rtol=0, atol=tolerance)) if tolerance else first == second
-
-
-def _refuse_duplicates(pieces: list[Slice], steps: NDArray[np.float64]) -> None:
-    # Two slices are one position when they are closer than a fifth of the usual step, however thin that is.
-    distinct = steps[steps > 1e-3]
-    same = steps <= max(1e-3, 0.2 * float(np.median(distinct)) if len(distinct) else 0.0)
-    if not same.any():
-        return
-    doubled = [p for i, p in enumerate(pieces) if (i > 0 and same[i - 1]) or (i < len(same) and same[i])]
-    repeats = len(doubled) - len({headers.text(p.header, "SOPInstanceUID") for p in doubled})
-    hint = (
-        "The same image is stored more than once."
-        if repeats
-        else "They may be two phases, echoes or reconstructions stored as one series."
-    )
-    raise SeriesError(
-        f"{int(same.sum())} position(s) hold more than one slice ({_names(doubled)}). {hint}",
-        "Remove the duplicates, or give one phase at a time.",
-    )
-
-
-def _irregularity(pieces: list[Slice], steps: NDArray[np.float64]) -> str:
-    """What is irregular about the steps between slices, '' when nothing is."""
-    if not len(steps):
-        return ""
-    usual = float(np.median(steps))
-    odd = np.flatnonzero(np.abs(steps - usual) > STEP_TOLERANCE * usual)
-    ratios = steps[odd] / usual
-    if len(odd) and np.all(np.abs(ratios - np.round(ratios)) < 0.1) and np.all(ratios > 1.5):
-        gaps = "; ".join(
-            f"{round(r) - 1} between {pieces[i].name} and {pieces[i + 1].name}"
-            for i, r in zip(odd[:5], ratios[:5], strict=True)
-        )
-        more = f"; and {len(odd) - 5} more gaps" if len(odd) > 5 else ""
-        return f"{int(np.round(ratios - 1).sum())} slice(s) are missing: {gaps}{more} (usual step {usual:.3f} mm)."
-    if not len(odd):
-        even = np.linspace(pieces[0].position_mm, pieces[-1].position_mm, len(pieces))
-        off = np.abs([p.position_mm for p in pieces] - even)
-        if off.max() <= 0.5 * usual:
-            return ""
-        odd = np.array([int(np.argmax(off)) - 1])
-    first = pieces[odd[0]].name, pieces[odd[0] + 1].name
-    return (
-        f"The slices are unevenly spaced: steps of {steps.min():.3f} to {steps.max():.3f} mm, first between {first[0]} "
-        f"and {first[1]} (usual step {usual:.3f} mm)."
-    )
-
-
 def _stack(
     pieces: list[Slice], quantity: Quantity, on_progress: Callable[[int, int], None] | None
-) -> NDArray[np.int16] | NDArray[np.float32]:
-    """Rescaled pixels, int16 where that loses nothing, else float32."""
-    whole = all(p.slope == 1 and p.intercept == round(p.intercept) for p in pieces)
+) -> tuple[NDArray[np.int16] | NDArray[np.float32], list[str]]:
+    """Rescaled pixels, int16 where that loses nothing, else float32; and notes of what was set to air."""
+    whole = all(p.slope == 1 and p.intercept == round(p.intercept) and abs(p.intercept) < 2**20 for p in pieces)
     array: NDArray[Any] = np.empty((len(pieces), *pieces[0].size), np.int32 if whole else np.float32)
-    loaded: tuple[Any, NDArray[Any]] | None = None
+    outside = AIR_HU if quantity is Quantity.HU else 0
+    loaded: tuple[Any, StoredPixels] | None = None
+    padded, decoded = 0, 0
     for index, piece in enumerate(pieces):
         # All frames of a multi-frame object decode at once.
-        if loaded is None or loaded[0] is not piece.load or piece.frame == 0:
-            loaded = (piece.load, headers.decode_pixels(piece.load(), piece.name))
-        stored = loaded[1] if loaded[1].ndim == 2 else loaded[1][piece.frame]
-        if stored.shape != piece.size:
+        if loaded is None or loaded[0] is not piece.load or decoded >= piece.frames:
+            loaded, decoded = (piece.load, stored_pixels(piece.load(), piece.name)), 0
+        decoded += 1
+        pixels = loaded[1]
+        described = (piece.frames, *piece.size)
+        if pixels.values.shape != described:
             raise UnreadableFileError(
-                f"The pixels of {piece.name} are {stored.shape}, not {piece.size}.", _EXPORT_AGAIN
+                f"The pixels of {piece.name} are {pixels.values.shape}, not {described} (frames, rows, columns).",
+                _EXPORT_AGAIN,
             )
-        array[index] = stored if whole else stored * piece.slope
-        array[index] += array.dtype.type(piece.intercept)
+        stored = pixels.values[piece.frame]
+        if whole and not (stored.dtype.kind in "iu" and np.abs(stored, dtype=np.int64).max() < 2**30):
+            whole, array = False, array.astype(np.float32)
+        values = array[index]
+        values[:] = stored if whole else stored * piece.slope
+        values += array.dtype.type(piece.intercept)
+        if pixels.padding is not None:
+            nothing = _outside_the_body(values, pixels.padding[piece.frame], quantity)
+            padded += int(nothing.any())
+            values[nothing] = outside
+        if quantity is Quantity.HU:
+            _refuse_impossible_hu(values, pixels, piece)
         if on_progress:
             on_progress(index + 1, len(pieces))
-    if quantity is Quantity.HU and whole:
-        array = np.maximum(array, np.iinfo(np.int16).min)
+    notes = [f"Padding (PixelPaddingValue (0028,0120)) of {padded} slice(s) was set to {outside}."] if padded else []
+    if quantity is Quantity.HU:
+        array, below = without_padding(array)
+        notes += below
     fits = whole and np.iinfo(np.int16).min <= array.min() and array.max() <= np.iinfo(np.int16).max
-    return array.astype(np.int16) if fits else array.astype(np.float32, copy=False)
+    return array.astype(np.int16) if fits else array.astype(np.float32, copy=False), notes
+
+
+def _outside_the_body(values: NDArray[Any], padding: NDArray[np.bool_], quantity: Quantity) -> NDArray[np.bool_]:
+    """Padding of a slice; where its value is one that tissue has, only what hangs together with the image's border."""
+    if quantity is not Quantity.HU or not padding.any():
+        return padding
+    tissue = padding & (values > _TISSUE_HU[0]) & (values <= _TISSUE_HU[1])
+    if not tissue.any():
+        return padding
+    regions, _ = ndimage.label(tissue)
+    border = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
+    return (padding & ~tissue) | (tissue & np.isin(regions, np.unique(border[border > 0])))
+
+
+def _refuse_impossible_hu(values: NDArray[Any], pixels: StoredPixels, piece: Slice) -> None:
+    """Refuse values that no CT holds: a sign was lost, or padding is not declared."""
+    low, high = float(values.min()), float(values.max())
+    if high > _MOST_HU or (pixels.sign_restored and low < _LEAST_RESTORED_HU):
+        raise SeriesError(
+            f"The values of {piece.name} reach from {low:g} to {high:g} HU, which cannot be: PixelRepresentation "
+            "(0028,0103) may be wrong, or padding not declared (0028,0120).",
+            "Export the series again from the scanner.",
+        )
 
 
 def _shear_px(
@@ -366,8 +332,3 @@ def _header_warnings(pieces: list[Slice]) -> list[str]:
         f"Headers hold values that DICOM does not allow, in {', '.join(malformed)}: dates and numbers among them were "
         "blanked, text was kept."
     ]
-
-
-def _names(pieces: list[Slice]) -> str:
-    shown = ", ".join(p.name for p in pieces[:6])
-    return f"{shown}, and {len(pieces) - 6} more" if len(pieces) > 6 else shown

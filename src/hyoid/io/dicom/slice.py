@@ -14,6 +14,10 @@ from hyoid.errors import MissingTagError, SeriesError
 from hyoid.io.dicom import headers
 from hyoid.io.dicom.headers import Instance
 
+_IDENTITY = {
+    "SOPInstanceUID": "(0008,0018)", "StudyInstanceUID": "(0020,000D)", "SeriesInstanceUID": "(0020,000E)",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class Slice:
@@ -41,6 +45,10 @@ class Slice:
         Value = stored * slope + intercept.
     malformed : tuple of str
         Keywords whose values break DICOM's rules.
+    frames : int
+        How many the object holds.
+    rescale_type : str
+        RescaleType (0028,1054): what the rescaled values are.
     """
 
     header: Dataset
@@ -54,6 +62,8 @@ class Slice:
     slope: float
     intercept: float
     malformed: tuple[str, ...] = ()
+    frames: int = 1
+    rescale_type: str = ""
 
     @property
     def position_mm(self) -> float:
@@ -100,19 +110,37 @@ def slices_of(instance: Instance) -> list[Slice]:
     what = f"instance {'without number' if number is None else number}"
     if (headers.integer(header, "SamplesPerPixel") or 1) != 1:
         raise SeriesError(f"Image {what} is in colour (a screenshot or an overlay).", "Choose the original series.")
-    rows, columns = (int(headers.required_numbers(header, k, 1, what)[0]) for k in ("Rows", "Columns"))
-    if "PerFrameFunctionalGroupsSequence" not in header:
-        plane = _plane([header], what)
-        return [Slice(header, instance.load, 0, number, *plane[:3], (rows, columns), *plane[3:], malformed)]
-    shared = header.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    _require_identity(header, what)
+    count = headers.integer(header, "NumberOfFrames") or 1
+    groups = headers.items(header, "PerFrameFunctionalGroupsSequence")
+    if not groups:
+        if count > 1:
+            raise SeriesError(
+                f"Image {what} holds {count} frames and one position: where the others lie is not told.",
+                "Export the series as one file per slice, or as an Enhanced (multi-frame) object.",
+            )
+        return [Slice(header, instance.load, 0, number, **_plane([header], what), malformed=malformed)]
+    if len(groups) != count:
+        raise SeriesError(
+            f"Image {what} holds {count} frames and describes {len(groups)}.", "Export the series again, complete."
+        )
+    shared = headers.items(header, "SharedFunctionalGroupsSequence") or [Dataset()]
     frames = []
-    for index, group in enumerate(header.PerFrameFunctionalGroupsSequence):
+    for index, group in enumerate(groups):
         macros = [item for holder in (group, shared[0]) for item in _macros(holder)]
         plane = _plane([*macros, header], f"frame {index + 1}")
-        frames.append(
-            Slice(header, instance.load, index, index + 1, *plane[:3], (rows, columns), *plane[3:], malformed)
-        )
+        frames.append(Slice(header, instance.load, index, index + 1, **plane, malformed=malformed, frames=count))
     return frames
+
+
+def _require_identity(header: Dataset, what: str) -> None:
+    """Refuse an image that nothing can refer to."""
+    for keyword, tag in _IDENTITY.items():
+        if not headers.text(header, keyword):
+            raise MissingTagError(
+                f"{keyword} {tag} is absent in {what}: results could not refer to the image.",
+                "Export the series again with complete headers.",
+            )
 
 
 def _macros(group: Dataset) -> list[Dataset]:
@@ -123,11 +151,11 @@ def _macros(group: Dataset) -> list[Dataset]:
         "PixelMeasuresSequence",
         "PixelValueTransformationSequence",
     )
-    return [group[name].value[0] for name in names if name in group and len(group[name].value)]
+    return [found[0] for name in names if (found := headers.items(group, name))]
 
 
-def _plane(holders: list[Dataset], what: str) -> tuple[Any, Any, Any, float, float]:
-    """Origin, orientation, spacing, slope and intercept from the first dataset that has each."""
+def _plane(holders: list[Dataset], what: str) -> dict[str, Any]:
+    """Fields of a slice that place and scale it, each from the first dataset that has its keyword."""
 
     def find(keyword: str) -> Dataset:
         return next((h for h in holders if keyword in h), holders[-1])
@@ -135,19 +163,33 @@ def _plane(holders: list[Dataset], what: str) -> tuple[Any, Any, Any, float, flo
     def required(keyword: str, count: int) -> NDArray[np.float64]:
         return headers.required_numbers(find(keyword), keyword, count, what)
 
-    origin = required("ImagePositionPatient", 3)
-    orientation = _orthonormal(required("ImageOrientationPatient", 6), what)
     spacing = required("PixelSpacing", 2)
     if spacing.min() <= 0:
         raise MissingTagError(f"PixelSpacing (0028,0030) of {what} is not positive.", "Export the series again.")
+    rows, columns = (int(required(keyword, 1)[0]) for keyword in ("Rows", "Columns"))
+    if "ModalityLUTSequence" in holders[-1]:
+        raise SeriesError(
+            f"The values of {what} are looked up in a table (ModalityLUTSequence (0028,3000)), not rescaled.",
+            "Choose the original series.",
+        )
     needed = headers.text(holders[-1], "Modality") != "MR"
     scale = []
     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0)):
         found = headers.numbers(find(keyword), keyword, 1)
-        if found is None and needed:
+        if found is None and (needed or keyword in find(keyword)):
             found = required(keyword, 1)
         scale.append(default if found is None else float(found[0]))
-    return origin, orientation, spacing, scale[0], scale[1]
+    if scale[0] == 0:
+        raise MissingTagError(f"RescaleSlope (0028,1053) of {what} is 0.", "Export the series again.")
+    return {
+        "origin_lps_mm": required("ImagePositionPatient", 3),
+        "orientation": _orthonormal(required("ImageOrientationPatient", 6), what),
+        "spacing_mm": spacing,
+        "size": (rows, columns),
+        "slope": scale[0],
+        "intercept": scale[1],
+        "rescale_type": headers.text(find("RescaleType"), "RescaleType").upper(),
+    }
 
 
 def _orthonormal(orientation: NDArray[np.float64], what: str) -> NDArray[np.float64]:

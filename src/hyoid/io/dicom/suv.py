@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from hyoid.errors import MissingTagError, UnsuitableScanError
+from hyoid.errors import MissingTagError, SeriesError, UnsuitableScanError
 from hyoid.io.dicom import headers
 
 # Philips' private block: factor to SUV and factor to Bq/mL.
@@ -29,6 +29,17 @@ _WEIGHT_KG = (1.0, 400.0)
 # Below, the dose was written in MBq; above, nobody is scanned.
 _DOSE_BQ = (1e6, 1e11)
 _MOST_HALF_LIVES = 4.0
+# Half-lives (s) of what PET images: a minute count in place of seconds, or a slip, is none of these (NuDat 3.0).
+_HALF_LIVES_S = {
+    "Rb-82": 75.45, "O-15": 122.24, "Cu-62": 580.2, "N-13": 597.9, "C-11": 1221.8, "Ga-68": 4062.6, "F-18": 6586.2,
+    "Cu-61": 12013.0, "Sc-43": 14008.0, "Sc-44": 14292.0, "Cu-64": 45721.0, "Y-86": 53064.0, "Br-76": 58320.0,
+    "Y-90": 230760.0, "Zr-89": 282280.0, "I-124": 360806.0,
+}  # fmt: skip
+_SAME_HALF_LIFE = 0.05
+# A scan of one patient is shorter; times farther apart are dates that were not turned at midnight.
+_LONGEST_SCAN_S = 12 * 3600.0
+# Where both are stated, date-and-time and time of the injection are one moment to the minute.
+_SAME_MOMENT_S = 60.0
 _CURE = "Export the series again with complete headers, or give SUV in a file with --pet-units suv."
 _TAGS = {
     "Units": "(0054,1001)",
@@ -43,9 +54,16 @@ _TAGS = {
     "SeriesTime": "(0008,0031)",
     "AcquisitionDate": "(0008,0022)",
     "AcquisitionTime": "(0008,0032)",
+    "AcquisitionDateTime": "(0008,002A)",
     "ActualFrameDuration": "(0018,1242)",
     "SUVType": "(0054,1006)",
     "RadiopharmaceuticalInformationSequence": "(0054,0016)",
+}
+
+
+_ENHANCED_PET = {
+    "1.2.840.10008.5.1.4.1.1.130": "an Enhanced PET image (multi-frame)",
+    "1.2.840.10008.5.1.4.1.1.128.1": "a Legacy Converted Enhanced PET image (multi-frame)",
 }
 
 
@@ -90,6 +108,8 @@ def suv_scale(series: Sequence[Dataset]) -> SuvScale:
     C.8.9.1.1.3).
     """
     first = series[0]
+    refuse_enhanced_pet(first)
+    _require_one_examination(series)
     _require_corrections(first)
     units = _text(first, "Units")
     if units == "GML":
@@ -117,6 +137,22 @@ def suv_scale(series: Sequence[Dataset]) -> SuvScale:
     raise UnsuitableScanError(
         f"The PET has Units (0054,1001) {units}; BQML, GML and Philips' CNTS can be turned into SUV.", _CURE
     )
+
+
+def refuse_enhanced_pet(header: Dataset) -> None:
+    """Refuse the multi-frame kinds of PET by their names.
+
+    Raises
+    ------
+    SeriesError
+        When the object is an Enhanced or Legacy Converted Enhanced PET image.
+    """
+    name = _ENHANCED_PET.get(headers.text(header, "SOPClassUID"))
+    if name:
+        raise SeriesError(
+            f"The PET is stored as {name}, whose tracer and times hyoid does not read.",
+            "Export it as PET Image Storage (one file per slice), or give SUV in a file with --pet-units suv.",
+        )
 
 
 def is_attenuation_corrected(header: Dataset) -> bool:
@@ -160,8 +196,11 @@ def _from_activity(series: Sequence[Dataset], to_bq_per_ml: NDArray[np.float64],
     drug = _drug(first)
     dose_bq, half_life_s = _number(drug, "RadionuclideTotalDose"), _number(drug, "RadionuclideHalfLife")
     _require_between(dose_bq, _DOSE_BQ, "RadionuclideTotalDose (0018,1074)", "Bq")
-    if half_life_s <= 0:
-        raise MissingTagError("RadionuclideHalfLife (0018,1075) is not positive.", _CURE)
+    if not any(abs(half_life_s / known - 1) < _SAME_HALF_LIFE for known in _HALF_LIVES_S.values()):
+        raise UnsuitableScanError(
+            f"RadionuclideHalfLife (0018,1075) is {half_life_s:g} s, which no tracer of PET has (fluorine-18: 6586 s).",
+            "Correct the header, or give SUV in a file with --pet-units suv.",
+        )
     rule = _text(first, "DecayCorrection")
     grams = 1000.0 * weight_kg
     warnings: tuple[str, ...] = ()
@@ -188,7 +227,14 @@ def _from_activity(series: Sequence[Dataset], to_bq_per_ml: NDArray[np.float64],
 
 def _scan_start(series: Sequence[Dataset]) -> tuple[datetime, tuple[str, ...]]:
     """Moment for which START-corrected images hold, and what had to be decided."""
-    acquired = min(_moment(image, "AcquisitionDate", "AcquisitionTime") for image in series)
+    acquired_at = [_acquired(image) for image in series]
+    acquired = min(acquired_at)
+    if (max(acquired_at) - acquired).total_seconds() > _LONGEST_SCAN_S:
+        raise UnsuitableScanError(
+            "The images were acquired more than 12 hours apart, by AcquisitionDate (0008,0022) and AcquisitionTime "
+            "(0008,0032): the date may not have turned at midnight.",
+            _CURE,
+        )
     stated = _moment(series[0], "SeriesDate", "SeriesTime")
     if stated <= acquired:
         return stated, ()
@@ -208,7 +254,9 @@ def _injection(drug: Dataset, header: Dataset, began: datetime) -> tuple[datetim
     """When the dose was measured; from the date and time, or from the time alone on the day of the scan."""
     stated = headers.text(drug, "RadiopharmaceuticalStartDateTime")
     if stated:
-        return _parsed_datetime(stated, "RadiopharmaceuticalStartDateTime (0018,1078)", _offset(header)), ()
+        injected = _parsed_datetime(stated, "RadiopharmaceuticalStartDateTime (0018,1078)", _offset(header))
+        _require_one_injection(drug, stated, injected, _offset(header))
+        return injected, ()
     clock = _text(drug, "RadiopharmaceuticalStartTime")
     day = began.strftime("%Y%m%d")
     injected = _parsed(day, clock, "RadiopharmaceuticalStartTime (0018,1072)")
@@ -221,11 +269,43 @@ def _injection(drug: Dataset, header: Dataset, began: datetime) -> tuple[datetim
     return injected, ()
 
 
+def _require_one_injection(drug: Dataset, stated: str, injected: datetime, offset_min: int | None) -> None:
+    """Refuse a time of injection that contradicts its date and time; times of unknown zones cannot be compared."""
+    clock = headers.text(drug, "RadiopharmaceuticalStartTime")
+    if not clock or (offset_min is None and re.search(r"[+-]\d{4}$", stated)):
+        return
+    what = "RadiopharmaceuticalStartTime (0018,1072)"
+    apart = abs((_parsed(injected.strftime("%Y%m%d"), clock, what) - injected).total_seconds())
+    if min(apart, 86400 - apart) > _SAME_MOMENT_S:
+        raise UnsuitableScanError(
+            f"{what} and RadiopharmaceuticalStartDateTime (0018,1078) are {apart / 60:.0f} min apart.",
+            "Correct the header, or give SUV in a file with --pet-units suv.",
+        )
+
+
+def _require_one_examination(series: Sequence[Dataset]) -> None:
+    """Refuse images that differ in what one injection has one of."""
+    for keyword in ("Units", "DecayCorrection", "PatientWeight"):
+        if len({headers.text(image, keyword) for image in series}) > 1:
+            raise UnsuitableScanError(f"The images of the PET differ in {keyword} {_TAGS[keyword]}.", _CURE)
+    for keyword in ("RadionuclideTotalDose", "RadionuclideHalfLife", "RadiopharmaceuticalStartTime"):
+        drugs = [headers.items(image, "RadiopharmaceuticalInformationSequence") for image in series]
+        if len({headers.text(drug[0], keyword) for drug in drugs if drug}) > 1:
+            raise UnsuitableScanError(f"The images of the PET differ in {keyword} {_TAGS[keyword]}.", _CURE)
+
+
+def _acquired(image: Dataset) -> datetime:
+    """When an image was acquired: date and time, or the one attribute that holds both."""
+    together = headers.text(image, "AcquisitionDateTime")
+    if together and not (headers.text(image, "AcquisitionDate") and headers.text(image, "AcquisitionTime")):
+        return _parsed_datetime(together, "AcquisitionDateTime (0008,002A)", _offset(image))
+    return _moment(image, "AcquisitionDate", "AcquisitionTime")
+
+
 def _middle(image: Dataset, half_life_s: float) -> datetime:
     """Moment at which an uncorrected frame shows its activity."""
     duration_s = _number(image, "ActualFrameDuration") / 1000.0
-    began = _moment(image, "AcquisitionDate", "AcquisitionTime")
-    return began + timedelta(seconds=mean_count_delay_s(duration_s, half_life_s))
+    return _acquired(image) + timedelta(seconds=mean_count_delay_s(duration_s, half_life_s))
 
 
 def _require_corrections(header: Dataset) -> None:
