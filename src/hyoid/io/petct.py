@@ -162,10 +162,44 @@ def read_petct(
     require_same_patient(ct_members[0].header, pet_members[0].header)
     require_same_frame(ct_members[0].header, pet_members[0].header)
     ct = _study((ct_info, ct_members), regularize, on_progress)
-    scale = suv_scale([instance.header for instance in pet_members])
-    scaled = [_in_suv(i, float(f)) for i, f in zip(pet_members, scale.factors, strict=True)]
-    pet = _study((pet_info, scaled), regularize, on_progress)
-    return PetCtStudy(ct, pet, scale.words, (*scale.warnings, *notes))
+    pet, (words, *suv_notes) = _pet_study(pet_info, pet_members, regularize, on_progress)
+    return PetCtStudy(ct, pet, words, (*suv_notes, *notes))
+
+
+def read_pet(
+    path: str | Path, *, series: str | None = None, regularize: bool = False, on_progress: Progress | None = None
+) -> Study:
+    """Read the PET of a DICOM study alone, in SUV by body weight.
+
+    Parameters
+    ----------
+    path : path
+        DICOM folder, zip or file.
+    series : str, optional
+        SeriesInstanceUID, number or description of the PET.
+    regularize : bool
+        See `read_series`.
+    on_progress : callable, optional
+        Called with (slices done, slices in all).
+
+    Raises
+    ------
+    InputRefusedError
+        As `read_study` and `suv_scale`; also when no PET is there or corrected for attenuation.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UnreadableFileError("The study does not exist.", "Check the path.")
+    if path.is_file() and image_suffix(path):
+        raise UnsuitableScanError("A volume file does not say in which units its PET is.", "Give the DICOM series.")
+    instances, passed_over = dicom_instances(path)
+    groups = group_by_series(instances)
+    if not any(info.modality == "PT" for info, _ in groups):
+        choose(groups, "PT", series)  # says what is there
+    info, members = choose_pet(groups, series)
+    pet, notes = _pet_study(info, members, regularize, on_progress)
+    others = [f"{passed_over} file(s) that are not DICOM images were passed over."] if passed_over else []
+    return replace(pet, warnings=(f"PET in SUV: {notes[0]}.", *notes[1:], *pet.warnings, *others))
 
 
 def choose_pet(groups: Groups, wanted: str | None = None) -> tuple[SeriesInfo, list[Instance]]:
@@ -279,6 +313,15 @@ def _study(chosen: tuple[SeriesInfo, list[Instance]], regularize: bool, on_progr
     info, members = chosen
     loaded = read_series(members, regularize=regularize, on_progress=on_progress)
     return Study(loaded.volume, info, loaded.headers, loaded.warnings, fingerprint(loaded.volume), loaded.provenance)
+
+
+def _pet_study(
+    info: SeriesInfo, members: list[Instance], regularize: bool, on_progress: Progress | None
+) -> tuple[Study, tuple[str, ...]]:
+    """PET in SUV; and the rule that made SUV of it, followed by what had to be decided."""
+    scale = suv_scale([instance.header for instance in members])
+    scaled = [_in_suv(i, float(f)) for i, f in zip(members, scale.factors, strict=True)]
+    return _study((info, scaled), regularize, on_progress), (scale.words, *scale.warnings)
 
 
 def _in_suv(instance: Instance, factor: float) -> Instance:

@@ -8,6 +8,7 @@ from hyoid.errors import InputRefusedError, UsageError
 from hyoid.interfaces.cli.main import app
 from hyoid.interfaces.cli.predict import find_cases
 from hyoid.io.dicom.ct import write_ct_series
+from hyoid.io.dicom.images import write_mr_series
 from hyoid.io.files.volumes import read_labels, write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -68,6 +69,37 @@ def test_a_dicom_series_is_a_case(make_nnunet_folder, tmp_path):
     arguments = ["predict", str(make_nnunet_folder()), str(tmp_path / "ct"), "--out", str(out), "--precision", "f32"]
     assert RUN.invoke(app, [*arguments, "--no-mirror"], catch_exceptions=False).exit_code == 0
     assert (out / "ct" / "labels.nii.gz").is_file()
+
+
+def test_dicom_studies_are_cases_of_their_own(make_nnunet_folder, tmp_path):
+    for name in ("first", "second"):
+        write_ct_series(tmp_path / name, scan(), seed=name)
+    out = tmp_path / "out"
+    studies = [str(tmp_path / "first"), str(tmp_path / "second")]
+    arguments = ["predict", str(make_nnunet_folder()), *studies, "--out", str(out), "--precision", "f32", "--no-mirror"]
+    assert RUN.invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    assert sorted(p.name for p in out.iterdir()) == ["first", "second"]
+    with pytest.raises(UsageError, match="same name"):
+        find_cases([tmp_path / "first", tmp_path / "deep" / "first"], 1)
+    with pytest.raises(UsageError, match="given together"):
+        find_cases([tmp_path / "first", tmp_path / "a.nii.gz"], 1)
+
+
+def test_a_dicom_mr_is_a_case_of_an_mr_model(make_nnunet_folder, tmp_path):
+    mr = Volume(np.abs(scan().array).astype(np.float32), scan().geometry, Quantity.MR)
+    write_mr_series(tmp_path / "mr", mr, seed="x", description="T2")
+    out = tmp_path / "out"
+    model = make_nnunet_folder(channels=("MR",), schemes=("ZScoreNormalization",))
+    arguments = ["predict", str(model), str(tmp_path / "mr"), "--out", str(out), "--precision", "f32", "--no-mirror"]
+    assert RUN.invoke(app, [*arguments, "--dicom"], catch_exceptions=False).exit_code == 0
+    assert (out / "mr" / "labels.nii.gz").is_file()
+
+
+def test_files_of_several_cases_are_told_apart_by_their_numbers(tmp_path):
+    files = [tmp_path / f"{name}_0000.nii.gz" for name in ("a", "b")]
+    assert [(c.name, len(c.files)) for c in find_cases(files, 1)] == [("a", 1), ("b", 1)]
+    both = [tmp_path / f"a_000{k}.nii.gz" for k in (0, 1)]
+    assert [(c.name, len(c.files)) for c in find_cases(both, 2)] == [("a", 2)]
 
 
 def test_a_dry_run_writes_nothing(make_nnunet_folder, tmp_path):

@@ -140,6 +140,14 @@ def test_images_of_two_examinations_are_refused():
             suv_scale([pet_header(), pet_header(**changes)])
 
 
+def test_half_life_is_that_of_the_stated_tracer():
+    fluorine = Dataset()
+    fluorine.CodeValue = "C-111A1"
+    assert len(suv_scale([pet_header(RadionuclideCodeSequence=Sequence([fluorine]))]).factors) == 1
+    with pytest.raises(UnsuitableScanError, match="4062 s, which the tracer cannot have"):
+        suv_scale([pet_header(RadionuclideCodeSequence=Sequence([fluorine]), RadionuclideHalfLife=4062)])
+
+
 def test_enhanced_pet_is_named():
     with pytest.raises(SeriesError, match="Enhanced PET"):
         suv_scale([pet_header(SOPClassUID="1.2.840.10008.5.1.4.1.1.130", Units=None)])
@@ -202,8 +210,8 @@ def test_a_frame_without_duration_is_refused_only_where_it_counts():
         ({"CorrectedImage": ["ATTN"]}, "no DECY"),
         ({"PatientWeight": 70000}, "70000 kg"),
         ({"RadionuclideTotalDose": 350}, "MBq"),
-        ({"RadionuclideHalfLife": 109.77}, "no tracer"),
-        ({"RadionuclideHalfLife": 0}, "no tracer"),
+        ({"RadionuclideHalfLife": 109.77}, "tracer cannot have"),
+        ({"RadionuclideHalfLife": 0}, "tracer cannot have"),
         ({"Units": "PROPCNTS"}, "PROPCNTS"),
         ({"DecayCorrection": "OTHER"}, "OTHER"),
         ({"RadiopharmaceuticalStartDateTime": "20240101090000"}, "half-lives"),

@@ -19,20 +19,21 @@ from hyoid.interfaces.installed import nnunet_folder
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
+from hyoid.io.channels import channels_of_dicom, channels_of_files
 from hyoid.io.dicom.output import synthetic_headers
 from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
-from hyoid.io.files.volumes import image_suffix, read_image
+from hyoid.io.files.volumes import image_suffix
 from hyoid.io.packages.nnunet_folder import NnunetModel, read_nnunet_folder
 from hyoid.io.packages.public_weights import Provenance
 from hyoid.io.run_record import RUN_FILE, ModelRecord, ScanRecord, read_run
-from hyoid.io.study import Study, fingerprint, read_study
+from hyoid.io.study import Study
 from hyoid.io.verify import verify_written
 from hyoid.provenance import network
 from hyoid.systems.machine import Machine
 from hyoid.systems.nnunet.pipeline import Options, Prediction, predict_case
 from hyoid.systems.outlines import foreign_outlines
-from hyoid.volume import Quantity, Volume
+from hyoid.volume import Volume
 
 STATEMENT = "Research use only. Not a medical device, not for diagnosis or treatment."
 _CHANNEL = re.compile(r"_(\d{4})$")
@@ -55,7 +56,7 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="INPUT...",
-            help="One case (a file per channel, or DICOM folder or zip), or a folder of *_0000 files.",
+            help="A file per channel; folders of *_0000 files; or DICOM folders or zips (CT, MR, PET), a case each.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the label maps, one folder in it per case.")],
@@ -117,13 +118,13 @@ def predict(
 
 
 def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
-    """Cases that the arguments mean.
+    """Find the cases that the arguments mean.
 
     Parameters
     ----------
     inputs : sequence of Path
-        Files of one case in the order of the channels; or one folder of files that end in _0000, _0001, …; or one
-        DICOM folder or zip.
+        Image files: of one case in the order of the channels, or of several cases when their names end in _0000, _0001,
+        …. Or folders, each of such files or of one DICOM study; zips and DICOM files, each one study.
     channels : int
         That the model takes.
 
@@ -131,32 +132,48 @@ def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
     ------
     InputRefusedError
         When a case lacks a channel, or nothing is found.
+    UsageError
+        When image files and studies are mixed, or two cases have one name.
     """
-    if len(inputs) == 1 and not image_suffix(inputs[0]):
-        folder = inputs[0]
-        files = sorted(p for p in folder.iterdir() if image_suffix(p)) if folder.is_dir() else []
-        if not files:
-            return (Case(_plain_name(folder), (folder,), dicom=True),)
-        by_case: dict[str, dict[int, Path]] = {}
-        for file in files:
-            stem = _plain_name(file)
-            if found := _CHANNEL.search(stem):
-                by_case.setdefault(stem[: found.start()], {})[int(found[1])] = file
-        if not by_case:
+    files = [p for p in inputs if image_suffix(p)]
+    if files and len(files) < len(inputs):
+        raise UsageError("Image files and DICOM studies were given together.", "Give one kind at a time.")
+    if files:
+        numbered = all(_CHANNEL.search(_plain_name(p)) for p in files)
+        if numbered and len(files) != channels:
+            return _numbered_cases(files, channels, "the files given")
+        return (Case(_CHANNEL.sub("", _plain_name(files[0])), tuple(files), dicom=False),)
+    cases: list[Case] = []
+    for path in inputs:
+        inside = sorted(p for p in path.iterdir() if image_suffix(p)) if path.is_dir() else []
+        if inside:
+            cases += _numbered_cases(inside, channels, repr(path.name))
+        else:
+            cases.append(Case(_plain_name(path), (path,), dicom=True))
+    names = [case.name for case in cases]
+    if len(set(names)) < len(names):
+        raise UsageError("Two inputs have the same name, and would have the same output.", "Rename one of them.")
+    return tuple(cases)
+
+
+def _numbered_cases(files: Sequence[Path], channels: int, where: str) -> tuple[Case, ...]:
+    """Cases of files whose names end in the number of their channel."""
+    by_case: dict[str, dict[int, Path]] = {}
+    for file in files:
+        stem = _plain_name(file)
+        if found := _CHANNEL.search(stem):
+            by_case.setdefault(stem[: found.start()], {})[int(found[1])] = file
+    if not by_case:
+        raise InputRefusedError(
+            f"No file in {where} ends in _0000.", "Name the channels of a case NAME_0000, NAME_0001, …."
+        )
+    for name, there in by_case.items():
+        if sorted(there) != list(range(channels)):
             raise InputRefusedError(
-                f"No file in {folder.name!r} ends in _0000.", "Name the channels of a case NAME_0000, NAME_0001, …."
+                f"Case {name!r} has the channels {sorted(there)}; the model takes {list(range(channels))}.",
+                "Complete the case, or move it away.",
             )
-        for name, there in by_case.items():
-            if sorted(there) != list(range(channels)):
-                raise InputRefusedError(
-                    f"Case {name!r} has the channels {sorted(there)}; the model takes {list(range(channels))}.",
-                    "Complete the case, or move it away.",
-                )
-        return tuple(Case(n, tuple(there[k] for k in range(channels)), dicom=False) for n, there in by_case.items())
-    if not all(image_suffix(p) for p in inputs):
-        raise UsageError("Several inputs must be image files, one per channel.", "Give one DICOM study at a time.")
-    name = _CHANNEL.sub("", _plain_name(inputs[0]))
-    return (Case(name, tuple(inputs), dicom=False),)
+    return tuple(Case(n, tuple(there[k] for k in range(channels)), dicom=False) for n, there in by_case.items())
 
 
 def statement(provenance: Provenance | None) -> str:
@@ -185,16 +202,15 @@ def predict_one(
         When the folder holds results of another input, model or options, and `overwrite` was not asked for.
     """
     terminal.start_over()
-    study: Study | None = None
     if case.dicom:
-        study = read_study(case.files[0], on_progress=lambda done, total: terminal.progress("read", done, total))
-        channels = [study.volume]
+
+        def said(done: int, total: int) -> None:
+            terminal.progress("read", done, total)
+
+        read = channels_of_dicom(model.channels, case.files[0], said)
     else:
-        kinds = [Quantity.HU if c.normalisation == "CTNormalization" else Quantity.MR for c in model.channels]
-        kinds += [Quantity.MR] * (len(case.files) - len(kinds))
-        channels = [read_image(path, kind) for path, kind in zip(case.files, kinds, strict=False)]
-    read = [study] if study is not None else [Study(c, None, (), (), fingerprint(c)) for c in channels]
-    inputs = {f"channel_{k}": scan_record(scan) for k, scan in enumerate(read)}
+        read = channels_of_files(model.channels, case.files)
+    inputs = {f"channel_{k}": scan_record(scan) for k, scan in enumerate(read.scans)}
     deciding = {
         "model": model.name,
         "folds": list(model.checkpoints),
@@ -206,9 +222,11 @@ def predict_one(
     if not overwrite and _is_done(target, inputs, deciding):
         return None
     claim_folder(target, overwrite=overwrite)
+    for note in dict.fromkeys(note for scan in read.scans for note in scan.warnings):
+        terminal.note(note)
     machine = Machine(options.device, cache_folder(), options.precision)
     progress = terminal.progress
-    result = predict_case(model, channels, options, machine.cache, from_dicom=case.dicom, on_progress=progress)
+    result = predict_case(model, read.volumes, options, machine.cache, from_dicom=case.dicom, on_progress=progress)
     outlines = foreign_outlines(result.labels, model.labels.names, network(model.name))
     record = {
         "statement": statement(provenance),
@@ -217,7 +235,7 @@ def predict_one(
         "options": deciding,
         "facts": {"labels": dict(model.labels.names)},
     }
-    write = partial(write_dicom_labels, model=model, provenance=provenance, labels=result.labels, study=study)
+    write = partial(write_dicom_labels, model=model, provenance=provenance, labels=result.labels, study=read.study)
     deliver_prediction(target, result, outlines, record, machine, terminal, write if dicom else None)
     return result
 

@@ -29,12 +29,11 @@ _WEIGHT_KG = (1.0, 400.0)
 # Below, the dose was written in MBq; above, nobody is scanned.
 _DOSE_BQ = (1e6, 1e11)
 _MOST_HALF_LIVES = 4.0
-# Half-lives (s) of what PET images: a minute count in place of seconds, or a slip, is none of these (NuDat 3.0).
-_HALF_LIVES_S = {
-    "Rb-82": 75.45, "O-15": 122.24, "Cu-62": 580.2, "N-13": 597.9, "C-11": 1221.8, "Ga-68": 4062.6, "F-18": 6586.2,
-    "Cu-61": 12013.0, "Sc-43": 14008.0, "Sc-44": 14292.0, "Cu-64": 45721.0, "Y-86": 53064.0, "Br-76": 58320.0,
-    "Y-90": 230760.0, "Zr-89": 282280.0, "I-124": 360806.0,
-}  # fmt: skip
+# Half-lives (s) of the tracers that live for minutes: fluorine's 110 min, written for seconds, are none of these.
+_SHORT_LIVED_S = {"Rb-82": 75.45, "O-15": 122.24, "Cu-62": 580.2, "N-13": 597.9}
+_SHORT_S = 1000.0
+# Fluorine-18 in RadionuclideCodeSequence (0054,0300), SNOMED's former and present code (CID 4020).
+_FLUORINE_CODES, _FLUORINE_S = ("C-111A1", "77004003"), 6586.2
 _SAME_HALF_LIFE = 0.05
 # A scan of one patient is shorter; times farther apart are dates that were not turned at midnight.
 _LONGEST_SCAN_S = 12 * 3600.0
@@ -196,11 +195,7 @@ def _from_activity(series: Sequence[Dataset], to_bq_per_ml: NDArray[np.float64],
     drug = _drug(first)
     dose_bq, half_life_s = _number(drug, "RadionuclideTotalDose"), _number(drug, "RadionuclideHalfLife")
     _require_between(dose_bq, _DOSE_BQ, "RadionuclideTotalDose (0018,1074)", "Bq")
-    if not any(abs(half_life_s / known - 1) < _SAME_HALF_LIFE for known in _HALF_LIVES_S.values()):
-        raise UnsuitableScanError(
-            f"RadionuclideHalfLife (0018,1075) is {half_life_s:g} s, which no tracer of PET has (fluorine-18: 6586 s).",
-            "Correct the header, or give SUV in a file with --pet-units suv.",
-        )
+    _require_half_life(drug, half_life_s)
     rule = _text(first, "DecayCorrection")
     grams = 1000.0 * weight_kg
     warnings: tuple[str, ...] = ()
@@ -281,6 +276,18 @@ def _require_one_injection(drug: Dataset, stated: str, injected: datetime, offse
             f"{what} and RadiopharmaceuticalStartDateTime (0018,1078) are {apart / 60:.0f} min apart.",
             "Correct the header, or give SUV in a file with --pet-units suv.",
         )
+
+
+def _require_half_life(drug: Dataset, half_life_s: float) -> None:
+    """Refuse a half-life that is not that of the stated tracer, or of any."""
+    codes = {headers.text(item, "CodeValue") for item in headers.items(drug, "RadionuclideCodeSequence")}
+    known = [_FLUORINE_S] if codes & set(_FLUORINE_CODES) else _SHORT_LIVED_S.values()
+    if any(abs(half_life_s / k - 1) < _SAME_HALF_LIFE for k in known) or (len(known) > 1 and half_life_s > _SHORT_S):
+        return
+    raise UnsuitableScanError(
+        f"RadionuclideHalfLife (0018,1075) is {half_life_s:g} s, which the tracer cannot have (fluorine-18: 6586 s).",
+        "Correct the header, or give SUV in a file with --pet-units suv.",
+    )
 
 
 def _require_one_examination(series: Sequence[Dataset]) -> None:
