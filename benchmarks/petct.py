@@ -241,7 +241,7 @@ def make_packages(folder: Path, study: Path, preset: str, folds: int) -> list[st
     from hyoid.io.packages.model_package import write_package
     from hyoid.io.petct import read_petct
     from hyoid.models.build import build_network
-    from hyoid.training.petct import network_description
+    from hyoid.systems.petct.train import network_description
     from hyoid.training.recipe import load_recipe
 
     read = read_petct(study)

@@ -37,7 +37,8 @@ from hyoid.phantom.patient import PhantomOptions
 from hyoid.preprocess.network_grid import body_on_grid
 from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, VIRTUAL_TARGET_MARGIN_MM, CaseFiles, find_cases
 from hyoid.training.recipe import SegmentationRecipe, load_recipe
-from hyoid.training.run import train_segmentation
+from hyoid.training.run import Run
+from hyoid.training.segmentation import train_segmentation
 from hyoid.volume import Quantity
 
 ARMS = ("real", "virtual", "both")
@@ -72,7 +73,7 @@ def main() -> None:
         own = arm != "real" and arguments.margin_mm != VIRTUAL_TARGET_MARGIN_MM
         out = arguments.work / f"network-{arm}{f'-{arguments.margin_mm:g}mm' if own else ''}"
         if not (out / "package").is_dir():
-            train_segmentation(arm_recipe(arm, arguments.margin_mm), folders[arm], out, device="cpu")
+            train_segmentation(arm_recipe(arm, arguments.margin_mm), folders[arm], Run(out, "cpu"))
         found[arm] = scored(read_package(out / "package"), arguments.data / "validation", out / "scores.json")
     print(table(found))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from hyoid.errors import UsageError
 from hyoid.training.packed import pack_cases
 from hyoid.training.recipe import SegmentationRecipe, load_recipe
-from hyoid.training.run import quiet, segmentation_cases
+from hyoid.training.segmentation import segmentation_cases
 
 LARGEST_MIB = 60
 
@@ -29,7 +29,7 @@ def main() -> None:
     recipe = load_recipe(asked.recipe, asked.preset)
     if not isinstance(recipe, SegmentationRecipe):
         raise UsageError(f"Cases of recipe {asked.recipe!r} cannot be packed.", "Choose a recipe of outlines on CT.")
-    cases = segmentation_cases(recipe, asked.data, quiet)
+    cases = segmentation_cases(recipe, asked.data)
     file = pack_cases(cases, asked.out)
     mib = file.stat().st_size / 2**20
     print(f"{len(cases)} cases, {mib:.1f} MiB: {file}")

@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from hyoid.training.recipe import SegmentationRecipe, load_recipe
-from hyoid.training.run import train_segmentation
+from hyoid.training.run import Run
+from hyoid.training.segmentation import train_segmentation
 
 SPARED = 0.1  # of the time: checkpoints, and steps that are slower than those that were timed
 
@@ -44,7 +45,7 @@ def main() -> None:
         """Train for so many steps; what every epoch told."""
         change = {"steps": steps, "steps_per_epoch": per_epoch}
         chosen = recipe.model_copy(update={"optimiser": recipe.optimiser.model_copy(update=change)})
-        train_segmentation(chosen, asked.data, out, device=asked.device, workers=asked.workers)
+        train_segmentation(chosen, asked.data, Run(out, asked.device, asked.workers))
         return [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
     with tempfile.TemporaryDirectory() as folder:

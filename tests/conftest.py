@@ -150,3 +150,42 @@ def write_midrt_case(
         target.parent.mkdir(parents=True, exist_ok=True)
         write_nifti(volume, target)
     return folder
+
+
+def write_openkbp_case(folder, number):
+    """Write a case drawn by hand: boxes for organs, a box for the target."""
+    import numpy as np
+
+    from hyoid.io.files.volumes import write_nifti
+    from hyoid.volume import Geometry, Quantity, Volume
+
+    shape = (40, 40, 44)
+    rng = np.random.default_rng(number)
+    geometry = Geometry.axial(shape, (3.0, 4.0, 4.0), (-80, -70, 0))
+    hu = np.full(shape, -1024.0)
+    hu[:, 5:35, 5:39] = rng.normal(40, 10, (40, 30, 34))
+    labels = np.zeros(shape, np.uint8)
+    labels[10:20, 20:26, 10:14] = 3  # parotid right: smaller x
+    labels[10:20, 20:26, 30:34] = 4  # parotid left
+    labels[5:35, 28:31, 20:23] = 2  # cord
+    hu[labels == 3] = -50
+    hu[labels == 4] = -60
+    ptv = np.zeros(shape, np.uint8)
+    ptv[12:22, 12:24, 26:36] = 3
+    for name, array, quantity in (
+        ("ct", hu, Quantity.HU),
+        ("oar", labels, Quantity.LABEL),
+        ("ptv", ptv, Quantity.LABEL),
+    ):
+        kind = np.int16 if name == "ct" else np.uint8
+        write_nifti(Volume(array.astype(kind), geometry, quantity), folder / f"pt_{number}_{name}.nii.gz")
+
+
+@pytest.fixture
+def openkbp(tmp_path):
+    """Three cases in OpenKBP's layout."""
+    folder = tmp_path / "openkbp"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        write_openkbp_case(folder, number)
+    return folder

@@ -6,7 +6,8 @@ from hyoid.io.packages.model_package import read_package
 from hyoid.models.build import build_network
 from hyoid.training.cut import cut_package
 from hyoid.training.recipe import load_recipe
-from hyoid.training.run import train_segmentation
+from hyoid.training.run import Run
+from hyoid.training.segmentation import train_segmentation
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
 
@@ -21,7 +22,7 @@ def network_of(package):
 def whole(openkbp, tmp_path):
     recipe = load_recipe("organs", "smoke")
     recipe = recipe.model_copy(update={"optimiser": recipe.optimiser.model_copy(update={"precision": "32-true"})})
-    return read_package(train_segmentation(recipe, [openkbp], tmp_path / "run", device="cpu"))
+    return read_package(train_segmentation(recipe, [openkbp], Run(tmp_path / "run", "cpu")))
 
 
 def test_what_is_cut_out_answers_as_before(whole, tmp_path):

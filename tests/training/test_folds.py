@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyoid.training.folds import stratified_folds
+from hyoid.training.folds import divided, folds_in_turn, shuffled_folds, stratified_folds
 
 
 @settings(max_examples=50)
@@ -36,3 +36,19 @@ def test_unknown_labels_are_not_positives():
     fold_of = stratified_folds(targets, 2, np.random.default_rng(0))
     assert sorted(fold_of[2:]) == [0, 1]
     assert np.bincount(fold_of).tolist() == pytest.approx([2, 2])
+
+
+def test_shuffled_folds_are_by_patient_even_and_the_same_for_a_seed():
+    names = [f"p{k}" for k in range(13)]
+    folds = dict(zip([*names, *names], shuffled_folds([*names, *names], 5, seed=4), strict=True))
+    assert folds == dict(zip(names[::-1], shuffled_folds(names[::-1], 5, seed=4), strict=True))
+    assert sorted(np.bincount(list(folds.values())).tolist()) == [2, 2, 3, 3, 3]
+
+
+def test_every_case_teaches_or_is_held_out_and_no_patient_does_both():
+    patients = ["a", "b", "a", "c", "d", "e"]
+    folds = folds_in_turn(patients, 2)
+    learned, held_out = divided(patients, folds, 0)
+    assert sorted([*learned, *held_out]) == sorted(patients)
+    assert not set(learned) & set(held_out) and set(held_out) == {"a", "c", "e"}
+    assert divided(patients, folds, None) == (tuple(patients), ())

@@ -1,9 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from hyoid.training.losses import asymmetric_loss, deep_dice_bce, heaviest_at, partial_dice_bce
+from hyoid.training.losses import asymmetric_loss, deep_dice_bce, deep_dice_ce, heaviest_at, partial_dice_bce
 
 
 def test_a_perfect_answer_costs_nothing():
@@ -104,3 +105,59 @@ def test_a_block_with_an_unknown_voxel_is_unknown():
     deep_dice_bce([torch.zeros(1, 1, 4, 4, 4), coarse], target).backward()
     assert coarse.grad[0, 0, 0, 0, 0] == 0
     assert coarse.grad.count_nonzero() == 7
+
+
+def loss_of(logits, labels, **options):
+    return deep_dice_ce([logits], labels, **options)
+
+
+def less_dice(logits, labels):
+    """Cross-entropy less Dice of a batch, as nnU-Net combines them: the constant 1 of the loss is left out."""
+    return deep_dice_ce([logits], labels, batch=True, smooth=1.0) - 1
+
+
+def test_a_perfect_prediction_costs_nothing_and_a_wrong_one_does():
+    labels = torch.zeros(1, 4, 4, 4, dtype=torch.long)
+    labels[:, 1:3] = 1
+    sure = 40.0 * torch.nn.functional.one_hot(labels, 3).movedim(-1, 1).float()
+    for squared in (False, True):
+        for background in (False, True):
+            options = {"squared": squared, "background": background}
+            assert float(loss_of(sure, labels, **options)) == pytest.approx(0, abs=1e-4)
+            assert float(loss_of(sure, (labels + 1) % 3, **options)) > 10
+
+
+def test_dice_by_softmax_by_hand():
+    # Two voxels, two classes, probabilities one half everywhere; class 1 is true in one voxel.
+    logits, labels = torch.zeros(1, 2, 1, 1, 2), torch.tensor([[[[0, 1]]]])
+    plain = float(loss_of(logits, labels, squared=False, background=False))
+    assert plain == pytest.approx(np.log(2) + 1 - 2 * 0.5 / (1 + 1), rel=1e-4)
+    squares = float(loss_of(logits, labels, squared=True, background=False))
+    assert squares == pytest.approx(np.log(2) + 1 - 2 * 0.5 / (0.5 + 1), rel=1e-4)
+
+
+def test_deep_supervision_weighs_depths_by_halves():
+    labels = torch.zeros(1, 4, 4, 4, dtype=torch.long)
+    outputs = [torch.zeros(1, 2, 4, 4, 4), torch.zeros(1, 2, 2, 2, 2)]
+    options = {"squared": True, "background": True}
+    each = [float(loss_of(outputs[0], labels, **options))] * 2
+    assert float(deep_dice_ce(outputs, labels, drop_coarsest=False, **options)) == pytest.approx(
+        2 / 3 * each[0] + 1 / 3 * each[1], rel=1e-3
+    )
+    assert float(deep_dice_ce(outputs, labels, drop_coarsest=True, **options)) == pytest.approx(each[0], rel=1e-5)
+
+
+def test_loss_of_a_sure_and_right_answer_is_minus_one_and_an_empty_patch_can_be_right():
+    labels = torch.zeros((1, 4, 4, 4), dtype=torch.long)
+    labels[0, :2] = 1
+    labels[0, 3, 0] = 2
+
+    def sure(of):
+        return 40 * torch.nn.functional.one_hot(of, 3).movedim(-1, 1).float()
+
+    assert less_dice(sure(labels), labels).item() == pytest.approx(-1, abs=1e-4)
+    empty = torch.zeros_like(labels)
+    assert less_dice(sure(empty), empty).item() == pytest.approx(-1, abs=1e-4)
+    # Tumour where there is none: cross-entropy of 32 wrong voxels at 40, and a Dice of GTVp near zero.
+    wrong = less_dice(sure(torch.where(labels == 1, 1, 0)), empty).item()
+    assert wrong == pytest.approx(40 * 32 / 64 - (1 / 33 + 1) / 2, abs=0.01)

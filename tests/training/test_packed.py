@@ -5,7 +5,7 @@ from hyoid.errors import UsageError
 from hyoid.training.cases import find_cases, load_case
 from hyoid.training.packed import is_packed, pack_cases, read_packed
 from hyoid.training.recipe import load_recipe
-from hyoid.training.run import quiet, segmentation_cases
+from hyoid.training.segmentation import segmentation_cases
 
 SPACING = (3.0, 4.0, 4.0)
 
@@ -36,7 +36,7 @@ def test_a_training_takes_packed_cases_and_folders_together(cases, openkbp, tmp_
     pack_cases(cases[:1], packed)
     assert is_packed(packed)
     assert not is_packed(openkbp)
-    loaded = segmentation_cases(load_recipe("organs", "smoke"), [openkbp, packed], quiet)
+    loaded = segmentation_cases(load_recipe("organs", "smoke"), [openkbp, packed])
     assert [case.name for case in loaded] == ["case 0", "pt_1", "pt_2", "pt_3"]
 
 

@@ -8,9 +8,9 @@ from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.packages.model_package import read_package
 from hyoid.models.build import build_network
 from hyoid.training.recipe import load_recipe
-from hyoid.training.run import train_segmentation
+from hyoid.training.run import Run, package_weights
 from hyoid.training.schedule import rate
-from hyoid.training.segmentation import SegmentationTraining
+from hyoid.training.segmentation import SegmentationTraining, train_segmentation
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
 
@@ -25,7 +25,7 @@ def recipe():
 def test_training_leaves_a_package_that_loads(openkbp, tmp_path, recipe):
     seen = []
     package = read_package(
-        train_segmentation(recipe, [openkbp], tmp_path / "run", device="cpu", on_progress=lambda *a: seen.append(a))
+        train_segmentation(recipe, [openkbp], Run(tmp_path / "run", "cpu", on_progress=lambda *a: seen.append(a)))
     )
     assert package.manifest.supported == ("target_region",)
     network = build_network(package.manifest.network)
@@ -36,7 +36,7 @@ def test_training_leaves_a_package_that_loads(openkbp, tmp_path, recipe):
 
 
 def test_a_stopped_run_ends_with_the_same_weights(openkbp, tmp_path, recipe):
-    whole = read_package(train_segmentation(recipe, [openkbp], tmp_path / "whole", device="cpu")).arrays()
+    whole = read_package(train_segmentation(recipe, [openkbp], Run(tmp_path / "whole", "cpu"))).arrays()
 
     class StoppedError(Exception):
         pass
@@ -46,23 +46,23 @@ def test_a_stopped_run_ends_with_the_same_weights(openkbp, tmp_path, recipe):
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        train_segmentation(recipe, [openkbp], tmp_path / "parts", device="cpu", on_progress=stop)
+        train_segmentation(recipe, [openkbp], Run(tmp_path / "parts", "cpu", on_progress=stop))
     other = recipe.model_copy(update={"seed": 5})
     with pytest.raises(UsageError, match="run in parts is of another recipe"):
-        train_segmentation(other, [openkbp], tmp_path / "parts", device="cpu")
-    parts = read_package(train_segmentation(recipe, [openkbp], tmp_path / "parts", device="cpu")).arrays()
+        train_segmentation(other, [openkbp], Run(tmp_path / "parts", "cpu"))
+    parts = read_package(train_segmentation(recipe, [openkbp], Run(tmp_path / "parts", "cpu"))).arrays()
     assert whole.keys() == parts.keys()
     assert all(np.allclose(whole[name], parts[name], atol=1e-3) for name in whole)
-    fresh = read_package(train_segmentation(other, [openkbp], tmp_path / "other", device="cpu")).arrays()
+    fresh = read_package(train_segmentation(other, [openkbp], Run(tmp_path / "other", "cpu"))).arrays()
     assert any(not np.allclose(whole[name], fresh[name], atol=1e-3) for name in whole)
 
 
 def test_a_run_can_begin_with_the_weights_of_a_package(openkbp, tmp_path, recipe):
-    first = train_segmentation(recipe, [openkbp], tmp_path / "first", device="cpu")
+    first = train_segmentation(recipe, [openkbp], Run(tmp_path / "first", "cpu"))
     frozen = recipe.model_copy(
         update={"optimiser": recipe.optimiser.model_copy(update={"learning_rate": 0.0, "weight_decay": 0.0})}
     )
-    second = train_segmentation(frozen, [openkbp], tmp_path / "second", device="cpu", start=first)
+    second = train_segmentation(frozen, [openkbp], Run(tmp_path / "second", "cpu"), start=package_weights(first))
     a, b = read_package(first).arrays(), read_package(second).arrays()
     assert all(np.allclose(a[name], b[name], atol=1e-3) for name in a)
 
@@ -70,7 +70,7 @@ def test_a_run_can_begin_with_the_weights_of_a_package(openkbp, tmp_path, recipe
 def test_a_training_whose_loss_is_no_number_stops_and_leaves_no_package(openkbp, tmp_path, recipe):
     wild = recipe.optimiser.model_copy(update={"learning_rate": 1e30, "warmup_steps": 0, "gradient_clip": 0.0})
     with pytest.raises(ModelUnusableError, match=r"no longer a number at step \d"):
-        train_segmentation(recipe.model_copy(update={"optimiser": wild}), [openkbp], tmp_path, device="cpu")
+        train_segmentation(recipe.model_copy(update={"optimiser": wild}), [openkbp], Run(tmp_path, "cpu"))
     assert not (tmp_path / "package").exists()
 
 
@@ -78,7 +78,7 @@ def test_a_run_asks_the_machine_before_it_computes_in_bfloat16(openkbp, tmp_path
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     said = []
     short = recipe.model_copy(update={"optimiser": recipe.optimiser.model_copy(update={"precision": "bf16-mixed"})})
-    train_segmentation(short, [openkbp], tmp_path / "a", device="cpu", on_progress=lambda *a: said.append(a))
+    train_segmentation(short, [openkbp], Run(tmp_path / "a", "cpu", on_progress=lambda *a: said.append(a)))
     ((_, _, _, words),) = [row for row in said if row[0] == "precision"]
     # Three stages of one convolution, a transposed one and a convolution at each of two steps up, and the last layer.
     assert "on 8 convolutions" in words
@@ -98,19 +98,19 @@ def test_a_run_whose_gradients_are_no_numbers_stops(openkbp, tmp_path, recipe, m
     monkeypatch.setattr(SegmentationTraining, "training_step", lambda self, *a: Spoilt.apply(plain(self, *a)))
     long = recipe.model_copy(update={"optimiser": recipe.optimiser.model_copy(update={"steps": 60})})
     with pytest.raises(ModelUnusableError, match="gradients of 25 steps in a row are no numbers"):
-        train_segmentation(long, [openkbp], tmp_path, device="cpu")
+        train_segmentation(long, [openkbp], Run(tmp_path, "cpu"))
 
 
 def test_steps_that_were_skipped_are_counted_and_change_nothing(openkbp, tmp_path, recipe, monkeypatch):
     monkeypatch.setattr("hyoid.training.averaged.torch.nn.utils.get_total_norm", lambda *_: torch.tensor(float("inf")))
-    package = train_segmentation(recipe, [openkbp], tmp_path / "run", device="cpu")
+    package = train_segmentation(recipe, [openkbp], Run(tmp_path / "run", "cpu"))
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["skipped_steps"] for row in rows] == [2, 4]
     start = read_package(package).arrays()
     resting = recipe.model_copy(
         update={"optimiser": recipe.optimiser.model_copy(update={"learning_rate": 0.0, "weight_decay": 0.0})}
     )
-    still = read_package(train_segmentation(resting, [openkbp], tmp_path / "still", device="cpu")).arrays()
+    still = read_package(train_segmentation(resting, [openkbp], Run(tmp_path / "still", "cpu"))).arrays()
     assert all(np.array_equal(start[name], still[name]) for name in start)
 
 
@@ -118,7 +118,7 @@ def test_folders_that_teach_nothing_are_refused(openkbp, tmp_path, recipe):
     for path in openkbp.glob("*_ptv.nii.gz"):
         path.unlink()
     with pytest.raises(UsageError, match="None of the 3 cases has a contour"):
-        train_segmentation(recipe, [openkbp], tmp_path / "run", device="cpu")
+        train_segmentation(recipe, [openkbp], Run(tmp_path / "run", "cpu"))
 
 
 def test_the_rate_warms_up_and_ends_at_zero(recipe):

@@ -5,7 +5,8 @@ A field is an organ (name in `hyoid.anatomy.structures`) or a line of the templa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from hyoid.anatomy.structures import BY_NAME, labels_of
 from hyoid.anatomy.subsites import FIELD_BY_KEY, FIELDS
@@ -42,6 +43,8 @@ _AROUND: Mapping[str, tuple[str, ...]] = {
     "pterygoid_muscles": ("mandible",),
     "intracranial_extension": ("brainstem",),
 } | {field.key: ("larynx",) for field in FIELDS if field.region in ("Larynx", "Glottis") and field.key != "subglottis"}
+OrganRule = Literal["target", "tumour"]
+"""What involvement of an organ means: the high-dose target covers a share of it, or the tumour overlaps it."""
 
 
 def is_organ(field: str) -> bool:
@@ -93,3 +96,21 @@ def words_of_field(field: str) -> str:
     ('Parotid gland, left', 'Tonsil (R/L/Both)')
     """
     return BY_NAME[field].words if field in BY_NAME else FIELD_BY_KEY[field].words
+
+
+def overlap_fields(fields: Sequence[str], rule: OrganRule) -> tuple[str, ...]:
+    """List the fields whose label is overlap with the tumour itself, which only virtual patients tell.
+
+    Parameters
+    ----------
+    fields : sequence of str
+        Organ names, and keys of the template.
+    rule : {"target", "tumour"}
+        Whether an organ's label is coverage by the high-dose target, or overlap with the tumour.
+
+    Examples
+    --------
+    >>> overlap_fields(("larynx", "lip"), "target")
+    ('lip',)
+    """
+    return tuple(name for name in fields if rule == "tumour" or not is_organ(name))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hyoid.anatomy.involvement import overlap_fields
 from hyoid.geometry.resample import resample
 from hyoid.inference.runtime import Precision, load_runtime
 from hyoid.inference.segment import Logits
@@ -27,7 +28,6 @@ from hyoid.preprocess.network_grid import AIR_HU, body_on_grid
 from hyoid.report.content.scene import Involvement
 from hyoid.report.pages.attention import Attention
 from hyoid.systems.machine import Machine, Progress
-from hyoid.training.involvement import overlap_fields
 from hyoid.volume import Geometry, Quantity, Volume
 
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"

@@ -13,15 +13,15 @@ from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.metrics.calibration import reliability
 from hyoid.report.pages.reliability import Reliability, reliability_svg
 from hyoid.systems.ct_report.calibrate import BINS
+from hyoid.systems.ct_report.labels import UNKNOWN
 from hyoid.systems.ct_report.measure import Localising, MeasuredClassifier, measure_classifier, measure_sub_sites
 from hyoid.systems.lesion.measure import LesionFolders, measure_lesion_network
 from hyoid.systems.measure_outlines import measure_outlining, measure_target_network
 from hyoid.systems.measured_cases import Measuring
 from hyoid.systems.midrt.measure import measure_midrt_network
+from hyoid.systems.petct.cases import find_petct_cases
 from hyoid.systems.petct.measure import measure_petct, stages_of
 from hyoid.training.cases import find_cases
-from hyoid.training.involvement import UNKNOWN
-from hyoid.training.petct_cases import find_petct_cases
 
 TAKES: dict[Kind, tuple[str, ...]] = {
     Kind.OUTLINES: ("data", "virtual"),

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from hyoid.errors import ModelUnusableError
+from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.training.recipe import OptimiserRecipe
 from hyoid.training.schedule import optimiser_and_schedule
 
@@ -61,8 +62,40 @@ def clip_or_drop(optimiser: torch.optim.Optimizer, longest: float, skipped: Skip
     return Skipped(skipped.steps + 1, skipped.in_a_row + 1)
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What the manifest of a trained package says about its network.
+
+    Parameters
+    ----------
+    task : {"segmentation", "ct_report", "lesion"}
+        What the network answers.
+    network : dict
+        Description for `hyoid.models.build.build_network`.
+    labels, supported : tuple of str
+        One name per output channel, and those that were taught.
+    patch : (d, h, w)
+        Voxels of the network's input.
+    preprocessing : dict
+        Constants of the input, by name.
+    learned_from : LearnedFrom
+        Labels that real and virtual patients taught.
+    """
+
+    task: str
+    network: dict[str, Any]
+    labels: tuple[str, ...]
+    supported: tuple[str, ...]
+    patch: tuple[int, int, int]
+    preprocessing: dict[str, Any]
+    learned_from: LearnedFrom
+
+
 class AveragedTraining(lightning.LightningModule):
     """Training of one network; the exponentially averaged weights are the result.
+
+    `workers` processes draw the samples; held-out cases, where a subclass has some, are looked at every
+    `validate_every` epochs.
 
     Parameters
     ----------
@@ -70,10 +103,10 @@ class AveragedTraining(lightning.LightningModule):
     optimiser : OptimiserRecipe
     layout : torch.memory_format
         Of weights in memory.
-    workers : int
-        Processes that draw samples; 0 draws them in this one. They are forked, which is not safe in a process that
-        has run OpenVINO.
     """
+
+    workers = 0
+    validate_every = 1
 
     def __init__(
         self,
@@ -81,17 +114,20 @@ class AveragedTraining(lightning.LightningModule):
         optimiser: OptimiserRecipe,
         *,
         layout: torch.memory_format = torch.channels_last_3d,
-        workers: int = 0,
     ) -> None:
         super().__init__()
-        self.optimiser, self.workers = optimiser, workers
+        self.optimiser = optimiser
         self.network = network.to(memory_format=layout)
         average = get_ema_multi_avg_fn(optimiser.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=average)
         self.skipped = Skipped()
 
     def epoch_data(self, epoch: int) -> Dataset:
-        """Samples of one epoch; a subclass says which."""
+        """Draw the samples of one epoch; a subclass says which."""
+        raise NotImplementedError
+
+    def contents(self) -> Contents:
+        """Describe the network for a manifest; a subclass knows how."""
         raise NotImplementedError
 
     def configure_gradient_clipping(

@@ -1,10 +1,11 @@
-"""Losses with a place for what is not known."""
+"""Losses of the trainings: sigmoids with a place for what is not known, and softmax; at every stage of a decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+from monai.losses import DeepSupervisionLoss, DiceCELoss
 from torch import Tensor
 from torch.nn import functional
 
@@ -69,14 +70,79 @@ def deep_dice_bce(outputs: Sequence[Tensor], target: Tensor, *, heaviest: float 
     target : Tensor, shape (B, K, D, H, W)
     heaviest : float
     """
-    loss, weight, total = target.new_zeros(()), 1.0, 0.0
-    for stage, logits in enumerate(outputs):
+    loss = target.new_zeros(())
+    for stage, weight in enumerate(stage_weights(len(outputs))):
         if stage:
             # A block that holds an unknown voxel comes out below zero: unknown.
             target = functional.avg_pool3d(target, 2)
-        loss = loss + weight * partial_dice_bce(logits, target, heaviest=heaviest)
-        total, weight = total + weight, weight / 2
-    return loss / total
+        loss = loss + weight * partial_dice_bce(outputs[stage], target, heaviest=heaviest)
+    return loss
+
+
+def stage_weights(stages: int, *, drop_coarsest: bool = False) -> list[float]:
+    """Weights of a decoder's stages, finest first: each half of the one before, together 1.
+
+    Parameters
+    ----------
+    stages : int
+    drop_coarsest : bool
+        Give the coarsest of several stages no weight, as nnU-Net does.
+
+    Examples
+    --------
+    >>> stage_weights(3, drop_coarsest=True)
+    [0.6666666666666666, 0.3333333333333333, 0.0]
+    """
+    weights = [0.5**k for k in range(stages)]
+    if drop_coarsest and stages > 1:
+        weights[-1] = 0.0
+    return [w / sum(weights) for w in weights]
+
+
+def deep_dice_ce(
+    outputs: Sequence[Tensor],
+    labels: Tensor,
+    *,
+    squared: bool = False,
+    background: bool = False,
+    drop_coarsest: bool = True,
+    batch: bool = False,
+    smooth: float = 1e-5,
+) -> Tensor:
+    """Cross-entropy plus one minus the mean soft Dice over classes, by softmax, at every stage of a decoder.
+
+    Parameters
+    ----------
+    outputs : sequence of Tensor, shape (B, K, d, h, w)
+        Logits, finest first; labels are reduced to each stage by the nearest voxel.
+    labels : Tensor of int, shape (B, D, H, W)
+    squared : bool
+        Square the probabilities in the denominator of Dice.
+    background : bool
+        Count class 0 in Dice.
+    drop_coarsest : bool
+        See `stage_weights`.
+    batch : bool
+        Take one Dice over all patches of the batch in place of one for every patch.
+    smooth : float
+        Voxels added to numerator and denominator: a class absent from patch and prediction counts as perfect.
+
+    Notes
+    -----
+    Dice = 2 sum(p g) / (sum p + sum g), or with squares sum p^2 + sum g^2.
+    """
+    weights = [w for w in stage_weights(len(outputs), drop_coarsest=drop_coarsest) if w]
+    logits = [z.float() for z in outputs[: len(weights)]]
+    one = DiceCELoss(
+        include_background=background,
+        to_onehot_y=True,
+        softmax=True,
+        squared_pred=squared,
+        batch=batch,
+        smooth_nr=smooth,
+        smooth_dr=smooth,
+    )
+    return DeepSupervisionLoss(one, weights=weights)(logits, labels[:, None].float())
 
 
 def asymmetric_loss(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from hyoid.errors import UsageError
 from hyoid.models.variants import Backbone, Variant
@@ -355,6 +355,8 @@ class MidrtRecipe(_AnyRecipe):
 
 
 Recipe = SegmentationRecipe | CtReportRecipe | PetctRecipe | LesionRecipe | MidrtRecipe
+TASK_NAMES: tuple[str, ...] = tuple(get_args(kind.model_fields["task"].annotation)[0] for kind in get_args(Recipe))
+_ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="task")])
 
 
 def require_same_recipe(kept: dict[str, Any], recipe: Recipe, folder: Path) -> None:
@@ -406,21 +408,13 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
     if preset not in presets:
         raise UsageError(f"Recipe {name!r} has no preset {preset!r}.", f"Choose one of: {', '.join(presets)}.")
     content = _current(_merged(content, presets[preset] or {}))
-    models: dict[str, type[Recipe]] = {
-        "segmentation": SegmentationRecipe,
-        "ct_report": CtReportRecipe,
-        "petct": PetctRecipe,
-        "lesion": LesionRecipe,
-        "midrt": MidrtRecipe,
-    }
-    model = models.get(str(content.get("task")))
-    if model is None:
-        raise UsageError(f"Recipe {name!r} has no known task.", f"Write `task:` and one of {', '.join(models)}.")
+    if content.get("task") not in TASK_NAMES:
+        raise UsageError(f"Recipe {name!r} has no known task.", f"Write `task:` and one of {', '.join(TASK_NAMES)}.")
     try:
-        return model.model_validate(content)
+        return _ADAPTER.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"][1:])
         raise UsageError(f"Recipe {name!r}: {where}: {first['msg']}.", "Correct the key.") from error
 
 

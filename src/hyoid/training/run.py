@@ -8,10 +8,10 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import lightning
 import torch
@@ -22,16 +22,10 @@ from torch.utils.data import DataLoader
 
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.atomic import write_text
-from hyoid.io.packages.model_package import LearnedFrom, read_package, write_package
-from hyoid.training.averaged import AveragedTraining
-from hyoid.training.cases import Case, load_cases
-from hyoid.training.packed import is_packed, read_packed
-from hyoid.training.petct import PetctTraining, ValidationPictures
-from hyoid.training.petct import network_description as petct_network
-from hyoid.training.petct_cases import FindHead, load_petct_cases
+from hyoid.io.packages.model_package import read_package, write_package
+from hyoid.training.averaged import AveragedTraining, Contents
 from hyoid.training.precision import Bfloat16Probe, precision_of, probe_bfloat16
-from hyoid.training.recipe import PetctRecipe, Recipe, SegmentationRecipe, require_same_recipe
-from hyoid.training.segmentation import SegmentationTraining, network_description
+from hyoid.training.recipe import Recipe, require_same_recipe
 
 CHECKPOINTS = "checkpoints"
 KEPT_RECIPE = "recipe.json"
@@ -43,8 +37,11 @@ Progress = Callable[[str, int, int, str], None]
 class Trained(Protocol):
     """Whatever learned something."""
 
-    def result(self) -> dict[str, torch.Tensor]:
-        """Weights under the network's own names."""
+    def result(self) -> dict[str, Tensor]:
+        """Return the weights under the network's own names."""
+
+    def contents(self) -> Contents:
+        """Describe the network for a manifest."""
 
 
 @dataclass(frozen=True)
@@ -66,226 +63,129 @@ ONE = Processes()
 
 
 def quiet(stage: str, done: int, total: int, words: str) -> None:
-    """Progress for nobody."""
+    """Tell nobody about progress."""
 
 
-def train_segmentation(
-    recipe: SegmentationRecipe,
-    folders: Sequence[Path],
-    out: Path,
-    *,
-    start: Path | None = None,
-    keep: Callable[[int], bool] = lambda index: True,
-    device: str = "auto",
-    workers: int = 0,
-    on_progress: Progress = quiet,
-) -> Path:
-    """Train one segmentation network and write its package to `out`.
+@dataclass(frozen=True)
+class Run:
+    """Where and how a network is trained, whatever its task.
 
     Parameters
     ----------
-    recipe : SegmentationRecipe
-    folders : sequence of Path
-        Cases to learn from.
     out : Path
-        Gets `package/`, `metrics.jsonl` and `checkpoints/`; a run that was stopped is taken up from there.
-    start : Path, optional
-        Package whose weights to begin with.
-    keep : callable
-        Which cases (by their number in order of name) take part: for cross-fitting. Beside real cases, virtual ones
-        always take part.
+        Folder of the run. Gets `package/`, `metrics.jsonl` and `checkpoints/`; a stopped run is resumed from there.
     device : {"auto", "cpu", "cuda"}
     workers : int
-        Processes that draw patches, see `AveragedTraining`.
-    on_progress : Progress
-
-    Returns
-    -------
-    Path
-        The package.
-
-    Raises
-    ------
-    UsageError
-        When the folders hold no case that teaches any of the recipe's structures.
+        Processes that draw samples; 0 draws them in this one. They are forked, which is not safe in a process that has
+        run OpenVINO.
+    processes : Processes
+        Of data-parallel training.
+    logger : {"", "tensorboard", "mlflow"}
+        Logger beside `metrics.jsonl`.
+    cache : Path, optional
+        Folder for compiled graphs of networks that prepare the cases; `graphs` in `out` without one.
+    on_progress : callable
+        See `Progress`.
     """
-    cases = segmentation_cases(recipe, folders, on_progress)
-    # Where real patients are divided, every virtual one helps; among virtual ones alone they are divided.
-    divided = not all(case.virtual for case in cases)
-    cases = tuple(case for index, case in enumerate(cases) if (divided and case.virtual) or keep(index))
-    require_lessons(cases, recipe)
-    lightning.seed_everything(recipe.seed, verbose=False)
-    module = SegmentationTraining(recipe, cases, start_weights(start), workers)
-    fit(module, recipe, out, device=device, on_progress=on_progress)
-    return save_package(
-        recipe,
-        module,
-        out,
-        network=network_description(recipe),
-        labels=recipe.labels,
-        supported=tuple(taught(cases, recipe)),
-        patch=recipe.patch,
-        preprocessing={"windows_hu": recipe.windows_hu},
-        learned_from=LearnedFrom(
-            real=tuple(taught([case for case in cases if not case.virtual], recipe)),
-            virtual=tuple(name for name in taught(cases, recipe) if _shown_by_virtual(cases, recipe, name)),
-        ),
-    )
+
+    out: Path
+    device: str = "auto"
+    workers: int = 0
+    processes: Processes = ONE
+    logger: str = ""
+    cache: Path | None = None
+    on_progress: Progress = quiet
+
+    @property
+    def graphs(self) -> Path:
+        """Folder for compiled graphs."""
+        return self.cache or self.out / "graphs"
+
+    def read(self, done: int, total: int) -> None:
+        """Tell how many of the cases are read."""
+        self.on_progress("cases", done, total, "")
 
 
-def segmentation_cases(recipe: SegmentationRecipe, folders: Sequence[Path], on_progress: Progress) -> tuple[Case, ...]:
-    """Cases of every folder on the recipe's grid, packed ones first; errors as of both readers."""
-    packed = [case for folder in folders if is_packed(folder) for case in read_packed(folder, recipe.spacing_mm)]
-    others = [folder for folder in folders if not is_packed(folder)]
-    report = lambda done, total: on_progress("cases", done, total, "")  # noqa: E731
-    return (
-        *packed,
-        *load_cases(others, recipe.spacing_mm, report, recipe.target, recipe.virtual_target_margin_mm),
-    )
-
-
-def train_petct(
-    recipe: PetctRecipe,
-    folders: Sequence[Path],
-    out: Path,
-    *,
-    fold: int | None = None,
-    find_head: FindHead | None = None,
-    device: str = "auto",
-    processes: Processes = ONE,
-    logger: str = "",
-    on_progress: Progress = quiet,
-) -> Path:
-    """Train one network of the PET/CT system and write its package to `out`.
+def train(recipe: Recipe, run: Run, make: Callable[[], AveragedTraining]) -> Path:
+    """Train a network to the recipe's last step and write its package.
 
     Parameters
     ----------
-    recipe : PetctRecipe
-    folders : sequence of Path
-        Cases to learn from, see `find_petct_cases`.
-    out : Path
-        Gets `package/`, `metrics.jsonl`, `pictures/` and `checkpoints/`; a run that was stopped is taken up from there.
-    fold : int, optional
-        Cases whose number leaves this remainder by `recipe.folds` are held out to validate on.
-    find_head : callable, optional
-        For cases whose head is not outlined; without it the whole scan is searched.
-    device : {"auto", "cpu", "cuda"}
-    processes : Processes
-    logger : {"", "tensorboard", "mlflow"}
-        Beside `metrics.jsonl`.
-    on_progress : Progress
+    recipe : Recipe
+    run : Run
+    make : callable
+        Builds the training, with first weights drawn from the recipe's seed.
 
     Returns
     -------
     Path
-        The package.
+        The package, `run.out / "package"`.
 
     Raises
     ------
-    UsageError
-        When a case lacks what the stage learns from, or nothing is left to learn from.
+    UsageError, ModelUnusableError
+        As `fit`.
     """
-    report = lambda done, total: on_progress("cases", done, total, "")  # noqa: E731
-    cases = load_petct_cases(folders, recipe, find_head, report)
-    learned = [case for index, case in enumerate(cases) if fold is None or index % recipe.folds != fold]
-    held_out = [case for index, case in enumerate(cases) if fold is not None and index % recipe.folds == fold]
-    if not any(case.voxels for case in learned):
-        raise UsageError("No case is left to learn from.", "Give more cases, or leave out --fold.")
-    lightning.seed_everything(recipe.seed, verbose=False)
-    module = PetctTraining(recipe, learned, held_out)
-    fit(
-        module,
-        recipe,
-        out,
-        device=device,
-        on_progress=on_progress,
-        callbacks=[ValidationPictures(out / "pictures")],
-        validate_every=recipe.validate_every,
-        processes=processes,
-        logger=logger,
-    )
-    if module.global_rank:
-        return out / "package"  # the first process writes it
-    return save_package(
-        recipe,
-        module,
-        out,
-        network=petct_network(recipe),
-        labels=recipe.labels,
-        supported=recipe.labels[1:],
-        patch=recipe.patch,
-        preprocessing={
-            "stage": recipe.stage,
-            "input": recipe.input.model_dump(mode="json"),
-            "region": recipe.region.model_dump(mode="json"),
-        },
-        learned_from=LearnedFrom(**{recipe.patients: recipe.labels[1:]}),
-    )
+    return save_package(recipe, fit(recipe, run, make), run.out)
 
 
-def start_weights(package: Path | None) -> dict[str, Tensor] | None:
-    """Weights of the package that a training begins with; None without one.
+def package_weights(folder: Path) -> dict[str, Tensor]:
+    """Read the weights of a package that another training begins with.
 
     Raises
     ------
     ModelUnusableError
         When the package is damaged.
     """
-    return None if package is None else {n: torch.from_numpy(a) for n, a in read_package(package).arrays().items()}
+    return {name: torch.from_numpy(array) for name, array in read_package(folder).arrays().items()}
 
 
-def save_package(
-    recipe: Recipe,
-    module: Trained,
-    out: Path,
-    *,
-    network: dict[str, Any],
-    labels: tuple[str, ...],
-    supported: tuple[str, ...],
-    patch: tuple[int, int, int],
-    preprocessing: dict[str, Any],
-    learned_from: LearnedFrom,
-) -> Path:
-    """Write what a training learned to `out/package`; its card says that nothing was measured yet."""
+def save_package(recipe: Recipe, trained: Trained, out: Path) -> Path:
+    """Write what a training learned to `out/package`; the card says that nothing was measured yet.
+
+    Of several processes only the first writes.
+    """
     package = out / "package"
+    if getattr(trained, "global_rank", 0):
+        return package
     write_package(
         package,
         {
             "name": recipe.name,
             "version": recipe.version,
             "words": recipe.words,
-            "task": "segmentation" if recipe.task in ("petct", "midrt") else recipe.task,
-            "network": network,
-            "labels": labels,
-            "supported": supported,
+            **asdict(trained.contents()),
             "spacing_mm": (recipe.spacing_mm,) * 3 if isinstance(recipe.spacing_mm, float) else recipe.spacing_mm,
-            "patch": patch,
-            "preprocessing": preprocessing,
-            "learned_from": learned_from,
             "training_data": recipe.training_data,
             "licence": recipe.licence,
             "recipe": recipe.model_dump(mode="json"),
         },
-        {name: tensor.cpu().numpy() for name, tensor in module.result().items()},
+        {name: tensor.cpu().numpy() for name, tensor in trained.result().items()},
         licence=licence_text(),
         card=f"# {recipe.name} {recipe.version}\n\n{recipe.words}\n\nNot yet measured.\n",
     )
     return package
 
 
-def fit(
-    module: AveragedTraining,
-    recipe: Recipe,
-    out: Path,
-    *,
-    device: str,
-    on_progress: Progress,
-    callbacks: Sequence[Callback] = (),
-    validate_every: int = 1,
-    processes: Processes = ONE,
-    logger: str = "",
-) -> None:
+T = TypeVar("T", bound=AveragedTraining)
+
+
+def fit(recipe: Recipe, run: Run, make: Callable[[], T], callbacks: Sequence[Callback] = ()) -> T:
     """Run Lightning's loop to the recipe's last step, from the last checkpoint when there is one.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    run : Run
+    make : callable
+        Builds the training, with first weights drawn from the recipe's seed.
+    callbacks : sequence of Callback
+        Beside those of every training.
+
+    Returns
+    -------
+    AveragedTraining
+        The training at its end.
 
     Raises
     ------
@@ -294,6 +194,10 @@ def fit(
     ModelUnusableError
         When the loss is no longer a number: what came after it would be worth nothing.
     """
+    lightning.seed_everything(recipe.seed, verbose=False)
+    module = make()
+    module.workers = run.workers
+    out, device, on_progress = run.out, run.device, run.on_progress
     last = stopped_run(out, recipe)
     if last is None:
         write_text(out / KEPT_RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
@@ -305,24 +209,26 @@ def fit(
     )
     trainer = lightning.Trainer(
         accelerator=device,
-        devices=processes.on_each,
-        num_nodes=processes.machines,
+        devices=run.processes.on_each,
+        num_nodes=run.processes.machines,
         # The averaged copy of the weights never meets the loss.
-        strategy="auto" if processes == ONE else "ddp_find_unused_parameters_true",
+        strategy="auto" if run.processes == ONE else "ddp_find_unused_parameters_true",
         precision=precision,
         max_epochs=epochs,
         max_steps=optimiser.steps,
         gradient_clip_val=optimiser.gradient_clip,
         reload_dataloaders_every_n_epochs=1,
-        check_val_every_n_epoch=validate_every,
+        check_val_every_n_epoch=module.validate_every,
         num_sanity_val_steps=0,
         callbacks=[checkpoints, _Journal(out / "metrics.jsonl", optimiser.steps, on_progress), *callbacks],
-        logger=_logger(logger, out),
+        logger=_logger(run.logger, out),
         enable_progress_bar=False,
         enable_model_summary=False,
         deterministic="warn",
+        default_root_dir=out,
     )
     trainer.fit(module, ckpt_path=last, weights_only=True)
+    return module
 
 
 def _probe(module: AveragedTraining, on_progress: Progress) -> Bfloat16Probe:
@@ -402,31 +308,6 @@ def _logger(name: str, out: Path) -> Any:
             f"There is no logger {name!r}.", "Choose tensorboard or mlflow; metrics.jsonl is there anyway."
         )
     return False
-
-
-def require_lessons(cases: Sequence[Case], recipe: SegmentationRecipe) -> None:
-    """Refuse folders in which none of the recipe's structures is contoured."""
-    if not taught(cases, recipe):
-        raise UsageError(
-            f"None of the {len(cases)} cases has a contour that recipe {recipe.name!r} learns.",
-            "Give folders whose cases have contours of its structures.",
-        )
-
-
-def taught(cases: Sequence[Case], recipe: SegmentationRecipe) -> list[str]:
-    """Structures for which at least one case gives positives."""
-    real = any(not case.virtual for case in cases)
-    known: set[str] = set()
-    for case in cases:
-        usable = set(recipe.virtual_only) if case.virtual and real else set(recipe.labels)
-        known |= case.known & usable
-    return [name for name in recipe.labels if name in known]
-
-
-def _shown_by_virtual(cases: Sequence[Case], recipe: SegmentationRecipe, name: str) -> bool:
-    """Whether a virtual case teaches a structure; beside real cases they teach those of `virtual_only` alone."""
-    alone = all(case.virtual for case in cases) or name in recipe.virtual_only
-    return alone and any(case.virtual and name in case.known for case in cases)
 
 
 def licence_text() -> str:

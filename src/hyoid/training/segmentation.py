@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hyoid.errors import ModelUnusableError
+from hyoid.errors import ModelUnusableError, UsageError
+from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
-from hyoid.training.averaged import AveragedTraining
-from hyoid.training.cases import Case
+from hyoid.training.averaged import AveragedTraining, Contents
+from hyoid.training.cases import Case, load_cases
+from hyoid.training.folds import divided, folds_in_turn
 from hyoid.training.losses import deep_dice_bce, heaviest_at
+from hyoid.training.packed import is_packed, read_packed
 from hyoid.training.patches import PatchDataset
 from hyoid.training.recipe import SegmentationRecipe
+from hyoid.training.run import Run, train
+
+HALVES = 2
+"""Folds of the cases, for cross-fitting."""
+_ALWAYS = -1  # fold of cases that are never held out
 
 
 def network_description(recipe: SegmentationRecipe) -> dict[str, Any]:
@@ -36,22 +45,37 @@ class SegmentationTraining(AveragedTraining):
     cases : sequence of Case
     start : mapping of str to Tensor, optional
         Weights to begin with.
-    workers : int
-        See `AveragedTraining`.
     """
 
     def __init__(
-        self, recipe: SegmentationRecipe, cases: Sequence[Case], start: Mapping[str, Tensor] | None, workers: int = 0
+        self, recipe: SegmentationRecipe, cases: Sequence[Case], start: Mapping[str, Tensor] | None = None
     ) -> None:
         network = build_network(network_description(recipe))
         if start is not None:
             load_matching(network, start)
-        super().__init__(network, recipe.optimiser, workers=workers)
+        super().__init__(network, recipe.optimiser)
         self.recipe, self.cases = recipe, cases
 
     def epoch_data(self, epoch: int) -> PatchDataset:
         """Random patches."""
         return PatchDataset(self.cases, self.recipe, epoch)
+
+    def contents(self) -> Contents:
+        """Describe the network; what no case teaches is not supported."""
+        return Contents(
+            task="segmentation",
+            network=network_description(self.recipe),
+            labels=self.recipe.labels,
+            supported=tuple(taught(self.cases, self.recipe)),
+            patch=self.recipe.patch,
+            preprocessing={"windows_hu": self.recipe.windows_hu},
+            learned_from=LearnedFrom(
+                real=tuple(taught([case for case in self.cases if not case.virtual], self.recipe)),
+                virtual=tuple(
+                    name for name in taught(self.cases, self.recipe) if _shown_by_virtual(self.cases, self.recipe, name)
+                ),
+            ),
+        )
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of one batch."""
@@ -82,3 +106,90 @@ def load_matching(network: torch.nn.Module, start: Mapping[str, Tensor]) -> list
         )
     network.load_state_dict(fitting, strict=False)
     return sorted(set(own) - set(fitting))
+
+
+def train_segmentation(
+    recipe: SegmentationRecipe,
+    folders: Sequence[Path],
+    run: Run,
+    *,
+    fold: int | None = None,
+    start: Mapping[str, Tensor] | None = None,
+) -> Path:
+    """Train one segmentation network and write its package.
+
+    Parameters
+    ----------
+    recipe : SegmentationRecipe
+    folders : sequence of Path
+        Cases to learn from.
+    run : Run
+    fold : {0, 1}, optional
+        Half of the cases to hold out, for cross-fitting; where there are real cases, only real ones are held out.
+    start : mapping of str to Tensor, optional
+        Weights to begin with.
+
+    Returns
+    -------
+    Path
+        The package.
+
+    Raises
+    ------
+    UsageError
+        When the folders hold no case that teaches any of the recipe's structures.
+    """
+    cases = segmentation_cases(recipe, folders, run.read)
+    # Where real patients are divided, every virtual one helps; among virtual ones alone they are divided.
+    divide = all(case.virtual for case in cases)
+    halves = folds_in_turn([case.name for case in cases], HALVES)
+    halves = [half if divide or not case.virtual else _ALWAYS for case, half in zip(cases, halves, strict=True)]
+    learned, _ = divided(cases, halves, fold)
+    require_lessons(learned, recipe)
+    return train(recipe, run, lambda: SegmentationTraining(recipe, learned, start))
+
+
+def segmentation_cases(
+    recipe: SegmentationRecipe,
+    folders: Sequence[Path],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Case, ...]:
+    """Read the cases of every folder on the recipe's grid, packed ones first; errors as of both readers.
+
+    Parameters
+    ----------
+    recipe : SegmentationRecipe
+    folders : sequence of Path
+        See `find_cases`; or folders of packed cases, see `pack_cases`.
+    on_progress : callable
+        Called with (cases read, cases in all) for those that are not packed.
+    """
+    packed = [case for folder in folders if is_packed(folder) for case in read_packed(folder, recipe.spacing_mm)]
+    others = [folder for folder in folders if not is_packed(folder)]
+    found = load_cases(others, recipe.spacing_mm, on_progress, recipe.target, recipe.virtual_target_margin_mm)
+    return (*packed, *found)
+
+
+def require_lessons(cases: Sequence[Case], recipe: SegmentationRecipe) -> None:
+    """Refuse folders in which none of the recipe's structures is contoured."""
+    if not taught(cases, recipe):
+        raise UsageError(
+            f"None of the {len(cases)} cases has a contour that recipe {recipe.name!r} learns.",
+            "Give folders whose cases have contours of its structures.",
+        )
+
+
+def taught(cases: Sequence[Case], recipe: SegmentationRecipe) -> list[str]:
+    """Structures for which at least one case gives positives."""
+    real = any(not case.virtual for case in cases)
+    known: set[str] = set()
+    for case in cases:
+        usable = set(recipe.virtual_only) if case.virtual and real else set(recipe.labels)
+        known |= case.known & usable
+    return [name for name in recipe.labels if name in known]
+
+
+def _shown_by_virtual(cases: Sequence[Case], recipe: SegmentationRecipe, name: str) -> bool:
+    """Whether a virtual case teaches a structure; beside real cases they teach those of `virtual_only` alone."""
+    alone = all(case.virtual for case in cases) or name in recipe.virtual_only
+    return alone and any(case.virtual and name in case.known for case in cases)

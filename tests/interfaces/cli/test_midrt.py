@@ -21,9 +21,10 @@ from hyoid.io.dicom.mr_pair import check_contrast, check_pair
 from hyoid.io.files.volumes import read_image, read_labels, write_nifti
 from hyoid.io.study import Study, read_study
 from hyoid.report.content.response import ResponseReport
-from hyoid.training.midrt import train_on
-from hyoid.training.midrt_cases import load_midrt_cases
+from hyoid.systems.midrt.cases import load_midrt_cases
+from hyoid.systems.midrt.train import train_on
 from hyoid.training.recipe import load_recipe
+from hyoid.training.run import Run
 from hyoid.volume import Geometry, Quantity, Volume
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
@@ -38,7 +39,7 @@ def drawn(make_midrt_case, tmp_path_factory):
 def model(drawn, tmp_path_factory):
     recipe = load_recipe("midrt", "smoke")
     cases = load_midrt_cases(find_hntsmrg_cases(drawn.parent), recipe)
-    return train_on(recipe, cases, tmp_path_factory.mktemp("run"), device="cpu")
+    return train_on(recipe, cases, Run(tmp_path_factory.mktemp("run"), "cpu"))
 
 
 def run(*arguments):

@@ -2,9 +2,14 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
+from hyoid.errors import UsageError
 from hyoid.interfaces.cli import main as cli
+from hyoid.interfaces.cli.train import start_weights
+from hyoid.interfaces.installed import package_folder
+from hyoid.io.packages.model_package import read_package
 from hyoid.training.recipe import load_recipe
 from hyoid.training.run import keep_order
 
@@ -48,3 +53,40 @@ def test_a_stopped_run_does_not_go_on_for_other_patients(make_midrt_case, tmp_pa
     assert "begun with another --fold." in run("--fold", "0")
     assert "begun with another --data." in run("--fold", "1", cohort="another")
     assert "begun with another --tumour." in run("--fold", "1", "--tumour", "other")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "option", "refusal"),
+    [
+        ("lesion", ("--fold", "0"), "from clicks take no --fold"),
+        ("petct-head", ("--start", "petct-head"), "on PET/CT take no --start"),
+        ("midrt", ("--start", "midrt"), "during treatment take no --start"),
+        ("organs", ("--head", "petct-head"), "on CT take no --head"),
+        ("tumour", ("--priors", "priors"), "on CT take no --priors"),
+        ("tumour", ("--fold", "2"), "into 2 folds: there is no fold 2"),
+        ("organs", ("--fold", "4"), "Give --fold 0 to 1."),
+    ],
+)
+def test_an_option_that_a_task_does_not_take_is_refused(recipe, option, refusal, tmp_path):
+    arguments = ["train", recipe, "--preset", "smoke", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli.app, [*arguments, *option])
+    error = result.exception
+    assert isinstance(error, UsageError)
+    assert refusal in f"{error.problem} {error.cure}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_processes_train_only_what_can_be_divided(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    arguments = ["train", "lesion", "--preset", "smoke", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    error = CliRunner().invoke(cli.app, arguments).exception
+    assert isinstance(error, UsageError) and "take no several processes" in error.problem
+
+
+def test_published_weights_that_were_not_pulled_are_named_with_their_command(monkeypatch, tmp_path):
+    monkeypatch.setenv("HYOID_WEIGHTS", str(tmp_path))
+    with pytest.raises(UsageError, match="no pulled weights 'ct_fm'"):
+        start_weights("ct_fm")
+    with pytest.raises(UsageError, match="no model 'nobody'"):
+        start_weights("nobody")
+    assert set(start_weights("midrt")) == set(read_package(package_folder("midrt")).arrays())

@@ -6,8 +6,8 @@ import pytest
 from hyoid.errors import UsageError
 from hyoid.metrics.ranking import average_precision
 from hyoid.systems.ct_report.ablate import BASELINE, OVERLAP, Repeats, ablate, compared
-from hyoid.training.ct_report import ReportCase
-from hyoid.training.involvement import UNKNOWN
+from hyoid.systems.ct_report.labels import UNKNOWN
+from hyoid.systems.ct_report.train import ReportCase
 from hyoid.training.recipe import load_recipe
 
 

@@ -16,7 +16,7 @@ from hyoid.systems.ct_report.calibrate import (
     read_held_out,
     uncalibrated,
 )
-from hyoid.training.involvement import UNKNOWN
+from hyoid.systems.ct_report.labels import UNKNOWN
 
 FIELDS = ("larynx", "lip")
 NETWORK = {"kind": "sgrnet", "variant": "organ_pooling", "field_labels": [[28, 1], [22]]}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from hyoid.systems.ct_report.labels import UNKNOWN
 from hyoid.systems.ct_report.measure import (
     InvolvementScores,
     PlacedBall,
@@ -10,7 +11,6 @@ from hyoid.systems.ct_report.measure import (
     region_table,
     told_of,
 )
-from hyoid.training.involvement import UNKNOWN
 
 
 def answers(n=20):

@@ -1,3 +1,5 @@
+"""Training of a classifier on prepared cases: views, packages, folds that calibrate, and what is refused."""
+
 from dataclasses import replace
 from functools import partial
 
@@ -6,42 +8,15 @@ import pytest
 import torch
 
 from hyoid.errors import UsageError
-from hyoid.io.files.volumes import write_nifti
 from hyoid.systems.ct_report import calibrate as ct_report_calibration
 from hyoid.systems.ct_report.calibrate import read_held_out
-from hyoid.systems.ct_report.train import train_fold
-from hyoid.training.cases import find_cases
-from hyoid.training.ct_report import ReportCase, ReportDataset, taught_fields, train_ct_report
-from hyoid.training.involvement import UNKNOWN, involvement_targets
+from hyoid.systems.ct_report.cases import ReportCase
+from hyoid.systems.ct_report.labels import UNKNOWN
+from hyoid.systems.ct_report.train import ReportDataset, taught_fields, train_ct_report
 from hyoid.training.recipe import load_recipe
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.training.run import Run
 
 FIELDS = ("larynx", "mandible", "parotid_right", "parotid_left", "oesophagus")
-
-
-@pytest.fixture
-def case(tmp_path):
-    geometry = Geometry.axial((10, 10, 20), (3, 4, 4))
-    organs, ptv = np.zeros((2, 10, 10, 20), np.uint8)
-    organs[0:10, 0:2, 0:10] = 6  # larynx: 200 voxels
-    organs[0:10, 4:6, 0:10] = 7  # mandible: 200 voxels
-    organs[0:2, 8:10, 0:5] = 3  # parotid right: 20 voxels
-    ptv[0:10, 0, 0:1] = 3  # 10 of 200 voxels of the larynx: exactly 5 %
-    ptv[0:10, 4, 0:2] = 3  # 20 of 200 voxels of the mandible: 10 %
-    ptv[0:2, 8:10, 0:5] = 2  # a lower dose does not count
-    write_nifti(Volume(np.zeros((10, 10, 20), np.int16), geometry, Quantity.HU), tmp_path / "pt_1_ct.nii.gz")
-    for name, array in (("oar", organs), ("ptv", ptv)):
-        write_nifti(Volume(array, geometry, Quantity.LABEL), tmp_path / f"pt_1_{name}.nii.gz")
-    return find_cases(tmp_path)[0]
-
-
-def test_more_than_five_per_cent_is_involved_and_uncontoured_is_unknown(case):
-    assert involvement_targets(case, FIELDS, 0.05).tolist() == [0, 1, 0, UNKNOWN, UNKNOWN]
-
-
-def test_a_structure_that_openkbp_does_not_contour_is_refused(case):
-    with pytest.raises(UsageError, match="no contours of 'tongue'"):
-        involvement_targets(case, ("tongue",), 0.05)
 
 
 def report_cases(n, shape=(32, 32, 32)):
@@ -83,8 +58,8 @@ def test_folds_together_calibrate_a_package(tmp_path, capsys, monkeypatch):
     given = list(report_cases(10))
     files = [tmp_path / f"fold-{fold}" / "held_out.json" for fold in (0, 1)]
     for fold, file in enumerate(files):
-        train_fold(recipe, given, file.parent, fold=fold, device="cpu")
-    package = train_ct_report(recipe, given, tmp_path / "run", device="cpu")
+        train_ct_report(recipe, given, Run(file.parent, "cpu"), fold=fold)
+    package = train_ct_report(recipe, given, Run(tmp_path / "run", "cpu"))
     monkeypatch.setattr(ct_report_calibration, "LEAST_EXAMPLES", 1)
     answers = read_held_out(files, read_manifest(package))
     assert answers.truth.shape == answers.scores.shape == (4, 5)
@@ -123,7 +98,7 @@ def test_the_template_learns_lines_and_never_looks_at_the_ct(tmp_path):
         places = np.zeros(case.organs.shape, np.uint8)
         places[8:16, 8:16, 8:16] = whole.fields.index("tonsil") + 1
         given.append(replace(case, target=target, places=places, virtual=True))
-    package = read_package(train_ct_report(recipe, given, tmp_path, device="cpu"))
+    package = read_package(train_ct_report(recipe, given, Run(tmp_path, "cpu")))
     assert package.manifest.labels == whole.fields
     assert package.manifest.supported == ("tonsil",)
     assert package.manifest.learned_from == LearnedFrom(virtual=whole.fields)
@@ -144,11 +119,11 @@ def test_fields_with_too_few_examples_are_not_delivered():
     assert taught_fields(none, list(report_cases(4))) == ()
 
 
-@pytest.mark.parametrize("start", [train_ct_report, partial(train_fold, fold=0)])
+@pytest.mark.parametrize("start", [train_ct_report, partial(train_ct_report, fold=0)])
 def test_a_training_that_could_answer_nothing_is_refused_at_once(start, tmp_path):
     recipe = load_recipe("ct_report", "smoke").model_copy(update={"least_examples": 30})
     with pytest.raises(UsageError, match="30 patients for and 30 against"):
-        start(recipe, list(report_cases(10)), tmp_path / "run")
+        start(recipe, list(report_cases(10)), Run(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -157,7 +132,7 @@ def test_training_leaves_a_package(tmp_path):
     from hyoid.io.packages.model_package import read_package
 
     recipe = load_recipe("ct_report", "smoke")
-    package = read_package(train_ct_report(recipe, list(report_cases(4)), tmp_path / "run", device="cpu"))
+    package = read_package(train_ct_report(recipe, list(report_cases(4)), Run(tmp_path / "run", "cpu")))
     assert package.manifest.labels == FIELDS
     assert package.manifest.preprocessing["involvement_share"] == 0.05
     assert all(np.isfinite(a).all() for a in package.arrays().values() if a.dtype.kind == "f")

@@ -12,10 +12,11 @@ from hyoid.io.packages.model_package import ModelPackage, read_package
 from hyoid.metrics.presence import PresenceCurve
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt import pipeline
+from hyoid.systems.midrt.cases import load_midrt_cases
 from hyoid.systems.midrt.pipeline import Pair, Prior, decide, input_form, midrt, prior_of
-from hyoid.training.midrt import train_on
-from hyoid.training.midrt_cases import load_midrt_cases
+from hyoid.systems.midrt.train import train_on
 from hyoid.training.recipe import load_recipe
+from hyoid.training.run import Run
 from hyoid.volume import Geometry, Quantity, Volume
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
@@ -30,9 +31,7 @@ def package(make_midrt_case, tmp_path_factory):
     optimiser = recipe.optimiser.model_copy(update={"steps": 1, "steps_per_epoch": 1})
     channels = ("t2", "gradient", "outline_gtvp", "outline_gtvn")
     recipe = recipe.model_copy(update={"optimiser": optimiser, "channels": channels})
-    return read_package(
-        train_on(recipe, load_midrt_cases(find_hntsmrg_cases(root), recipe), root / "run", device="cpu")
-    )
+    return read_package(train_on(recipe, load_midrt_cases(find_hntsmrg_cases(root), recipe), Run(root / "run", "cpu")))
 
 
 @pytest.fixture

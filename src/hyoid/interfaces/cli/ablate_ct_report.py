@@ -14,8 +14,8 @@ from hyoid.interfaces.terminal import Terminal
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.systems.ablation import chosen_rows
 from hyoid.systems.ct_report.ablate import TABLES, Repeats, ablate
+from hyoid.systems.ct_report.cases import prepared_cases
 from hyoid.systems.ct_report.simulated_localiser import SimulatedLocaliser
-from hyoid.systems.ct_report.train import prepared_cases
 from hyoid.training.recipe import CtReportRecipe, load_recipe
 
 SIMULATED = "simulated"

@@ -29,7 +29,7 @@ def calibrate(
     from hyoid.metrics.calibration import reliability
     from hyoid.report.pages.reliability import Reliability, reliability_svg
     from hyoid.systems.ct_report import calibrate as steps
-    from hyoid.training.involvement import UNKNOWN
+    from hyoid.systems.ct_report.labels import UNKNOWN
 
     terminal = Terminal(as_json=as_json)
     manifest = read_manifest(package)

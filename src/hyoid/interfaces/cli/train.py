@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sized
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.extras import needs_extra
-from hyoid.interfaces.installed import OUTLINING, load_model, load_models, package_folder, pulled_folder
+from hyoid.interfaces.installed import (
+    OUTLINING,
+    load_model,
+    load_models,
+    package_folder,
+    packages,
+    public_models,
+    pulled_folder,
+)
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.interfaces.terminal import Terminal
-from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 
-HALVES = 2  # cross-fitting: fold K leaves out the cases whose number leaves remainder K
-FOLDS = 5  # of all systems but the localisers
+if TYPE_CHECKING:
+    from hyoid.systems.tasks import Task
+    from hyoid.training.recipe import Recipe
+
+MOST_FOLDS = 5
 
 
 def train(
@@ -30,10 +39,17 @@ def train(
     preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
     fold: Annotated[
         int | None,
-        typer.Option(min=0, max=FOLDS - 1, help="Leave out this half (tumour; else fifth) of them."),
+        typer.Option(
+            min=0,
+            max=MOST_FOLDS - 1,
+            help="Fold of the cases to hold out: 0 or 1 (organs, tumour), else 0 to 4; lesion has no folds.",
+        ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option(help="Package whose weights to begin with; for preset ct_fm: ct_fm.")
+        str | None,
+        typer.Option(
+            help="Package whose weights to begin with (organs, tumour, lesion); ct_fm for ct_report, preset ct_fm."
+        ),
     ] = None,
     organs: Annotated[
         list[str] | None, typer.Option(help="ct_report: packages that outline organs, by default organs and neck.")
@@ -49,7 +65,7 @@ def train(
     head: Annotated[
         str | None, typer.Option(help="petct: package that finds the head in cases without an outline of it.")
     ] = None,
-    logger: Annotated[str, typer.Option(help="petct: tensorboard or mlflow, beside metrics.jsonl.")] = "",
+    logger: Annotated[str, typer.Option(help="Logger beside metrics.jsonl: tensorboard or mlflow.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
@@ -59,126 +75,76 @@ def train(
     with needs_extra("train", "Training"):
         import torch
 
-        from hyoid.systems.ct_report import train as ct_report_training
-        from hyoid.training import ct_report as classification
-        from hyoid.training import lesion as clicks
-        from hyoid.training import midrt as midrt_training
-        from hyoid.training import recipe as recipes
-        from hyoid.training import run
-    chosen = recipes.load_recipe(recipe, preset)
+        from hyoid.systems.tasks import TASKS, require_taken
+        from hyoid.training.recipe import load_recipe
+        from hyoid.training.run import Processes, Run, keep_order, require_same_order
+    chosen = load_recipe(recipe, preset)
+    task = TASKS[chosen.task]
     terminal = Terminal(as_json=as_json)
     # Names of data, not paths: a run may go on elsewhere.
     order = {"data": [folder.resolve().name for folder in data], "fold": fold, "start": start}
     order |= {"organs": organs, "tumour": tumour, "head": head}
-    run.require_same_order(out, order)
+    require_same_order(out, order)
+    # torchrun's words
+    processes = Processes(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("GROUP_WORLD_SIZE", "1")))
+    asked = {"fold": fold, "start": start, "organs": organs, "tumour": tumour, "priors": priors, "head": head}
+    require_taken(chosen, asked | {"processes": processes})
     if dry_run:
-        _say_plan(terminal, chosen, data, out, fold)
+        _tell_plan(terminal, task, chosen, data, out, fold)
         return
     if threads:
         torch.set_num_threads(threads)
-    where = device_named(device)
-    run.keep_order(out, order)
+    run = Run(out, device_named(device), task.workers, processes, logger, cache_folder(), terminal.progress)
+    keep_order(out, order)
     with terminal.bars():
-        if isinstance(chosen, recipes.PetctRecipe):
-            package = run.train_petct(
-                chosen,
-                data,
-                out,
-                fold=fold,
-                find_head=_head_finder(head),
-                device=where,
-                processes=run.Processes(  # torchrun's words
-                    int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("GROUP_WORLD_SIZE", "1"))
-                ),
-                logger=logger,
-                on_progress=terminal.progress,
-            )
-        elif isinstance(chosen, recipes.SegmentationRecipe):
-            package = run.train_segmentation(
-                chosen,
-                data,
-                out,
-                start=None if start is None else package_folder(start),
-                keep=lambda index: fold is None or index % HALVES != fold,
-                device=where,
-                workers=1,
-                on_progress=terminal.progress,
-            )
-        elif isinstance(chosen, recipes.LesionRecipe):
-            package = clicks.train_lesion(
-                chosen,
-                data,
-                out,
-                start=None if start is None else package_folder(start),
-                device=where,
-                on_progress=terminal.progress,
-            )
-        elif isinstance(chosen, recipes.MidrtRecipe):
-            package = midrt_training.train_midrt(
-                chosen, data, out, fold=fold, device=where, on_progress=terminal.progress
-            )
-        else:
-            cases = ct_report_training.prepared_cases(
-                chosen,
-                data,
-                priors or out / "priors",
-                organs=load_models(organs or OUTLINING),
-                tumours=load_models(tumour or ["tumour"]),
-                cache=cache_folder(),
-                on_progress=terminal.progress,
-            )
-            learn = (
-                classification.train_ct_report if fold is None else partial(ct_report_training.train_fold, fold=fold)
-            )
-            package = learn(
-                chosen,
-                cases,
-                out,
-                start=None if start is None else encoder_weights(start),
-                device=where,
-                on_progress=terminal.progress,
-            )
+        options = {name: _RESOLVED[name](asked[name]) for name in task.options if name in _RESOLVED}
+        package = task.train(chosen, data, run, **options)
     terminal.event("done", package=str(package))
     terminal.say(f"Package: {package}")
 
 
-def encoder_weights(name: str) -> dict[str, Any]:
-    """Published weights by the name of pulled ones, as tensors.
+def start_weights(name: str) -> dict[str, Any]:
+    """Read the weights that a training begins with: published ones that were pulled, or those of a package.
+
+    Parameters
+    ----------
+    name : str
+        Of public weights, or name or folder of a package.
 
     Raises
     ------
     UsageError
-        When they are not here.
+        When neither is here.
     """
     from safetensors.torch import load_file
 
+    from hyoid.training.run import package_weights
+
     folder = pulled_folder(name)
     files = sorted(folder.rglob("*.safetensors")) if folder else []
-    if not files:
+    if files:
+        return load_file(files[0])
+    if name not in packages() and name in public_models():
         raise UsageError(f"There are no pulled weights {name!r}.", f"Run: hyoid models pull {name}")
-    return load_file(files[0])
+    return package_weights(package_folder(name))
 
 
-def _head_finder(package: str | None) -> Any:
-    """Finds the head in a CT by a package's network; None without one."""
-    if package is None:
-        return None
-    from hyoid.systems.machine import Machine
-    from hyoid.systems.petct.pipeline import head_mask
+_RESOLVED: dict[str, Callable[[Any], Any]] = {
+    "fold": lambda fold: fold,
+    "start": lambda name: None if name is None else start_weights(name),
+    "organs": lambda names: load_models(names or OUTLINING),
+    "tumour": lambda names: load_models(names or ["tumour"]),
+    "priors": lambda folder: folder,
+    "head": lambda name: None if name is None else load_model(name),
+}
+"""From an option of the command line to what a task's training takes."""
 
-    model, machine = load_model(package), Machine("cpu", cache_folder())
-    return lambda ct: head_mask(ct, model, machine)[0]
 
-
-def _say_plan(terminal: Terminal, recipe: Any, data: list[Path], out: Path, fold: int | None) -> None:
-    """What a run would read, do and write."""
-    from hyoid.training.cases import find_cases
-    from hyoid.training.petct_cases import find_petct_cases
+def _tell_plan(terminal: Terminal, task: Task, recipe: Recipe, data: list[Path], out: Path, fold: int | None) -> None:
+    """Tell what a run would read, do and write."""
     from hyoid.training.run import stopped_run
 
-    finders: dict[str, Callable[[Path], Sized]] = {"petct": find_petct_cases, "midrt": find_hntsmrg_cases}
-    find = finders.get(recipe.task, find_cases)
-    counts = {folder.name: len(find(folder)) for folder in data}
+    counts = {folder.name: len(task.find(folder)) for folder in data}
     optimiser = recipe.optimiser
     terminal.event("plan", recipe=recipe.name, cases=counts, steps=optimiser.steps, batch=optimiser.batch, out=str(out))
     cases = ", ".join(f"{n} cases in {name}" for name, n in counts.items())

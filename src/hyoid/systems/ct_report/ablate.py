@@ -25,11 +25,13 @@ from hyoid.io.atomic import write_text
 from hyoid.metrics.comparison import Interval, bootstrap_statistic
 from hyoid.metrics.ranking import average_precision
 from hyoid.systems.ablation import chosen_rows
+from hyoid.systems.ct_report.cases import ReportCase, fold_of_cases
+from hyoid.systems.ct_report.labels import UNKNOWN
 from hyoid.systems.ct_report.measure import mean_ap
-from hyoid.training.ct_report import ReportCase, fold_of_cases, learn, predict_ct_report
-from hyoid.training.involvement import UNKNOWN
+from hyoid.systems.ct_report.train import learn, predict_ct_report
+from hyoid.training.folds import divided
 from hyoid.training.recipe import CtReportRecipe, require_same_recipe
-from hyoid.training.run import CHECKPOINTS, Progress, quiet
+from hyoid.training.run import CHECKPOINTS, Progress, Run, quiet
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def ablate(
                 on_progress("ablation", done, total, f"{row.name}, seed {seed}, fold {fold}")
                 of_run = of_row.model_copy(update={"seed": recipe.seed + seed})
                 folder = out / "runs" / row.name / f"seed-{seed}-fold-{fold}"
-                held_out[fold_of == fold], check[fold] = _run(of_run, known, unseen, fold_of == fold, folder, device)
+                learned, left_out = divided(known, fold_of.tolist(), fold)
+                held_out[fold_of == fold], check[fold] = _run(of_run, learned, left_out, unseen, folder, device)
                 done += 1
             scores[row.name].append({"held_out": held_out, "check": check.mean(axis=0)})
     on_progress("ablation", total, total, "")
@@ -257,23 +260,23 @@ def markdown(result: dict[str, Any]) -> str:
 
 def _run(
     recipe: CtReportRecipe,
-    known: Sequence[ReportCase],
+    learned: Sequence[ReportCase],
+    left_out: Sequence[ReportCase],
     unseen: Sequence[ReportCase],
-    left_out: NDArray[np.bool_],
     folder: Path,
     device: str,
 ) -> tuple[NDArray, NDArray]:
     """Scores of the fold left out and of the unseen patients; from disk when this run was finished before."""
     file = folder / "scores.json"
-    names = [case.name for case, out in zip(known, left_out, strict=True) if out]
+    names = [case.name for case in left_out]
     if file.is_file():
         kept = json.loads(file.read_text(encoding="utf-8"))
         require_same_recipe(kept["recipe"], recipe, folder)
         if kept["held_out"] != names:
             raise UsageError(f"{folder.name} in the output folder is of other cases.", "Choose an empty --out.")
         return np.array(kept["held_out_scores"]), np.array(kept["check_scores"])
-    module = learn(recipe, [c for c, out in zip(known, left_out, strict=True) if not out], folder, device=device)
-    held_out = predict_ct_report(module, [c for c, out in zip(known, left_out, strict=True) if out])
+    module = learn(recipe, learned, Run(folder, device))
+    held_out = predict_ct_report(module, left_out)
     check = predict_ct_report(module, unseen)
     content = {
         "recipe": recipe.model_dump(mode="json"),

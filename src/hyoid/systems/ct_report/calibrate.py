@@ -28,7 +28,7 @@ from hyoid.metrics.calibration import (
     scaled,
 )
 from hyoid.metrics.comparison import bootstrap_statistic
-from hyoid.training.involvement import UNKNOWN
+from hyoid.systems.ct_report.labels import UNKNOWN
 
 HELD_OUT = "held_out.json"
 # Of held-out patients, those nearest to the threshold, whose answer is "equivocal": this share where half are positive,

@@ -23,13 +23,13 @@ from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.metrics.comparison import bootstrap_statistic
 from hyoid.metrics.ranking import average_precision, mean_average_precision
 from hyoid.systems.ct_report.calibrate import before_and_after, read_held_out, uncalibrated
+from hyoid.systems.ct_report.labels import UNKNOWN, involvement_targets, overlap_shares
 from hyoid.systems.ct_report.simulated_localiser import SimulatedReader
 from hyoid.systems.involvement import Classified, classify, classify_outlined, target_map
 from hyoid.systems.measure_outlines import SEED, contours_of, measure_cases, only, patients_in_words
 from hyoid.systems.measured_cases import Codec, Measuring
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
 from hyoid.training.cases import CaseFiles, find_cases
-from hyoid.training.involvement import UNKNOWN, involvement_targets, overlap_shares
 from hyoid.volume import Quantity
 
 

@@ -23,11 +23,11 @@ from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import read_package
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.systems.ablation import require_known
+from hyoid.systems.lesion.cases import LesionCase, load_lesions, of_part
 from hyoid.systems.lesion.measure import CLICKS, ClickCase, click_cases, measure_clicks
-from hyoid.training.lesion import train_on
-from hyoid.training.lesion_cases import LesionCase, load_lesions, of_part
+from hyoid.systems.lesion.train import train_on
 from hyoid.training.recipe import LesionRecipe, require_same_recipe
-from hyoid.training.run import Progress, quiet
+from hyoid.training.run import Progress, Run, quiet
 
 ROWS = {
     "unet": "Baseline (U-Net)",
@@ -245,7 +245,7 @@ def _run(
         kept = json.loads(file.read_text(encoding="utf-8"))
         require_same_recipe(kept["recipe"], recipe, folder)
         return dict(kept["scores"])
-    network = ClickNetwork(read_package(train_on(recipe, training, folder, device=device)))
+    network = ClickNetwork(read_package(train_on(recipe, training, Run(folder, device))))
     scores = {name: measure_clicks(cases, network, clicks=clicks) for name, cases in sets.items()}
     write_text(file, json.dumps({"recipe": recipe.model_dump(mode="json"), "scores": scores}))
     return scores

@@ -26,9 +26,9 @@ from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.metrics.ranking import accuracy, balanced_accuracy, majority_accuracy
 from hyoid.metrics.simulated_clicks import USERS, deterministic_click
 from hyoid.metrics.surface_medpy import border_distances
+from hyoid.systems.lesion.cases import LesionCase, load_lesions, of_part
 from hyoid.systems.lesion.pipeline import Prompt, Scan, attributes_of, next_outline
 from hyoid.systems.measured_cases import Codec, Measuring, measure_each
-from hyoid.training.lesion_cases import LesionCase, load_lesions, of_part
 from hyoid.volume import Quantity, Volume
 
 CLICKS = 10

@@ -26,11 +26,12 @@ from hyoid.preprocess.midrt_input import Channel
 from hyoid.report.pages.scatter import Dot, Plot, scatter_svg
 from hyoid.systems.ablation import chosen_rows, finished_package
 from hyoid.systems.machine import Machine
+from hyoid.systems.midrt.cases import FOLDS, MidrtCase, load_midrt_cases
 from hyoid.systems.midrt.measure import Answer, answers_of, cross_fitted, outside_recall, score_table, scored
-from hyoid.training.midrt import train_on
-from hyoid.training.midrt_cases import FOLDS, MidrtCase, fold_of, load_midrt_cases
+from hyoid.systems.midrt.train import train_on
+from hyoid.training.folds import divided, shuffled_folds
 from hyoid.training.recipe import MidrtRecipe, OutlineChanges
-from hyoid.training.run import Progress, quiet
+from hyoid.training.run import Progress, Run, quiet
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def ablate(
     rows = chosen_rows(table, TABLES, only)
     if len(cases) < FOLDS:
         raise UsageError(f"{len(cases)} patients cannot make {FOLDS} folds.", "Give more patients.")
-    folds = fold_of([case.name for case in cases], recipe.seed)
-    left_out = [case for case in cases if folds[case.name] in LEFT_OUT[table]]
+    folds = shuffled_folds([case.name for case in cases], FOLDS, recipe.seed)
+    left_out = [case for case, of in zip(cases, folds, strict=True) if of in LEFT_OUT[table]]
     total, done = len(rows) * seeds * len(LEFT_OUT[table]), 0
     nothing = answers_of(left_out, None, out / "priors", out / "answers" / REGISTERED, machine)
     results = {REGISTERED: [*scored(left_out, {a.case: a.labels for a in nothing})] * seeds}
@@ -108,7 +109,7 @@ def ablate(
     for row in rows:
         of_seed: list[list[Answer]] = [[] for _ in range(seeds)]
         for fold in LEFT_OUT[table]:
-            unseen = [case for case in cases if folds[case.name] == fold]
+            known, unseen = divided(cases, folds, fold)
             learned: tuple[MidrtCase, ...] = ()
             for seed in range(seeds):
                 on_progress("ablation", done, total, f"{row.name}, seed {seed}, fold {fold}")
@@ -118,9 +119,8 @@ def ablate(
                 if package is None:
                     if not learned:
                         # Read once: seeds differ in first weights, patches and augmentation, not in spoilt outlines.
-                        known = [case for case in cases if folds[case.name] != fold]
                         learned = load_midrt_cases(known, recipe_of(row, recipe, 0))
-                    package = read_package(train_on(of_run, learned, run, device=device))
+                    package = read_package(train_on(of_run, learned, Run(run, device)))
                 of_seed[seed] += answers_of(unseen, [package], out / "priors", run / "answers", machine)
                 done += 1
         # Fold by fold the patients come in another order than they were given.

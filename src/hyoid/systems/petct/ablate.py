@@ -20,10 +20,11 @@ from hyoid.io.packages.model_package import ModelPackage, read_package
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.systems.ablation import chosen_rows, finished_package
 from hyoid.systems.machine import Machine
+from hyoid.systems.petct.cases import PetctFiles, find_petct_cases
 from hyoid.systems.petct.pipeline import Located, PetCtModels, locate_targets, outline_targets
-from hyoid.training.petct_cases import PetctFiles, find_petct_cases
+from hyoid.systems.petct.train import train_petct
 from hyoid.training.recipe import OptimiserRecipe, PetctRecipe, load_recipe
-from hyoid.training.run import Progress, quiet, train_petct
+from hyoid.training.run import Progress, Run, quiet
 from hyoid.volume import Volume
 
 TABLE, FULL = "petct-table5", "full"
@@ -211,7 +212,7 @@ def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPack
     changed = recipe.model_copy(update={"seed": recipe.seed + 1000 * seed, "optimiser": optimiser})
     package = finished_package(folder, changed)
     if package is None:
-        package = read_package(train_petct(changed, [setting.train], folder, device=setting.machine.device))
+        package = read_package(train_petct(changed, [setting.train], Run(folder, setting.machine.device)))
     return package
 
 

@@ -28,8 +28,8 @@ from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.preprocess.pet import on_ct
 from hyoid.systems.measured_cases import Codec, Measuring, identity_of, measure_each
+from hyoid.systems.petct.cases import PetctFiles, find_petct_cases, head_of
 from hyoid.systems.petct.pipeline import PetCtModels, head_mask, locate_targets, outline_targets
-from hyoid.training.petct_cases import PetctFiles, find_petct_cases, head_of
 from hyoid.volume import Volume
 
 BELOW_CRICOID_MM = 50.0

@@ -6,16 +6,16 @@ from hyoid.errors import UsageError
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 from hyoid.io.packages.model_package import read_package
 from hyoid.models.build import build_network
-from hyoid.training.midrt import (
+from hyoid.systems.midrt.cases import load_midrt_cases
+from hyoid.systems.midrt.train import (
     MidrtPatches,
     network_description,
     patch_centre,
     sampled_patch,
-    softmax_dice_ce,
     train_midrt,
 )
-from hyoid.training.midrt_cases import load_midrt_cases
 from hyoid.training.recipe import load_recipe
+from hyoid.training.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
 
@@ -108,24 +108,8 @@ def test_patches_lie_on_tumour_as_often_as_asked_and_come_again(cases, smoke):
     assert torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
 
 
-def test_loss_of_a_sure_and_right_answer_is_minus_one_and_an_empty_patch_can_be_right():
-    labels = torch.zeros((1, 4, 4, 4), dtype=torch.long)
-    labels[0, :2] = 1
-    labels[0, 3, 0] = 2
-
-    def sure(of):
-        return 40 * torch.nn.functional.one_hot(of, 3).movedim(-1, 1).float()
-
-    assert softmax_dice_ce(sure(labels), labels).item() == pytest.approx(-1, abs=1e-4)
-    empty = torch.zeros_like(labels)
-    assert softmax_dice_ce(sure(empty), empty).item() == pytest.approx(-1, abs=1e-4)
-    # Tumour where there is none: cross-entropy of 32 wrong voxels at 40, and a Dice of GTVp near zero.
-    wrong = softmax_dice_ce(sure(torch.where(labels == 1, 1, 0)), empty).item()
-    assert wrong == pytest.approx(40 * 32 / 64 - (1 / 33 + 1) / 2, abs=0.01)
-
-
 def test_a_smoke_training_gives_a_package_that_says_what_it_sees_and_leaves_the_fold_out(folder, tmp_path, smoke):
-    package = read_package(train_midrt(smoke, [folder], tmp_path, fold=None, device="cpu"))
+    package = read_package(train_midrt(smoke, [folder], Run(tmp_path, "cpu"), fold=None))
     assert package.manifest.preprocessing["channels"] == ["t2", "gradient"]
     assert package.manifest.labels == ("background", "gtvp", "gtvn")
     build_network(package.manifest.network).load_state_dict(
@@ -138,4 +122,4 @@ def test_a_smoke_training_gives_a_package_that_says_what_it_sees_and_leaves_the_
 def test_a_fold_without_patients_is_refused(make_midrt_case, tmp_path, smoke):
     make_midrt_case(tmp_path / "one", "only")
     with pytest.raises(UsageError, match="No patient is left"):
-        train_midrt(smoke, [tmp_path / "one"], tmp_path / "out", fold=0, device="cpu")
+        train_midrt(smoke, [tmp_path / "one"], Run(tmp_path / "out", "cpu"), fold=0)

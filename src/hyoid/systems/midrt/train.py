@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,12 +18,13 @@ from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
-from hyoid.training.averaged import AveragedTraining
-from hyoid.training.midrt_cases import MAP_MAX, MidrtCase, fold_of, load_midrt_cases
+from hyoid.systems.midrt.cases import FOLDS, MAP_MAX, MidrtCase, load_midrt_cases
+from hyoid.training.averaged import AveragedTraining, Contents
+from hyoid.training.folds import divided, shuffled_folds
+from hyoid.training.losses import deep_dice_ce
 from hyoid.training.patches import patch_voxels, random_map, sampling_grid
-from hyoid.training.petct_losses import depth_weights
 from hyoid.training.recipe import MidrtRecipe
-from hyoid.training.run import Progress, fit, quiet, save_package
+from hyoid.training.run import Run, train
 
 LABELS = ("background", "gtvp", "gtvn")
 
@@ -98,48 +98,41 @@ def sampled_patch(
     return image, sample(case.target, "nearest").long()
 
 
-def softmax_dice_ce(logits: Tensor, labels: Tensor, *, smooth: float = 1.0) -> Tensor:
-    """Cross-entropy minus mean soft Dice of the foreground classes over the batch, as nnU-Net combines them.
-
-    Parameters
-    ----------
-    logits : Tensor, shape (B, K, d, h, w)
-    labels : Tensor of int, shape (B, d, h, w)
-    smooth : float
-        Voxels added to numerator and denominator: an absent class that is not predicted scores 1.
-    """
-    logits = logits.float()
-    cross_entropy = functional.cross_entropy(logits, labels)
-    p = torch.softmax(logits, dim=1)[:, 1:]
-    wanted = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1)[:, 1:].float()
-    space = (0, 2, 3, 4)
-    overlap = (p * wanted).sum(dim=space)
-    dice = (2 * overlap + smooth) / (p.sum(dim=space) + wanted.sum(dim=space) + smooth)
-    return cross_entropy - dice.mean()
-
-
 class MidrtTraining(AveragedTraining):
     """Training of one network; the averaged weights are the result (with a decay of 0, the last ones)."""
 
-    def __init__(self, recipe: MidrtRecipe, cases: Sequence[MidrtCase], workers: int = 0) -> None:
-        super().__init__(build_network(network_description(recipe)), recipe.optimiser, workers=workers)
+    def __init__(self, recipe: MidrtRecipe, cases: Sequence[MidrtCase]) -> None:
+        super().__init__(build_network(network_description(recipe)), recipe.optimiser)
         self.recipe, self.cases = recipe, cases
 
     def epoch_data(self, epoch: int) -> MidrtPatches:
         """Random patches."""
         return MidrtPatches(self.cases, self.recipe, epoch)
 
+    def contents(self) -> Contents:
+        """Describe the network and its input."""
+        form = self.recipe.form
+        return Contents(
+            task="segmentation",
+            network=network_description(self.recipe),
+            labels=LABELS,
+            supported=LABELS[1:],
+            patch=self.recipe.patch,
+            preprocessing={
+                "channels": list(form.channels),
+                "gradient": form.gradient,
+                "zscore": form.zscore,
+                "zscore_map": form.zscore_map,
+            },
+            learned_from=LearnedFrom(**{self.recipe.patients: LABELS[1:]}),
+        )
+
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Loss of one batch; with deep supervision every decoder stage counts half of the one above it."""
+        """Compute the loss of one batch."""
         image, labels = batch
         image = image.to(memory_format=torch.channels_last_3d)
         outputs = self.network.deep(image) if self.recipe.deep_supervision else [self.network(image)]
-        loss = torch.zeros((), device=image.device)
-        # nnU-Net leaves the coarsest output out.
-        for weight, logits in zip(depth_weights(len(outputs), drop_coarsest=True), outputs, strict=True):
-            if weight:
-                small = functional.interpolate(labels[:, None].float(), logits.shape[2:], mode="nearest")[:, 0].long()
-                loss = loss + weight * softmax_dice_ce(logits, small)
+        loss = deep_dice_ce(outputs, labels, batch=True, smooth=1.0)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
 
@@ -154,29 +147,21 @@ def network_description(recipe: MidrtRecipe) -> dict[str, Any]:
     }
 
 
-def train_midrt(
-    recipe: MidrtRecipe,
-    folders: Sequence[Path],
-    out: Path,
-    *,
-    fold: int | None = None,
-    device: str = "auto",
-    workers: int = 0,
-    on_progress: Progress = quiet,
-) -> Path:
-    """Train one network on folders of the HNTS-MRG layout and write its package to `out/package`.
+def train_midrt(recipe: MidrtRecipe, folders: Sequence[Path], run: Run, *, fold: int | None = None) -> Path:
+    """Train one network on folders of the HNTS-MRG layout and write its package.
 
     Parameters
     ----------
     recipe : MidrtRecipe
     folders : sequence of Path
-    out : Path
-        A run that was stopped is taken up from there.
+    run : Run
     fold : int, optional
-        Patients of this fifth are left out, with all their images.
-    device : {"auto", "cpu", "cuda"}
-    workers : int
-    on_progress : Progress
+        Fifth of the patients to hold out, 0 to 4, with all their images.
+
+    Returns
+    -------
+    Path
+        The package.
 
     Raises
     ------
@@ -186,44 +171,15 @@ def train_midrt(
         When a folder or case is not complete.
     """
     files = [case for folder in folders for case in find_hntsmrg_cases(folder)]
-    folds = fold_of([case.name for case in files], recipe.seed)
-    files = [case for case in files if fold is None or folds[case.name] != fold]
-    if not files:
+    learned, _ = divided(files, shuffled_folds([case.name for case in files], FOLDS, recipe.seed), fold)
+    if not learned:
         raise UsageError("No patient is left to train on.", "Give more patients, or train without --fold.")
-    cases = load_midrt_cases(files, recipe, lambda done, total: on_progress("cases", done, total, ""))
-    return train_on(recipe, cases, out, device=device, workers=workers, on_progress=on_progress)
+    return train_on(recipe, load_midrt_cases(learned, recipe, run.read), run)
 
 
-def train_on(
-    recipe: MidrtRecipe,
-    cases: Sequence[MidrtCase],
-    out: Path,
-    *,
-    device: str = "auto",
-    workers: int = 0,
-    on_progress: Progress = quiet,
-) -> Path:
-    """Train on cases in memory; see `train_midrt`."""
-    lightning.seed_everything(recipe.seed, verbose=False)
-    module = MidrtTraining(recipe, cases, workers)
-    fit(module, recipe, out, device=device, on_progress=on_progress)
-    form = recipe.form
-    return save_package(
-        recipe,
-        module,
-        out,
-        network=network_description(recipe),
-        labels=LABELS,
-        supported=LABELS[1:],
-        patch=recipe.patch,
-        preprocessing={
-            "channels": list(form.channels),
-            "gradient": form.gradient,
-            "zscore": form.zscore,
-            "zscore_map": form.zscore_map,
-        },
-        learned_from=LearnedFrom(**{recipe.patients: LABELS[1:]}),
-    )
+def train_on(recipe: MidrtRecipe, cases: Sequence[MidrtCase], run: Run) -> Path:
+    """Train on cases in memory and write the package; see `train_midrt`."""
+    return train(recipe, run, lambda: MidrtTraining(recipe, cases))
 
 
 def _changed_t2(values: Tensor, recipe: MidrtRecipe, rng: np.random.Generator) -> Tensor:

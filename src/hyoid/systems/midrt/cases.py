@@ -88,19 +88,6 @@ def load_midrt_cases(
     return tuple(cases)
 
 
-def fold_of(patients: Sequence[str], seed: int, folds: int = FOLDS) -> dict[str, int]:
-    """Fold of every patient: all images of one are in the same.
-
-    Examples
-    --------
-    >>> sorted(fold_of(["a", "b", "c", "d", "e", "a"], seed=0).values())
-    [0, 1, 2, 3, 4]
-    """
-    names = sorted(set(patients))
-    order = np.random.default_rng(seed).permutation(len(names))
-    return {names[k]: position % folds for position, k in enumerate(order)}
-
-
 def altered_outlines(
     labels: NDArray[np.uint8],
     spacing_mm: tuple[float, float, float],

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.metrics.simulated_clicks import deterministic_click
 from hyoid.preprocess.click_region import region_channels, spacing_in_use
-from hyoid.training.lesion_cases import UNKNOWN, LesionCase
+from hyoid.systems.lesion.cases import UNKNOWN, LesionCase
 from hyoid.training.patches import rotation
 from hyoid.training.recipe import LesionRecipe
 from hyoid.volume import Quantity

@@ -11,12 +11,14 @@ from hyoid.io.packages.model_package import read_package
 from hyoid.models.build import build_network
 from hyoid.models.lesion_head import feature_count
 from hyoid.models.prompts import PointKind
-from hyoid.training.lesion import LesionTraining, network_description, train_lesion
-from hyoid.training.lesion_cases import UNKNOWN, load_lesions, of_part, parts_of
-from hyoid.training.lesion_head import fit_head, looked_at
-from hyoid.training.lesion_rounds import Clicks, attribute_loss
-from hyoid.training.lesion_samples import LesionDataset, drawn_region
+from hyoid.systems.lesion.cases import UNKNOWN, load_lesions, of_part
+from hyoid.systems.lesion.head import fit_head, looked_at
+from hyoid.systems.lesion.rounds import Clicks, attribute_loss
+from hyoid.systems.lesion.samples import LesionDataset, drawn_region
+from hyoid.systems.lesion.train import LesionTraining, network_description, train_lesion
+from hyoid.training.folds import parts_of
 from hyoid.training.recipe import HeadRecipe, load_recipe
+from hyoid.training.run import Run, package_weights
 from hyoid.volume import Geometry, Quantity, Volume
 
 SHAPE = (30, 40, 40)
@@ -175,7 +177,7 @@ def test_lambda_is_learned_or_fixed(recipe):
 
 @pytest.mark.filterwarnings("ignore")
 def test_training_makes_a_package(cohort, recipe, tmp_path):
-    package = read_package(train_lesion(recipe, [cohort], tmp_path, device="cpu"))
+    package = read_package(train_lesion(recipe, [cohort], Run(tmp_path, "cpu")))
     assert package.manifest.task == "lesion"
     assert package.manifest.supported == ("lesion", *ATTRIBUTES)
     assert package.manifest.spacing_mm == (2.5, 2.5, 2.5)
@@ -184,18 +186,18 @@ def test_training_makes_a_package(cohort, recipe, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_lesion_head_learns_alone_and_nothing_else_moves(cohort, recipe, tmp_path):
-    start = train_lesion(recipe, [cohort], tmp_path / "start", device="cpu")
+    start = train_lesion(recipe, [cohort], Run(tmp_path / "start", "cpu"))
     head = HeadRecipe(views=1, steps=20, batch=8, learning_rate=1e-2, weight_decay=0.0)
     of_head = recipe.model_copy(update={"head": head})
-    package = read_package(train_lesion(of_head, [cohort], tmp_path / "head", start=start, device="cpu"))
+    package = read_package(train_lesion(of_head, [cohort], Run(tmp_path / "head", "cpu"), start=package_weights(start)))
     before, after = read_package(start).arrays(), package.arrays()
     moved = {name.split(".")[0] for name, array in after.items() if not np.array_equal(array, before[name])}
     assert moved == {"lesion_head"}
     assert package.manifest.supported == ("lesion", *ATTRIBUTES)
-    again = read_package(train_lesion(of_head, [cohort], tmp_path / "again", start=start, device="cpu"))
+    again = read_package(train_lesion(of_head, [cohort], Run(tmp_path / "again", "cpu"), start=package_weights(start)))
     assert all(np.array_equal(array, again.arrays()[name]) for name, array in after.items())
     with pytest.raises(UsageError, match="Only the lesion head is to learn"):
-        train_lesion(of_head, [cohort], tmp_path / "nothing", device="cpu")
+        train_lesion(of_head, [cohort], Run(tmp_path / "nothing", "cpu"))
 
 
 def test_the_lesion_head_fits_what_can_be_told_apart():

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from hyoid.errors import UsageError
-from hyoid.training import ct_report as classification
-from hyoid.training.ct_report import ReportCase, fold_of_cases, learn
-from hyoid.training.involvement import UNKNOWN
+from hyoid.systems.ct_report import train as training
+from hyoid.systems.ct_report.cases import ReportCase, fold_of_cases
+from hyoid.systems.ct_report.labels import UNKNOWN
+from hyoid.systems.ct_report.train import learn
 from hyoid.training.recipe import EarlyStoppingRecipe, load_recipe
+from hyoid.training.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
 
@@ -47,7 +49,7 @@ def scored(monkeypatch, values):
         # Right order where the value is high, wrong order where it is low.
         return truth * value - (1 - value) * truth
 
-    monkeypatch.setattr(classification, "predict_ct_report", predict)
+    monkeypatch.setattr(training, "predict_ct_report", predict)
     return seen
 
 
@@ -57,7 +59,7 @@ def looks(out):
 
 def test_it_stops_after_its_patience_and_keeps_the_best(recipe, tmp_path, monkeypatch):
     seen = scored(monkeypatch, [0.0, 1.0, 0.0, 0.0, 1.0, 1.0])
-    module = learn(recipe, list(cases()), tmp_path, device="cpu")
+    module = learn(recipe, list(cases()), Run(tmp_path, "cpu"))
     assert len(seen) == 4  # best at the second look, two more without gain
     first, best = looks(tmp_path)[:2]
     assert first < best == 1
@@ -68,9 +70,9 @@ def test_it_stops_after_its_patience_and_keeps_the_best(recipe, tmp_path, monkey
 
 def test_a_run_that_stopped_stays_stopped(recipe, tmp_path, monkeypatch):
     scored(monkeypatch, [1.0, 0.0, 0.0])
-    first = learn(recipe, list(cases()), tmp_path, device="cpu").result()
+    first = learn(recipe, list(cases()), Run(tmp_path, "cpu")).result()
     seen = scored(monkeypatch, [1.0] * 6)
-    again = learn(recipe, list(cases()), tmp_path, device="cpu").result()
+    again = learn(recipe, list(cases()), Run(tmp_path, "cpu")).result()
     assert seen == []
     assert all(torch.equal(first[name], again[name]) for name in first)
 
@@ -78,7 +80,7 @@ def test_a_run_that_stopped_stays_stopped(recipe, tmp_path, monkeypatch):
 def test_the_patients_that_decide_are_a_stratified_part_and_do_not_teach(recipe, tmp_path, monkeypatch):
     scored(monkeypatch, [1.0, 0.0, 0.0])
     given = list(cases())
-    module = learn(recipe, given, tmp_path, device="cpu")
+    module = learn(recipe, given, Run(tmp_path, "cpu"))
     aside = fold_of_cases(given, 5, recipe.seed) == 0
     assert {c.name for c in module.cases} == {c.name for c, out in zip(given, aside, strict=True) if not out}
     assert sorted(c.target[0] for c, out in zip(given, aside, strict=True) if out) == [0, 1]
@@ -86,7 +88,7 @@ def test_the_patients_that_decide_are_a_stratified_part_and_do_not_teach(recipe,
 
 def test_without_a_positive_there_is_nothing_to_decide_by(recipe, tmp_path):
     with pytest.raises(UsageError, match="has a positive label"):
-        learn(recipe, list(cases(positives=False)), tmp_path, device="cpu")
+        learn(recipe, list(cases(positives=False)), Run(tmp_path, "cpu"))
 
 
 def test_the_paper_preset_stops_early():

@@ -10,7 +10,7 @@ from torch.nn import functional
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.metrics.simulated_clicks import deterministic_click, random_click
 from hyoid.models.prompts import PointKind
-from hyoid.training.lesion_cases import UNKNOWN
+from hyoid.systems.lesion.cases import UNKNOWN
 
 GROUPS = tuple(len(words) for words in ATTRIBUTES.values())
 

@@ -6,8 +6,7 @@ given of it is kept, and learning from that takes seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,14 +17,13 @@ from hyoid.errors import UsageError
 from hyoid.models.build import build_network
 from hyoid.models.isrg import ISRG
 from hyoid.models.lesion_head import lesion_features
-from hyoid.training.lesion_cases import LesionCase
-from hyoid.training.lesion_rounds import Clicks, attribute_loss
-from hyoid.training.lesion_samples import LesionDataset
+from hyoid.systems.lesion.cases import LesionCase
+from hyoid.systems.lesion.rounds import Clicks, attribute_loss
+from hyoid.systems.lesion.samples import LesionDataset
+from hyoid.training.averaged import Contents
 from hyoid.training.recipe import HeadRecipe, LesionRecipe
+from hyoid.training.run import Progress
 from hyoid.training.segmentation import load_matching
-
-Progress = Callable[[str, int, int, str], None]
-"""Called with (stage, done, total, words)."""
 
 
 class HeadTraining:
@@ -35,8 +33,8 @@ class HeadTraining:
     ----------
     recipe : LesionRecipe
         With `head`.
-    description : mapping
-        For `build_network`.
+    described : Contents
+        Network with a lesion head.
     start : mapping of str to Tensor, optional
         Weights of the network; the head's may lack.
 
@@ -46,16 +44,16 @@ class HeadTraining:
         When there is no lesion head, or no network that it could be added to.
     """
 
-    def __init__(self, recipe: LesionRecipe, description: dict[str, Any], start: dict[str, Tensor] | None) -> None:
-        if start is None or not description.get("lesion_head"):
+    def __init__(self, recipe: LesionRecipe, described: Contents, start: Mapping[str, Tensor] | None) -> None:
+        if start is None or not described.network.get("lesion_head"):
             raise UsageError(
                 "Only the lesion head is to learn, and there is none, or no network that it could be added to.",
                 "Give --start, a variant of ISRG and network.lesion_head: true.",
             )
-        network = build_network(description)
+        network = build_network(described.network)
         load_matching(network, start)
         assert isinstance(network, ISRG)
-        self.recipe, self.network = recipe, network.eval()
+        self.recipe, self.described, self.network = recipe, described, network.eval()
 
     def learn(self, cases: Sequence[LesionCase], on_progress: Progress) -> None:
         """Look at the views of all lesions, then learn from them."""
@@ -64,8 +62,12 @@ class HeadTraining:
         features, classes = looked_at(self.network, self.recipe, cases, views, on_progress)
         fit_head(self.network, features, classes, self.recipe.head, self.recipe.seed)
 
+    def contents(self) -> Contents:
+        """Describe the network as it was given."""
+        return self.described
+
     def result(self) -> dict[str, Tensor]:
-        """All weights, those of the start among them untouched."""
+        """Return all weights, those of the start among them untouched."""
         return dict(self.network.state_dict())
 
 

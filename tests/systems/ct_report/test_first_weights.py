@@ -10,15 +10,15 @@ from hyoid.anatomy.involvement import labels_of_field
 from hyoid.models.build import build_network
 from hyoid.models.sgrnet import OrganPooling
 from hyoid.models.sub_sites import SubSites
-from hyoid.training.ct_report import (
-    ReportCase,
+from hyoid.systems.ct_report.cases import ReportCase
+from hyoid.systems.ct_report.first_weights import (
     begin_at_frequencies,
     begin_at_rule,
     begin_standardised,
-    network_description,
     settle_normalisation,
 )
-from hyoid.training.involvement import UNKNOWN
+from hyoid.systems.ct_report.labels import UNKNOWN
+from hyoid.systems.ct_report.train import network_description
 from hyoid.training.recipe import load_recipe
 
 FIELDS = ("larynx", "mandible")

@@ -15,12 +15,18 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from hyoid.errors import UsageError
+from hyoid.io.packages.model_package import LearnedFrom, ModelPackage
 from hyoid.models.build import build_network
-from hyoid.training.averaged import AveragedTraining
-from hyoid.training.petct_cases import PetctCase
-from hyoid.training.petct_losses import deep_loss
-from hyoid.training.petct_patches import PetctPatches
+from hyoid.systems.machine import Machine
+from hyoid.systems.petct.cases import FindHead, PetctCase, load_petct_cases
+from hyoid.systems.petct.patches import PetctPatches
+from hyoid.systems.petct.pipeline import head_mask
+from hyoid.training.averaged import AveragedTraining, Contents
+from hyoid.training.folds import divided, folds_in_turn
+from hyoid.training.losses import deep_dice_ce
 from hyoid.training.recipe import PetctRecipe
+from hyoid.training.run import Run, train
 
 _SHOWN = 4  # patches in a picture
 
@@ -44,14 +50,11 @@ class PetctTraining(AveragedTraining):
         To learn from.
     held_out : sequence of PetctCase
         To validate on; none: no validation.
-    workers : int
-        See `AveragedTraining`.
     """
 
-    def __init__(
-        self, recipe: PetctRecipe, cases: Sequence[PetctCase], held_out: Sequence[PetctCase], workers: int = 0
-    ) -> None:
-        super().__init__(build_network(network_description(recipe)), recipe.optimiser, workers=workers)
+    def __init__(self, recipe: PetctRecipe, cases: Sequence[PetctCase], held_out: Sequence[PetctCase]) -> None:
+        super().__init__(build_network(network_description(recipe)), recipe.optimiser)
+        self.validate_every = recipe.validate_every
         self.recipe, self.cases, self.held_out = recipe, cases, held_out
         self.shown: list[tuple[NDArray, NDArray, NDArray]] = []
         self._counts = torch.zeros(2, len(recipe.labels))
@@ -63,11 +66,32 @@ class PetctTraining(AveragedTraining):
         count = optimiser.steps_per_epoch * optimiser.batch * processes
         return PetctPatches(self.cases, self.recipe, epoch, count)
 
+    def configure_callbacks(self) -> list[Callback]:
+        """Paint what is predicted for held-out cases."""
+        return [ValidationPictures(Path(self.trainer.default_root_dir) / "pictures")]
+
+    def contents(self) -> Contents:
+        """Describe the network, its input and where it looks."""
+        recipe = self.recipe
+        return Contents(
+            task="segmentation",
+            network=network_description(recipe),
+            labels=recipe.labels,
+            supported=recipe.labels[1:],
+            patch=recipe.patch,
+            preprocessing={
+                "stage": recipe.stage,
+                "input": recipe.input.model_dump(mode="json"),
+                "region": recipe.region.model_dump(mode="json"),
+            },
+            learned_from=LearnedFrom(**{recipe.patients: recipe.labels[1:]}),
+        )
+
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of one batch."""
         image, labels = batch
         outputs = self.network.deep(image.to(memory_format=torch.channels_last_3d))
-        loss = deep_loss(outputs, labels, **self.recipe.loss.model_dump())
+        loss = deep_dice_ce(outputs, labels, **self.recipe.loss.model_dump())
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image), sync_dist=True)
         return loss
 
@@ -99,6 +123,50 @@ class PetctTraining(AveragedTraining):
         for k, name in enumerate(self.recipe.labels):
             if k and counts[1, k]:
                 self.log(f"validation_dice_{name}", counts[0, k] / counts[1, k], sync_dist=True)
+
+
+def train_petct(
+    recipe: PetctRecipe,
+    folders: Sequence[Path],
+    run: Run,
+    *,
+    fold: int | None = None,
+    find_head: FindHead | None = None,
+) -> Path:
+    """Train one network of the PET/CT system and write its package.
+
+    Parameters
+    ----------
+    recipe : PetctRecipe
+    folders : sequence of Path
+        Cases to learn from, see `find_petct_cases`.
+    run : Run
+        Its folder also gets `pictures/`.
+    fold : int, optional
+        Fold to hold out and validate on, 0 to `recipe.folds` - 1.
+    find_head : callable, optional
+        For cases whose head is not outlined; without it the whole scan is searched.
+
+    Returns
+    -------
+    Path
+        The package.
+
+    Raises
+    ------
+    UsageError
+        When a case lacks what the stage learns from, or nothing is left to learn from.
+    """
+    cases = load_petct_cases(folders, recipe, find_head, run.read)
+    learned, held_out = divided(cases, folds_in_turn([case.name for case in cases], recipe.folds), fold)
+    if not any(case.voxels for case in learned):
+        raise UsageError("No case is left to learn from.", "Give more cases, or leave out --fold.")
+    return train(recipe, run, lambda: PetctTraining(recipe, learned, held_out))
+
+
+def head_finder(package: ModelPackage, machine: Machine) -> FindHead:
+    """Let a package's network find the head in a CT."""
+    return lambda ct: head_mask(ct, package, machine)[0]
 
 
 class ValidationPictures(Callback):

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from hyoid.systems.petct.cases import PetctCase
 from hyoid.training.patches import patch_voxels, random_map, sampling_grid
-from hyoid.training.petct_cases import PetctCase
 from hyoid.training.recipe import PetctAugmentationRecipe, PetctRecipe
 
 

@@ -10,11 +10,11 @@ import torch
 from hyoid.errors import UsageError
 from hyoid.io.files.volumes import write_nifti
 from hyoid.io.packages.model_package import read_package
-from hyoid.training.petct_cases import find_petct_cases, load_petct_case
-from hyoid.training.petct_losses import deep_loss, dice_cross_entropy
-from hyoid.training.petct_patches import PetctPatches, changed
+from hyoid.systems.petct.cases import find_petct_cases, load_petct_case
+from hyoid.systems.petct.patches import PetctPatches, changed
+from hyoid.systems.petct.train import train_petct
 from hyoid.training.recipe import load_recipe
-from hyoid.training.run import train_petct
+from hyoid.training.run import Run
 from hyoid.volume import Geometry, Quantity, Volume
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
@@ -92,37 +92,6 @@ def test_a_folder_without_cases_is_refused(tmp_path):
         find_petct_cases(tmp_path)
 
 
-def test_a_perfect_prediction_costs_nothing_and_a_wrong_one_does():
-    labels = torch.zeros(1, 4, 4, 4, dtype=torch.long)
-    labels[:, 1:3] = 1
-    sure = 40.0 * torch.nn.functional.one_hot(labels, 3).movedim(-1, 1).float()
-    for squared in (False, True):
-        for background in (False, True):
-            options = {"squared": squared, "background": background}
-            assert float(dice_cross_entropy(sure, labels, **options)) == pytest.approx(0, abs=1e-4)
-            assert float(dice_cross_entropy(sure, (labels + 1) % 3, **options)) > 10
-
-
-def test_dice_by_hand():
-    # Two voxels, two classes, probabilities one half everywhere; class 1 is true in one voxel.
-    logits, labels = torch.zeros(1, 2, 1, 1, 2), torch.tensor([[[[0, 1]]]])
-    plain = float(dice_cross_entropy(logits, labels, squared=False, background=False))
-    assert plain == pytest.approx(np.log(2) + 1 - 2 * 0.5 / (1 + 1), rel=1e-4)
-    squares = float(dice_cross_entropy(logits, labels, squared=True, background=False))
-    assert squares == pytest.approx(np.log(2) + 1 - 2 * 0.5 / (0.5 + 1), rel=1e-4)
-
-
-def test_deep_supervision_weighs_depths_by_halves():
-    labels = torch.zeros(1, 4, 4, 4, dtype=torch.long)
-    outputs = [torch.zeros(1, 2, 4, 4, 4), torch.zeros(1, 2, 2, 2, 2)]
-    options = {"squared": True, "background": True}
-    each = [float(dice_cross_entropy(outputs[0], labels, **options))] * 2
-    assert float(deep_loss(outputs, labels, drop_coarsest=False, **options)) == pytest.approx(
-        2 / 3 * each[0] + 1 / 3 * each[1], rel=1e-3
-    )
-    assert float(deep_loss(outputs, labels, drop_coarsest=True, **options)) == pytest.approx(each[0], rel=1e-5)
-
-
 def test_patches_are_a_function_of_their_number(cases):
     recipe = load_recipe("petct-resenc", "smoke")
     loaded = [load_petct_case(f, recipe) for f in find_petct_cases(cases)]
@@ -153,7 +122,7 @@ def test_unchanged_when_no_change_is_likely():
 @pytest.mark.parametrize("stage", ["coarse", "segresnet"])
 def test_training_writes_a_package_a_journal_and_pictures(cases, tmp_path, stage):
     recipe = load_recipe(f"petct-{stage}", "smoke").model_copy(update={"validate_every": 1})
-    package = read_package(train_petct(recipe, [cases], tmp_path, fold=0, device="cpu"))
+    package = read_package(train_petct(recipe, [cases], Run(tmp_path, "cpu"), fold=0))
     assert package.manifest.labels == ("background", "gtvp", "gtvn")
     assert package.manifest.preprocessing["stage"] == recipe.stage
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -172,21 +141,21 @@ def test_a_killed_run_goes_on_to_the_same_result(cases, tmp_path):
 
     recipe = load_recipe("petct-coarse", "smoke")
     with pytest.raises(KilledError):
-        train_petct(recipe, [cases], tmp_path / "parts", device="cpu", on_progress=kill)
-    parts = read_package(train_petct(recipe, [cases], tmp_path / "parts", device="cpu")).arrays()
-    whole = read_package(train_petct(recipe, [cases], tmp_path / "whole", device="cpu")).arrays()
+        train_petct(recipe, [cases], Run(tmp_path / "parts", "cpu", on_progress=kill))
+    parts = read_package(train_petct(recipe, [cases], Run(tmp_path / "parts", "cpu"))).arrays()
+    whole = read_package(train_petct(recipe, [cases], Run(tmp_path / "whole", "cpu"))).arrays()
     assert all(np.allclose(parts[name], whole[name], atol=1e-3) for name in whole)
     other = recipe.model_copy(update={"seed": 5})
-    fresh = read_package(train_petct(other, [cases], tmp_path / "other", device="cpu")).arrays()
+    fresh = read_package(train_petct(other, [cases], Run(tmp_path / "other", "cpu"))).arrays()
     assert any(not np.allclose(fresh[name], whole[name], atol=1e-3) for name in whole)
 
 
 def test_nothing_left_to_learn_is_refused(cases, tmp_path):
     recipe = load_recipe("petct-coarse", "smoke").model_copy(update={"folds": 1})
     with pytest.raises(UsageError, match="No case is left"):
-        train_petct(recipe, [cases], tmp_path, fold=0, device="cpu")
+        train_petct(recipe, [cases], Run(tmp_path, "cpu"), fold=0)
 
 
 def test_an_unknown_logger_is_refused(cases, tmp_path):
     with pytest.raises(UsageError, match="no logger"):
-        train_petct(load_recipe("petct-coarse", "smoke"), [cases], tmp_path, device="cpu", logger="paper")
+        train_petct(load_recipe("petct-coarse", "smoke"), [cases], Run(tmp_path, "cpu", logger="paper"))

@@ -3,21 +3,22 @@ import json
 import numpy as np
 import pytest
 
+from hyoid.anatomy.involvement import overlap_fields
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 from hyoid.errors import UsageError
 from hyoid.io.files.volumes import write_nifti
-from hyoid.training.cases import find_cases
-from hyoid.training.involvement import (
+from hyoid.systems.ct_report.labels import (
     UNKNOWN,
     involvement_targets,
     known_fields,
-    overlap_fields,
     overlap_shares,
     true_places,
 )
+from hyoid.training.cases import find_cases
 from hyoid.volume import Geometry, Quantity, Volume
 
+ORGANS = ("larynx", "mandible", "parotid_right", "parotid_left", "oesophagus")
 GRID = Geometry.axial((20, 20, 40), (3, 4, 4))  # 0.048 ml a voxel
 
 
@@ -125,3 +126,28 @@ def test_a_line_lies_in_its_sub_sites_of_both_sides_or_else_in_its_organs(tmp_pa
     places = true_places(find_cases(tmp_path)[0], ("carotid_arteries_ijv", "tonsil")).array
     assert places[0, 0].tolist() == [2, 2] + [0] * 38
     assert (places == 1).sum() == 10 * 10 * 2
+
+
+@pytest.fixture
+def case(tmp_path):
+    geometry = Geometry.axial((10, 10, 20), (3, 4, 4))
+    organs, ptv = np.zeros((2, 10, 10, 20), np.uint8)
+    organs[0:10, 0:2, 0:10] = 6  # larynx: 200 voxels
+    organs[0:10, 4:6, 0:10] = 7  # mandible: 200 voxels
+    organs[0:2, 8:10, 0:5] = 3  # parotid right: 20 voxels
+    ptv[0:10, 0, 0:1] = 3  # 10 of 200 voxels of the larynx: exactly 5 %
+    ptv[0:10, 4, 0:2] = 3  # 20 of 200 voxels of the mandible: 10 %
+    ptv[0:2, 8:10, 0:5] = 2  # a lower dose does not count
+    write_nifti(Volume(np.zeros((10, 10, 20), np.int16), geometry, Quantity.HU), tmp_path / "pt_1_ct.nii.gz")
+    for name, array in (("oar", organs), ("ptv", ptv)):
+        write_nifti(Volume(array, geometry, Quantity.LABEL), tmp_path / f"pt_1_{name}.nii.gz")
+    return find_cases(tmp_path)[0]
+
+
+def test_more_than_five_per_cent_is_involved_and_uncontoured_is_unknown(case):
+    assert involvement_targets(case, ORGANS, 0.05).tolist() == [0, 1, 0, UNKNOWN, UNKNOWN]
+
+
+def test_a_structure_that_openkbp_does_not_contour_is_refused(case):
+    with pytest.raises(UsageError, match="no contours of 'tongue'"):
+        involvement_targets(case, ("tongue",), 0.05)

@@ -16,12 +16,12 @@ from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files.volumes import read_image, read_labels
+from hyoid.training.folds import parts_of
 from hyoid.volume import Geometry, Quantity, Volume
 
 UNKNOWN = -1
 # Smaller ones are a few voxels of a coarse grid, whose mask is chance.
 _FEWEST_VOXELS = 8
-PARTS = ("training", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,52 +90,45 @@ class LesionCase:
         return self.patient.ids == self.number
 
 
+def find_lesion_patients(folder: Path) -> tuple[Path, ...]:
+    """Find the patients with lesions in a virtual cohort of layout `plain`, in order of name; the folder of each.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    found = sorted(p.parent for p in folder.glob("*/ct.nii.gz") if p.with_name("lesions.nii.gz").is_file())
+    if not found:
+        raise UsageError(
+            f"No lesions in {folder.name!r}.", "Give a cohort made by `hyoid phantom --layout plain`, with disease."
+        )
+    return tuple(found)
+
+
 def load_lesions(
     folders: Sequence[Path], on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[LesionCase, ...]:
-    """Every lesion of every patient in virtual cohorts of layout `plain`, in order of patient and number.
+    """Read every lesion of every patient in virtual cohorts, in order of patient and number.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        See `find_lesion_patients`.
+    on_progress : callable
+        Called with (patients done, patients in all).
 
     Raises
     ------
     UsageError
         When a folder holds no such cohort.
     """
-    files = []
-    for folder in folders:
-        found = sorted(p for p in folder.glob("*/ct.nii.gz") if p.with_name("lesions.nii.gz").is_file())
-        if not found:
-            raise UsageError(
-                f"No lesions in {folder.name!r}.", "Give a cohort made by `hyoid phantom --layout plain`, with disease."
-            )
-        files.extend(found)
+    patients = [patient for folder in folders for patient in find_lesion_patients(folder)]
     cases: list[LesionCase] = []
-    for done, file in enumerate(files, start=1):
-        cases.extend(_lesions_of(file.parent))
-        on_progress(done, len(files))
+    for done, patient in enumerate(patients, start=1):
+        cases.extend(_lesions_of(patient))
+        on_progress(done, len(patients))
     return tuple(cases)
-
-
-def parts_of(patients: Sequence[str], shares: Sequence[float], seed: int) -> dict[str, str]:
-    """Which part ("training", "validation", "test") each patient belongs to; a patient is never in two.
-
-    Parameters
-    ----------
-    patients : sequence of str
-        Repeats count once.
-    shares : sequence of float
-        Of the three parts.
-    seed : int
-
-    Examples
-    --------
-    >>> found = parts_of(list("abcdefghij"), (0.6, 0.2, 0.2), 0)
-    >>> [list(found.values()).count(part) for part in PARTS]
-    [6, 2, 2]
-    """
-    names = sorted(set(patients))
-    order = np.random.default_rng(seed).permutation(len(names))
-    ends = np.round(np.cumsum(shares) / sum(shares) * len(names)).astype(int)
-    return {names[i]: PARTS[int(np.searchsorted(ends, place, side="right"))] for place, i in enumerate(order)}
 
 
 def of_part(cases: Sequence[LesionCase], shares: Sequence[float], seed: int, part: str) -> tuple[LesionCase, ...]:

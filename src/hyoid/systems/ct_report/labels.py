@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from hyoid.anatomy.involvement import (
     FIELDS_OF_NODES,
     INVOLVED_ML,
     INVOLVED_SHARE,
+    OrganRule,
     is_organ,
     labels_of_field,
     organs_of_field,
@@ -30,9 +30,6 @@ from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, plann
 from hyoid.volume import Volume
 
 UNKNOWN = -1.0
-
-OrganRule = Literal["target", "tumour"]
-"""What involvement of an organ means: the high-dose target covers a share of it, or the tumour overlaps it."""
 
 
 def involvement_targets(
@@ -65,24 +62,6 @@ def involvement_targets(
         if found is not None:
             target[k] = float(found)
     return target
-
-
-def overlap_fields(fields: Sequence[str], rule: OrganRule) -> tuple[str, ...]:
-    """List the fields whose label is overlap with the tumour itself, which only virtual patients tell.
-
-    Parameters
-    ----------
-    fields : sequence of str
-        Organ names, and keys of the template.
-    rule : {"target", "tumour"}
-        Whether an organ's label is coverage by the high-dose target, or overlap with the tumour.
-
-    Examples
-    --------
-    >>> overlap_fields(("larynx", "lip"), "target")
-    ('lip',)
-    """
-    return tuple(name for name in fields if rule == "tumour" or not is_organ(name))
 
 
 def overlap_shares(organs: Volume, target: Volume, fields: Sequence[str]) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@ import pytest
 
 from hyoid.errors import InputRefusedError
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
-from hyoid.training.midrt_cases import altered_outlines, fold_of, load_midrt_cases
+from hyoid.systems.midrt.cases import altered_outlines, load_midrt_cases
 from hyoid.training.recipe import OutlineChanges, load_recipe
 
 ISO = (2.0, 1.0, 1.0)
@@ -35,13 +35,6 @@ def test_a_case_without_registered_mask_cannot_be_learned_from(make_midrt_case, 
     make_midrt_case(tmp_path, "a", registered=False)
     with pytest.raises(InputRefusedError, match="no registered pre-treatment mask"):
         load_midrt_cases(find_hntsmrg_cases(tmp_path), load_recipe("midrt", "smoke"))
-
-
-def test_folds_are_by_patient_even_and_the_same_for_a_seed():
-    names = [f"p{k}" for k in range(13)]
-    folds = fold_of([*names, *names], seed=4)
-    assert folds == fold_of(names[::-1], seed=4)
-    assert sorted(np.bincount(list(folds.values())).tolist()) == [2, 2, 3, 3, 3]
 
 
 def test_outlines_shift_by_at_most_the_given_distance_and_keep_their_size():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,13 +16,13 @@ from hyoid.errors import UsageError
 from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
 from hyoid.models.isrg import Answer
-from hyoid.training.averaged import AveragedTraining
-from hyoid.training.lesion_cases import UNKNOWN, LesionCase, load_lesions, of_part
-from hyoid.training.lesion_head import HeadTraining
-from hyoid.training.lesion_rounds import GROUPS, Clicks, attribute_loss
-from hyoid.training.lesion_samples import LesionDataset
+from hyoid.systems.lesion.cases import UNKNOWN, LesionCase, load_lesions, of_part
+from hyoid.systems.lesion.head import HeadTraining
+from hyoid.systems.lesion.rounds import GROUPS, Clicks, attribute_loss
+from hyoid.systems.lesion.samples import LesionDataset
+from hyoid.training.averaged import AveragedTraining, Contents
 from hyoid.training.recipe import LesionRecipe
-from hyoid.training.run import Progress, fit, quiet, save_package, start_weights
+from hyoid.training.run import Run, save_package, train
 from hyoid.training.schedule import optimiser_and_schedule
 from hyoid.training.segmentation import load_matching
 
@@ -76,13 +75,12 @@ class LesionTraining(AveragedTraining):
         self,
         recipe: LesionRecipe,
         cases: Sequence[LesionCase],
-        start: dict[str, Tensor] | None = None,
-        workers: int = 0,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         network = build_network(network_description(recipe))
         if start is not None:
             load_matching(network, start)
-        super().__init__(network, recipe.optimiser, workers=workers)
+        super().__init__(network, recipe.optimiser)
         self.recipe, self.cases = recipe, cases
         # The baseline has tokens of its own only.
         self.has_lesion_head = recipe.network.lesion_head and recipe.variant != "unet"
@@ -92,6 +90,10 @@ class LesionTraining(AveragedTraining):
     def epoch_data(self, epoch: int) -> LesionDataset:
         """Random views of lesions."""
         return LesionDataset(self.cases, self.recipe, epoch)
+
+    def contents(self) -> Contents:
+        """Describe the network; see `lesion_contents`."""
+        return lesion_contents(self.recipe, self.cases)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """The recipe's optimiser and schedule, for the network and the weights of the losses."""
@@ -146,67 +148,51 @@ class LesionTraining(AveragedTraining):
 
 
 def train_lesion(
-    recipe: LesionRecipe,
-    folders: Sequence[Path],
-    out: Path,
-    *,
-    start: Path | None = None,
-    device: str = "auto",
-    workers: int = 0,
-    on_progress: Progress = quiet,
+    recipe: LesionRecipe, folders: Sequence[Path], run: Run, *, start: Mapping[str, Tensor] | None = None
 ) -> Path:
-    """Train on the training part of virtual cohorts; the package, which is in `out/package`.
+    """Train on the training part of virtual cohorts and write the package.
 
     Parameters
     ----------
     recipe : LesionRecipe
     folders : sequence of Path
         Cohorts; their patients are split by the recipe, and only the training part is used.
-    out : Path
-        Gets `package/`, `metrics.jsonl` and `checkpoints/`; a run that was stopped is taken up from there.
-    start : Path, optional
-        Package whose weights to begin with.
-    device : {"auto", "cpu", "cuda"}
-    workers : int
-    on_progress : Progress
+    run : Run
+    start : mapping of str to Tensor, optional
+        Weights to begin with.
+
+    Returns
+    -------
+    Path
+        The package.
 
     Raises
     ------
     UsageError
         When the folders hold no lesion to learn from.
     """
-    everything = load_lesions(folders, lambda done, total: on_progress("cases", done, total, ""))
-    cases = of_part(everything, recipe.split, recipe.seed, "training")
+    cases = of_part(load_lesions(folders, run.read), recipe.split, recipe.seed, "training")
     if not cases:
         raise UsageError("No lesion is left for training.", "Give more patients, or another split.")
-    weights = start_weights(start)
-    return train_on(recipe, cases, out, weights=weights, device=device, workers=workers, on_progress=on_progress)
+    return train_on(recipe, cases, run, start)
 
 
 def train_on(
-    recipe: LesionRecipe,
-    cases: Sequence[LesionCase],
-    out: Path,
-    *,
-    weights: dict[str, Tensor] | None = None,
-    device: str = "auto",
-    workers: int = 0,
-    on_progress: Progress = quiet,
+    recipe: LesionRecipe, cases: Sequence[LesionCase], run: Run, start: Mapping[str, Tensor] | None = None
 ) -> Path:
-    """Train on these lesions; the package. Parameters as of `train_lesion`."""
-    lightning.seed_everything(recipe.seed, verbose=False)
-    module: LesionTraining | HeadTraining
-    if recipe.head is not None:
-        module = HeadTraining(recipe, network_description(recipe), weights)
-        module.learn(cases, on_progress)
-    else:
-        module = LesionTraining(recipe, cases, weights, workers)
-        fit(module, recipe, out, device=device, on_progress=on_progress)
+    """Train on lesions in memory and write the package; see `train_lesion`."""
+    if recipe.head is None:
+        return train(recipe, run, lambda: LesionTraining(recipe, cases, start))
+    head = HeadTraining(recipe, lesion_contents(recipe, cases), start)
+    head.learn(cases, run.on_progress)
+    return save_package(recipe, head, run.out)
+
+
+def lesion_contents(recipe: LesionRecipe, cases: Sequence[LesionCase]) -> Contents:
+    """Describe the network; an attribute is supported when the cases know more than one class of it."""
     taught = [name for k, name in enumerate(ATTRIBUTES) if len({case.attributes[k] for case in cases} - {UNKNOWN}) > 1]
-    return save_package(
-        recipe,
-        module,
-        out,
+    return Contents(
+        task="lesion",
         network=network_description(recipe),
         labels=("lesion", *ATTRIBUTES),
         supported=("lesion", *taught),

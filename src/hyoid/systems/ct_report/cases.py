@@ -1,0 +1,188 @@
+"""Cases that teach the classifier: organ maps and heatmaps are predicted as in use.
+
+A patient's heatmap comes from a tumour network that did not see the patient (cross-fitting); otherwise SGRNet would
+learn to trust heatmaps that are better than those it meets later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyoid.errors import UsageError
+from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.resample import resample
+from hyoid.io.files.volumes import read_image
+from hyoid.io.packages.model_package import ModelPackage
+from hyoid.systems.ct_report.labels import UNKNOWN, involvement_targets, known_fields, overlap_shares, true_places
+from hyoid.systems.ct_report.simulated_localiser import SimulatedLocaliser, SimulatedReader
+from hyoid.systems.involvement import classifier_inputs, outlined, target_map
+from hyoid.systems.machine import Machine
+from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
+from hyoid.training.cases import OPENKBP_ORGANS, CaseFiles, find_cases
+from hyoid.training.folds import folds_in_turn, stratified_folds
+from hyoid.training.recipe import CtReportRecipe
+from hyoid.training.run import Progress, quiet
+from hyoid.volume import Quantity
+
+Localiser = ModelPackage | SimulatedLocaliser | SimulatedReader
+
+
+@dataclass(frozen=True, eq=False)
+class ReportCase:
+    """What SGRNet sees of one patient, and what it should say.
+
+    Parameters
+    ----------
+    name : str
+    ct, organs, heatmap : ndarray, shape (D, H, W)
+        Normalised CT, organ labels, tumour heatmap 0..1, all on the recipe's grid.
+    target : ndarray, shape (N,)
+        1 involved, 0 not, `UNKNOWN` where the structure was not contoured.
+    overlap : ndarray, shape (N,)
+        Share of each predicted organ that the predicted target covers: the plain rule a classifier has to beat.
+    places : ndarray, shape (D, H, W), or None
+        Where each label's structure truly is: k + 1 in that of label k; for variant "sub_sites".
+    virtual : bool
+        A virtual patient.
+    """
+
+    name: str
+    ct: NDArray[np.float32]
+    organs: NDArray[np.uint8]
+    heatmap: NDArray[np.float32]
+    target: NDArray[np.float32]
+    overlap: NDArray[np.float32]
+    places: NDArray[np.uint8] | None = None
+    virtual: bool = False
+
+
+def prepared_cases(
+    recipe: CtReportRecipe,
+    folders: Sequence[Path],
+    priors: Path,
+    *,
+    organs: Sequence[ModelPackage],
+    tumours: Sequence[Localiser],
+    cache: Path,
+    on_progress: Progress = quiet,
+) -> tuple[ReportCase, ...]:
+    """Cases with at least one label, as SGRNet sees them.
+
+    Parameters
+    ----------
+    recipe : CtReportRecipe
+    folders : sequence of Path
+        OpenKBP folders and virtual cohorts of layout `plain`.
+    priors : Path
+        Prepared cases are kept here, so that another run does not predict them again.
+    organs : sequence of ModelPackage
+        As `ReportModels.outlining`.
+    tumours : sequence of ModelPackage, SimulatedLocaliser or SimulatedReader
+        In turn for the cases, as `hyoid train tumour --fold K` holds cases out: give those trained without these cases.
+        A recipe with `heatmap: outline` needs none, and virtual patients: a simulated reader outlines their tumours.
+    cache : Path
+        Compiled graphs.
+
+    Raises
+    ------
+    UsageError
+        When no case has both organ contours and a high-dose target.
+    """
+    known_fields(recipe.fields)
+    tumours = [SimulatedReader()] if recipe.heatmap == "outline" else tumours
+    files = [f for folder in folders for f in find_cases(folder)]
+    # Coarse labels for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
+    machine = Machine("cpu", cache, "bf16")
+    outlining = [(package.manifest.sha256, package.manifest.supported) for package in organs]
+    made_from = f"{outlining}{recipe.spacing_mm}{recipe.grid}{recipe.window_hu}{recipe.values}{recipe.sigma_per_extent}"
+    if recipe.organ_rule != "target" or set(recipe.fields) - set(OPENKBP_ORGANS.values()):
+        made_from += f"{recipe.fields}{recipe.organ_rule}"
+    cases = []
+    turns = folds_in_turn([case.name for case in files], len(tumours))
+    for number, (case, turn) in enumerate(zip(files, turns, strict=True)):
+        tumour = tumours[turn]
+        localiser = tumour.manifest.sha256 if isinstance(tumour, ModelPackage) else repr(tumour)
+        key = hashlib.sha256(f"{made_from}{localiser}".encode()).hexdigest()[:12]
+        kept = priors / f"{case.name}-{key}.npz"
+        cases.append(_from_disk(case, recipe, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
+        on_progress("priors", number + 1, len(files), "")
+    usable = tuple(c for c in cases if c.target.size and (c.target != UNKNOWN).any())
+    if not usable:
+        raise UsageError("No case has both organ contours and a high-dose target.", "Give OpenKBP's folder.")
+    return usable
+
+
+def fold_of_cases(cases: Sequence[ReportCase], folds: int, seed: int) -> NDArray[np.int64]:
+    """Fold of every case, multi-label stratified; the same for the same cases, folds and seed."""
+    return stratified_folds(np.stack([case.target for case in cases]), folds, np.random.default_rng(seed))
+
+
+def _prepared(
+    case: CaseFiles,
+    recipe: CtReportRecipe,
+    organs: Sequence[ModelPackage],
+    tumour: Localiser,
+    machine: Machine,
+    kept: Path,
+) -> ReportCase:
+    """Predict the priors of one case and keep them."""
+    ct = to_canonical(read_image(case.ct, Quantity.HU))
+    organ_map = outline_organs(ct, organs, machine).labels
+    kinds: tuple[str, ...] = ("outline",)
+    if isinstance(tumour, SimulatedReader):
+        mask = tumour.outline(case)
+        heat = outlined(mask)
+    else:
+        if isinstance(tumour, SimulatedLocaliser):
+            logits = tumour.logits(case, ct)
+        else:
+            logits, _ = localise_tumour(ct, tumour, machine)
+        # Both kinds of heatmap, so that recipes that differ in nothing else share what was predicted.
+        heat, kinds = target_map(logits), ("gaussian", "probability")
+        mask = target_mask(logits, ct, recipe.min_volume_ml)
+    constants = recipe.model_dump()
+    views = {
+        kind: classifier_inputs(ct, organ_map, heat, recipe.spacing_mm, recipe.grid, constants | {"heatmap": kind})
+        for kind in kinds
+    }
+    found = {kind: view for kind, view in views.items() if view is not None}
+    if not found:
+        raise UsageError(
+            f"No organ was found in {case.name}.", "Train the organ network longer, or leave the case out."
+        )
+    same = found[recipe.heatmap]
+    arrays = {kind: view.heatmap for kind, view in found.items()}
+    if recipe.variant == "sub_sites":
+        arrays["places"] = resample(true_places(case, recipe.fields), same.geometry).array
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        kept,
+        ct=same.ct.astype(np.float16),
+        organs=same.organs,
+        target=involvement_targets(case, recipe.fields, recipe.involvement_share, recipe.organ_rule),
+        overlap=overlap_shares(organ_map, mask, recipe.fields),
+        **arrays,  # type: ignore[arg-type]
+    )
+    # Read back, so that a run that was stopped and one that was not train on the same numbers.
+    again = _from_disk(case, recipe, kept)
+    assert again is not None
+    return again
+
+
+def _from_disk(case: CaseFiles, recipe: CtReportRecipe, kept: Path) -> ReportCase | None:
+    """A case prepared by an earlier run."""
+    if not kept.is_file():
+        return None
+    with np.load(kept) as arrays:
+        ct = arrays["ct"].astype(np.float32)
+        if len(arrays["target"]) != len(recipe.fields):
+            return None
+        organs, heatmap, target, overlap = (arrays[n] for n in ("organs", recipe.heatmap, "target", "overlap"))
+        places = arrays["places"] if recipe.variant == "sub_sites" else None
+        return ReportCase(case.name, ct, organs, heatmap, target, overlap, places, case.virtual)
