@@ -24,6 +24,7 @@ handle_data
 should_exit
 
 # Called by Lightning.
+configure_callbacks
 configure_gradient_clipping
 configure_optimizers
 on_train_batch_end
