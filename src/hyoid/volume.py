@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 
 from hyoid.errors import GeometryError, WrongQuantityError
 
+AIR_HU = -1024
+"""Hounsfield units beyond the image: air, as scanners store it."""
+AIR_BELOW_HU = -400
+"""Hounsfield units below which a voxel is air or lung, and no soft tissue."""
+
 
 class Quantity(StrEnum):
     """What the voxels of a volume measure."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hyoid.geometry.boxes import Box, crop
 from hyoid.geometry.resample import resample
 from hyoid.preprocess.intensity import windowed_channels
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
 # Of images that are not HU, what lies between these percentiles fills the range.
 _PERCENTILES = (0.5, 99.5)
@@ -84,7 +84,7 @@ def spacing_in_use(extent_mm: float, usual_mm: float, spacings_mm: Sequence[floa
 def region_values(volume: Volume, region: Region) -> Volume:
     """Values of a scan on the voxels of a region; beyond the scan, its lowest value (air in a CT)."""
     grid = region.geometry(volume.geometry)
-    outside = -1024.0 if volume.quantity is Quantity.HU else float(volume.array.min())
+    outside = float(AIR_HU) if volume.quantity is Quantity.HU else float(volume.array.min())
     box = _box_around(volume.geometry, grid)
     if box is None:
         return Volume(np.full(grid.shape, outside, np.float32), grid, volume.quantity)

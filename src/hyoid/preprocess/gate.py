@@ -19,11 +19,11 @@ from hyoid.errors import UnsuitableScanError
 from hyoid.geometry.boxes import bounding_box, crop
 from hyoid.geometry.orientation import to_canonical
 from hyoid.preprocess.body import coarse_body
-from hyoid.volume import Quantity, Volume
+from hyoid.volume import AIR_BELOW_HU, Quantity, Volume
 
 _LOWEST_HU, _HIGHEST_HU = -500, 300
 _SHORTEST_MM, _NARROWEST_MM = 100.0, 120.0
-_AIR_HU, _BONE_HU = -400, 200
+_BONE_HU = 200
 # Airways from a narrowed glottis to an open mouth; anything larger is lung, anything smaller is noise.
 _AIRWAY_CM2 = (0.3, 25.0)
 _NECK_BODY_CM2 = (50.0, 450.0)
@@ -189,7 +189,7 @@ def _bone_beside_airway(
     reach = max(1, round(16 / max(spacing_mm)))
     closed = ndimage.binary_closing(np.pad(body, reach), iterations=reach)[reach:-reach, reach:-reach]
     inside = ndimage.binary_fill_holes(closed | body)
-    spaces, count = ndimage.label(inside & (ct < _AIR_HU), np.ones((3, 3)))
+    spaces, count = ndimage.label(inside & (ct < AIR_BELOW_HU), np.ones((3, 3)))
     if not count:
         return False, False
     midline = np.nonzero(inside)[1].mean()
@@ -222,7 +222,7 @@ def _encloses_brain(ct: NDArray[np.float32], body: NDArray[np.bool_], pixel_cm2:
 
 def _large_air(ct: NDArray[np.float32], body: NDArray[np.bool_], step_mm: float, pixel_cm2: float) -> NDArray[np.bool_]:
     """Air spaces inside the body too large for an airway: lungs, mostly."""
-    spaces = cc3d.connected_components((body & (ct < _AIR_HU)).astype(np.uint8), connectivity=6)
+    spaces = cc3d.connected_components((body & (ct < AIR_BELOW_HU)).astype(np.uint8), connectivity=6)
     volumes_ml = np.bincount(spaces.ravel()) * pixel_cm2 * step_mm / 10
     large = volumes_ml > 200
     large[0] = False

@@ -9,9 +9,7 @@ from hyoid.errors import UnsuitableScanError
 from hyoid.geometry.boxes import bounding_box, crop
 from hyoid.geometry.resample import grid_with_spacing, resample
 from hyoid.preprocess.body import body_mask
-from hyoid.volume import Quantity, Volume
-
-AIR_HU = -1024
+from hyoid.volume import AIR_HU, Quantity, Volume
 
 
 def body_on_grid(ct: Volume, spacing_mm: tuple[float, float, float]) -> Volume:

@@ -24,11 +24,11 @@ from hyoid.models.variants import ATTENDING
 from hyoid.preprocess.fixed_grid import centred
 from hyoid.preprocess.heatmap import cuboids, gaussian_heatmap
 from hyoid.preprocess.intensity import normalised_window, unit_window
-from hyoid.preprocess.network_grid import AIR_HU, body_on_grid
+from hyoid.preprocess.network_grid import body_on_grid
 from hyoid.report.content.scene import Involvement
 from hyoid.report.pages.attention import Attention
 from hyoid.systems.machine import Machine, Progress
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
 PLACE = "where the network takes it to lie, brighter inside the tumour outline"

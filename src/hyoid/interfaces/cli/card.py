@@ -41,10 +41,10 @@ def card(
     ] = None,
     organs: Annotated[
         list[Path] | None,
-        typer.Option(help="Classifiers: package that outlines organs, repeat in order of use. [default: installed]"),
+        typer.Option(help="Classifiers: package that outlines organs, repeat in order of use. (default: installed)"),
     ] = None,
     tumour: Annotated[
-        Path | None, typer.Option(help="Classifiers: package that localises the target. [default: installed]")
+        Path | None, typer.Option(help="Classifiers: package that localises the target. (default: installed)")
     ] = None,
     beside: Annotated[
         list[str] | None,
@@ -54,20 +54,20 @@ def card(
         list[Path] | None, typer.Option(help="Sub-sites: held_out.json of every fold; repeat for each.")
     ] = None,
     user: Annotated[
-        list[str] | None, typer.Option(help="Lesions: simulated user, deterministic or noisy. [default: both]")
+        list[str] | None, typer.Option(help="Lesions: simulated user, deterministic or noisy. (default: both)")
     ] = None,
     most: Annotated[int, typer.Option(help="Lesions: most lesions of each virtual cohort; 0 for all.")] = 0,
-    whom: Annotated[str, typer.Option(help="Words for the measured patients. [default: the folder's name]")] = "",
+    whom: Annotated[str, typer.Option(help="Words for the measured patients. (default: the folder's name)")] = "",
     notes: Annotated[
         Path | None,
         typer.Option(
             help="Folder of packages whose cards give the sections that a person wrote, by package name. "
-            "[default: the card that is replaced]"
+            "(default: the card that is replaced)"
         ),
     ] = None,
     figure: Annotated[Path | None, typer.Option(help="Classifiers: SVG file for the reliability diagram.")] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Folder that keeps the result of every case. [default: in the cache folder]")
+        Path | None, typer.Option(help="Folder that keeps the result of every case. (default: in the cache folder)")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be measured, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,

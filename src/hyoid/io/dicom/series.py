@@ -33,9 +33,8 @@ from hyoid.io.dicom.slice import Slice, normal_of, slices_of
 from hyoid.io.dicom.spacing import even_behind_rounding, irregularity
 from hyoid.io.dicom.straighten import even_out, straighten
 from hyoid.io.dicom.suv import refuse_enhanced_pet
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
-AIR_HU = -1024
 # Padding of such a value could be tissue; beyond twelve bits and an extended scale there is none.
 _TISSUE_HU = (-900, 3071)
 # 16 bits from -8192, the widest scale of a scanner; and twelve signed bits.

@@ -10,6 +10,7 @@ from hyoid.report.content.primary import axes_cm, place_of, side_words
 from hyoid.report.content.scene import Scene
 from hyoid.report.content.schema import Evidence, Line, ModelUse
 from hyoid.report.content.template import TARGET
+from hyoid.volume import AIR_BELOW_HU
 
 WHAT_IT_IS = "What a planner would treat to the highest dose, margins and often nodes included; not a tumour outline"
 # 1st to 99th percentile of the high-dose targets (PTV70) of the 170 patients of OpenKBP's training split: volume in ml,
@@ -18,7 +19,6 @@ _VOLUME_ML = (42.0, 908.0)
 _EXTENTS_MM = (221.0, 157.0, 183.0)
 _AIR_SHARE = 0.13
 _FAR_SHARE = 0.05  # of the prediction, that lay apart from every organ and was left out
-_AIR_HU = -400.0
 
 
 def target_lines(
@@ -97,7 +97,7 @@ def _doubts(
         if extent > limit:
             found.append(f"{axis} extent {extent / 10:.1f} cm")
     if image is not None:
-        air = float((image[whole.box.slices][whole.mask] < _AIR_HU).mean())
+        air = float((image[whole.box.slices][whole.mask] < AIR_BELOW_HU).mean())
         if air > _AIR_SHARE:
             found.append(f"{air:.0%} air")
     if lost_ml > _FAR_SHARE * (volume_ml + lost_ml):

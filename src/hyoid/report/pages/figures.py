@@ -19,7 +19,6 @@ WINDOW_HU = (40.0, 400.0)  # centre and width: soft tissue of the neck
 FIELD_MM = 200.0  # a head fits; shoulders are cut
 PIXELS = 400  # edge of a panel
 _JPEG_QUALITY = 84
-_AIR_HU = -400.0
 _FILL, _FILL_TARGET = 0.20, 0.34
 
 # Array axis across the plane, letters left / right / top / bottom. Columns run patient right to left, so the patient's

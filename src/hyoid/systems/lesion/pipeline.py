@@ -20,7 +20,7 @@ from hyoid.errors import InputRefusedError, UsageError
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.resample import resample
 from hyoid.preprocess.click_region import SMALL_SHARE, Region, box_on, spacing_in_use
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.volume import AIR_BELOW_HU, Geometry, Quantity, Volume
 
 if TYPE_CHECKING:  # torch takes two seconds to import, which only those commands pay that click
     from hyoid.inference.click_network import ClickAnswer, ClickNetwork
@@ -28,8 +28,6 @@ if TYPE_CHECKING:  # torch takes two seconds to import, which only those command
 Point = tuple[int, int, int]
 PromptKind = Literal["add", "remove", "box"]
 
-# Air around or inside the patient; a lesion is tissue. Lung is air too, and its tumours are not.
-AIR_HU = -400.0
 _OUTSIDE_LOGIT = -10.0
 
 
@@ -141,7 +139,7 @@ def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
     if new.kind == "add" and scan.quantity is Quantity.HU:
         around = tuple(slice(max(0, p - 1), p + 2) for p in new.point_ijk)
         here = float(np.median(scan.array[around]))
-        if here < AIR_HU:
+        if here < AIR_BELOW_HU:
             raise InputRefusedError(
                 f"The click is on air ({here:.0f} HU around it); a lesion is tissue.", "Click on the lesion itself."
             )

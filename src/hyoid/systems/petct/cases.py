@@ -25,9 +25,8 @@ from hyoid.preprocess.body import body_mask
 from hyoid.preprocess.pet import on_ct
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
 from hyoid.training.recipe import PetctRecipe
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
-AIR_HU = -1024.0
 FindHead = Callable[[Volume], Volume]
 """From a canonical CT to a mask of its head region, for cases without one."""
 

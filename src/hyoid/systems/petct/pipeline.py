@@ -33,9 +33,8 @@ from hyoid.preprocess.pet import Alignment, alignment, covered, on_ct, require_c
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
 from hyoid.systems.machine import Machine, Progress
 from hyoid.systems.petct.decision import decided, outside_fine, said_of_outside, without_small_parts
-from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
-AIR_HU = -1024.0
 # More than any neck holds: the networks do not know such a scan.
 _IMPLAUSIBLE_ML = 1500.0
 _QUIET: Progress = lambda stage, done, total: None  # noqa: E731
