@@ -6,6 +6,7 @@ Dead code is deleted, not listed here. What only tests call is dead, unless a re
 # Python's own hooks, and Python interfaces that documents show.
 __getattr__  # hyoid/__init__.py: functions of the package on demand
 iter_patients  # docs/phantom.md: virtual patients from Python
+open_report  # reports of earlier schema versions, for whoever reads folders that a run left long ago
 axis_codes  # the order "SPL" that a canonical Volume promises, for a notebook and for tests of readers
 json_schema  # schema of report.json
 
@@ -38,6 +39,14 @@ val_dataloader
 validation_step
 
 # Fields that leave as JSON or YAML, or tell values apart there.
+after_long_mm
+after_short_mm
+before_long_mm
+before_short_mm
+caution
+long_axis_lps_mm
+rests_on
+short_axis_lps_mm
 do
 involved_subsites
 missing_organs
@@ -107,6 +116,7 @@ RadiopharmaceuticalStartTime
 ReferencedFrameOfReferenceSequence
 ReferencedFrameOfReferenceUID
 ReferencedSOPClassUID
+ReferencedROINumber
 ReferencedSOPInstanceUID
 RepetitionTime
 RescaleIntercept
@@ -134,6 +144,9 @@ SeriesTime
 SeriesType
 SliceThickness
 SoftwareVersions
+SourcePixelPlanesCharacteristicsSequence
+SpacingBetweenSlices
+SpecificCharacterSet
 StructureSetDescription
 StructureSetLabel
 SUVType
