@@ -17,11 +17,13 @@ from hyoid.phantom.disease.growth import draw_primary_site
 from hyoid.phantom.disease.lymphatics import involved_levels, lymphatic_site
 from hyoid.phantom.text.phrasings import NAMES, Phrasing
 
-_SIDED = (
+SIDED = (
     "tonsil", "retromolar_trigone", "pyriform_sinus", "parapharyngeal_space", "pterygoid_muscles", "parotid_gland",
     "submandibular_gland", "aryepiglottic_folds", "false_cords", "true_vocal_cords", "arytenoid_cartilages",
     "paraglottic_space", "valleculae", "carotid_arteries_ijv",
 )  # fmt: skip
+"""Fields of which there are two, one on each side."""
+
 _NOT_WRITTEN = ("airway_compromise", "et_tube_in_situ")
 _SPELLED = dict(enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1))
 _SPELLED |= {n: str(n) for n in range(11, 40)}
@@ -61,6 +63,8 @@ class WrittenReport:
     node_levels : frozenset of str
     node_size_cm : tuple of float
         Of the largest.
+    sentences : dict of str to str
+        Sentence in which a line is stated, where the writer keeps it, before slips.
     """
 
     text: str
@@ -72,6 +76,18 @@ class WrittenReport:
     node_side: str = ""
     node_levels: frozenset[str] = frozenset()
     node_size_cm: tuple[float, ...] = ()
+    sentences: dict[str, str] = field(default_factory=dict)
+
+
+def spelled(count: int) -> str:
+    """Write a count in words up to ten.
+
+    Examples
+    --------
+    >>> spelled(3), spelled(12)
+    ('three', '12')
+    """
+    return _SPELLED[count]
 
 
 def draw_truth(rng: np.random.Generator) -> Truth:
@@ -136,7 +152,7 @@ class _Writer:
         """All parts, put together."""
         site = SUBSITE_BY_NAME[self.truth.primary].field
         size, size_words = self._size(self.truth.size_cm * 10, self.truth.size_cm * 10 * self.rng.uniform(0.5, 0.95))
-        side = self.truth.side if site in _SIDED and self.truth.side != "midline" else ""
+        side = self.truth.side if site in SIDED and self.truth.side != "midline" else ""
         place = self._named(site, side)
         sentences = [self._pick(self.phrasing.mass).format(place=place, size=size_words)]
         self.stated[site] = Stated("involved", side)
@@ -191,7 +207,7 @@ class _Writer:
         found = []
         for key in keys:
             side = ""
-            if key in _SIDED and self.truth.side != "midline" and self.rng.random() < 0.8:
+            if key in SIDED and self.truth.side != "midline" and self.rng.random() < 0.8:
                 side = str(self.rng.choice([self.truth.side, other[self.truth.side], "both"], p=[0.7, 0.15, 0.15]))
             found.append(side)
         return found
@@ -250,7 +266,7 @@ class _Writer:
         if larynx and self.rng.random() < 0.35:
             key = larynx[0]
             free.remove(key)
-            side = ["both"] if key in _SIDED else [""]
+            side = ["both"] if key in SIDED else [""]
             self._state([key], side, "treated")
             sentences.append(_sentence(self._pick(self.phrasing.treated).format(places=self._listed([key], side))))
         return sentences

@@ -288,7 +288,7 @@ class _Clause:
                 return True
             if token.kind in _LISTING and any(step - 2 <= n < step for n in self.landmarks):
                 continue
-            if not (token.kind is Kind.SIDE or _ARTICLE.fullmatch(token.text)):
+            if token.kind not in (Kind.SIDE, Kind.WORD, Kind.PREPOSITION):
                 return False
         return False
 
@@ -425,6 +425,8 @@ class _Clause:
         if token.kind is Kind.NOUN:
             if token.sense is Sense.MASS:
                 return self._mass_ahead(at) and not self._answers_topic(at)
+            if following[0].kind is Kind.COLON and not self.pending and not self._topics():
+                return True
             for step, t in enumerate(following[:6]):
                 if t.kind is Kind.PREPOSITION and t.text not in ("by", "for"):
                     return True
@@ -572,6 +574,9 @@ class _Clause:
 
     def _govern(self, places: Sequence[Governed], told: Told) -> None:
         for place in places:
+            if place.told and place.told[-1].sense is Sense.FINDING and told.token.text in ("absent", "negative"):
+                place.told[-1] = replace(place.told[-1], denied=True)
+                continue
             place.told.append(told)
         self.last = list(places)
 
@@ -646,6 +651,8 @@ class _Clause:
     def _reached(self, at: int, kind: Kind, *, through_places: bool) -> bool:
         """Whether a denial or a doubt in front reaches a word."""
         token = self.tokens[at]
+        if kind is Kind.DENY and at + 1 < len(self.tokens) and self.tokens[at + 1].text == "nor":
+            return True
         listing = False
         neither = False
         for step in range(at - 1, -1, -1):

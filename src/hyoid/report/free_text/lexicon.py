@@ -94,22 +94,28 @@ _TREATMENT = (
     r"chemo\w*|surg(?:ery|ical)|operati(?:on|ve)|resection)"
 )
 
+# A word between the parts of a verb; never one that denies or doubts, which must stay a word of its own.
+_ADVERB = (
+    r"(?:(?!no\b|not\b|never\b|prob|poss|likel|presum|poten|susp|quest|appar|conceiv|may\b|might\b|hardly|barely)\w+ )?"
+)
+
 _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.VERB,
         Sense.INVADE,
+        rf"(?:has|have|had) {_ADVERB}(?:invaded|involved|infiltrated|breached|eroded|destroyed|encased|replaced|penetrated|transgressed|occluded)(?= (?:the|both|left|right|\u00a7))|"
         r"involv(?:es?|ing)|infiltrat(?:es?|ing)|invad(?:es?|ing)|erod(?:es?|ing)|destroy(?:s|ing)?|encas(?:es?|ing)|"
         r"transgress(?:es|ing)?|permeat(?:es?|ing)|breach(?:es|ing)?|penetrat(?:es?|ing)|engulf(?:s|ing)?|affect(?:s|ing)?|"
         r"occlud(?:es?|ing)|replac(?:es|ing)|travers(?:es|ing)|occup(?:ies|ying)|straddl(?:es|ing)|permeating|fill(?:s|ing)|"
         r"(?:cent(?:re|er)d|epicent(?:re|er)d|based|localised|localized) (?:in|on|at|within|upon)?|arising(?: from| in)?|arises(?: from| in)?|originat(?:es|ing)(?: from| in)?|"
-        r"epicent(?:re|er) (?:in|on|at|within)|gr(?:ow(?:s|n|ing)?|ew)(?: \w+)? (?:in ?to|through|across|along)|pass(?:es|ing)? (?:\w+ )?(?:into|through)|"
+        rf"epicent(?:re|er) (?:in|on|at|within)|gr(?:ow(?:s|n|ing)?|ew) {_ADVERB}(?:in ?to|through|across|along)|pass(?:es|ing)? {_ADVERB}(?:into|through)|"
         r"break(?:s|ing)? through|up to and including|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
     ),
     (
         Kind.VERB,
         Sense.WEAK,
-        r"exten(?:ds?|ding)(?! (?:from|for|over) \d)|reach(?:es|ing)?|spread(?:s|ing)?|encroach(?:es|ing)?|effac(?:es?|ing)|obliterat(?:es?|ing)|"
-        r"cross(?:es|ing)? (?:in)?to|crosses|crossing|track(?:s|ing)|surround(?:s|ing)|tether(?:s|ing)|go(?:es|ing) (?:\w+ )?(?:to|into|through|across|up to)|com(?:es|ing) up to|runs? (?:in)?to|continu(?:es|ing) (?:in)?to|passes to|"
+        rf"(?:extended|crossed|spread|grown|tracked) {_ADVERB}(?:in ?to|across|along|through|to)|(?:has|have) {_ADVERB}(?:reached|effaced|obliterated)(?= (?:the|both|left|right|\u00a7))|exten(?:ds?|ding)(?! (?:from|for|over) \d)|reach(?:es|ing)?|spread(?:s|ing)?|encroach(?:es|ing)?|effac(?:es?|ing)|obliterat(?:es?|ing)|"
+        rf"cross(?:es|ing)? (?:in)?to|crosses|crossing|track(?:s|ing)|surround(?:s|ing)|tether(?:s|ing)|go(?:es|ing) {_ADVERB}(?:to|into|through|across|up to)|com(?:es|ing) up to|runs? (?:in)?to|continu(?:es|ing) (?:in)?to|passes to|"
         r"(?:bulg|protrud)(?:es|ing) into|as far as|interrupt(?:s|ing)|gr(?:ow(?:s|ing)?) (?:up )?to(?:wards?)?",
     ),
     (
@@ -211,7 +217,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
 _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.WORD,  # words that look like something else
-        r"post-? ?contrast|contrast[- ]enhanced|normal variant|clear cell|free (?:edge|margin|flap)|normal[- ]sized|not only|"
+        r"tumou?r[- ]suspect(?:ed)?|suspicious(?=(?: \w+){0,2} (?:mass|lesion|tumou?r|growth)\b)|post-? ?contrast|contrast[- ]enhanced|normal variant|clear cell|free (?:edge|margin|flap)|normal[- ]sized|not only|"
         r"no (?:interval |significant |relevant )?change|(?:extended|extent|extending) (?:from|superior|inferior)\w*(?= (?:to|by) \d)|open mouth|normal hil\w+|fatty hil\w+|"
         r"smooth (?:contour|margin|border)s?|normal size|no\. ?\d|mass effect|involuntary|mucosal disease|sinus disease|dental disease|degenerative (?:disease|changes?)|lung disease|disc disease",
     ),
@@ -224,7 +230,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
         Kind.HEDGE,
         r"likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
         r"question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
-        r"can not (?:\w+ )?(?:exclude|rule out)|(?:to )?(?:exclude|rule out)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs",
+        r"can not (?:\w+ )?(?:exclude|rule out)|(?:to )?(?:exclude|rule out)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs|query(?:ing)?|questioning",
     ),
     (
         Kind.OPEN,
@@ -239,7 +245,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.TREATED,
-        rf"radiogenic|actinic|(?:\w+ )?(?:secondary to|due to|following|after|attributable to|related to|caused by) (?:\w+ ){{0,2}}{_TREATMENT}|"
+        rf"radiogenic|actinic|(?:secondary to|due to|following|after|attributable to|related to|caused by|from|because of|as a result of|consistent with|compatible with|in keeping with) (?:\w+ ){{0,2}}{_TREATMENT}|"
         rf"post-? ?(?:{_TREATMENT}|ct/rt|op|actinic|radiation|irradiation|radiotherapeutic|treatment|therapeutic)\w*(?: (?:related|changes?|effects?|sequela\w*|status))?|"
         rf"{_TREATMENT}[- ](?:induced|related|associated|changes?|effects?|sequela\w*|mucositis)|(?:sequela\w*|consequences?|effects?) (?:of|after) (?:\w+ )?{_TREATMENT}|"
         r"(?:reactive|inflammatory)(?: (?:changes?|o?edema|thickening))?|treatment[- ]related|radiation(?= o?edema)",
@@ -253,7 +259,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.BESIDE,
         r"(?:at |to |up to |down to )?(?:the )?level of|below|above|caudal to|cranial to|anterior to|posterior to|lateral to|medial to|adjacent to|behind|beside|superficial to|deep to|near|next to|beneath|between|inferior to|superior to|"
-        r"(?:upper|lower|inferior|superior|anterior|posterior) (?:border|margin|edge|end|limit|aspect) of|plane of|direction of|distance (?:to|from)|\d ?(?:mm|cm) (?:from|to|of|off)|behind the",
+        r"(?:upper|lower|inferior|superior|anterior|posterior) (?:border|margin|edge|end|limit|aspect) of|plane of|direction of|distance (?:to|from)|\d+(?:[.,]\d+)? ?(?:mm|cm) (?:away )?(?:from|of|off|short of)|behind the",
     ),
     (Kind.PREPOSITION, r"of|in|into|to|onto|on|across|along|through|within|at|over|beyond|for|from|upto|up to|by|inside|throughout"),
     (Kind.SIDE, r"right(?:[- ]sided?)?|left(?:[- ]sided?)?|bilateral(?:ly)?|both(?: sides)?"),

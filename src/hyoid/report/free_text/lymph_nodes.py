@@ -73,12 +73,12 @@ _SIZED_ONE = re.compile(
     r"node|ln)(?![\w])"
 )
 _TOLD_BEHIND = re.compile(
-    rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*(?:[:=(,-]|there (?:is|are)|shows?|contains?|has|have)\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:[a-z0-9.-]+ ){{0,4}}?"
+    rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*(?:[:=(,-]|there (?:is|are)|shows?|contains?|has|have)\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:(?!levels?\b|right\b|left\b|both\b|bilateral\b|in\b|at\b)[a-z0-9.-]+ ){{0,4}}?"
     rf"(?:{NODE_WORDS})\)?(?=\s*(?:[,;.)]|and\b|$))"
 )
 _ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
 _ELLIPSIS = re.compile(
-    r"(?:^|\b(?:and|comprising|including|includes?|namely|with|of|,|:|\() ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
+    r"(?:^|[(,:] ?|\b(?:and|comprising|including|includes?|namely|with|of) ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
     r"additional|smaller|similar))?"
     r" (?:(?:is |are )?(?:in|at|on|within) )?(?:the )?(?=(?:right|left|level|both|bilateral))"
 )
@@ -322,7 +322,7 @@ def _counts(words: str) -> list[tuple[int, int]]:
             value = _COUNTS[word] if word in _COUNTS else int(word)
             # "A right level II node" is one; "a necrotic lymphadenopathy" is no number.
             named = re.search(r"nodes?$|ln$", match.group("what")) or _ONE_DEPOSIT.match(words, match.end())
-            if value == 1 and not named:
+            if value == 1 and not named and word in ("a", "an"):
                 continue
             more = re.search(r"\b(multiple|several|few|numerous|conglomerated?|matted)\b", match.group("between"))
             plural = word in ("both",)

@@ -27,7 +27,7 @@ _ORIGIN = re.compile(
     r"based)\b[^,;]{0,30}?\b(?:in|on|at|from|of|within)\b"
 )
 _PLACE_AHEAD = re.compile(
-    r"\b(?:in|of|at|within|involving|involves|along|over|on|from|occupying|replacing|infiltrating|epicentred|centred)\b"
+    r"\b(?:in|of|at|within|involving|involves|along|over|on|from|occup(?:ying|ies)|replac(?:ing|es)|fill(?:ing|s)|infiltrat(?:ing|es)|epicentred|centred)\b"
 )
 _DENIED = re.compile(
     rf"\bno (?:evidence of |definite |obvious |discrete |residual |recurrent |enhancing |focal |significant |"
@@ -159,7 +159,13 @@ def _places(sentence: Sentence) -> list[Place]:
         if ahead:
             return [Place(ahead[0].term.site, _side_of(words, ahead[0], headed.end()), 3, sentence)]
     led = next((m for m in sited if _PLACE_HEADS.match(words, m.end) and m.start < 30), None)
-    if led is not None and not re.search(r"\bno\b|\bnot\b", words[led.end : led.end + 20]):
+    heads = _PLACE_HEADS.match(words, led.end) if led else None
+    if (
+        led is not None
+        and heads
+        and not any(led.end <= m.start < heads.end() for m in mentions_in(words))
+        and not re.search(r"\bno\b|\bnot\b", words[led.end : led.end + 20])
+    ):
         return [Place(led.term.site, _side_of(words, led, 0), 2, sentence)]
     origin = _ORIGIN.search(words)
     if origin is not None:

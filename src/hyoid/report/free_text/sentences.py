@@ -100,6 +100,10 @@ _ADVISES = re.compile(
     r"(?:please |kindly )?(?:recommend|suggest(?:ed|ion)?\b|advi[sc]e|correlat|clinical correlation|further evaluation|consider )",
     re.IGNORECASE,
 )
+_UNFINISHED = re.compile(
+    r"(?:,|\b(?:the|a|an|of|in|at|on|to|into|and|or|with|without|no|not|is|are|levels?|measuring|right|left|both|bilateral|from|by|for))$",
+    re.IGNORECASE,
+)
 _LONGEST = 2_000  # characters of a sentence; what is longer is a list or a table without breaks, and is not read
 _WRAPPED_FROM = 55  # characters; a line as long as this that ends without a stop goes on in the next
 
@@ -189,20 +193,41 @@ def _blocks(text: str) -> list[str]:
     """Lines, those that only go on from the line above joined to it, without bullets; empty where a paragraph ends."""
     blocks: list[str] = []
     open_line, length = False, 0
+    width = _width(text)
     for raw in text.splitlines():
         line = re.sub(r" +", " ", re.sub(r"\s*(?:\t|(?<=\S)\s{4,}(?=\S))\s*", "\t", raw.strip()).replace("\u00a0", " "))
         if not line:
             open_line = False
             blocks.append("")
             continue
-        starts = _BULLET.match(raw) or _HEADING.match(line) or _UPPER_HEADING.match(line) or _bare_heading(line)
-        goes_on = open_line and not starts and (line[0].islower() or length >= _WRAPPED_FROM)
+        starts = (
+            "|" in line
+            or "\t" in line
+            or _BULLET.match(raw)
+            or _HEADING.match(line)
+            or _UPPER_HEADING.match(line)
+            or _bare_heading(line)
+        )
+        goes_on = open_line and not starts and (line[0].islower() or _is_wrapped(blocks[-1], length, line, width))
         if goes_on:
             blocks[-1] += " " + line
         else:
             blocks.append(_BULLET.sub("", line))
         open_line, length = not re.search(r"[.!?:]$", line) and not _bare_heading(line), len(line)
     return blocks
+
+
+def _width(text: str) -> int:
+    """Width at which a text is wrapped: that of its longest line where others come near; else no line is."""
+    lengths = sorted(len(raw.strip()) for raw in text.splitlines())
+    return lengths[-1] if len(lengths) > 1 and lengths[-2] >= 0.8 * lengths[-1] else max(lengths[-1:], default=0) + 1000
+
+
+def _is_wrapped(line: str, length: int, following: str, width: int) -> bool:
+    """Whether a line was broken because the next line's first word did not fit on it, or ends where no sentence can."""
+    if length >= _WRAPPED_FROM and _UNFINISHED.search(line):
+        return True
+    return length >= _WRAPPED_FROM and length + 1 + len(following.split(maxsplit=1)[0]) > width
 
 
 def _split(block: str) -> list[str]:
@@ -235,6 +260,8 @@ _CUTS = (
     rf"\b(?:previously|earlier|formerly) (?:seen|noted|described|reported|demonstrated|identified|known|measured) (?:about )?{_SIZE}(?= )",
     r"(?<=,) (?:previously|formerly|initially|earlier) \w+(?: \w+)?(?=,)",
     rf"\((?:was|were|prior|before|earlier|previously)[^()]*{_SIZE}[^()]*\)",
+    # A state of then, without a verb.
+    rf"\b(?:involved|infiltrated|invaded|eroded|encased|enlarged|effaced|thickened|present|involvement|infiltration|invasion) (?:on|in|at) {_TO_SCAN}[^,;]*",
     # Seen before and still described: only the reminder goes.
     r"\(?\b(?:previously|earlier) (?:seen|noted|described|reported|demonstrated|identified|visualised|"
     r"visualized|known)\b",
@@ -258,6 +285,14 @@ _CUTS = (
     rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN}){_PAST_CLAUSE}",
     rf"\b(?:to|with) {_EARLIER}{_THEN}",
 )
+_ONLY_THEN = re.compile(
+    rf"^(?![^;]*\b(?:now|currently|is|are|has|have|remains?|measures|shows?)\b)[^,;]*(?<!that )(?<!which )\b(?:was|were|had been) [^,;]*?\b(?:on|in|at) {_TO_SCAN}[^,;]*$"
+)
+"""A sentence that only says what was seen on an earlier scan."""
+_HAD = re.compile(
+    r"^(?![^;]*\b(?:now|currently|today)\b)[^;]*?\bhad (?:shown|demonstrated|revealed|described|been|involved|infiltrated|reported)\b[^;]*$"
+)
+
 _CUT = [re.compile(pattern) for pattern in _CUTS]
 
 
@@ -276,6 +311,8 @@ def present(words: str) -> str:
     >>> present("on the previous ct the epiglottis was involved")
     ''
     """
+    if _ONLY_THEN.match(words) or _HAD.match(words):
+        return ""
     for pattern in _CUT:
         words = pattern.sub(" ", words)
     return re.sub(r"\s+", " ", words).strip()

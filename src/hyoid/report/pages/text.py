@@ -48,6 +48,7 @@ def to_text(report: Report) -> str:
             rows += [f"  {node_words(lesion)}" for lesion in report.lesions if lesion.role == "node"]
     for section in SECTIONS:
         rows += _region(section, [line for line in report.lines if line.section == section])
+    rows += _region("Addendum", report.addendum)
     rows += ["", "CAUTIONS", *(f"- {warning}" for warning in report.warnings)] if report.warnings else []
     rows += ["", *_legend(report)]
     return "\n".join(rows).replace("\n\n\n", "\n\n").strip() + "\n"
