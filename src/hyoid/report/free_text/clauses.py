@@ -748,6 +748,11 @@ class _Clause:
             ahead = self.tokens[at + 1 : at + 8]
             target = next((t for t in ahead if t.speaks or t.kind in (Kind.NODE, Kind.TREATED)), None)
             if target is None and not any(t.kind is Kind.PLACE for t in ahead):
+                before = self.tokens[at - 1] if at else None
+                if token.text == "not" and before is not None and before.kind is Kind.BE and self.opened is not None:
+                    # "Invasion of the lip is not ...": denied in words that are not known
+                    for place in self.found:
+                        place.loose = place.loose or (bool(place.told) and place.told[0].token.kind is Kind.NOUN)
                 continue
             if target is None:
                 for place in self.found:

@@ -132,7 +132,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.VERB,
         Sense.FREE,
-        r"spar(?:es?|ing)(?: of)?|respect(?:s|ing)|stops? short of|preserv(?:es?|ing)|preservation of|"
+        r"spar(?:es?|ing)(?: of)?|respect(?:s|ing| of)|stops? short of|preserv(?:es?|ing)|preservation of|"
         rf"(?:clear|free|preserved|intact|maintained|clean) {_PLANE} (?:(?:is|are) \w+ )?(?:with|to|from|between|around)|{_PLANE} (?:is|are) (?:\w+ )?(?:preserved|maintained|intact|clear) (?:with|to|around|from)|"
         r"(?:clearly |well )?separate(?:d)? from|away from|distant from|remote from",
     ),
@@ -234,7 +234,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.OPEN,
-        r"(?:can|could|may) ?not be (?:\w+ )?(?:excluded|ruled out|cleared)|not (?:be )?(?:\w+ )?(?:excluded|ruled out)|(?:difficult|hard|impossible) to (?:exclude|rule out)|"
+        r"(?:can|could|may) ?not be (?:\w+ )?(?:excluded|ruled out|cleared)|(?:can|could) ?not be (?:\w+ly )?(?!seen|identif|demonstr|detect|found|assess|evaluat|visuali|delineat|determin|judg|apprais|separat|distinguish|demarcat)\w+(?:ed|nt|out)|not (?:be )?(?:\w+ )?(?:excluded|ruled out)|(?:difficult|hard|impossible) to (?:exclude|rule out)|"
         r"(?:is |are )?to be (?:assumed|suspected|considered|presumed)|(?:is|are|remains?|seems?|appears?|being) (?:\w+ )?(?:suspected|possible|likely|probable|questionable|equivocal|indeterminate|uncertain|unclear|doubtful|suspicious|conceivable|debatable|borderline)(?=\s*(?:[.,;)?]|$|-|and\b|for\b|but\b|in\b|on\b|at\b|due\b|that\b|with\b|of\b))|"
         r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|suspicious|not (?:\w+ )?certain|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
     ),

@@ -100,6 +100,7 @@ _ADVISES = re.compile(
     r"(?:please |kindly )?(?:recommend|suggest(?:ed|ion)?\b|advi[sc]e|correlat|clinical correlation|further evaluation|consider )",
     re.IGNORECASE,
 )
+_ITEM = re.compile(r"^\W{0,3}[A-Za-z][^.;:|]{1,90}? [-\u2013\u2014] ?\S")
 _UNFINISHED = re.compile(
     r"(?:,|\b(?:the|a|an|of|in|at|on|to|into|and|or|with|without|no|not|is|are|levels?|measuring|right|left|both|bilateral|from|by|for))$",
     re.IGNORECASE,
@@ -204,6 +205,7 @@ def _blocks(text: str) -> list[str]:
             "|" in line
             or "\t" in line
             or _BULLET.match(raw)
+            or _ITEM.match(line)
             or _HEADING.match(line)
             or _UPPER_HEADING.match(line)
             or _bare_heading(line)
@@ -227,6 +229,8 @@ def _is_wrapped(line: str, length: int, following: str, width: int) -> bool:
     """Whether a line was broken because the next line's first word did not fit on it, or ends where no sentence can."""
     if length >= _WRAPPED_FROM and _UNFINISHED.search(line):
         return True
+    if _ITEM.match(line):
+        return False
     return length >= _WRAPPED_FROM and length + 1 + len(following.split(maxsplit=1)[0]) > width
 
 
