@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from hyoid.io.study import Study
 from hyoid.provenance import Provenance, edited, network
 from hyoid.report.content.schema import ModelUse, Report
 from hyoid.report.pages.response_html import ResponseScene, write_response
+from hyoid.report.pages.text import template_text
 from hyoid.report.pages.write import write_report
 from hyoid.systems.ct_report.pipeline import ReportModels, ReportResult
 from hyoid.systems.lesion.pipeline import Outline
@@ -79,7 +81,12 @@ def petct_results(
     return Results(
         command="petct",
         report=found.report,
-        write_pages=_pages(found.report, found.ct, found.outlines),
+        write_pages=_pages(
+            found.report,
+            found.ct,
+            found.outlines,
+            pet=None if found.targets.pet is None else to_canonical(found.targets.pet),
+        ),
         study=study.ct,
         outlines=found.outlines,
         models=model_records(packages, found.precisions),
@@ -176,6 +183,19 @@ def lesion_results(
         facts={"lesions": [_lesion_facts(lesion, outline) for lesion, outline in lesions]},
         texts={"session.json": session.model_dump_json(indent=1)},
     )
+
+
+def with_template(results: Results) -> Results:
+    """Add the full template of Appendix C as `template.txt`.
+
+    Parameters
+    ----------
+    results : Results
+        Of a structured report.
+    """
+    if not isinstance(results.report, Report):
+        return results
+    return replace(results, texts={**results.texts, "template.txt": template_text(results.report)})
 
 
 def _pages(report: Report, image: Volume, outlines: Outlines, **more: Any) -> partial[Any]:

@@ -28,10 +28,11 @@ from hyoid.interfaces.installed import (
     petct_models,
 )
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
-from hyoid.interfaces.results import petct_results
+from hyoid.interfaces.results import petct_results, with_template
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
 from hyoid.io.petct import Activity, PetRequest, read_petct
+from hyoid.systems.examination import request as report_request
 from hyoid.systems.machine import Machine
 from hyoid.systems.petct.report import petct_report
 
@@ -57,6 +58,17 @@ def petct(
     which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
     regularize: Annotated[bool, typer.Option(help=REGULARIZE_HELP)] = False,
+    question: Annotated[str, typer.Option(help="Clinical question, printed in the report; no names.")] = "",
+    post_treatment: Annotated[
+        bool | None,
+        typer.Option("--post-treatment/--untreated", help="State of treatment; after treatment NI-RADS is prepared."),
+    ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="report.json, or its folder, of an earlier scan of this patient.")
+    ] = None,
+    template: Annotated[
+        bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
@@ -77,11 +89,16 @@ def petct(
             on_progress=lambda done, total: terminal.progress("read", done, total),
         )
         outlining = load_models(OUTLINING) if organs else []
-        template = load_model(TEMPLATE) if organs else None
-        found = petct_report(scans, models, outlining, machine, template=template, on_progress=terminal.progress)
-        packages = [*models.all, *outlining, *([] if template is None else [template])]
+        subsites = load_model(TEMPLATE) if organs else None
+        asked = report_request(scans.ct, question, post_treatment=post_treatment, prior=prior)
+        found = petct_report(
+            scans, models, outlining, machine, template=subsites, asked=asked, on_progress=terminal.progress
+        )
+        packages = [*models.all, *outlining, *([] if subsites is None else [subsites])]
         options = {"organs": organs, "ct_only": ct_only, "regularize": regularize, "precision": precision}
-        deliver(out, petct_results(scans, found, packages, machine, options), terminal)
+        options |= {"post_treatment": post_treatment, "prior": prior is not None}
+        results = petct_results(scans, found, packages, machine, options)
+        deliver(out, with_template(results) if template else results, terminal)
     finish(found.report, terminal, place=str(out) if out == OUT else "")
 
 

@@ -19,7 +19,7 @@ from hyoid.interfaces.cli.words import (
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.installed import report_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
-from hyoid.interfaces.results import ct_report_results
+from hyoid.interfaces.results import ct_report_results, with_template
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder, output_folder
 from hyoid.io.dicom.ct import write_ct_series
@@ -28,6 +28,7 @@ from hyoid.io.files.volumes import write_nifti
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import read_study
 from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
+from hyoid.systems.examination import request
 from hyoid.systems.machine import Machine
 
 DEMO_SEED = 7
@@ -57,6 +58,17 @@ def report(
     which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
     regularize: Annotated[bool, typer.Option(help=REGULARIZE_HELP)] = False,
+    question: Annotated[str, typer.Option(help="Clinical question, printed in the report; no names.")] = "",
+    post_treatment: Annotated[
+        bool | None,
+        typer.Option("--post-treatment/--untreated", help="State of treatment; after treatment NI-RADS is prepared."),
+    ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="report.json, or its folder, of an earlier scan of this patient.")
+    ] = None,
+    template: Annotated[
+        bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Make a structured report of a head-and-neck CT. Research use only."""
@@ -76,6 +88,10 @@ def report(
             primary=tuple(primary or ()),
             node=tuple(node or ()),
             names=names,
+            question=question,
+            post_treatment=post_treatment,
+            prior=prior,
+            template=template,
         )
     finish(found.report, terminal, place=str(out) if out == OUT else "")
 
@@ -130,6 +146,10 @@ def run(
     primary: tuple[str, ...] = (),
     node: tuple[str, ...] = (),
     names: str = "tg263",
+    question: str = "",
+    post_treatment: bool | None = None,
+    prior: Path | None = None,
+    template: bool = False,
 ) -> ReportResult:
     """Read a CT, report on it, and deliver; see `report` for the parameters."""
     exported = read_names(names)
@@ -147,7 +167,10 @@ def run(
     reader = None
     if reader_masks is not None:
         reader = find_reader_masks(reader_masks, scan.volume.geometry, headers=scan.headers, primary=primary, node=node)
-    found = structured_report(scan, models, machine, reader=reader, on_progress=terminal.progress)
+    asked = request(scan, question, post_treatment=post_treatment, prior=prior)
+    found = structured_report(scan, models, machine, reader=reader, asked=asked, on_progress=terminal.progress)
     options = {"reader_masks": reader is not None, "regularize": regularize, "precision": precision}
-    deliver(out, ct_report_results(scan, found, models, machine, options), terminal, exported)
+    options |= {"post_treatment": post_treatment, "prior": prior is not None}
+    results = ct_report_results(scan, found, models, machine, options)
+    deliver(out, with_template(results) if template else results, terminal, exported)
     return found

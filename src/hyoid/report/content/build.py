@@ -6,14 +6,17 @@ from hyoid.anatomy.structures import ORGANS
 from hyoid.geometry.orientation import to_canonical
 from hyoid.report.content.addendum import addendum_lines
 from hyoid.report.content.airway import airway_lines
+from hyoid.report.content.change import changes_between
 from hyoid.report.content.impression import impression
 from hyoid.report.content.involvement import Sources, coverage_lines, involvement_lines
 from hyoid.report.content.lesions import lesion_rows
+from hyoid.report.content.nirads import nirads_lines
 from hyoid.report.content.nodes import node_lines
 from hyoid.report.content.patches import region
 from hyoid.report.content.primary import HOW_TO_OUTLINE, foci_lines, location_line, size_line
+from hyoid.report.content.quality import ct_quality, vessel_enhancement
 from hyoid.report.content.scene import READER, Involvement, ReportInputs, Scene, made_by, make_scene
-from hyoid.report.content.schema import Line, MissingOrgan, ModelUse, Organ, Report
+from hyoid.report.content.schema import Fact, Line, MissingOrgan, ModelUse, Organ, Report
 from hyoid.report.content.staging import staging_lines
 from hyoid.report.content.target import target_lines
 from hyoid.report.content.template import BY_KEY, FIELDS
@@ -73,15 +76,22 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         value="Not written",
         flags=("Identifiers are never written",),
     )
+    changes = () if inputs.prior_lesions is None else changes_between(lesions, inputs.prior_lesions)
     image = None if inputs.image is None else to_canonical(inputs.image)
+    contrast: Fact | None = None
+    quality: tuple[Fact, ...] = ()
     if image is not None and image.quantity is Quantity.HU:
         organs_by = " and ".join(source.words for source in inputs.organ_sources) or READER
         lines.update(airway_lines(image, scene.organs, outlined_by=organs_by, by_model=bool(inputs.organ_sources)))
+        contrast = vessel_enhancement(image.array, scene.organs)
+        index = scene.index.patch if scene.index is not None else None
+        quality = ct_quality(image.array, scene.geometry, scene.organs, index)
     ordered = (
         *(lines[row.key] for row in FIELDS),
         *uptake_lines(lesions, scene, sources),
         *foci_lines(scene, lesions, sources),
         *staging_lines(inputs.staging, lesions, scene.organs, inputs.lesions_status),
+        *(nirads_lines(lesions, changes, sources) if inputs.post_treatment else ()),
         *addendum_lines(scene, organs_met, sources),
         *target_lines(
             scene, inputs.target_source, image=None if image is None else image.array, lost_ml=inputs.target_lost_ml
@@ -92,9 +102,9 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     by_key = {line.key: line for line in ordered}
     return Report(
         title=TITLES.get(inputs.study.modality, "Imaging of the head and neck"),
-        impression=impression(by_key, lesions, outlined=outlined, outlines=inputs.lesions_status),
-        technique=inputs.technique,
-        quality=inputs.quality,
+        impression=impression(by_key, lesions, outlined=outlined, outlines=inputs.lesions_status, changes=changes),
+        technique=(*inputs.technique, *((contrast,) if contrast is not None else ())),
+        quality=quality,
         context=inputs.context,
         study=inputs.study,
         models=_models(inputs),
@@ -102,6 +112,7 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         lesions=lesions,
         organs=_organs(scene, inputs.organ_sources),
         missing_organs=_missing(inputs, scene),
+        changes=changes,
         warnings=_warnings(inputs, scene, empty=empty),
         empty=empty,
         failed=inputs.failed,

@@ -56,12 +56,7 @@ def impression(
     if others := _others(lesions):
         sentences.append(others)
     if changes:
-        sentences.append(
-            Conclusion(
-                words=f"Compared with the earlier report: {'; '.join(change.words for change in changes)}.",
-                rests_on=tuple(change.lesion or change.prior for change in changes),
-            )
-        )
+        sentences.append(_change(changes))
     return tuple(sentences[:5])
 
 
@@ -165,6 +160,26 @@ def _others(lesions: Sequence[Lesion]) -> Conclusion | None:
     return Conclusion(
         words=f"{told[0].upper()}{told[1:]}, listed one by one.",
         rests_on=tuple(lesion.name for lesion in (*further, *outside)),
+    )
+
+
+def _change(changes: Sequence[Change]) -> Conclusion:
+    """What became of the primary, and how many other lesions became what."""
+    told = [c.words for c in changes if c.kind == "GTVp"][:1]
+    others = [c for c in changes if c.kind != "GTVp"]
+    counts = Counter(
+        "without counterpart before"
+        if c.before_ml is None
+        else "not outlined now"
+        if c.after_ml is None
+        else c.words.partition(":")[0].rpartition(" ")[2]
+        for c in others
+    )
+    if counts:
+        told.append("nodes: " + ", ".join(f"{_number(n)} {word}" for word, n in counts.items()))
+    return Conclusion(
+        words=f"Compared with the earlier report: {'; '.join(told)}.",
+        rests_on=tuple(c.lesion or c.prior for c in changes),
     )
 
 

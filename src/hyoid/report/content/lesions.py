@@ -9,6 +9,7 @@ from scipy import ndimage
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.geometry.orientation import to_canonical
 from hyoid.metrics.uptake import measure_uptake
+from hyoid.report.content.axes import axial_axes
 from hyoid.report.content.contact import contacts_of
 from hyoid.report.content.levels import level_of_node
 from hyoid.report.content.patches import Patch, region
@@ -76,6 +77,8 @@ def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None,
     in_neck = mass.role in ("index lesion", "further focus", "node")
     site = place_of(scene, mass.patch)[0] if mass.role in ("index lesion", "further focus") else mass.place
     level = level_of_node(mass.patch, scene.landmarks) if mass.role == "node" else None
+    # Not at every click: only where pictures are drawn, which show the image.
+    axes = (None, None) if inputs.image is None or is_target else axial_axes(mass.patch, scene.geometry)
     return Lesion(
         name=mass.name,
         kind=mass.kind,
@@ -96,6 +99,8 @@ def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None,
         slice_index=look.slice_index,
         point_lps_mm=look.point_lps_mm,
         centroid_lps_mm=look.centroid_lps_mm,
+        long_axis_lps_mm=axes[0],
+        short_axis_lps_mm=axes[1],
         uptake=taken,
     )
 

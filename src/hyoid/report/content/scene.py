@@ -98,7 +98,7 @@ class ReportInputs:
         SUV of the nearest PET voxel.
     midline_x_mm : float, optional
         LPS x of the body midline; default from the organs, and without these the centre of the grid.
-    technique, quality, context : tuple of Fact
+    technique, context : tuple of Fact
         As `Report` holds them.
     prior_lesions : tuple of Lesion, optional
         Of an earlier report of the same patient; None: no earlier report was given.
@@ -130,7 +130,6 @@ class ReportInputs:
     pet: Volume | None = None
     midline_x_mm: float | None = None
     technique: tuple[Fact, ...] = ()
-    quality: tuple[Fact, ...] = ()
     context: tuple[Fact, ...] = ()
     prior_lesions: tuple[Lesion, ...] | None = None
     post_treatment: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,8 @@ WINDOW_HU = (40.0, 400.0)  # centre and width: soft tissue of the neck
 FIELD_MM = 200.0  # a head fits; shoulders are cut
 PIXELS = 400  # edge of a panel
 _JPEG_QUALITY = 84
-_FILL, _FILL_TARGET = 0.20, 0.34
+_ORGAN_STRENGTH = 0.75  # opacity of an organ's contour; a lesion's is opaque
+FUSED_SUV = 10.0  # brightest on the fused pictures
 
 # Array axis across the plane, letters left / right / top / bottom. Columns run patient right to left, so the patient's
 # right is on the picture's left; the picture's rows run head to feet, against the slices.
@@ -50,10 +52,38 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Three planes through one point, and the structures to be seen in them."""
+    """Pictures of one place, and the structures to be seen in them.
+
+    Parameters
+    ----------
+    panels : tuple of Panel
+        Axial, coronal and sagittal plane with contours.
+    legend : tuple of Structure
+    plain : Panel or None
+        The axial plane without any mark.
+    fused : tuple of Panel
+        Axial and coronal plane with the PET laid over; empty without a PET.
+    """
 
     panels: tuple[Panel, ...]
     legend: tuple[Structure, ...]
+    plain: Panel | None = None
+    fused: tuple[Panel, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """A measured diameter to draw.
+
+    Parameters
+    ----------
+    ends_lps_mm : pair of points
+    words : str
+        Its length, as the report gives it.
+    """
+
+    ends_lps_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
+    words: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +97,14 @@ class Backdrop:
     labels : ndarray of int, shape (D, H, W)
         Labels of `hyoid.anatomy.structures`.
     geometry : Geometry
+    suv : ndarray, shape (D, H, W), optional
+        SUV of the nearest PET voxel.
     """
 
     image: NDArray[np.uint8]
     labels: NDArray[np.integer]
     geometry: Geometry
+    suv: NDArray[np.floating] | None = None
 
     def visible(self, point_ijk: tuple[int, int, int], plane: str = "axial") -> frozenset[str]:
         """Words of the structures that a plane through a voxel cuts."""
@@ -86,7 +119,9 @@ class Backdrop:
         return i, j, k
 
 
-def make_backdrop(image: Volume, labels: Volume, window_hu: tuple[float, float] = WINDOW_HU) -> Backdrop:
+def make_backdrop(
+    image: Volume, labels: Volume, window_hu: tuple[float, float] = WINDOW_HU, pet: Volume | None = None
+) -> Backdrop:
     """Window the image and bring it and the outlines into canonical order.
 
     Images that are not HU (MR, PET) are windowed from their 1st to their 99.5th percentile, probabilities from 0 to 1.
@@ -97,6 +132,8 @@ def make_backdrop(image: Volume, labels: Volume, window_hu: tuple[float, float] 
     labels : Volume
         Labels of `hyoid.anatomy.structures`, on the grid of the image.
     window_hu : (centre, width)
+    pet : Volume, optional
+        SUV on the same grid.
 
     Raises
     ------
@@ -117,25 +154,51 @@ def make_backdrop(image: Volume, labels: Volume, window_hu: tuple[float, float] 
     for index, plane in enumerate(canonical.array):  # slice by slice: no second volume of floats
         scaled[index] = np.clip((plane - low) * (255.0 / max(high - low, 1e-6)), 0, 255)
     numbers = to_canonical(labels).array
-    return Backdrop(scaled, numbers if numbers.dtype.kind in "iu" else numbers.astype(np.uint8), canonical.geometry)
+    whole = numbers if numbers.dtype.kind in "iu" else numbers.astype(np.uint8)
+    suv = None
+    if pet is not None:
+        if not image.geometry.same_grid(pet.require(Quantity.SUV).geometry):
+            raise GeometryError("Image and PET lie on different grids.", "Resample the PET onto the image.")
+        suv = to_canonical(pet).array
+    return Backdrop(scaled, whole, canonical.geometry, suv)
 
 
-def make_figure(backdrop: Backdrop, point_lps_mm: tuple[float, float, float]) -> Figure:
+def make_figure(
+    backdrop: Backdrop,
+    point_lps_mm: tuple[float, float, float],
+    *,
+    only: frozenset[int] | None = None,
+    rulers: Sequence[Ruler] = (),
+) -> Figure:
     """Axial, coronal and sagittal plane through a point, each 200 mm wide and in true proportions.
 
     Parameters
     ----------
     backdrop : Backdrop
     point_lps_mm : (x, y, z)
+    only : frozenset of int, optional
+        Labels to draw; by default all.
+    rulers : sequence of Ruler
+        Diameters to draw in the axial plane.
     """
     centre = _field_centre(backdrop, point_lps_mm)
     panels, seen = [], set()
     for plane in _PLANES:
-        picture, found = _draw(backdrop, plane, point_lps_mm, centre)
+        lengths = rulers if plane == "axial" else ()
+        picture, found = _draw(backdrop, plane, point_lps_mm, centre, only=only, rulers=lengths)
         seen |= found
         panels.append(Panel(plane, _jpeg(picture), _alt(backdrop, plane, point_lps_mm, found)))
     legend = tuple(BY_LABEL[label] for label in sorted(seen, key=lambda v: (v < 100, v)))
-    return Figure(tuple(panels), legend)
+    nothing: frozenset[int] = frozenset()
+    bare, _ = _draw(backdrop, "axial", point_lps_mm, centre, only=nothing, cross=False)
+    caption = _caption(backdrop, "axial", backdrop.voxel_at(point_lps_mm))
+    plain = Panel("axial", _jpeg(bare), f"{caption}, without marks.")
+    fused = []
+    for plane in ("axial", "coronal") if backdrop.suv is not None else ():
+        picture, _ = _draw(backdrop, plane, point_lps_mm, centre, only=nothing, cross=False, fused=True)
+        words = _caption(backdrop, plane, backdrop.voxel_at(point_lps_mm))
+        fused.append(Panel(plane, _jpeg(picture), f"{words}, PET laid over CT, brightest at SUV {FUSED_SUV:.0f}."))
+    return Figure(tuple(panels), legend, plain, tuple(fused))
 
 
 def make_panel(backdrop: Backdrop, point_lps_mm: tuple[float, float, float], *, like: Backdrop | None = None) -> Panel:
@@ -197,7 +260,15 @@ def _field_centre(backdrop: Backdrop, point_lps_mm: tuple[float, float, float]) 
 
 
 def _draw(
-    backdrop: Backdrop, plane: str, point_lps_mm: tuple[float, float, float], centre: NDArray[np.float64]
+    backdrop: Backdrop,
+    plane: str,
+    point_lps_mm: tuple[float, float, float],
+    centre: NDArray[np.float64],
+    *,
+    only: frozenset[int] | None = None,
+    rulers: Sequence[Ruler] = (),
+    cross: bool = True,
+    fused: bool = False,
 ) -> tuple[Image.Image, set[int]]:
     """One panel and the labels drawn in it."""
     axis, letters = _PLANES[plane]
@@ -211,20 +282,26 @@ def _draw(
     grey = _sampled(np.take(backdrop.image, point[axis], axis=axis), start, step)
     numbers = np.take(backdrop.labels, point[axis], axis=axis)
     colours = np.repeat(grey[..., None], 3, axis=2)
+    if fused and backdrop.suv is not None:
+        _fuse(colours, _sampled(np.take(backdrop.suv, point[axis], axis=axis), start, step))
     found = set()
     # Targets last, on top of organs.
     for label in np.unique(numbers).tolist():
-        if label not in BY_LABEL:
+        if label not in BY_LABEL or (only is not None and label not in only):
             continue
         mask = _sampled((numbers == label).astype(np.float32), start, step) >= 0.5
         if mask.any():
             found.add(label)
-            _tint(colours, mask, BY_LABEL[label])
+            _contour(colours, mask, BY_LABEL[label])
     if flip:
         colours = colours[::-1]
     picture = Image.fromarray(np.ascontiguousarray(colours.astype(np.uint8)))
     row, column = ((np.array([point[a] for a in across]) - start) / step).tolist()
-    _annotate(picture, (column, PIXELS - 1 - row if flip else row), letters, _caption(backdrop, plane, point))
+    place = (column, PIXELS - 1 - row if flip else row)
+    _annotate(picture, place if cross and not rulers else None, letters, _caption(backdrop, plane, point))
+    for ruler in rulers:
+        ends = [(backdrop.geometry.to_ijk(end)[across] - start) / step for end in ruler.ends_lps_mm]
+        _measure(picture, [(float(c), float(r)) for r, c in ends], ruler.words)
     return picture, found
 
 
@@ -235,18 +312,35 @@ def _sampled(plane: NDArray[np.generic], start: NDArray[np.float64], step: NDArr
     )
 
 
-def _tint(colours: NDArray[np.float32], mask: NDArray[np.bool_], structure: Structure) -> None:
-    """Lay one structure over the picture: translucent inside, opaque at the border."""
+def _contour(colours: NDArray[np.float32], mask: NDArray[np.bool_], structure: Structure) -> None:
+    """Draw the border of one structure, half a millimetre wide (a lesion's one), and nothing inside of it."""
     is_target = structure.label >= 100
     rgb = np.array(structure.rgb, np.float32)
-    alpha = _FILL_TARGET if is_target else _FILL
-    colours[mask] = (1 - alpha) * colours[mask] + alpha * rgb
     edge = mask & ~ndimage.binary_erosion(mask, iterations=2 if is_target else 1)
-    strength = 1.0 if is_target else 0.85
+    strength = 1.0 if is_target else _ORGAN_STRENGTH
     colours[edge] = (1 - strength) * colours[edge] + strength * rgb
 
 
-def _annotate(picture: Image.Image, place: tuple[float, float], letters: str, caption: str) -> None:
+def _fuse(colours: NDArray[np.float32], suv: NDArray[np.float32]) -> None:
+    """Lay uptake over the picture, from clear through red and yellow to white."""
+    share = np.clip(suv / FUSED_SUV, 0, 1)[..., None]
+    hot = np.clip(np.concatenate([3 * share, 3 * share - 1, 3 * share - 2], axis=2), 0, 1) * 255
+    alpha = np.clip(1.6 * share, 0, 0.85)
+    colours[:] = (1 - alpha) * colours + alpha * hot
+
+
+def _measure(picture: Image.Image, ends: list[tuple[float, float]], words: str) -> None:
+    """Draw a diameter with its length beside its end."""
+    draw = ImageDraw.Draw(picture)
+    for width, colour in ((3, (0, 0, 0)), (1, (255, 235, 120))):
+        draw.line([*ends[0], *ends[1]], fill=colour, width=width)
+    x, y = max(ends)
+    place = (min(x + 5, PIXELS - 60), min(max(y, 12), PIXELS - 12))
+    font = ImageFont.load_default(13)
+    draw.text(place, words, font=font, anchor="lm", fill=(255, 235, 120), stroke_width=2, stroke_fill=(0, 0, 0))
+
+
+def _annotate(picture: Image.Image, place: tuple[float, float] | None, letters: str, caption: str) -> None:
     """Letters of the sides, a cross around the point, a 5 cm bar and what plane this is."""
     draw = ImageDraw.Draw(picture)
     letter, small = ImageFont.load_default(24), ImageFont.load_default(15)
@@ -257,8 +351,8 @@ def _annotate(picture: Image.Image, place: tuple[float, float], letters: str, ca
     ):
         draw.text(xy, text, font=letter, anchor=anchor, **ink)  # type: ignore[arg-type]
     draw.text((8, 6), caption, font=small, anchor="la", **ink)  # type: ignore[arg-type]
-    x, y = place
-    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+    x, y = place or (0.0, 0.0)
+    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)) if place is not None else ():
         for width, colour in ((4, (0, 0, 0)), (2, (255, 235, 120))):
             draw.line((x + 12 * dx, y + 12 * dy, x + 24 * dx, y + 24 * dy), fill=colour, width=width)
     bar = 50.0 / FIELD_MM * PIXELS

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood
 from hyoid.report.content.schema import Line, Report
-from hyoid.report.content.template import FRONT, SECTIONS, TEMPLATE, Kind
+from hyoid.report.content.template import FRONT, SECTIONS, TARGET, TEMPLATE, Kind
 from hyoid.report.pages.attention import Attention, looks_of
 from hyoid.report.pages.environment import page_template
-from hyoid.report.pages.figures import Figure, make_backdrop, make_figure
+from hyoid.report.pages.figures import Backdrop, Figure, Panel, make_backdrop, make_figure
 from hyoid.report.pages.pictures import Picture, choose_pictures
-from hyoid.report.pages.text import template_heading
+from hyoid.report.pages.text import REGIONS, grouped, plain_words, template_heading
 from hyoid.volume import Volume
 
 
@@ -24,8 +28,31 @@ class Section:
     lines: tuple[Line, ...]
 
 
-def to_html(report: Report, image: Volume, labels: Volume, attention: Attention | None = None) -> str:
-    """The whole page.
+@dataclass(frozen=True)
+class Block:
+    """One region of the findings.
+
+    Parameters
+    ----------
+    words : str
+    lines : tuple of Line
+        Findings to print each.
+    likely : tuple of (Likelihood, tuple of Line)
+        What a network predicts, the likely first.
+    unknown : tuple of (reason, words)
+        What is not assessed, by reason.
+    """
+
+    words: str
+    lines: tuple[Line, ...]
+    likely: tuple[tuple[Likelihood, tuple[Line, ...]], ...]
+    unknown: tuple[tuple[str, str], ...]
+
+
+def to_html(
+    report: Report, image: Volume, labels: Volume, attention: Attention | None = None, pet: Volume | None = None
+) -> str:
+    """The whole page: impression, how the scan was made, pictures, findings by region, template, technical part.
 
     Parameters
     ----------
@@ -35,36 +62,59 @@ def to_html(report: Report, image: Volume, labels: Volume, attention: Attention 
     labels : Volume
         Organs and targets (labels of `hyoid.anatomy.structures`), on the grid of the scan.
     attention : Attention, optional
-        Where the classifier looked; shown at the lines it answers.
+        Where the classifier looked; shown in the technical part.
+    pet : Volume, optional
+        SUV on the grid of the scan, for fused pictures.
 
     Raises
     ------
     GeometryError
-        When scan and labels lie on different grids.
+        When scan, labels and PET lie on different grids.
     """
-    backdrop = make_backdrop(image, labels)
+    backdrop = make_backdrop(image, labels, pet=pet)
     pictures, links = choose_pictures(report, backdrop)
-    figures = {picture.key: make_figure(backdrop, picture.point_lps_mm) for picture in pictures}
+    shown = [_shown(p, make_figure(backdrop, p.point_lps_mm, only=p.labels, rulers=p.rulers)) for p in pictures]
     return page_template("report.html.j2").render(
         report=report,
+        blocks=_blocks(report),
+        target=_target(report),
         sections=_sections(report),
-        headline=[report.line(key) for key in ("primary_location_of_the_mass", "size_of_the_mass", "number_of_nodes")],
-        pictures=[_shown(picture, figures[picture.key]) for picture in pictures],
+        pictures=[p for p in shown if p["role"] not in ("", "target region")],
+        target_pictures=[p for p in shown if p["role"] == "target region"],
+        overview=_overview(backdrop),
         links=links,
-        looks={
-            line.key: [
-                {"url": _data_url(look.jpeg), "words": look.words, "alt": look.alt}
-                for look in looks_of(line, attention, backdrop)
-            ]
-            for line in report.lines
-        },
+        looks=_looks(report, attention, backdrop),
         slice_of={picture.key: picture.slice_index + 1 for picture in pictures},
         answered=sum(line.status != "Missing" for line in report.lines),
+        scale=LIKELIHOOD_SCALE,
+        vessels=VESSEL_SCALE,
+        status_words=STATUS_WORDS,
+        with_pet=pet is not None,
     )
 
 
+def _blocks(report: Report) -> list[Block]:
+    """Regions of the findings in their order, the target apart."""
+    asked = [(words, [x for x in report.lines if x.section in sections]) for words, sections in REGIONS]
+    asked += [(section, [x for x in report.lines if x.section == section]) for section in SECTIONS if section != TARGET]
+    if report.addendum:
+        asked.append((report.addendum[0].section, list(report.addendum)))
+    return [_block(words, lines) for words, lines in asked if lines]
+
+
+def _block(words: str, lines: Sequence[Line]) -> Block:
+    own, likely, unknown = grouped([line for line in lines if line.key != "patient"])
+    told = tuple((reason, ", ".join(plain_words(line.words) for line in found)) for reason, found in unknown.items())
+    return Block(words, own, tuple(likely.items()), told)
+
+
+def _target(report: Report) -> Block | None:
+    lines = [line for line in report.lines if line.section == TARGET]
+    return _block(TARGET, lines) if lines else None
+
+
 def _sections(report: Report) -> list[Section]:
-    """Lines under the template's headings, in its order; what it does not name comes last."""
+    """Lines under the template's headings, in its order."""
     sections: list[Section] = []
     for field in TEMPLATE:
         if field.is_heading:
@@ -73,13 +123,27 @@ def _sections(report: Report) -> list[Section]:
         else:
             last = sections.pop()
             sections.append(Section(last.words, last.is_subheading, (*last.lines, report.line(field.key))))
-    for section in SECTIONS:
-        others = tuple(line for line in report.lines if line.section == section)
-        if others:
-            sections.append(Section(section, False, others))
-    if report.addendum:
-        sections.append(Section(report.addendum[0].section, False, report.addendum))
     return sections
+
+
+def _looks(report: Report, attention: Attention | None, backdrop: Backdrop) -> list[dict[str, object]]:
+    """Pictures of where the classifier looked, by line."""
+    found: list[dict[str, object]] = []
+    for line in report.lines:
+        pictures = looks_of(line, attention, backdrop)
+        if pictures:
+            urls = [{"url": _data_url(look.jpeg), "words": look.words, "alt": look.alt} for look in pictures]
+            found.append({"words": line.words, "pictures": urls})
+    return found
+
+
+def _overview(backdrop: Backdrop) -> dict[str, object]:
+    """All outlines in three planes through the middle of what is outlined, to check these at a glance."""
+    where = np.argwhere(backdrop.labels[::2, ::4, ::4] > 0) * (2, 4, 4)
+    middle = where.mean(axis=0) if len(where) else (np.array(backdrop.geometry.shape) - 1) / 2
+    x, y, z = backdrop.geometry.to_lps(middle).tolist()
+    picture = Picture("overview", "All outlines", (x, y, z), backdrop.voxel_at((x, y, z))[0])
+    return _shown(picture, make_figure(backdrop, picture.point_lps_mm))
 
 
 def _shown(picture: Picture, figure: Figure) -> dict[str, object]:
@@ -87,11 +151,17 @@ def _shown(picture: Picture, figure: Figure) -> dict[str, object]:
     return {
         "key": picture.key,
         "title": picture.title,
+        "role": picture.role,
         "slice": picture.slice_index + 1,
         "lines": picture.lines,
         "legend": figure.legend,
-        "panels": [{"url": _data_url(panel.jpeg), "alt": panel.alt} for panel in figure.panels],
+        "panels": [_inline(panel) for panel in ((figure.plain,) if figure.plain else ()) + figure.panels],
+        "fused": [_inline(panel) for panel in figure.fused],
     }
+
+
+def _inline(panel: Panel) -> dict[str, str]:
+    return {"url": _data_url(panel.jpeg), "alt": panel.alt}
 
 
 def _data_url(jpeg: bytes) -> str:

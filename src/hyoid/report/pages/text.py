@@ -9,15 +9,15 @@ from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SC
 from hyoid.report.content.schema import NOT_ASSESSED, Fact, Line, Report
 from hyoid.report.content.template import FIELDS, FRONT, SECTIONS, TEMPLATE
 
-# Regions of the findings and the sections of the template that each takes.
-_REGIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Primary tumour", ("CECT for Head & Neck Cancers",)),
+REGIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Primary tumour", (FRONT,)),
     ("Oral cavity", ("Oral Cavity",)),
     ("Oropharynx", ("Oropharynx",)),
     ("Larynx", ("Larynx", "Glottis")),
     ("Other structures", ("Other Structures",)),
     ("Lymph nodes", ("Lymph Node Metastases",)),
 )
+"""Regions of the findings, and the sections of the template that each takes."""
 _MARKS = {
     "measured": "",
     "reader": " [reader]",
@@ -42,7 +42,7 @@ def to_text(report: Report) -> str:
     if report.changes:
         rows += ["", "CHANGE", *(change.words for change in report.changes)]
     rows += ["", "FINDINGS"]
-    for words, sections in _REGIONS:
+    for words, sections in REGIONS:
         rows += _region(words, [line for line in report.lines if line.section in sections and line.key != "patient"])
         if words == "Lymph nodes":
             rows += [f"  {node_words(lesion)}" for lesion in report.lesions if lesion.role == "node"]
@@ -146,7 +146,7 @@ def _region(words: str, lines: Sequence[Line]) -> list[str]:
         if len(unknown) == 1 and not rows:
             reason = next(iter(unknown))
             return [f"{words}: not assessed{f' ({reason})' if reason else ''}"]
-        told = ", ".join(_plain(line.words) for found in unknown.values() for line in found)
+        told = ", ".join(plain_words(line.words) for found in unknown.values() for line in found)
         rows.append(f"  {NOT_ASSESSED}: {told}")
     return [f"{words}:", *rows]
 
@@ -154,10 +154,17 @@ def _region(words: str, lines: Sequence[Line]) -> list[str]:
 def _with_side(line: Line) -> str:
     side = line.value.partition(", ")[2]
     chance = "" if line.probability is None else f" ({line.probability:.2f})"
-    return f"{f'{side} ' if side else ''}{_plain(line.words)}{chance}"
+    return f"{f'{side} ' if side else ''}{plain_words(line.words)}{chance}"
 
 
-def _plain(words: str) -> str:
+def plain_words(words: str) -> str:
+    """Words of a line inside a sentence.
+
+    Examples
+    --------
+    >>> plain_words("Tonsil (R/L/Both)"), plain_words("ET tube in-situ (Y/N)")
+    ('tonsil', 'ET tube in-situ')
+    """
     plain = words.partition(" (")[0].replace("/ ", "/")
     return plain if plain[:2].isupper() else f"{plain[0].lower()}{plain[1:]}"
 

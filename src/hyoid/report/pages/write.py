@@ -13,7 +13,12 @@ from hyoid.volume import Volume
 
 
 def write_report(
-    folder: Path, report: Report, image: Volume, labels: Volume, attention: Attention | None = None
+    folder: Path,
+    report: Report,
+    image: Volume,
+    labels: Volume,
+    attention: Attention | None = None,
+    pet: Volume | None = None,
 ) -> tuple[Path, ...]:
     """Write `report.json`, `report.txt`, `report.html` and the attention into an existing folder.
 
@@ -29,6 +34,8 @@ def write_report(
         Organs and targets (labels of `hyoid.anatomy.structures`), on the grid of the scan.
     attention : Attention, optional
         Where the classifier looked; written to `attention/` and shown in the page.
+    pet : Volume, optional
+        SUV on the grid of the scan, for fused pictures.
 
     Returns
     -------
@@ -47,7 +54,7 @@ def write_report(
     texts = {
         "report.json": report.model_dump_json(indent=2) + "\n",
         "report.txt": to_text(report),
-        "report.html": to_html(report, image, labels, attention),
+        "report.html": to_html(report, image, labels, attention, pet),
     }
     written = []
     for name, text in texts.items():

@@ -27,6 +27,7 @@ from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.scene import index_outline
 from hyoid.report.pages.attention import Attention
+from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify, classify_outlined, target_map
 from hyoid.systems.machine import Machine, Progress
 from hyoid.systems.organs import localise_tumour, model_use, outline_organs, outlining_models, target_mask
@@ -92,6 +93,7 @@ def structured_report(
     machine: Machine,
     *,
     reader: ReaderMasks | None = None,
+    asked: Request | None = None,
     on_progress: Progress = lambda stage, done, total: None,
 ) -> ReportResult:
     """Report of one CT.
@@ -104,6 +106,8 @@ def structured_report(
     machine : Machine
     reader : ReaderMasks, optional
         On the scan's grid; then the report rests on these, and no network is asked where the tumour is.
+    asked : Request, optional
+        Clinical question, state of treatment and earlier report.
     on_progress : Progress
 
     Raises
@@ -115,7 +119,7 @@ def structured_report(
     """
     on_progress("check", 0, 1)
     ct = to_canonical(study.volume.require(Quantity.HU))
-    warnings = check_head_neck_ct(ct)
+    warnings = (*check_head_neck_ct(ct), *(asked.warnings if asked else ()))
     on_progress("check", 1, 1)
 
     outlined = outline_organs(ct, models.outlining, machine, on_progress)
@@ -125,6 +129,8 @@ def structured_report(
         "study": _study_facts(study),
         "organs": organs,
         "image": ct,
+        "technique": technique(study),
+        **asked_for(asked or Request()),
         "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
         "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
     }

@@ -18,6 +18,7 @@ from hyoid.provenance import network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.scene import index_outline
+from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import model_use, outline_organs, outlining_models
@@ -56,6 +57,7 @@ def petct_report(
     machine: Machine,
     *,
     template: ModelPackage | None = None,
+    asked: Request | None = None,
     on_progress: Progress = lambda stage, done, total: None,
 ) -> PetCtReport:
     """Targets of one PET/CT, and the report that is measured on them.
@@ -69,6 +71,8 @@ def petct_report(
     machine : Machine
     template : ModelPackage, optional
         Says which sub-sites the primary overlaps, as `ReportModels.template`; needs organs.
+    asked : Request, optional
+        Clinical question, state of treatment and earlier report.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def petct_report(
     """
     on_progress("check", 0, 1)
     ct = to_canonical(study.ct.volume.require(Quantity.HU))
-    warnings = [*study.warnings, *check_head_neck_ct(ct)]
+    warnings = [*study.warnings, *check_head_neck_ct(ct), *(asked.warnings if asked else ())]
     on_progress("check", 1, 1)
     pet = None if study.pet is None else study.pet.volume
     targets = find_targets(study.ct.volume, pet, models, machine, on_progress)
@@ -108,6 +112,8 @@ def petct_report(
             lesions_status="model",
             lesions_source=system_use(models),
             image=ct,
+            technique=technique(study.ct, study.pet),
+            **asked_for(asked or Request()),  # type: ignore[arg-type]
             pet=None if targets.pet is None else to_canonical(targets.pet),
             warnings=(*warnings, *targets.warnings),
             failed=targets.failed,

@@ -1,0 +1,81 @@
+"""How a scan was made, as its headers say: contrast, slice thickness, kernel, tracer, uptake time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydicom.dataset import Dataset
+
+from hyoid.io.dicom import headers
+
+_FORMATS = ("%Y%m%d%H%M%S.%f", "%Y%m%d%H%M%S")
+
+
+def contrast_agent(header: Dataset) -> str | None:
+    """Contrast agent (0018,0010), "given" where it is only said that there was one; None where the header is silent."""
+    agent = headers.text(header, "ContrastBolusAgent")
+    if agent:
+        return agent[:40]
+    route = headers.text(header, "ContrastBolusRoute")
+    return "given" if route else None
+
+
+def slice_thickness_mm(header: Dataset) -> float | None:
+    """Slice thickness (0018,0050) in mm."""
+    found = headers.numbers(header, "SliceThickness", 1)
+    return None if found is None or found[0] <= 0 else float(found[0])
+
+
+def kernel(header: Dataset) -> str:
+    """Reconstruction kernel (0018,1210); empty where the header is silent."""
+    return ", ".join(headers.words(header, "ConvolutionKernel"))[:40]
+
+
+def tracer(header: Dataset) -> str:
+    """Radiopharmaceutical (0018,0031) of a PET; empty where the header is silent."""
+    drug = _drug(header)
+    return "" if drug is None else headers.text(drug, "Radiopharmaceutical")[:40]
+
+
+def uptake_minutes(header: Dataset) -> float | None:
+    """Minutes from injection to the start of the PET series; None where a time is absent or they contradict."""
+    drug = _drug(header)
+    if drug is None:
+        return None
+    day, clock = headers.text(header, "SeriesDate"), headers.text(header, "SeriesTime")
+    began = _moment(day + clock)
+    injected = _moment(headers.text(drug, "RadiopharmaceuticalStartDateTime")) or _moment(
+        day + headers.text(drug, "RadiopharmaceuticalStartTime")
+    )
+    if began is None or injected is None:
+        return None
+    minutes = (began - injected).total_seconds() / 60
+    return minutes if 0 < minutes < 24 * 60 else None
+
+
+def patient_key(header: Dataset) -> tuple[str, str]:
+    """Patient ID and birth date, to compare two objects of one run; never written anywhere."""
+    return headers.text(header, "PatientID"), headers.text(header, "PatientBirthDate")
+
+
+def study_day(header: Dataset) -> datetime | None:
+    """Day of the study; None where the header does not say it."""
+    try:
+        return datetime.strptime(headers.text(header, "StudyDate"), "%Y%m%d")
+    except ValueError:
+        return None
+
+
+def _drug(header: Dataset) -> Dataset | None:
+    sequence = header.get("RadiopharmaceuticalInformationSequence")
+    return sequence[0] if sequence else None
+
+
+def _moment(text: str) -> datetime | None:
+    text = text.partition("+")[0].partition("-")[0].strip()
+    for form in _FORMATS:
+        try:
+            return datetime.strptime(text, form)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,126 @@
+"""How good a CT is for a report, measured in it: metal, steps between slices, what is covered, a cut field of view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from hyoid.report.content.patches import Patch
+from hyoid.report.content.schema import Fact
+from hyoid.volume import Geometry
+
+_METAL_HU = 2800.0  # above teeth and enamel
+_METAL_ML = 0.05
+_BODY_HU = -400.0
+_STEP_MM = 4.0  # of the skin between neighbouring slices, against the slices around
+_STEP_FACTOR = 3.0
+# Vessels in the portal or venous phase of the neck measure 100 HU and more; blood without contrast 30 to 60 HU.
+_ENHANCED_HU, _PLAIN_HU = 100.0, 70.0
+_VESSELS = ("carotid_left", "carotid_right", "jugular_left", "jugular_right")
+_UPPER = (("brainstem", "brainstem"), ("mandible", "mandible"))
+_LOWER = (("thyroid_gland", "thyroid gland"), ("cricoid_cartilage", "cricoid"), ("hyoid_bone", "hyoid"))
+
+
+def ct_quality(
+    hu: NDArray[np.number], geometry: Geometry, organs: Mapping[str, Patch], index: Patch | None
+) -> tuple[Fact, ...]:
+    """What limits the reading of a CT.
+
+    Parameters
+    ----------
+    hu : ndarray, shape (D, H, W)
+        Canonical: slices feet to head.
+    geometry : Geometry
+    organs : mapping of str to Patch
+    index : Patch or None
+        Outline of the index lesion.
+    """
+    return (_metal(hu, geometry, index), _steps(hu, geometry), _coverage(organs, geometry), _field(hu))
+
+
+def vessel_enhancement(hu: NDArray[np.number], organs: Mapping[str, Patch]) -> Fact | None:
+    """Attenuation of the outlined vessels and what it says of contrast; None without a vessel.
+
+    Parameters
+    ----------
+    hu : ndarray, shape (D, H, W)
+    organs : mapping of str to Patch
+    """
+    values = [hu[organs[name].box.slices][organs[name].mask] for name in _VESSELS if name in organs]
+    if not values:
+        return None
+    median = float(np.median(np.concatenate(values)))
+    words = "enhanced" if median >= _ENHANCED_HU else "not enhanced" if median <= _PLAIN_HU else "doubtful"
+    return Fact(
+        words="Vessels",
+        value=f"median {median:.0f} HU inside the outlines, {words}",
+        source="measured",
+        caution=median < _ENHANCED_HU,
+    )
+
+
+def _metal(hu: NDArray[np.number], geometry: Geometry, index: Patch | None) -> Fact:
+    planes = np.array([int((plane >= _METAL_HU).sum()) for plane in hu])
+    volume = float(planes.sum()) * geometry.voxel_ml
+    if volume < _METAL_ML:
+        return Fact(words="Metal", value="none seen", source="measured")
+    slices = np.flatnonzero(planes)
+    value = f"{volume:.1f} ml in slices {slices[0] + 1} to {slices[-1] + 1}, expect streaks"
+    if index is not None and ((slices >= index.box.start[0]) & (slices < index.box.stop[0])).any():
+        value += "; through the index lesion"
+    return Fact(words="Metal", value=value, source="measured", caution=True)
+
+
+def _steps(hu: NDArray[np.number], geometry: Geometry) -> Fact:
+    """Mean displacement of the skin between neighbouring slices, against the slices around: motion shows as a step."""
+    if len(hu) < 5:
+        return Fact(words="Motion", value="too few slices to tell", source="not known")
+    # Two to three millimetres are enough: the displacement is a mean over the whole skin.
+    step = max(1, round(2.0 / geometry.spacing_mm[2]))
+    bodies = [ndimage.binary_fill_holes(plane > _BODY_HU) for plane in hu[:, ::step, ::step]]
+    pixel_mm2 = step**2 * geometry.spacing_mm[1] * geometry.spacing_mm[2]
+    apart = np.array([float((a ^ b).sum()) for a, b in pairwise(bodies)]) * pixel_mm2
+    around = np.array([np.pi * 2 * np.sqrt(max(float(a.sum()), 1.0) * pixel_mm2 / np.pi) for a in bodies[:-1]])
+    moved = apart / around
+    usual = ndimage.median_filter(moved, size=min(9, len(moved)), mode="nearest")
+    stepped = np.flatnonzero((moved > _STEP_MM) & (moved > _STEP_FACTOR * usual))
+    if not len(stepped):
+        return Fact(words="Motion", value="no step between slices", source="measured")
+    told = ", ".join(str(k + 1) for k in stepped[:5])
+    return Fact(words="Motion", value=f"step of the skin after slice {told}", source="measured", caution=True)
+
+
+def _coverage(organs: Mapping[str, Patch], geometry: Geometry) -> Fact:
+    upper = next((words for name, words in _UPPER if name in organs), "")
+    lower = next((words for name, words in _LOWER if name in organs), "")
+    if not organs:
+        return Fact(words="Coverage", value="not known without outlined organs", source="not known", caution=True)
+    height = geometry.shape[0] * geometry.spacing_mm[0] / 10
+    value = f"{upper or 'below the mandible'} to {lower or 'above the hyoid'}, {height:.0f} cm"
+    cut = [
+        patch.words
+        for name, patch in organs.items()
+        if name not in ("spinal_cord", "trachea", "oesophagus", "brainstem")
+        and (patch.box.start[0] == 0 or patch.box.stop[0] == geometry.shape[0])
+    ]
+    if cut:
+        value += f"; cut by the end of the scan: {', '.join(cut)}"
+    complete = upper == "brainstem" and lower in ("thyroid gland", "cricoid") and not cut
+    return Fact(words="Coverage", value=value, source="measured", caution=not complete)
+
+
+def _field(hu: NDArray[np.number]) -> Fact:
+    edges = np.concatenate([hu[:, :, 0], hu[:, :, -1], hu[:, 0, :], hu[:, -1, :]], axis=1)
+    cut = np.flatnonzero((edges > _BODY_HU).sum(axis=1) > 3)
+    if not len(cut):
+        return Fact(words="Field of view", value="the whole neck", source="measured")
+    return Fact(
+        words="Field of view",
+        value=f"body or table reaches the edge in {len(cut)} of {len(hu)} slices",
+        source="measured",
+        caution=len(cut) > len(hu) // 4,
+    )

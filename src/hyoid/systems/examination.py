@@ -1,0 +1,209 @@
+"""What a report says of the examination: how the scan was made, and what whoever asked said of patient and question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
+from hyoid.io.dicom import headers
+from hyoid.io.dicom.acquisition import (
+    contrast_agent,
+    kernel,
+    patient_key,
+    slice_thickness_mm,
+    study_day,
+    tracer,
+    uptake_minutes,
+)
+from hyoid.io.study import Study
+from hyoid.report.content.schema import Fact, Report
+from hyoid.report.content.versions import open_report
+from hyoid.report.free_text.identity import without_identifiers
+
+_LONGEST_QUESTION = 300
+_LARGEST_REPORT = 50_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class Request:
+    """What whoever asks for a report says.
+
+    Parameters
+    ----------
+    question : str
+        Clinical question, without identifiers.
+    post_treatment : bool or None
+        Whether the patient was treated; None: not stated.
+    prior : Report or None
+        Earlier report of the same patient.
+    warnings : tuple of str
+        What could not be checked of the earlier report.
+    """
+
+    question: str = ""
+    post_treatment: bool | None = None
+    prior: Report | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Question and state of treatment for the report's head."""
+        found = []
+        if self.question:
+            found.append(Fact(words="Clinical question", value=self.question, source="stated"))
+        if self.post_treatment is not None:
+            words = "after treatment" if self.post_treatment else "untreated"
+            found.append(Fact(words="Treatment", value=words, source="stated"))
+        if self.prior is not None:
+            found.append(Fact(words="Comparison", value="an earlier report of hyoid", source="stated"))
+        return tuple(found)
+
+
+def request(
+    study: Study, question: str = "", *, post_treatment: bool | None = None, prior: Path | None = None
+) -> Request:
+    """Check what was said, and open the earlier report.
+
+    Parameters
+    ----------
+    study : Study
+        The scan to be reported on.
+    question : str
+        Clinical question.
+    post_treatment : bool, optional
+    prior : Path, optional
+        `report.json` of an earlier run, or its folder.
+
+    Raises
+    ------
+    UsageError
+        When the question is too long, or the earlier report is one of the same scan.
+    UnreadableFileError
+        When the earlier report cannot be read.
+    InputRefusedError
+        When it is of another patient, or later than the scan.
+    """
+    if len(question) > _LONGEST_QUESTION:
+        raise UsageError(
+            f"The clinical question has {len(question)} characters; a report takes {_LONGEST_QUESTION}.", "Shorten it."
+        )
+    asked = " ".join(without_identifiers(question).split())
+    if prior is None:
+        return Request(asked, post_treatment)
+    report, folder = _opened(prior)
+    if report.study is not None and report.study.fingerprint and report.study.fingerprint == study.fingerprint:
+        raise UsageError("The earlier report is one of this very scan.", "Give the report of an earlier scan.")
+    return Request(asked, post_treatment, report, _checked(folder, study.headers))
+
+
+def asked_for(asked: Request) -> dict[str, object]:
+    """What a request adds to the inputs of a report.
+
+    Parameters
+    ----------
+    asked : Request
+    """
+    return {
+        "context": asked.facts,
+        "prior_lesions": None if asked.prior is None else asked.prior.lesions,
+        "post_treatment": asked.post_treatment is True,
+    }
+
+
+def technique(study: Study, pet: Study | None = None) -> tuple[Fact, ...]:
+    """How the scan was made, as far as its headers tell.
+
+    Parameters
+    ----------
+    study : Study
+        CT or MR.
+    pet : Study, optional
+    """
+    header = study.headers[0] if study.headers else None
+    facts = [_contrast(header), _thickness(header, study)]
+    used = "" if header is None else kernel(header)
+    if used:
+        facts.append(Fact(words="Kernel", value=used, source="header"))
+    if pet is not None:
+        pet_header = pet.headers[0] if pet.headers else None
+        drug = "" if pet_header is None else tracer(pet_header)
+        minutes = None if pet_header is None else uptake_minutes(pet_header)
+        facts.append(
+            Fact(words="Tracer", value=drug, source="header")
+            if drug
+            else Fact(words="Tracer", value="not stated, taken for FDG", source="not known", caution=True)
+        )
+        facts.append(
+            Fact(words="Uptake time", value=f"{minutes:.0f} min", source="header", caution=not 45 <= minutes <= 90)
+            if minutes is not None
+            else Fact(words="Uptake time", value="not stated", source="not known", caution=True)
+        )
+    return tuple(facts)
+
+
+def _contrast(header: Dataset | None) -> Fact:
+    agent = None if header is None else contrast_agent(header)
+    if agent is None:
+        return Fact(words="Contrast", value="the header does not say", source="not known")
+    return Fact(words="Contrast", value=agent, source="header")
+
+
+def _thickness(header: Dataset | None, study: Study) -> Fact:
+    thickness = None if header is None else slice_thickness_mm(header)
+    if thickness is not None:
+        return Fact(words="Slice thickness", value=f"{thickness:.1f} mm", source="header", caution=thickness > 3.01)
+    step = max(study.volume.geometry.spacing_mm)
+    return Fact(words="Slice distance", value=f"{step:.1f} mm", source="measured", caution=step > 3.01)
+
+
+def _opened(path: Path) -> tuple[Report, Path]:
+    file = path / "report.json" if path.is_dir() else path
+    try:
+        if file.stat().st_size > _LARGEST_REPORT:
+            raise UnreadableFileError("The earlier report is too large to be one.", "Give the report.json of a run.")
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFileError(
+            "The earlier report cannot be read.", "Give the report.json of a run, or its folder."
+        ) from error
+    return open_report(text), file.parent
+
+
+def _checked(folder: Path, now: Sequence[Dataset]) -> tuple[str, ...]:
+    """Compare the patient and the day with the DICOM objects that the earlier run left beside its report."""
+    unknown = "That the earlier report is of this patient and of an earlier day could not be checked: "
+    if not now:
+        return (f"{unknown}this scan has no DICOM headers.",)
+    before = _dicom_beside(folder)
+    if before is None:
+        return (f"{unknown}no DICOM object lies beside it.",)
+    (identity, born), (old_identity, old_born) = patient_key(now[0]), patient_key(before)
+    if (identity and old_identity and identity != old_identity) or (born and old_born and born != old_born):
+        raise InputRefusedError(
+            "The earlier report is one of another patient.", "Give the report of an earlier scan of this patient."
+        )
+    day, old_day = study_day(now[0]), study_day(before)
+    if day is not None and old_day is not None and old_day > day:
+        raise InputRefusedError(
+            f"The report given as the earlier one is of a scan {(old_day - day).days} day(s) later than this one.",
+            "Swap the two, or give an earlier report.",
+        )
+    if not identity or not old_identity:
+        return (f"{unknown}one of the two has no patient ID.",)
+    return ()
+
+
+def _dicom_beside(folder: Path) -> Dataset | None:
+    """Header of a DICOM object in a folder of results."""
+    for file in sorted(folder.glob("*.dcm")):
+        try:
+            found = headers.parse(file.read_bytes())
+        except OSError:
+            continue
+        if found is not None:
+            return found
+    return None

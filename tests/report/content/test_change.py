@@ -1,0 +1,41 @@
+from hyoid.report.content.change import changes_between
+from hyoid.report.content.schema import Lesion
+
+
+def lesion(name, role, ml, side="left", level="", long_mm=20.0, short_mm=10.0):
+    return Lesion(
+        name=name, kind="GTVn" if role == "node" else "GTVp", role=role, lesion=1, status="reader", volume_ml=ml,
+        longest_diameter_mm=long_mm, axial_long_mm=long_mm, axial_short_mm=short_mm, side=side, level=level, voxels=9,
+        slice_index=1, point_lps_mm=(0, 0, 0), centroid_lps_mm=(0, 0, 0),
+    )  # fmt: skip
+
+
+def test_lesions_are_paired_by_role_side_and_level_and_told_in_numbers():
+    before = [
+        lesion("Primary tumour", "index lesion", 10.0, long_mm=30.0),
+        lesion("Node 1", "node", 4.0, "left", "level IIa"),
+        lesion("Node 2", "node", 2.0, "right", "level III"),
+    ]
+    now = [
+        lesion("Primary tumour", "index lesion", 5.3, long_mm=24.0),
+        lesion("Node 1", "node", 3.9, "left", "level IIb"),
+        lesion("Node 2", "node", 1.0, "left", "level IV"),
+    ]
+    primary, same, new, gone = changes_between(now, before)
+    # A fall by 47 % is never "unchanged".
+    assert primary.words == "Primary tumour smaller: 10.0 to 5.3 ml (-47 %), axial 3.0 x 1.0 to 2.4 x 1.0 cm"
+    assert (same.lesion, same.prior) == ("Node 1", "Node 1")
+    assert " unchanged: " in same.words
+    assert new.words == "Node 2 (left, level IV): no counterpart outlined before"
+    assert (gone.lesion, gone.prior, gone.after_ml) == ("", "Node 2", None)
+    assert "may have vanished" in gone.words
+
+
+def test_foci_outside_the_neck_are_not_compared_and_nothing_gives_nothing():
+    stray = lesion("Focus outside the neck 1", "focus outside the neck", 1.0)
+    assert changes_between([stray], [stray]) == ()
+    assert changes_between([], []) == ()
+    [grown] = changes_between(
+        [lesion("Primary tumour", "index lesion", 12.0)], [lesion("Primary tumour", "index lesion", 10.0, "right")]
+    )
+    assert " larger: " in grown.words
