@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINT := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo "-c constraints-cpu.txt")
 
-.PHONY: demo test check bench weights petct-weights clean
+.PHONY: demo test fuzz check bench weights petct-weights clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hyoid needs Python 3.11 or newer")'
@@ -28,6 +28,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 2
+
+# Mutated input files, about 10,000: only a refusal may leave a reader, and no voxel may lie elsewhere.
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q tests/io/test_fuzz.py --hypothesis-profile=fuzz --hypothesis-show-statistics
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

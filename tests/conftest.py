@@ -3,6 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same few examples at every run; `make fuzz` takes --hypothesis-profile=fuzz: many, and others each time.
+_SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(
+    "suite", max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=_SLOW
+)
+settings.register_profile("fuzz", max_examples=2500, deadline=None, database=None, suppress_health_check=_SLOW)
+settings.load_profile("suite")
 
 _SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
