@@ -70,3 +70,23 @@ def test_every_parameter_says_what_it_is(name):
     assert modules
     found = {path.name: wordless(path.read_text(encoding="utf-8")) for path in modules}
     assert {module: rows for module, rows in found.items() if rows} == {}
+
+
+NO_VERB = {"A", "All", "An", "Any", "As", "Every", "How", "Of", "One", "The", "What", "Where", "Whether", "Which"}
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_a_summary_of_a_function_begins_with_a_verb(name):
+    place = SRC / name
+    found = []
+    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        for function, node in public(ast.parse(path.read_text(encoding="utf-8"))):
+            summary = (ast.get_docstring(node) or "").split(" ")[0]
+            is_value = any(getattr(d, "id", "") in ("property", "cached_property") for d in node.decorator_list)
+            if (
+                isinstance(node, ast.FunctionDef)
+                and not is_value
+                and (summary in NO_VERB or not summary.strip(",").isalnum())
+            ):
+                found.append(f"{path.name}: {function}: {summary}")
+    assert found == []

@@ -123,7 +123,7 @@ class Geometry:
         return float(abs(np.linalg.det(self.ijk_to_lps[:3, :3])) / 1000.0)
 
     def to_lps(self, points_ijk: Any) -> NDArray[np.float64]:
-        """Patient coordinates (mm) of array indices.
+        """Convert array indices to patient coordinates (mm).
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class Geometry:
         return points @ self.ijk_to_lps[:3, :3].T + self.ijk_to_lps[:3, 3]
 
     def to_ijk(self, points_lps_mm: Any) -> NDArray[np.float64]:
-        """Array indices (not rounded) of patient coordinates.
+        """Convert patient coordinates to array indices (not rounded).
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Geometry:
         return points @ np.linalg.inv(self.ijk_to_lps[:3, :3]).T
 
     def same_grid(self, other: Geometry, tolerance_mm: float = 1e-2) -> bool:
-        """Whether both grids have the same shape and every corner agrees within the tolerance."""
+        """Say whether both grids have the same shape and every corner agrees within the tolerance."""
         if self.shape != other.shape:
             return False
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
@@ -198,5 +198,5 @@ class Volume:
         return self
 
     def with_array(self, array: NDArray[Any], quantity: Quantity | None = None) -> Volume:
-        """Same grid with other numbers."""
+        """Put other numbers on the same grid."""
         return replace(self, array=array, quantity=quantity or self.quantity)

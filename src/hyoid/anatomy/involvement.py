@@ -48,7 +48,7 @@ OrganRule = Literal["target", "tumour"]
 
 
 def is_organ(field: str) -> bool:
-    """Whether a field is an organ of its own, not a line of the template; thyroid and cricoid cartilage are lines.
+    """Say whether a field is an organ of its own, not a line of the template; thyroid and cricoid cartilage are lines.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def is_organ(field: str) -> bool:
 
 
 def organs_of_field(field: str) -> tuple[str, ...]:
-    """Organs that a field asks about, or beside which its sub-site lies; empty where no organ helps.
+    """Find the organs that a field asks about, or beside which its sub-site lies; empty where no organ helps.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def organs_of_field(field: str) -> tuple[str, ...]:
 
 
 def labels_of_field(field: str) -> tuple[int, ...]:
-    """Labels of the organs of a field in a label map.
+    """Find the labels of the organs of a field in a label map.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def labels_of_field(field: str) -> tuple[int, ...]:
 
 
 def words_of_field(field: str) -> str:
-    """A field in words.
+    """Put a field into words.
 
     Examples
     --------

@@ -97,7 +97,7 @@ _TARGET_HINT = re.compile(
 
 
 def role_of(name: str) -> Role:
-    """Role that the name of an outline gives it.
+    """Find the role that the name of an outline gives it.
 
     Case, accents, punctuation and camel case do not matter.
 
@@ -197,7 +197,7 @@ def choose_targets(names: Sequence[str], primary: Iterable[str] = (), node: Iter
 
 
 def listed(names: Iterable[str], most: int = 20) -> str:
-    """Names for a message, without control characters or markup, each at most 64 characters.
+    """Write the names for a message, without control characters or markup, each at most 64 characters.
 
     Examples
     --------

@@ -220,7 +220,7 @@ INSIDE_LARYNX = ("larynx_air",)
 
 
 def labels_of(name: str) -> tuple[int, ...]:
-    """Labels under which a structure lies in a label map; the larynx includes what is painted over it.
+    """Find the labels under which a structure lies in a label map; the larynx includes what is painted over it.
 
     Examples
     --------
@@ -231,12 +231,13 @@ def labels_of(name: str) -> tuple[int, ...]:
 
 
 def structure_mask(labels: NDArray, name: str) -> NDArray[np.bool_]:
-    """Where a structure is in a label map of any shape."""
+    """Find where a structure is in a label map of any shape."""
     return np.isin(labels, labels_of(name))
 
 
 def foreign_structure(label: int, name: str) -> Structure:
-    """Row for a structure of somebody else's label map; hyoid's own row, with that label, when it knows the name.
+    """Make a row for a structure of somebody else's label map; take hyoid's own row, with that label, when it knows
+    the name.
 
     Examples
     --------
@@ -254,12 +255,12 @@ def foreign_structure(label: int, name: str) -> Structure:
 
 
 def is_target(structure: Structure) -> bool:
-    """Whether a structure is a tumour, an involved node or a predicted target, by its code."""
+    """Say whether a structure is a tumour, an involved node or a predicted target, by its code."""
     return structure.code in {target.code for target in TARGETS}
 
 
 def is_tumour(structure: Structure) -> bool:
-    """Whether a structure is a primary tumour or an involved node, by its code."""
+    """Say whether a structure is a primary tumour or an involved node, by its code."""
     return structure.code in {BY_NAME["gtvp"].code, BY_NAME["gtvn"].code}
 
 

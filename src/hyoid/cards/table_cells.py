@@ -7,7 +7,7 @@ from typing import Any
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number, or a dash where it is not defined.
+    """Write a number, or a dash where it is not defined.
 
     Examples
     --------
@@ -18,7 +18,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p value, never rounded to nothing.
+    """Write a p value, never rounded to nothing.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def p_value(p: float | None) -> str:
 
 
 def with_limits(value: float | None, low: float | None, high: float | None, *, sign: str = "") -> str:
-    """A number with the limits of its interval, where there are any; a dash where it is not defined.
+    """Write a number with the limits of its interval, where there are any; a dash where it is not defined.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def with_limits(value: float | None, low: float | None, high: float | None, *, s
 
 
 def summary_cell(summary: Mapping[str, Any], key: str, *, sign: str = "") -> str:
-    """A number of a summary with the limits that stand beside it.
+    """Write a number of a summary with the limits that stand beside it.
 
     Parameters
     ----------

@@ -162,7 +162,7 @@ def measure_case(
 
 
 def case_record(result: CaseResult, protocol: Protocol) -> dict[str, Any]:
-    """One row of the per-case table, with flat keys; an infinite length stays infinite."""
+    """Write one row of the per-case table, with flat keys; an infinite length stays infinite."""
     record: dict[str, Any] = {
         "case": result.case,
         "prediction_missing": result.prediction_missing,
@@ -187,7 +187,7 @@ def case_record(result: CaseResult, protocol: Protocol) -> dict[str, Any]:
 
 
 def lesion_records(result: CaseResult) -> list[dict[str, Any]]:
-    """Rows of the per-lesion table."""
+    """Write the rows of the per-lesion table."""
     rows = []
     for item in result.classes:
         for lesion, level in zip(item.lesions, item.levels, strict=True):

@@ -61,7 +61,7 @@ class ClickResult:
 def summarise_clicks(
     clicks: Sequence[ClickResult], reference_attributes: Mapping[str, Mapping[str, str]], *, seed: int = 0
 ) -> Summary:
-    """Number of clicks, area under Dice over clicks, and the attributes after the last click.
+    """Compute the number of clicks, area under Dice over clicks, and the attributes after the last click.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def summarise_clicks(
 def attribute_summary(
     reference: Mapping[str, Mapping[str, str]], prediction: Mapping[str, Mapping[str, str]], *, seed: int = 0
 ) -> Summary:
-    """Accuracy per attribute beside majority-class and balanced accuracy, and the mean over attributes."""
+    """Compute the accuracy per attribute beside majority-class and balanced accuracy, and the mean over attributes."""
     summary: Summary = {}
     rights = []
     for attribute in ATTRIBUTES:
@@ -121,7 +121,7 @@ def attribute_summary(
 
 
 def click_table(clicks: Sequence[ClickResult], reference_attributes: Mapping[str, Mapping[str, str]]) -> Table:
-    """Dice, HD95 and mean attribute accuracy after every click."""
+    """Tabulate Dice, HD95 and mean attribute accuracy after every click."""
     rows: list[tuple[str | float | int | None, ...]] = []
     for click, values in zip(clicks, np.array(_curves(clicks)).T.reshape(len(clicks), -1), strict=True):
         lengths = [case.classes[0].distances_mm["hd95_medpy_mm"] for case in click.cases]
@@ -140,7 +140,7 @@ def click_table(clicks: Sequence[ClickResult], reference_attributes: Mapping[str
 
 
 def click_sentences() -> tuple[str, ...]:
-    """How failures, missing answers and areas were treated."""
+    """Tell how failures, missing answers and areas were treated."""
     return (
         "lesion.*: after the last click; the table has every click.",
         f"noc@x: first click after which Dice is at least x; a case that never gets there counts {MAX_CLICKS} and is "

@@ -23,7 +23,7 @@ CHANGED = 0.01
 def compare_systems(
     a: Sequence[CaseResult], b: Sequence[CaseResult], protocol: Protocol, *, seed: int = 0
 ) -> Evaluation:
-    """System A minus system B, number by number and case by case.
+    """Compare two systems: A minus B, number by number and case by case.
 
     Parameters
     ----------

@@ -57,12 +57,12 @@ class Drawn:
         return straight(self.segments[0][1].geometry) if self.segments else None
 
     def points_lps_mm(self) -> list[NDArray[np.float64]]:
-        """Points that a grid has to hold."""
+        """List the points that a grid has to hold."""
         contours = [contour for roi in self.rois for contour in roi.contours]
         return [*(corners_lps_mm(mask.geometry) for _, mask in self.segments), *contours]
 
     def on(self, geometry: Geometry) -> CaseMasks:
-        """Masks by name on a grid.
+        """Draw the masks on a grid, by name.
 
         Raises
         ------
@@ -89,12 +89,12 @@ class Drawn:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a case is a DICOM file or a folder of them."""
+    """Say whether a case is a DICOM file or a folder of them."""
     return path.is_dir() or path.suffix.lower() == ".dcm"
 
 
 def read_drawn(path: Path) -> Drawn:
-    """Outlines in a DICOM SEG or RTSTRUCT, or in a folder that holds exactly one of them.
+    """Read the outlines in a DICOM SEG or RTSTRUCT, or in a folder that holds exactly one of them.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def read_drawn(path: Path) -> Drawn:
 def on_common_grid(
     reference: CaseMasks | Drawn, prediction: CaseMasks | Drawn | None
 ) -> tuple[CaseMasks, CaseMasks | None, str]:
-    """Both sides as masks on grids, and a remark where the grid had to be invented.
+    """Bring both sides onto one grid as masks, with a remark where the grid had to be invented.
 
     Raises
     ------

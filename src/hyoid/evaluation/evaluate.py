@@ -66,7 +66,7 @@ def evaluate_masks(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, tuple[Overlay, ...]]:
-    """Evaluation of one system, and overlays of its worst cases.
+    """Evaluate one system, with overlays of its worst cases.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def measure_pairs(
 
 
 def evaluation_of(results: Sequence[CaseResult], pairing: Pairing, protocol: Protocol, *, seed: int = 0) -> Evaluation:
-    """Numbers, tables and sentences from measured cases."""
+    """Make numbers, tables and sentences of measured cases."""
     summary = summarise(results, protocol, seed=seed)
     notes = [*([protocol.words] if protocol.words else []), *sentences(summary, protocol)]
     resampled = sum(result.resampled for result in results)
@@ -179,7 +179,7 @@ def evaluation_of(results: Sequence[CaseResult], pairing: Pairing, protocol: Pro
 
 
 def load_protocol(name: str, config: Path | None = None) -> Protocol:
-    """Protocol by name, or one's own from YAML with name "custom".
+    """Load a protocol by name, or one's own from YAML with name "custom".
 
     Raises
     ------
@@ -234,7 +234,7 @@ def write_evaluation(evaluation: Evaluation, overlays: Sequence[Overlay], out: P
 
 
 def worst_cases(results: Sequence[CaseResult], n: int = WORST) -> tuple[str, ...]:
-    """Cases with the lowest mean Dice over the classes that are present on either side; ties by name."""
+    """Find the cases with the lowest mean Dice over the classes that are present on either side; ties by name."""
     scored = []
     for result in results:
         values = [dice(c.overlap, EmptyRule.BOTH_EMPTY_EXCLUDED) for c in result.classes]

@@ -148,7 +148,7 @@ def pair_up(predictions: Mapping[str, Path], references: Mapping[str, Path]) -> 
 
 
 def read_pair(reference: Path, prediction: Path | None) -> tuple[CaseMasks, CaseMasks | None, str]:
-    """Outlines of both sides of a case, and a remark where their grid had to be invented.
+    """Read the outlines of both sides of a case, and a remark where their grid had to be invented.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ def summarise_labels(scores: LabelScores, *, seed: int = 0) -> Summary:
 
 
 def label_sentences(summary: Summary) -> tuple[str, ...]:
-    """How ties, undefined labels and missing predictions were treated."""
+    """Tell how ties, undefined labels and missing predictions were treated."""
     return (
         "ap: sum of recall gains times precision over distinct thresholds, descending; equal scores are one threshold; "
         "a label without a positive is undefined, never 0, and does not take part in the mean.",

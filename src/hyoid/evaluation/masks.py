@@ -34,14 +34,14 @@ class CaseMasks:
     named: Mapping[str, np.ndarray] | None = None
 
     def box(self) -> Box | None:
-        """Smallest box around everything that is outlined; None when nothing is."""
+        """Find the smallest box around everything that is outlined; None when nothing is."""
         if self.labels is not None:
             return bounding_box(self.labels)
         boxes = [box for box in map(bounding_box, (self.named or {}).values()) if box is not None]
         return _around(boxes)
 
     def mask(self, mask_class: MaskClass, box: Box) -> np.ndarray:
-        """Mask of one class inside a box, bool."""
+        """Find the mask of one class inside a box, bool."""
         if self.labels is not None:
             part = self.labels[box.slices]
             if len(mask_class.labels) == 1:
@@ -55,7 +55,8 @@ class CaseMasks:
         return total
 
     def reordered(self, geometry: Geometry) -> CaseMasks | None:
-        """The same voxels in the axis order and directions of another grid; None when that is not the same grid.
+        """Bring the same voxels into the axis order and directions of another grid; None when that is not the same
+        grid.
 
         Nothing is interpolated: programs differ in whether rows run to the front or to the back.
         """
@@ -68,7 +69,7 @@ class CaseMasks:
         return self._with(moved, geometry)
 
     def on(self, geometry: Geometry) -> CaseMasks:
-        """The same outlines on another grid, nearest neighbour.
+        """Resample the outlines onto another grid, nearest neighbour.
 
         Raises
         ------
@@ -125,7 +126,7 @@ def refuse_unknown_labels(masks: CaseMasks, protocol: Protocol, whose: str) -> N
 
 
 def union_box(reference: CaseMasks, prediction: CaseMasks) -> Box:
-    """Smallest box around everything outlined on either side; one voxel when nothing is."""
+    """Find the smallest box around everything outlined on either side; one voxel when nothing is."""
     around = _around([box for box in (reference.box(), prediction.box()) if box is not None])
     return around or Box((0, 0, 0), (1, 1, 1))
 

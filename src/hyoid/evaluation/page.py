@@ -127,7 +127,7 @@ def overlay_of(
     *,
     first_slice: int = 0,
 ) -> Overlay:
-    """Picture of the slice in which the masks disagree most.
+    """Draw the slice in which the masks disagree most.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def overlay_of(
 
 
 def evaluation_html(evaluation: Evaluation, overlays: Sequence[Overlay] = ()) -> str:
-    """The whole page.
+    """Write the whole page.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def evaluation_html(evaluation: Evaluation, overlays: Sequence[Overlay] = ()) ->
 
 
 def metric_words(key: str) -> str:
-    """Words for a key of the summary.
+    """Put a key of the summary into words.
 
     Examples
     --------
@@ -202,7 +202,7 @@ def metric_words(key: str) -> str:
 
 
 def number(value: Any) -> str:
-    """Number as a reader wants it: four digits after the point, whole numbers whole, a dash for undefined.
+    """Write a number as a reader wants it: four digits after the point, whole numbers whole, a dash for undefined.
 
     Examples
     --------

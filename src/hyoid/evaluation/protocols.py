@@ -264,7 +264,7 @@ PROTOCOL_NAMES = (*MASK_PROTOCOLS, *TABLE_PROTOCOLS, "custom")
 
 
 def protocol_from_fields(fields: Mapping[str, Any]) -> Protocol:
-    """Protocol of one's own, from the fields of `Protocol`.
+    """Make a protocol of one's own from the fields of `Protocol`.
 
     Parameters
     ----------

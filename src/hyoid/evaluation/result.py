@@ -44,7 +44,7 @@ class Evaluation:
     anchors: tuple[Anchor, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """What `hyoid evaluate --out` writes: values that JSON can hold, infinite lengths as "inf"."""
+        """Make what `hyoid evaluate --out` writes: values that JSON can hold, infinite lengths as "inf"."""
         return {
             "protocol": self.protocol,
             "summary": plain(self.summary),
@@ -59,7 +59,7 @@ class Evaluation:
 
 
 def plain(value: Any) -> Any:
-    """Value without infinities, which strict JSON has no word for.
+    """Replace infinities, which strict JSON has no word for.
 
     Examples
     --------

@@ -41,7 +41,7 @@ class Table:
 
 
 def ratios(cases: Sequence[CaseResult], protocol: Protocol) -> dict[str, tuple[Ratio, ...]]:
-    """Every pooled number of a protocol as ratios of sums over cases; several are averaged (`mean.*`).
+    """Compute every pooled number of a protocol as ratios of sums over cases; several are averaged (`mean.*`).
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def ratios(cases: Sequence[CaseResult], protocol: Protocol) -> dict[str, tuple[R
 def summarise(
     cases: Sequence[CaseResult], protocol: Protocol, *, seed: int = 0, patients: Sequence[str] | None = None
 ) -> Summary:
-    """Numbers of a protocol with their counts and intervals.
+    """Compute the numbers of a protocol with their counts and intervals.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def summarise(
 
 
 def empty_rule_table(cases: Sequence[CaseResult], protocol: Protocol) -> Table:
-    """Mean Dice per class under every rule for empty masks."""
+    """Tabulate the mean Dice per class under every rule for empty masks."""
     rows = []
     for rule in EmptyRule:
         means = []
@@ -118,7 +118,7 @@ def empty_rule_table(cases: Sequence[CaseResult], protocol: Protocol) -> Table:
 
 
 def detection_table(cases: Sequence[CaseResult], protocol: Protocol, class_index: int) -> Table:
-    """F1 of one class over connectivity and matcher."""
+    """Tabulate F1 of one class over connectivity and matcher."""
     rows = []
     for connectivity in CONNECTIVITIES:
         for matcher in Matcher:
@@ -142,7 +142,7 @@ def detection_table(cases: Sequence[CaseResult], protocol: Protocol, class_index
 
 
 def sensitivity_tables(cases: Sequence[CaseResult], protocol: Protocol) -> tuple[Table, ...]:
-    """What other choices would give, where a protocol leaves a choice."""
+    """Tell what other choices would give, where a protocol leaves a choice."""
     tables = [empty_rule_table(cases, protocol)]
     if Measure.DETECTION in protocol.measures:
         tables += [detection_table(cases, protocol, index) for index in range(len(protocol.classes))]
@@ -150,7 +150,7 @@ def sensitivity_tables(cases: Sequence[CaseResult], protocol: Protocol) -> tuple
 
 
 def sentences(summary: Mapping[str, float | int | str | None], protocol: Protocol) -> tuple[str, ...]:
-    """How empties, connectivity and pooling were treated, one plain sentence per kind of number.
+    """Tell how empties, connectivity and pooling were treated, one plain sentence per kind of number.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ _SGRNET_ANCHORS = (
 
 
 def evaluate_labels(prediction: Path, reference: Path, *, seed: int = 0) -> Evaluation:
-    """The sgrnet protocol: average precision per structure and their mean.
+    """Evaluate by protocol sgrnet: average precision per structure and their mean.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def evaluate_clicks(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """The isrg protocol: Dice, HD95 and attributes after every click.
+    """Evaluate by protocol isrg: Dice, HD95 and attributes after every click.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def evaluate_clicks(
 
 
 def read_table(path: Path) -> dict[str, dict[str, str]]:
-    """Rows of a CSV file by their column `case`.
+    """Read the rows of a CSV file by their column `case`.
 
     Raises
     ------

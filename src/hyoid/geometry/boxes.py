@@ -30,14 +30,14 @@ class Box:
         return d, h, w
 
     def grown(self, margin: tuple[int, int, int], shape: tuple[int, int, int]) -> Box:
-        """Box with `margin` voxels more on every side, cut at the edge of an array of `shape`."""
+        """Grow the box by `margin` voxels on every side, cut at the edge of an array of `shape`."""
         start = tuple(max(0, a - m) for a, m in zip(self.start, margin, strict=True))
         stop = tuple(min(n, b + m) for b, m, n in zip(self.stop, margin, shape, strict=True))
         return Box(start, stop)  # type: ignore[arg-type]
 
 
 def bounding_box(mask: np.ndarray) -> Box | None:
-    """Smallest box around the true voxels; None for an empty mask.
+    """Find the smallest box around the true voxels; None for an empty mask.
 
     Examples
     --------
@@ -57,12 +57,12 @@ def bounding_box(mask: np.ndarray) -> Box | None:
 
 
 def crop(volume: Volume, box: Box) -> Volume:
-    """Part of the volume inside the box, where it was in the patient."""
+    """Cut out the part of a volume inside a box; it stays where it was in the patient."""
     return Volume(volume.array[box.slices], crop_geometry(volume.geometry, box), volume.quantity)
 
 
 def crop_geometry(geometry: Geometry, box: Box) -> Geometry:
-    """Geometry of the part inside the box."""
+    """Compute the geometry of the part inside a box."""
     if min(box.start) < 0 or any(b > n for b, n in zip(box.stop, geometry.shape, strict=True)):
         raise GeometryError(f"Box {box.start}..{box.stop} leaves the grid {geometry.shape}.", "Cut the box first.")
     matrix = geometry.ijk_to_lps.copy()

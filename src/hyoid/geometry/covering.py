@@ -11,7 +11,7 @@ from hyoid.volume import Geometry
 
 
 def covering(lattice: Geometry, points_lps_mm: Iterable[NDArray[np.float64]]) -> Geometry:
-    """Smallest grid with the voxels of `lattice` that holds it and all points.
+    """Make the smallest grid with the voxels of `lattice` that holds it and all points.
 
     Parameters
     ----------
@@ -39,6 +39,6 @@ def covering(lattice: Geometry, points_lps_mm: Iterable[NDArray[np.float64]]) ->
 
 
 def corners_lps_mm(geometry: Geometry) -> NDArray[np.float64]:
-    """Centres of the eight corner voxels, shape (8, 3), mm."""
+    """Compute the centres of the eight corner voxels, shape (8, 3), mm."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in geometry.shape], indexing="ij")).reshape(3, -1).T
     return geometry.to_lps(corners)

@@ -10,7 +10,7 @@ _AXES = ("RL", "AP", "IS")  # negative and positive end of x, y, z in LPS
 
 
 def axis_codes(geometry: Geometry) -> str:
-    """Three letters: the direction in which each array axis (slice, row, column) grows.
+    """Name the direction in which each array axis (slice, row, column) grows, in three letters.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def to_canonical(volume: Volume) -> Volume:
 
 
 def canonical_geometry(geometry: Geometry) -> Geometry:
-    """Geometry of `to_canonical`'s result."""
+    """Make the geometry of `to_canonical`'s result."""
     order, flips = _order_and_flips(geometry)
     shape = tuple(geometry.shape[axis] for axis in order)
     columns = geometry.ijk_to_lps[:3, :3][:, order].copy()
@@ -49,14 +49,14 @@ def canonical_geometry(geometry: Geometry) -> Geometry:
 
 
 def from_canonical(array: np.ndarray, original: Geometry) -> np.ndarray:
-    """Inverse of `to_canonical` for an array on the canonical grid of `original`."""
+    """Undo `to_canonical` for an array on the canonical grid of `original`."""
     order, flips = _order_and_flips(original)
     flipped = np.flip(array, tuple(axis for axis in range(3) if flips[axis]))
     return np.ascontiguousarray(np.transpose(flipped, np.argsort(order)))
 
 
 def canonical_index(original: Geometry, point_ijk: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Where a voxel of the original array lies in the canonical one.
+    """Find where a voxel of the original array lies in the canonical one.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from hyoid.volume import Geometry
 
 
 def grid_from_top(geometry: Geometry, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]) -> Geometry:
-    """Grid whose upper face is the scan's, centred on the scan in the plane.
+    """Make the grid whose upper face is the scan's, centred on the scan in the plane.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def grid_around(
     shape: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
 ) -> Geometry:
-    """Grid centred on a point, with the axes and frame of `like`.
+    """Make the grid centred on a point, with the axes and frame of `like`.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def grid_around(
 def grid_over(
     like: Geometry, box: Box, within: Geometry, spacing_mm: tuple[float, float, float], margin_mm: float
 ) -> Geometry:
-    """Grid over a box of voxels and a margin, cut to where another grid has voxels.
+    """Make the grid over a box of voxels and a margin, cut to where another grid has voxels.
 
     Parameters
     ----------

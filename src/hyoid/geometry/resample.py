@@ -14,7 +14,7 @@ _INTERPOLATORS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLinear
 
 
 def grid_with_spacing(geometry: Geometry, spacing_mm: tuple[float, float, float]) -> Geometry:
-    """Grid of another spacing over the same extent (outer voxel faces coincide up to half a new voxel).
+    """Make the grid of another spacing over the same extent (outer voxel faces coincide up to half a new voxel).
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def grid_with_spacing(geometry: Geometry, spacing_mm: tuple[float, float, float]
 
 
 def resample(volume: Volume, target: Geometry, *, interpolation: str = "linear", outside: float = 0.0) -> Volume:
-    """Values of `volume` at the voxel centres of `target`.
+    """Interpolate `volume` at the voxel centres of `target`.
 
     Intensities that become coarser are smoothed first (Gaussian, sigma of a quarter of the new spacing where it is
     more than 1.5 times the old), so that thin structures do not alias. Labels are never interpolated.
@@ -85,7 +85,7 @@ def resample(volume: Volume, target: Geometry, *, interpolation: str = "linear",
 
 
 def to_sitk(volume: Volume) -> sitk.Image:
-    """SimpleITK image with the same numbers at the same places."""
+    """Make the SimpleITK image with the same numbers at the same places."""
     array = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
     image = sitk.GetImageFromArray(np.ascontiguousarray(array))
     image.SetSpacing(volume.geometry.spacing_mm[::-1])
@@ -95,7 +95,7 @@ def to_sitk(volume: Volume) -> sitk.Image:
 
 
 def from_sitk(image: sitk.Image, quantity: Quantity, frame_of_reference_uid: str = "") -> Volume:
-    """Inverse of `to_sitk`.
+    """Undo `to_sitk`.
 
     Raises
     ------

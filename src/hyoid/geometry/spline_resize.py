@@ -17,7 +17,8 @@ from scipy import ndimage
 
 @lru_cache(maxsize=64)
 def resize_matrix(size: int, new_size: int, order: int) -> NDArray[np.float32]:
-    """Matrix that resizes an axis, shape (new_size, size); voxels are cells, and beyond the edge the edge counts.
+    """Make the matrix that resizes an axis, shape (new_size, size); voxels are cells, and beyond the edge the edge
+    counts.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def resize_matrix(size: int, new_size: int, order: int) -> NDArray[np.float32]:
 
 
 def resize(array: NDArray, shape: Sequence[int], orders: Sequence[int], *, clip: bool = True) -> NDArray[np.float32]:
-    """Array of another shape over the same extent.
+    """Resize an array over the same extent.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def resize(array: NDArray, shape: Sequence[int], orders: Sequence[int], *, clip:
 
 
 def along(matrix: NDArray[np.float32], array: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    """Matrix (m, n) applied along an axis of n; the result is contiguous."""
+    """Apply a matrix (m, n) along an axis of n; the result is contiguous."""
     before, after = array.shape[:axis], array.shape[axis + 1 :]
     if not after:
         return (array.reshape(-1, len(matrix.T)) @ matrix.T).reshape(*before, len(matrix))

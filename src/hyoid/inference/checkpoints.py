@@ -46,7 +46,7 @@ class CheckpointPackage:
     trainer: str
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Weights by parameter name.
+        """Read the weights by parameter name.
 
         Raises
         ------
@@ -60,7 +60,8 @@ class CheckpointPackage:
 
 
 def fold_package(model: NnunetModel, fold: str, cache: Path) -> CheckpointPackage:
-    """One fold of a model; the checkpoint is hashed, and opened only when this machine has not seen it.
+    """Make a package of one fold of a model; the checkpoint is hashed, and opened only when this machine has not seen
+    it.
 
     Parameters
     ----------

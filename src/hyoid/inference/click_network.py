@@ -123,12 +123,12 @@ class ClickNetwork:
         return isinstance(self._network, ISRG) and self._network.shape.lesion_head
 
     def region(self, centre_lps_mm: NDArray[np.floating], spacing_mm: float) -> Region:
-        """Region of the network's size around a point."""
+        """Make the region of the network's size around a point."""
         x, y, z = (round(float(v), 3) for v in centre_lps_mm)
         return Region((x, y, z), spacing_mm, self.manifest.patch)
 
     def encode(self, volume: Volume, fingerprint: str, region: Region) -> EncodedRegion:
-        """Features of a region: from memory, from disk, or computed and kept.
+        """Encode a region: from memory, from disk, or computed and kept.
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class ClickNetwork:
         kinds: Sequence[PointKind],
         previous: NDArray[np.float32] | None,
     ) -> ClickAnswer:
-        """Answer to all clicks so far.
+        """Answer all clicks so far.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class ClickNetwork:
         return ClickAnswer(answer.mask[0, 0].float().cpu().numpy(), float(answer.iou[0, 0]), attributes)
 
     def describe(self, encoded: EncodedRegion, logits: NDArray[np.float32]) -> dict[str, dict[str, float]]:
-        """Attributes of any mask in a region, for instance a reader's own: attribute -> class -> probability.
+        """Describe any mask in a region, for instance a reader's own: attribute -> class -> probability.
 
         Parameters
         ----------

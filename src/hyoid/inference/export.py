@@ -74,7 +74,8 @@ def labels_from_logits(
 
 
 def interpolation_matrix(coarse: Geometry, target: Geometry, axis: int) -> NDArray[np.float32]:
-    """Linear interpolation along one axis, shape (target size, coarse size); beyond the edge the edge counts."""
+    """Make the linear interpolation along one axis, shape (target size, coarse size); beyond the edge the edge
+    counts."""
     if not np.allclose(coarse.directions, target.directions, atol=1e-4):
         raise GeometryError("Labels can only be brought to a grid parallel to the network's.", "Resample the scan.")
     n_target, n_coarse = target.shape[axis], coarse.shape[axis]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 
 def available_bytes() -> int | None:
-    """Memory that a process may still take, of the machine and of its control group; None where nobody tells."""
+    """Compute the memory that a process may still take, of the machine and of its control group; None where nobody
+    tells."""
     limits = []
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():

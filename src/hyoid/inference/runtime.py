@@ -36,7 +36,7 @@ class Compilable(Protocol):
         """Description; `sha256` names the compiled graph."""
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Weights by parameter name; asked for only when the graph is not compiled yet."""
+        """Read the weights by parameter name; asked for only when the graph is not compiled yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def load_runtime(
 
 
 def best_precision(package: Compilable) -> Precision:
-    """bfloat16 where the CPU has it and the card says that labels stay the same; else float32."""
+    """Choose bfloat16 where the CPU has it and the card says that labels stay the same; else float32."""
     agreement = package.manifest.bf16_agreement
     agrees = bool(agreement) and min(agreement.values()) >= BF16_AGREEMENT
     return "bf16" if agrees and "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
@@ -155,7 +155,7 @@ def _trace(package: Compilable, input_shapes: Sequence[tuple[int, ...]], graph: 
 
 
 def torch_network(package: Compilable) -> Any:
-    """Network of a package with its weights, ready for evaluation.
+    """Make the network of a package with its weights, ready for evaluation.
 
     Raises
     ------

@@ -34,7 +34,7 @@ class Logits:
     labels: tuple[str, ...]
 
     def probability(self, label: str) -> NDArray[np.float32]:
-        """Sigmoid of one label's logits, shape (d, h, w)."""
+        """Compute the sigmoid of one label's logits, shape (d, h, w)."""
         return (1 / (1 + np.exp(-self.array[self.labels.index(label)]))).astype(np.float32)
 
 
@@ -46,7 +46,7 @@ def segment(
     step: float = 0.5,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Logits:
-    """Logits of a package on a scan that lies on its grid.
+    """Run the network of a package on a scan that lies on its grid.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ MONAI_LEAST = 1e-3
 
 
 def tile_starts(size: int, tile: int, step: float) -> list[int]:
-    """First indices of evenly spread tiles that cover an axis; neighbours are at most `step * tile` apart.
+    """Compute the first indices of evenly spread tiles that cover an axis; neighbours are at most `step * tile` apart.
 
     Examples
     --------
@@ -36,7 +36,8 @@ def tile_starts(size: int, tile: int, step: float) -> list[int]:
 
 
 def gaussian_weight(tile: tuple[int, int, int], sigma_share: float = 0.125, least: float = 1e-4) -> NDArray[np.float32]:
-    """Weight of a tile's voxels: Gaussian around its centre, sigma an eighth of each edge, largest value 1.
+    """Compute the weight of a tile's voxels: Gaussian around its centre, sigma an eighth of each edge, largest value
+    1.
 
     Smaller values are raised to `least`, so that every voxel counts; with `MONAI_LEAST` it is the window of MONAI's
     `sliding_window_inference`.
@@ -47,7 +48,8 @@ def gaussian_weight(tile: tuple[int, int, int], sigma_share: float = 0.125, leas
 
 
 def nnunet_weight(tile: tuple[int, ...], sigma_share: float = 0.125) -> NDArray[np.float32]:
-    """nnU-Net's own weight of a tile's voxels: a filtered unit impulse at n // 2, largest value 1, nowhere zero."""
+    """Compute nnU-Net's own weight of a tile's voxels: a filtered unit impulse at n // 2, largest value 1, nowhere
+    zero."""
     weight: NDArray[np.float64] = np.ones(tile)
     for axis, n in enumerate(tile):
         impulse = np.zeros(n)
@@ -61,7 +63,7 @@ def nnunet_weight(tile: tuple[int, ...], sigma_share: float = 0.125) -> NDArray[
 
 
 def mirrored(predict: Predict, axes: Sequence[int]) -> Predict:
-    """Mean of the predictions of a tile and of all its mirror images along the given spatial axes (0 is the slice)."""
+    """Average the predictions of a tile and of all its mirror images along the given spatial axes (0 is the slice)."""
     flips = [
         tuple(axis + 2 for axis in chosen)
         for n in range(len(axes) + 1)
@@ -110,7 +112,7 @@ def predict_tiles(
     wanted: Callable[[tuple[slice, ...]], bool] = lambda where: True,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float32]:
-    """Weighted mean of the predictions of overlapping tiles, and of several networks.
+    """Average the predictions of overlapping tiles, weighted, and of several networks.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class _Parts:
 
 
 def without_strays(organs: Volume, *, gap_mm: float = ORGAN_GAP_MM) -> tuple[Volume, dict[int, float]]:
-    """Organs without the parts that lie apart from the neck.
+    """Leave out the parts of organs that lie apart from the neck.
 
     The neck is the largest group of parts, of any organ, that are at most `gap_mm` from their next neighbour.
 
@@ -59,7 +59,8 @@ def without_strays(organs: Volume, *, gap_mm: float = ORGAN_GAP_MM) -> tuple[Vol
 
 
 def near_organs(target: Volume, organs: Volume, *, gap_mm: float = TARGET_GAP_MM) -> tuple[Volume, dict[int, float]]:
-    """Parts of a target that are at most `gap_mm` from some part of an organ; all of it where there is no organ.
+    """Find the parts of a target that are at most `gap_mm` from some part of an organ; all of it where there is no
+    organ.
 
     Parameters
     ----------

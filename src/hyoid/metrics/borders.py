@@ -13,7 +13,7 @@ from hyoid.metrics.overlap import require_same_shape
 
 
 def cropped_and_padded(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Both masks cut to the box around their union, with a rim of one voxel of background; None when both are empty.
+    """Cut both masks to the box around their union, with a rim of one voxel of background; None when both are empty.
 
     The rim makes a mask that touches the edge of the image have a border there.
 
@@ -35,7 +35,8 @@ def cropped_and_padded(reference: np.ndarray, prediction: np.ndarray) -> tuple[n
 
 
 def nearest_distances_mm(from_border: np.ndarray, to_border: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
-    """Distance from every true voxel of one grid to the nearest true voxel of the other, mm, in raster order.
+    """Compute the distance from every true voxel of one grid to the nearest true voxel of the other, mm, in raster
+    order.
 
     Exact: a k-d tree over the few voxels of a surface instead of a distance transform over all voxels of the box.
 
@@ -65,7 +66,7 @@ def nearest_distances_mm(from_border: np.ndarray, to_border: np.ndarray, spacing
 
 
 def checked_spacing(spacing_mm: Sequence[float]) -> np.ndarray:
-    """Three positive numbers.
+    """Check that a spacing is three positive numbers.
 
     Raises
     ------

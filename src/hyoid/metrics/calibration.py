@@ -38,7 +38,7 @@ class ReliabilityBin:
 
 
 def reliability(reference: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10) -> tuple[ReliabilityBin, ...]:
-    """Promised against observed frequency in bins of equal width; bins without a patient are left out.
+    """Compare promised with observed frequency in bins of equal width; bins without a patient are left out.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def reliability(reference: ArrayLike, probabilities: ArrayLike, *, n_bins: int =
 
 
 def expected_calibration_error(reference: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10) -> float | None:
-    """Mean gap between promised and observed frequency, weighted by patients; None without patients.
+    """Compute the mean gap between promised and observed frequency, weighted by patients; None without patients.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def expected_calibration_error(reference: ArrayLike, probabilities: ArrayLike, *
 
 
 def brier_score(reference: ArrayLike, probabilities: ArrayLike) -> float | None:
-    """Mean squared difference between probability and outcome; None without patients.
+    """Compute the mean squared difference between probability and outcome; None without patients.
 
     Raises
     ------
@@ -112,7 +112,8 @@ def brier_score(reference: ArrayLike, probabilities: ArrayLike) -> float | None:
 
 
 def fit_temperature(reference: ArrayLike, probabilities: ArrayLike) -> float:
-    """Temperature T at which sigmoid(logit(p) / T) has the smallest log loss; above 1 the classifier was too sure.
+    """Fit the temperature T at which sigmoid(logit(p) / T) has the smallest log loss; above 1 the classifier was too
+    sure.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def fit_temperature(reference: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def scaled(probabilities: ArrayLike, temperature: float) -> np.ndarray:
-    """Probabilities after division of their logits by a temperature; 0.5 stays 0.5.
+    """Divide the logits of probabilities by a temperature; 0.5 stays 0.5.
 
     Examples
     --------
@@ -159,7 +160,8 @@ def scaled(probabilities: ArrayLike, temperature: float) -> np.ndarray:
 
 
 def best_f1_threshold(reference: ArrayLike, probabilities: ArrayLike) -> float:
-    """Threshold, half-way between two patients, at or above which "yes" has the best F1; the highest such one.
+    """Compute the threshold, half-way between two patients, at or above which "yes" has the best F1; the highest such
+    one.
 
     Raises
     ------
@@ -179,7 +181,8 @@ def best_f1_threshold(reference: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def band_of_doubt(probabilities: ArrayLike, threshold: float, share: float) -> tuple[float, float]:
-    """Limits of the band that holds the given share of patients, those whose logit is nearest to the threshold's.
+    """Compute the limits of the band that holds the given share of patients, those whose logit is nearest to the
+    threshold's.
 
     Examples
     --------

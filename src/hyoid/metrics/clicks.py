@@ -33,7 +33,7 @@ class NumberOfClicks:
 
 
 def clicks_to_reach(dice_per_click: Sequence[float], target: float, *, max_clicks: int = MAX_CLICKS) -> int | None:
-    """First click after which Dice is at least the target; None when no click reached it.
+    """Find the first click after which Dice is at least the target; None when no click reached it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def clicks_to_reach(dice_per_click: Sequence[float], target: float, *, max_click
 def number_of_clicks(
     cases: Sequence[Sequence[float]], target: float, *, max_clicks: int = MAX_CLICKS
 ) -> NumberOfClicks:
-    """NoC@target over cases: a case that never reaches it counts with `max_clicks` and is listed as a failure.
+    """Compute NoC@target over cases: a case that never reaches it counts with `max_clicks` and is listed as a failure.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def number_of_clicks(
 
 
 def click_area(dice_per_click: Sequence[float]) -> float:
-    """Trapezoid area of Dice over clicks, in clicks (not normalised).
+    """Compute the trapezoid area of Dice over clicks, in clicks (not normalised).
 
     Raises
     ------
@@ -92,7 +92,7 @@ def click_area(dice_per_click: Sequence[float]) -> float:
 
 
 def normalised_click_area(dice_per_click: Sequence[float]) -> float:
-    """Trapezoid area of Dice over clicks divided by the number of intervals, 0..1.
+    """Compute the trapezoid area of Dice over clicks divided by the number of intervals, 0..1.
 
     Raises
     ------

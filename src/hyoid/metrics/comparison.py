@@ -90,7 +90,8 @@ def bootstrap_interval(
     draws: int = DRAWS,
     level: float = 0.95,
 ) -> Interval | None:
-    """Limits of the mean of one or more ratios over patients drawn with replacement; None for fewer than two patients.
+    """Compute the limits of the mean of one or more ratios over patients drawn with replacement; None for fewer than
+    two patients.
 
     Parameters
     ----------
@@ -124,7 +125,8 @@ def paired_difference(
     draws: int = DRAWS,
     level: float = 0.95,
 ) -> PairedDifference | None:
-    """Difference of two systems with limits: both are scored on the same drawn patients. None when undefined.
+    """Compute the difference of two systems with limits: both are scored on the same drawn patients. None when
+    undefined.
 
     Parameters
     ----------
@@ -158,7 +160,7 @@ def bootstrap_statistic(
     draws: int = DRAWS,
     level: float = 0.95,
 ) -> Interval | None:
-    """Limits of a statistic that is no ratio of sums, such as average precision.
+    """Compute the limits of a statistic that is no ratio of sums, such as average precision.
 
     Parameters
     ----------
@@ -178,7 +180,7 @@ def bootstrap_statistic(
 
 
 def wilcoxon_p(a: ArrayLike, b: ArrayLike) -> float:
-    """Two-sided Wilcoxon signed-rank test of paired values; 1 when no pair differs.
+    """Test paired values by Wilcoxon's signed ranks, two-sided; 1 when no pair differs.
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ def component_overlap(reference: np.ndarray, prediction: np.ndarray, *, connecti
 
 
 def detect(components: ComponentOverlap, *, matcher: Matcher, iou_above: float) -> Detection:
-    """Lesions found, invented and missed in one case.
+    """Count the lesions found, invented and missed in one case.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def detect(components: ComponentOverlap, *, matcher: Matcher, iou_above: float) 
 
 
 def match_one_to_one(components: ComponentOverlap, iou_above: float) -> dict[int, int]:
-    """Predicted component of each found reference component (both counted from 0)."""
+    """Compute the predicted component of each found reference component (both counted from 0)."""
     iou = components.iou
     if not iou.size:
         return {}
@@ -152,7 +152,7 @@ def match_one_to_one(components: ComponentOverlap, iou_above: float) -> dict[int
 
 
 def match_grouped(components: ComponentOverlap, iou_above: float) -> dict[int, tuple[int, ...]]:
-    """Group of predicted components of each found reference component (all counted from 0)."""
+    """Compute the group of predicted components of each found reference component (all counted from 0)."""
     shared = components.shared_voxels
     if not shared.size:
         return {}
@@ -169,7 +169,7 @@ def match_grouped(components: ComponentOverlap, iou_above: float) -> dict[int, t
 
 
 def set_f1(detections: Iterable[Detection]) -> float | None:
-    """F1 of all lesions of all cases together; None when there is no lesion and no finding at all.
+    """Compute F1 of all lesions of all cases together; None when there is no lesion and no finding at all.
 
     Notes
     -----

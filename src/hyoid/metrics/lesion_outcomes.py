@@ -64,7 +64,7 @@ class LesionOutcome:
 def lesion_outcomes(
     components: ComponentOverlap, voxel_mm3: float, *, joined_above: float = JOINED_ABOVE
 ) -> tuple[LesionOutcome, ...]:
-    """Outcome of every reference component, then every predicted component that is no lesion.
+    """Tell the outcome of every reference component, then of every predicted component that is no lesion.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def lesion_outcomes(
 
 
 def size_class(volume_ml: float, limits_ml: Sequence[float] = SIZE_CLASSES_ML) -> str:
-    """Words for the size of a lesion.
+    """Put the size of a lesion into words.
 
     Examples
     --------

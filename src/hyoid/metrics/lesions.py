@@ -140,7 +140,7 @@ def measure_labels(
 
 
 def find_components(labels: Volume) -> tuple[Component, ...]:
-    """Connected components (26-connectivity) of every label, largest first, in canonical order.
+    """Find the connected components (26-connectivity) of every label, largest first, in canonical order.
 
     Parameters
     ----------
@@ -208,7 +208,8 @@ def measure_component(
 
 
 def longest_diameter_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
-    """Longest diameter of a mask with at least one voxel, in three dimensions; rule as in `measure_labels`.
+    """Compute the longest diameter of a mask with at least one voxel, in three dimensions; rule as in
+    `measure_labels`.
 
     Parameters
     ----------
@@ -223,7 +224,7 @@ def longest_diameter_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
 
 
 def side_of(x_mm: float, midline_x_mm: float, margin_mm: float = MIDLINE_MARGIN_MM) -> Side:
-    """Side of the patient on which an LPS x lies.
+    """Find the side of the patient on which an LPS x lies.
 
     Examples
     --------
@@ -236,7 +237,7 @@ def side_of(x_mm: float, midline_x_mm: float, margin_mm: float = MIDLINE_MARGIN_
 
 
 def to_json(measurements: Iterable[LesionMeasurement]) -> dict[str, list[dict[str, object]]]:
-    """What `hyoid measure` writes; numbers rounded to a millionth, so that 6 mm reads 6.0.
+    """Write what `hyoid measure` leaves; numbers rounded to a millionth, so that 6 mm reads 6.0.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def measure_overlap(reference: np.ndarray, prediction: np.ndarray, voxel_mm3: fl
 
 
 def dice(overlap: Overlap, empty: EmptyRule) -> float | None:
-    """Dice of one case, 0..1; None when the rule excludes the case.
+    """Compute the Dice of one case, 0..1; None when the rule excludes the case.
 
     Parameters
     ----------

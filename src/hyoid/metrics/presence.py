@@ -43,7 +43,7 @@ class PresenceCurve:
     new_ml: float = 0.2
 
     def probability(self, evidence: float) -> float:
-        """Calibrated probability.
+        """Compute the calibrated probability.
 
         Examples
         --------
@@ -54,7 +54,8 @@ class PresenceCurve:
 
 
 def evidence_of(probability: NDArray, where: NDArray[np.bool_], voxel_ml: float) -> float:
-    """Mean of the `TOP_ML` largest probabilities in a region (of all, in a smaller one); 0 for an empty one.
+    """Compute the mean of the `TOP_ML` largest probabilities in a region (of all, in a smaller one); 0 for an empty
+    one.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def evidence_of(probability: NDArray, where: NDArray[np.bool_], voxel_ml: float)
 def fit_presence(
     evidence: Sequence[float], present: Sequence[bool], *, threshold: float = 0.5, new_at_least: float = 0.5
 ) -> PresenceCurve:
-    """Logistic curve through held-out lesions; the identity when they are all present or all gone.
+    """Fit a logistic curve through held-out lesions; the identity when they are all present or all gone.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class MeanAveragePrecision:
 
 
 def average_precision(reference: ArrayLike, scores: ArrayLike) -> float | None:
-    """Area under precision over recall, as steps; None when there is no positive.
+    """Compute the area under precision over recall, as steps; None when there is no positive.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def mean_average_precision(reference: ArrayLike, scores: ArrayLike) -> MeanAvera
 
 
 def auroc(reference: ArrayLike, scores: ArrayLike) -> float | None:
-    """Chance that a positive scores above a negative, ties counting half; None when either is absent.
+    """Compute the chance that a positive scores above a negative, ties counting half; None when either is absent.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def auroc(reference: ArrayLike, scores: ArrayLike) -> float | None:
 
 
 def accuracy(reference: Sequence[Hashable], prediction: Sequence[Hashable]) -> float | None:
-    """Share of equal answers; None without any.
+    """Compute the share of equal answers; None without any.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def accuracy(reference: Sequence[Hashable], prediction: Sequence[Hashable]) -> f
 
 
 def majority_accuracy(reference: Sequence[Hashable]) -> float | None:
-    """Accuracy of always answering the most frequent class: the number that an accuracy has to beat.
+    """Compute the accuracy of always answering the most frequent class: the number that an accuracy has to beat.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def majority_accuracy(reference: Sequence[Hashable]) -> float | None:
 
 
 def balanced_accuracy(reference: Sequence[Hashable], prediction: Sequence[Hashable]) -> float | None:
-    """Mean over the classes that occur in the reference of the share answered right; None without any.
+    """Compute the mean over the classes that occur in the reference of the share answered right; None without any.
 
     Raises
     ------

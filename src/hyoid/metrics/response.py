@@ -76,7 +76,7 @@ class LesionResponse:
 
 
 def change_of(before_ml: float, after_ml: float) -> Change:
-    """Category of a volume change.
+    """Find the category of a volume change.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def change_of(before_ml: float, after_ml: float) -> Change:
 
 
 def numbered_lesions(labels: NDArray[np.integer]) -> NDArray[np.uint16]:
-    """Lesion numbers over all labels: 1, 2, ... by label, then largest first (26-connectivity).
+    """Number the lesions over all labels: 1, 2, ... by label, then largest first (26-connectivity).
 
     Examples
     --------
@@ -118,7 +118,7 @@ def follow(
     *,
     reach_mm: float,
 ) -> NDArray[np.uint16]:
-    """Which lesion of before each tumour voxel of mid belongs to; numbers after the last one are new lesions.
+    """Tell which lesion of before each tumour voxel of mid belongs to; numbers after the last one are new lesions.
 
     Every component of a label goes to the nearest earlier lesion of that label, if that lies within `reach_mm`; one
     that touches several is divided, voxel by voxel, to the nearest of them.
@@ -179,7 +179,7 @@ def responses(
     *,
     outside: NDArray[np.bool_] | None = None,
 ) -> tuple[LesionResponse, ...]:
-    """One row per earlier lesion, then the new ones.
+    """Make one row per earlier lesion, then rows of the new ones.
 
     Parameters
     ----------

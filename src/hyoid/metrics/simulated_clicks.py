@@ -46,7 +46,8 @@ def deterministic_click(
     spacing_mm: tuple[float, float, float],
     rng: np.random.Generator | None = None,
 ) -> SimulatedClick | None:
-    """The voxel deepest inside the largest 26-connected error, depth in mm, the first in raster order of several.
+    """Choose the voxel deepest inside the largest 26-connected error, depth in mm, the first in raster order of
+    several.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def noisy_click(
     spacing_mm: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> SimulatedClick | None:
-    """A voxel of the largest error, drawn with a chance that grows with its depth: an unsteady hand.
+    """Choose a voxel of the largest error, with a chance that grows with its depth: an unsteady hand.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def random_click(
     spacing_mm: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> SimulatedClick | None:
-    """Any voxel of the error, all alike.
+    """Choose any voxel of the error, all alike.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class BorderDistances:
 
 
 def border_distances(reference: np.ndarray, prediction: np.ndarray, spacing_mm: Sequence[float]) -> BorderDistances:
-    """Distance of every border voxel to the other mask's border.
+    """Compute the distance of every border voxel to the other mask's border.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def border_distances(reference: np.ndarray, prediction: np.ndarray, spacing_mm: 
 
 
 def border(mask: np.ndarray) -> np.ndarray:
-    """Voxels of a mask with a face neighbour outside it; the outermost layer of the array must be background.
+    """Find the voxels of a mask with a face neighbour outside it; the outermost layer of the array must be background.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def border(mask: np.ndarray) -> np.ndarray:
 
 
 def hd95_medpy(distances: BorderDistances) -> float | None:
-    """95 % Hausdorff distance (mm): infinite when one mask is empty, None when both are.
+    """Compute the 95 % Hausdorff distance (mm): infinite when one mask is empty, None when both are.
 
     Notes
     -----

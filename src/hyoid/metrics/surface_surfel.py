@@ -67,7 +67,7 @@ class SurfelDistances:
 
 
 def surfel_distances(reference: np.ndarray, prediction: np.ndarray, spacing_mm: Sequence[float]) -> SurfelDistances:
-    """Distance of every surfel to the other mask's surface.
+    """Compute the distance of every surfel to the other mask's surface.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def surfel_distances(reference: np.ndarray, prediction: np.ndarray, spacing_mm: 
 
 
 def neighbour_codes(mask: np.ndarray) -> np.ndarray:
-    """Eight bits per corner, one for each of the voxels around it, shape (D - 1, H - 1, W - 1)."""
+    """Find the eight bits per corner, one for each of the voxels around it, shape (D - 1, H - 1, W - 1)."""
     codes = np.zeros([n - 1 for n in mask.shape], dtype=np.uint8)
     for corner in itertools.product((0, 1), repeat=3):
         window = tuple(slice(c, n - 1 + c) for c, n in zip(corner, mask.shape, strict=True))
@@ -105,7 +105,7 @@ def neighbour_codes(mask: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def surfel_areas_mm2(spacing_mm: tuple[float, float, float]) -> np.ndarray:
-    """Area of the surface in each of the 256 neighbourhoods, mm^2, shape (256,).
+    """Compute the area of the surface in each of the 256 neighbourhoods, mm^2, shape (256,).
 
     Examples
     --------
@@ -130,7 +130,7 @@ def surfel_areas_mm2(spacing_mm: tuple[float, float, float]) -> np.ndarray:
 
 
 def hd95_surfel(distances: SurfelDistances) -> float | None:
-    """95 % Hausdorff distance (mm): the larger of two area-weighted directional 95th percentiles.
+    """Compute the 95 % Hausdorff distance (mm): the larger of two area-weighted directional 95th percentiles.
 
     Infinite when one mask is empty, None when both are.
     """
@@ -145,7 +145,7 @@ def hd95_surfel(distances: SurfelDistances) -> float | None:
 
 
 def mean_surfel(distances: SurfelDistances) -> tuple[float, float] | None:
-    """Area-weighted mean distances (mm): reference to prediction, prediction to reference.
+    """Compute the area-weighted mean distances (mm): reference to prediction, prediction to reference.
 
     Both infinite when one mask is empty, None when both are.
     """
@@ -160,7 +160,7 @@ def mean_surfel(distances: SurfelDistances) -> tuple[float, float] | None:
 
 
 def surface_dice(distances: SurfelDistances, tolerance_mm: float) -> float | None:
-    """Share of the area of both surfaces that lies within the tolerance of the other, 0..1.
+    """Compute the share of the area of both surfaces that lies within the tolerance of the other, 0..1.
 
     0 when one mask is empty, None when both are.
 

@@ -32,7 +32,7 @@ class Uptake:
 
 
 def measure_uptake(suv: NDArray, mask: NDArray[np.bool_], voxel_ml: float) -> Uptake | None:
-    """Uptake inside an outline; None for an empty one.
+    """Measure the uptake inside an outline; None for an empty one.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
 
 
 def build_network(description: Mapping[str, Any]) -> nn.Module:
-    """Network of a description.
+    """Build the network of a description.
 
     Parameters
     ----------

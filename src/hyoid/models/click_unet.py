@@ -71,13 +71,13 @@ class ClickUNet(nn.Module):
         self.classifiers = nn.ModuleList(nn.Linear(channels[-1], n) for n in shape.groups)
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The image; nothing can be computed before the clicks are known."""
+        """Keep the image; nothing can be computed before the clicks are known."""
         return image, []
 
     def decode(
         self, features: Tensor, finer: Sequence[Tensor], points: Tensor, kinds: Tensor, previous: Tensor | None
     ) -> Answer:
-        """Mask at half the grid of the image, IoU and attributes; parameters as of `ISRG.decode`."""
+        """Compute the mask at half the grid of the image, IoU and attributes; parameters as of `ISRG.decode`."""
         maps = click_maps(points, kinds, self.image, self.image)
         before = maps.new_zeros(len(maps), 1, *self.image)
         if previous is not None:

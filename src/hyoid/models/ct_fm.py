@@ -38,17 +38,17 @@ class CTFMClassifier(nn.Module):
         )
 
     def train(self, mode: bool = True) -> CTFMClassifier:
-        """Only the classifier learns; the encoder's normalisation stays as it is."""
+        """Let only the classifier learn; the encoder's normalisation stays as it is."""
         super().train(mode)
         self.encoder.eval()
         return self
 
     def embedding(self, ct: Tensor) -> Tensor:
-        """(B, 512) of (B, 1, D, H, W) with HU scaled from -1024..2048 to 0..1."""
+        """Compute features (B, 512) of (B, 1, D, H, W) with HU scaled from -1024..2048 to 0..1."""
         return self.encoder(ct)[-1].mean(dim=(2, 3, 4))
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
-        """Logits (B, N); the priors are taken and ignored."""
+        """Compute the logits (B, N); the priors are taken and ignored."""
         return self.classifier(self.embedding(ct))
 
 

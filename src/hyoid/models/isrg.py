@@ -125,7 +125,8 @@ class ISRG(nn.Module):
             self.lesion_head = LesionHead(vision.in_channels, shape.groups)
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Features of the image, the slow part, see `VisionEncoder`; before its finer maps those of the lesion head."""
+        """Compute the features of the image, the slow part, see `VisionEncoder`; before its finer maps those of the
+        lesion head."""
         features, finer = self.vision(image)
         if self.shape.lesion_head:
             finer = [lesion_maps(image, [4 * n for n in self.tokens]), *finer]
@@ -134,7 +135,7 @@ class ISRG(nn.Module):
     def decode(
         self, features: Tensor, finer: Sequence[Tensor], points: Tensor, kinds: Tensor, previous: Tensor | None
     ) -> Answer:
-        """Mask, IoU and attributes.
+        """Compute the mask, IoU and attributes.
 
         Parameters
         ----------
@@ -170,7 +171,7 @@ class ISRG(nn.Module):
         return Answer(logits, self.iou_head(iou).sigmoid(), torch.cat(words, dim=1))
 
     def describe(self, finer: Sequence[Tensor], mask: Tensor, spacing_mm: Tensor) -> Tensor:
-        """Attributes of a mask, the reader's or the network's own: logits (B, sum of groups).
+        """Compute attributes of a mask, the reader's or the network's own: logits (B, sum of groups).
 
         Parameters
         ----------
@@ -184,7 +185,7 @@ class ISRG(nn.Module):
         return self.lesion_head(finer[0], mask, spacing_mm * self.image[0] / mask.shape[2])
 
     def forward(self, image: Tensor, points: Tensor, kinds: Tensor) -> Answer:
-        """Answer to clicks on an image without a previous mask."""
+        """Answer clicks on an image without a previous mask."""
         features, finer = self.encode(image)
         return self.decode(features, finer, points, kinds, None)
 
@@ -205,7 +206,7 @@ class HybridTokenEncoder(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, tokens: Tensor, image: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B, N, C) and image (B, d h w, C), each informed by the other."""
+        """Inform tokens (B, N, C) and image (B, d h w, C) by each other."""
         prompt = tokens
         for layer in self.layers:
             tokens, image = layer(tokens, image, prompt, position)
@@ -223,7 +224,7 @@ class TwoWayLayer(nn.Module):
         self.mlp = mlp(channels, 4 * channels)
 
     def forward(self, tokens: Tensor, image: Tensor, prompt: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Same shapes."""
+        """Inform tokens and image by each other; shapes stay."""
         q = tokens + prompt
         tokens = self.norms[0](tokens + self.own(q, q, tokens))
         tokens = self.norms[1](tokens + self.to_image(tokens + prompt, image + position, image))
@@ -242,7 +243,7 @@ class MaskLayer(nn.Module):
         self.mlp = mlp(channels, 2 * channels)
 
     def forward(self, mask: Tensor, tokens: Tensor, image: Tensor, position: Tensor) -> Tensor:
-        """(B, 1, C)."""
+        """Compute the mask token, (B, 1, C)."""
         mask = self.norms[0](mask + self.to_tokens(mask, tokens, tokens))
         mask = self.norms[1](mask + self.to_image(mask, image + position, image))
         return self.norms[2](mask + self.mlp(mask))
@@ -263,7 +264,7 @@ class AttributeHead(nn.Module):
         self.mlp = mlp(channels, 2 * channels)
 
     def forward(self, image: Tensor, size: Sequence[int]) -> Tensor:
-        """(B, attributes, C) of the image part (B, d h w, C)."""
+        """Compute attribute tokens (B, attributes, C) of the image part (B, d h w, C)."""
         grid = image.transpose(1, 2).unflatten(2, tuple(size))
         z = functional.gelu(grid + self.residual(grid)).flatten(2).transpose(1, 2)
         queries = self.queries.expand(len(z), -1, -1)
@@ -283,7 +284,7 @@ class Synergy(nn.Module):
         self.norm_mask, self.norm_attributes = nn.LayerNorm(channels), nn.LayerNorm(channels)
 
     def forward(self, mask: Tensor, attributes: Tensor) -> tuple[Tensor, Tensor]:
-        """Mask tokens (B, m, C) and attribute tokens (B, a, C), each informed by the other."""
+        """Inform mask tokens (B, m, C) and attribute tokens (B, a, C) by each other."""
         a, m = self.project_attributes(attributes), self.project_mask(mask)
         z_mask = self.norm_mask(mask + self.to_attributes(mask, a, a))
         return z_mask, self.norm_attributes(attributes + self.to_mask(attributes, m, m))
@@ -313,7 +314,7 @@ class Upsampling(nn.Module):
         self.hyper = mlp(channels, channels, fine)
 
     def forward(self, image: Tensor, mask: Tensor, finer: Sequence[Tensor], maps: Tensor | None) -> Tensor:
-        """Logits (B, 1, 4 d, 4 h, 4 w) of image (B, C, d, h, w) and mask token (B, C)."""
+        """Compute the logits (B, 1, 4 d, 4 h, 4 w) of image (B, C, d, h, w) and mask token (B, C)."""
         x = self.up1(image)
         if len(self.finer) > 0:
             x = x + self.finer[-1](finer[-1])

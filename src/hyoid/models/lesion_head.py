@@ -35,13 +35,13 @@ MAPS = 2
 
 
 def feature_count(channels: int) -> int:
-    """Length of `lesion_features` for an image of so many channels."""
+    """Compute the length of `lesion_features` for an image of so many channels."""
     grey = len(BANDS) * (channels + MAPS + 1 + _BINS + 1) + 2 * len(_QUANTILES)
     return _FORM + grey + _MUSCLE_NOISE
 
 
 def lesion_maps(image: Tensor, size: Sequence[int]) -> Tensor:
-    """What `lesion_features` reads of an image: mean of every channel, gradient and spread of the first.
+    """Compute what `lesion_features` reads of an image: mean of every channel, gradient and spread of the first.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def lesion_maps(image: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def lesion_features(maps: Tensor, mask: Tensor, cell_mm: Tensor) -> Tensor:
-    """Form of a mask, and what the maps hold in its bands.
+    """Compute the form of a mask, and what the maps hold in its bands.
 
     Parameters
     ----------
@@ -135,18 +135,18 @@ class LesionHead(nn.Module):
         self.classify = nn.Linear(hidden, sum(groups))
 
     def forward(self, maps: Tensor, mask: Tensor, cell_mm: Tensor) -> Tensor:
-        """Logits (B, sum of groups), group after group; parameters as of `lesion_features`."""
+        """Compute the logits (B, sum of groups), group after group; parameters as of `lesion_features`."""
         return self.words(lesion_features(maps, mask, cell_mm))
 
     def words(self, features: Tensor) -> Tensor:
-        """Logits (B, sum of groups) of `lesion_features`."""
+        """Compute the logits (B, sum of groups) of `lesion_features`."""
         words = list(self.classify(self.body(features)).split(self.groups, dim=1))
         words[_DENSITY] = self.density(features[:, self.of_density])
         return torch.cat(words, dim=1)
 
 
 def signed_depth(inside: Tensor) -> Tensor:
-    """Distance from the surface in cells, positive inside: half a cell for the cells on either side of it.
+    """Compute the distance from the surface in cells, positive inside: half a cell for the cells on either side of it.
 
     Parameters
     ----------

@@ -35,12 +35,12 @@ class PositionEncoding(nn.Module):
         self.frequencies: Tensor
 
     def forward(self, points: Tensor) -> Tensor:
-        """Of points (..., 3), each coordinate 0..1 over the image."""
+        """Encode points (..., 3), each coordinate 0..1 over the image."""
         angles = 2 * torch.pi * ((2 * points - 1) @ self.frequencies)
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def grid(self, size: Size) -> Tensor:
-        """Of every cell of a grid, at its centre: (d * h * w, channels), slices slowest."""
+        """Encode every cell of a grid, at its centre: (d * h * w, channels), slices slowest."""
         axes = [(torch.arange(n, device=self.frequencies.device) + 0.5) / n for n in size]
         return self(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 2))
 
@@ -70,14 +70,14 @@ class PromptEncoder(nn.Module):
         self.no_mask = nn.Parameter(torch.zeros(channels))
 
     def forward(self, points: Tensor, kinds: Tensor) -> Tensor:
-        """Tokens (B, N, C) of points (B, N, 3) in voxels, with `PointKind` (B, N)."""
+        """Compute the tokens (B, N, C) of points (B, N, 3) in voxels, with `PointKind` (B, N)."""
         size = points.new_tensor(self.image)
         encoded = self.position((points + 0.5) / size)
         filler = (kinds == PointKind.NOTHING)[..., None]
         return torch.where(filler, 0.0, encoded) + self.kinds(kinds + 1)
 
     def previous(self, logits: Tensor | None, batch: int) -> Tensor:
-        """Map (B, C, d, h, w) of the previous mask's logits (B, 1, 4 d, 4 h, 4 w); None: there was none."""
+        """Encode the previous mask's logits (B, 1, 4 d, 4 h, 4 w) as a map (B, C, d, h, w); None: there was none."""
         if logits is None:
             return self.no_mask.reshape(1, -1, 1, 1, 1).expand(batch, -1, *self.tokens)
         return self.mask(logits.clamp(-8, 8) / 4)
@@ -87,7 +87,7 @@ class PromptEncoder(nn.Module):
 def refine_points(
     features: Tensor, points: Tensor, kinds: Tensor, image: Size, *, window: int, clusters: int, rounds: int = 8
 ) -> tuple[Tensor, Tensor]:
-    """The clicks, followed by the points that feature-space clustering adds to each (equations 1 and 2).
+    """List the clicks, followed by the points that feature-space clustering adds to each (equations 1 and 2).
 
     The features in a cube of tokens around a click are clustered by K-means; the token nearest to each centroid
     becomes a point with the click's kind. Corners of a box and fillers add fillers.
@@ -140,7 +140,7 @@ def refine_points(
 
 
 def cluster_representatives(x: Tensor, start: Tensor, clusters: int, rounds: int) -> Tensor:
-    """Index of the member nearest to each centroid of K-means.
+    """Compute the index of the member nearest to each centroid of K-means.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def cluster_representatives(x: Tensor, start: Tensor, clusters: int, rounds: int
 
 
 def click_maps(points: Tensor, kinds: Tensor, image: Size, size: Size, sigma: float = 1.0) -> Tensor:
-    """Gaussians around clicks on a grid: (B, 2, d, h, w), clicks that add and clicks that remove.
+    """Draw Gaussians around clicks on a grid: (B, 2, d, h, w), clicks that add and clicks that remove.
 
     Parameters
     ----------

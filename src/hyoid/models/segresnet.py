@@ -63,10 +63,10 @@ class SegResNet(SegResNetDS):
         self.shape = shape
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, out_channels, ...) at full resolution."""
+        """Compute the logits (B, out_channels, ...) at full resolution."""
         return self.deep(x)[0] if self.training else self._forward(x)
 
     def deep(self, x: Tensor) -> list[Tensor]:
-        """Logits of the finest `dsdepth` stages, finest first; outside training only of the finest."""
+        """Compute the logits of the finest `dsdepth` stages, finest first; outside training only of the finest."""
         outputs = self._forward(x)
         return outputs if isinstance(outputs, list) else [outputs]

@@ -62,7 +62,8 @@ class SGRNetShape:
 
 
 def build_explained_sgrnet(shape: SGRNetShape) -> nn.Module:
-    """As `build_sgrnet`, with the same weights, and returns (logits, attention); see `SGRNet.explained`.
+    """Build the network of `build_sgrnet`, with the same weights, that returns (logits, attention); see
+    `SGRNet.explained`.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def build_explained_sgrnet(shape: SGRNetShape) -> nn.Module:
 
 
 def build_sgrnet(shape: SGRNetShape) -> nn.Module:
-    """Network of a shape; all take (ct, organs, heatmap) and return logits (B, N)."""
+    """Build the network of a shape; all take (ct, organs, heatmap) and return logits (B, N)."""
     if shape.backbone == "ct-fm":
         return CTFMClassifier(shape.outputs)
     if shape.variant == "sub_sites":
@@ -102,7 +103,7 @@ class CTOnly(nn.Module):
             self.backbone._fc.reset_parameters()
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
-        """Logits (B, N) of (B, 1, D, H, W)."""
+        """Compute the logits (B, N) of (B, 1, D, H, W)."""
         return self.backbone(ct)
 
 
@@ -133,7 +134,7 @@ class SGRNet(nn.Module):
             self.classifier = nn.Sequential(nn.Linear(c, c), nn.ReLU(), nn.Dropout(0.2), nn.Linear(c, shape.outputs))
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
-        """Logits (B, N).
+        """Compute the logits (B, N).
 
         Parameters
         ----------
@@ -147,7 +148,7 @@ class SGRNet(nn.Module):
         return self.explained(ct, organs, heatmap)[0]
 
     def explained(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits (B, N), and where the network looked, at quarter resolution; None where nothing tells.
+        """Compute logits (B, N), and where the network looked, at quarter resolution; None where nothing tells.
 
         The modulating variants look at the same places for every label: m of section 4.3.3, shape (B, 1, d, h, w), up
         to 1 with organs, up to 2 with organs and tumour. "organ_pooling" has one map per label, (B, N, d, h, w), which
@@ -168,13 +169,13 @@ class SGRNet(nn.Module):
         return self.classifier(features.mean(dim=(2, 3, 4))), attention
 
     def prior_features(self, organs: Tensor, heatmap: Tensor, size: torch.Size) -> tuple[Tensor, Tensor | None]:
-        """f_seg and f_g, brought to the size of the CT features."""
+        """Bring f_seg and f_g to the size of the CT features."""
         embedded = self.organ_embedding(organs[:, 0].long()).permute(0, 4, 1, 2, 3)
         f_organs = _to_size(self.organ_encoder(embedded), size)
         return f_organs, _to_size(self.tumour_encoder(heatmap), size) if self.uses_tumour else None
 
     def modulation(self, f_organs: Tensor, f_tumour: Tensor | None) -> Tensor:
-        """m = A(f_seg) + A(f_g), shape (B, 1, d, h, w)."""
+        """Compute m = A(f_seg) + A(f_g), shape (B, 1, d, h, w)."""
         m = self.organ_attention(f_organs)
         return m if f_tumour is None else m + self.tumour_attention(f_tumour)
 
@@ -183,7 +184,7 @@ class ExplainedSGRNet(SGRNet):
     """The same network with its attention as a second output."""
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, N) and attention (B, 1 or N, d, h, w)."""
+        """Compute the logits (B, N) and attention (B, 1 or N, d, h, w)."""
         logits, attention = self.explained(ct, organs, heatmap)
         assert attention is not None
         return logits, attention
@@ -220,11 +221,11 @@ class OrganPooling(nn.Module):
         self.rule_weight = nn.Parameter(torch.ones(outputs))
 
     def forward(self, features: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
-        """(B, N) from features (B, C, d, h, w), organs and heatmap (B, 1, D, H, W)."""
+        """Compute logits (B, N) from features (B, C, d, h, w), organs and heatmap (B, 1, D, H, W)."""
         return self.explained(features, organs, heatmap)[0]
 
     def explained(self, features: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, N), and the attention (B, N, d, h, w) by which features were averaged."""
+        """Compute logits (B, N), and the attention (B, N, d, h, w) by which features were averaged."""
         masks = self.masks(organs)
         inside = masks.flatten(2)
         covered = (inside * heatmap.flatten(2)).sum(dim=2) / inside.sum(dim=2).clamp(min=1)
@@ -240,13 +241,13 @@ class OrganPooling(nn.Module):
         return rule + (shared * self.field_weight).sum(dim=2), attention.unflatten(2, size)
 
     def begin_at(self, slope: float, intercepts: Tensor) -> None:
-        """Set the rule: one slope for all organs, an intercept (N,) for each."""
+        """Set the rule to begin with: one slope for all organs, an intercept (N,) for each."""
         with torch.no_grad():
             self.rule_weight.fill_(slope)
             self.field_bias.copy_(intercepts)
 
     def masks(self, organs: Tensor) -> Tensor:
-        """Every output's organ, (B, N, D, H, W) of 0 and 1."""
+        """Find every output's organ, (B, N, D, H, W) of 0 and 1."""
         return torch.cat([self.mask(organs, labels) for labels in self.field_labels], dim=1)
 
     @classmethod
@@ -260,13 +261,13 @@ class OrganPooling(nn.Module):
 
     @classmethod
     def log_odds(cls, probability: Tensor) -> Tensor:
-        """ln(p / (1 - p)), finite for 0 and 1."""
+        """Compute ln(p / (1 - p)), finite for 0 and 1."""
         p = probability.clamp(cls.SURE, 1 - cls.SURE)
         return torch.log(p / (1 - p))
 
     @staticmethod
     def mask(organs: Tensor, labels: Sequence[int]) -> Tensor:
-        """Where a label map (B, 1, D, H, W) holds one of the labels."""
+        """Find where a label map (B, 1, D, H, W) holds one of the labels."""
         if not labels:
             return torch.zeros_like(organs, dtype=torch.float32)
         return torch.stack([(organs == label).float() for label in labels]).amax(dim=0)
@@ -298,7 +299,7 @@ class QuarterResolution(nn.Module):
         self.norm = nn.InstanceNorm3d(channels, affine=True)
 
     def forward(self, ct: Tensor) -> Tensor:
-        """(B, 1, D, H, W) to (B, channels, D/4, H/4, W/4)."""
+        """Map (B, 1, D, H, W) to (B, channels, D/4, H/4, W/4)."""
         maps = []
         if hasattr(self, "efficientnet"):
             maps = list(self.efficientnet(ct))[1:]
@@ -314,7 +315,7 @@ class QuarterResolution(nn.Module):
 
 
 def prior_encoder(channels_in: int, channels: int) -> nn.Sequential:
-    """Two convolutions of stride two: full to quarter resolution."""
+    """Build two convolutions of stride two: full to quarter resolution."""
     half = channels // 2
     return nn.Sequential(
         nn.Conv3d(channels_in, half, 3, stride=2, padding=1), nn.InstanceNorm3d(half, affine=True), nn.ReLU(),
@@ -323,7 +324,7 @@ def prior_encoder(channels_in: int, channels: int) -> nn.Sequential:
 
 
 def spatial_attention(channels: int) -> nn.Sequential:
-    """A: 1x1x1 convolutions and a sigmoid, one channel out."""
+    """Build A: 1x1x1 convolutions and a sigmoid, one channel out."""
     half = channels // 2
     return nn.Sequential(nn.Conv3d(channels, half, 1), nn.ReLU(), nn.Conv3d(half, 1, 1), nn.Sigmoid())
 

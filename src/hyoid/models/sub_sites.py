@@ -41,11 +41,13 @@ class SubSites(nn.Module):
         self.bias = nn.Parameter(torch.ones(outputs))
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> Tensor:
-        """Logits (B, K) from organs as integers and the outline 0..1, each (B, 1, D, H, W); the CT is ignored."""
+        """Compute the logits (B, K) from organs as integers and the outline 0..1, each (B, 1, D, H, W); the CT is
+        ignored."""
         return self.involved(self.place(self.drawn(organs)), heatmap)
 
     def drawn(self, organs: Tensor) -> Tensor:
-        """Logits of where sub-sites lie, (B, 1 + K, D, H, W): none of them, then each; no place belongs to two."""
+        """Compute the logits of where sub-sites lie, (B, 1 + K, D, H, W): none of them, then each; no place belongs to
+        two."""
         labels = organs[:, 0].long()
         usual, seen = (table.movedim(-1, 1) for table in (self.usual[labels], self.organ_embedding(labels)))
         return usual + self.places(seen)
@@ -73,16 +75,17 @@ class SubSites(nn.Module):
 
     @staticmethod
     def place(drawn: Tensor) -> Tensor:
-        """Probability of every sub-site at every place, (B, K, D, H, W)."""
+        """Compute the probability of every sub-site at every place, (B, K, D, H, W)."""
         return torch.softmax(drawn, dim=1)[:, 1:]
 
     def involved(self, place: Tensor, heatmap: Tensor) -> Tensor:
-        """Logits (B, K) from `place` and the outline."""
+        """Compute the logits (B, K) from `place` and the outline."""
         voxels, share = self.read_off(place, heatmap)
         return self.per_voxels * voxels + self.per_share * share + self.bias
 
     def read_off(self, place: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
-        """Logarithms of the voxels that outline and sub-site share, and of their share of the sub-site, each (B, K)."""
+        """Read the logarithms of the voxels that outline and sub-site share, and of their share of the sub-site, each
+        (B, K)."""
         place = place.flatten(2)
         shared = (place * heatmap.flatten(2)).sum(dim=2)
         share = shared / (place.sum(dim=2) + 1)
@@ -95,7 +98,7 @@ class ExplainedSubSites(SubSites):
     FAINT = 0.2
 
     def forward(self, ct: Tensor, organs: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, K) and maps (B, K, D, H, W), 0..1."""
+        """Compute the logits (B, K) and maps (B, K, D, H, W), 0..1."""
         place = self.place(self.drawn(organs))
         meets = self.FAINT + (1 - self.FAINT) * heatmap
         return self.involved(place, heatmap), place * meets

@@ -100,7 +100,7 @@ class InstanceNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, ...) to the same shape."""
+        """Map (B, channels, ...) to the same shape."""
         if self.training and x.shape[0] == 1:
             return functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=_EPS)
         return functional.instance_norm(x, weight=self.weight, bias=self.bias, eps=_EPS)
@@ -120,7 +120,7 @@ class ConvNorm(nn.Module):
         self.nonlin = nn.LeakyReLU(0.01, inplace=True) if nonlin else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, c_in, ...) to (B, c_out, ...)."""
+        """Map (B, c_in, ...) to (B, c_out, ...)."""
         return self.nonlin(self.norm(self.conv(x)))
 
 
@@ -138,7 +138,7 @@ class ConvStack(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, c_in, ...) to (B, c_out, ...)."""
+        """Map (B, c_in, ...) to (B, c_out, ...)."""
         return self.convs(x)
 
 
@@ -159,7 +159,7 @@ class ResidualBlock(nn.Module):
         self.skip = nn.Sequential(*skip)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, c_in, ...) to (B, c_out, ...)."""
+        """Map (B, c_in, ...) to (B, c_out, ...)."""
         return self.nonlin2(self.conv2(self.conv1(x)) + self.skip(x))
 
 
@@ -177,7 +177,7 @@ class ResidualStage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, c_in, ...) to (B, c_out, ...)."""
+        """Map (B, c_in, ...) to (B, c_out, ...)."""
         return self.blocks(x)
 
 
@@ -205,7 +205,7 @@ class Encoder(nn.Module):
         self.stages = nn.Sequential(*stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, C, ...) to one map per stage."""
+        """Map (B, C, ...) to one map per stage."""
         if hasattr(self, "stem"):
             x = self.stem(x)
         maps = []
@@ -230,7 +230,7 @@ class Decoder(nn.Module):
             self.seg_layers.append(_CONV[shape.dimensions](skip, shape.out_channels, 1, bias=True))
 
     def forward(self, maps: list[Tensor], *, all_stages: bool) -> list[Tensor]:
-        """Logits, finest first; only the finest unless `all_stages`."""
+        """Compute the logits, finest first; only the finest unless `all_stages`."""
         x, outputs = maps[-1], []
         last = len(self.stages) - 1
         for step, (up, stage) in enumerate(zip(self.transpconvs, self.stages, strict=True)):
@@ -257,16 +257,16 @@ class UNet(nn.Module):
         self.apply(_he_normal)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, out_channels, ...) at full resolution."""
+        """Compute the logits (B, out_channels, ...) at full resolution."""
         return self.decoder(self.encoder(x), all_stages=False)[0]
 
     def deep(self, x: Tensor) -> list[Tensor]:
-        """Logits of every decoder stage, finest first, for deep supervision."""
+        """Compute the logits of every decoder stage, finest first, for deep supervision."""
         return self.decoder(self.encoder(x), all_stages=True)
 
 
 def canonical_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """nnU-Net's state dictionary without its aliases.
+    """Leave out the aliases of nnU-Net's state dictionary.
 
     nnU-Net stores every convolution twice (`conv` and `all_modules.0`) and the encoder again inside the decoder;
     `torch.compile` and DDP add prefixes.

@@ -91,7 +91,7 @@ class VisionEncoder(nn.Module):
         )  # fmt: skip
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Features (B, channels, d, h, w), and finer maps, finest first.
+        """Compute the features (B, channels, d, h, w), and finer maps, finest first.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class ConvolutionStem(nn.Module):
         )  # fmt: skip
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """One map per level."""
+        """Compute one map per level."""
         maps, x = [], image
         for level in self.levels:
             x = level(x)
@@ -142,7 +142,7 @@ class Block(nn.Module):
         self.mlp = mlp(dim, 4 * dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """Transform tokens; the shape stays."""
         size = [int(n) for n in x.shape[1:4]]
         y = self.norm1(x)
         if self.window:
@@ -156,7 +156,7 @@ class Block(nn.Module):
 
 
 def windows_of(x: Tensor, window: int) -> tuple[Tensor, Tensor | None]:
-    """Windows of a grid as sequences, and which of their tokens are real.
+    """Cut a grid into windows as sequences, and say which of their tokens are real.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def windows_of(x: Tensor, window: int) -> tuple[Tensor, Tensor | None]:
 
 
 def from_windows(windows: Tensor, window: int, size: Sequence[int]) -> Tensor:
-    """Inverse of `windows_of`: (B, d, h, w, C)."""
+    """Undo `windows_of`: (B, d, h, w, C)."""
     n = [-(-s // window) for s in size]
     x = windows.reshape(-1, *n, window, window, window, windows.shape[-1])
     x = x.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(-1, *(k * window for k in n), windows.shape[-1])
@@ -205,7 +205,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(inner, dim)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, real: Tensor | None = None) -> Tensor:
-        """(B, N, C) from queries (B, N, C), keys and values (B, M, C), `real` (B, M)."""
+        """Compute attention (B, N, C) from queries (B, N, C), keys and values (B, M, C), `real` (B, M)."""
         q, k, v = (
             f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for f, x in ((self.q, q), (self.k, k), (self.v, v))
         )
@@ -222,10 +222,10 @@ class ChannelNorm(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """Normalise channels; the shape stays."""
         return self.norm(x.movedim(1, -1)).movedim(-1, 1)
 
 
 def mlp(dim: int, hidden: int, out: int | None = None) -> nn.Sequential:
-    """Two linear layers with a GELU between them."""
+    """Build two linear layers with a GELU between them."""
     return nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, out or dim))

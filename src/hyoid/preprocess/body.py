@@ -18,7 +18,7 @@ _TISSUE_HU = -300
 
 
 def body_mask(volume: Volume) -> NDArray[np.bool_]:
-    """Voxels inside the patient's skin, air in airway and sinuses included.
+    """Find the voxels inside the patient's skin, air in airway and sinuses included.
 
     Found on a grid of about 4 mm (`coarse_body`) and brought back to the grid of `volume` by linear interpolation, so
     the outline is good to a few millimetres.
@@ -44,7 +44,7 @@ def body_mask(volume: Volume) -> NDArray[np.bool_]:
 
 
 def coarse_body(canonical: Volume) -> tuple[Volume, NDArray[np.bool_]]:
-    """CT at about 4 mm, by means of whole blocks of voxels, and its body mask.
+    """Bring a CT to about 4 mm, by means of whole blocks of voxels, and find its body mask.
 
     Tissue above -300 HU is opened by one voxel, so that thin table sheets and masks fall off; the largest
     face-connected component is kept; holes are filled slice by slice.

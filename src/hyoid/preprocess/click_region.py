@@ -41,7 +41,7 @@ class Region:
     shape: tuple[int, int, int]
 
     def geometry(self, axes: Geometry, step: float = 1.0) -> Geometry:
-        """Grid of the region along the axes of a scan.
+        """Make the grid of the region along the axes of a scan.
 
         Parameters
         ----------
@@ -58,7 +58,7 @@ class Region:
 
 
 def spacing_in_use(extent_mm: float, usual_mm: float, spacings_mm: Sequence[float], edge: int) -> float:
-    """Spacing of the region in which a lesion is looked at.
+    """Compute the spacing of the region in which a lesion is looked at.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def spacing_in_use(extent_mm: float, usual_mm: float, spacings_mm: Sequence[floa
 
 
 def region_values(volume: Volume, region: Region) -> Volume:
-    """Values of a scan on the voxels of a region; beyond the scan, its lowest value (air in a CT)."""
+    """Read the values of a scan on the voxels of a region; beyond the scan, its lowest value (air in a CT)."""
     grid = region.geometry(volume.geometry)
     outside = float(AIR_HU) if volume.quantity is Quantity.HU else float(volume.array.min())
     box = _box_around(volume.geometry, grid)
@@ -94,7 +94,7 @@ def region_values(volume: Volume, region: Region) -> Volume:
 def region_channels(
     values: NDArray, quantity: Quantity, windows_hu: Sequence[tuple[float, float]]
 ) -> NDArray[np.float32]:
-    """Network input (channels, D, H, W), about -1..1.
+    """Make the network input (channels, D, H, W), about -1..1.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def region_channels(
 
 
 def box_on(geometry: Geometry, region: Region) -> Box | None:
-    """Voxels of a grid whose centres may lie in a region; None when it lies beside the grid."""
+    """Find the voxels of a grid whose centres may lie in a region; None when it lies beside the grid."""
     return _box_around(geometry, region.geometry(geometry))
 
 

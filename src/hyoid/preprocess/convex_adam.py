@@ -69,7 +69,7 @@ def convex_adam(
     mask: NDArray[np.bool_] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Field:
-    """Field that carries `moving` onto `fixed`: fixed(x) looks like moving(x + field(x)).
+    """Compute the field that carries `moving` onto `fixed`: fixed(x) looks like moving(x + field(x)).
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def convex_adam(
 
 
 def self_similarity(image: NDArray, radius: int, distance: int) -> NDArray[np.float32]:
-    """MIND-SSC: how alike patches around a voxel are, the same for any contrast; shape (12, D, H, W), 0..1.
+    """Compute MIND-SSC: how alike patches around a voxel are, the same for any contrast; shape (12, D, H, W), 0..1.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def self_similarity(image: NDArray, radius: int, distance: int) -> NDArray[np.fl
 
 
 def pool(features: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Means over blocks of `step` voxels; the last, incomplete block repeats its last voxel."""
+    """Average blocks of `step` voxels; the last, incomplete block repeats its last voxel."""
     short = [(0, 0), *[(0, -n % step) for n in features.shape[1:]]]
     padded = np.pad(features, short, mode="edge")
     c, d, h, w = padded.shape
@@ -144,7 +144,8 @@ def pool(features: NDArray[np.float32], step: int) -> NDArray[np.float32]:
 
 
 def displacement_cost(fixed: NDArray[np.float32], moving: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """Smoothed squared difference of features for every displacement of up to `reach` nodes, shape (n^3, d, h, w)."""
+    """Compute the smoothed squared difference of features for every displacement of up to `reach` nodes, shape (n^3,
+    d, h, w)."""
     n = 2 * reach + 1
     shape = fixed.shape[1:]
     padded = np.pad(moving, [(0, 0), *[(reach, reach)] * 3], mode="edge")
@@ -157,7 +158,7 @@ def displacement_cost(fixed: NDArray[np.float32], moving: NDArray[np.float32], r
 
 
 def smooth_minimum(cost: NDArray[np.float32], reach: int) -> Field:
-    """Field of small cost and small differences: the minimum is drawn ever closer to its smoothed self.
+    """Compute the field of small cost and small differences: the minimum is drawn ever closer to its smoothed self.
 
     Parameters
     ----------
@@ -231,7 +232,8 @@ def adam(
 
 
 def enlarged(field: Field, shape: tuple[int, ...]) -> Field:
-    """Field on a finer grid of the same extent (cells of equal size), linear; its numbers stay as they are."""
+    """Interpolate a field on a finer grid of the same extent (cells of equal size), linear; its numbers stay as they
+    are."""
     out = field
     for axis, (n, new) in enumerate(zip(field.shape[1:], shape, strict=True), start=1):
         step = max(1, -(-new // n))
@@ -243,7 +245,8 @@ def enlarged(field: Field, shape: tuple[int, ...]) -> Field:
 
 
 def folding_share(field: Field) -> float:
-    """Share of voxels at which the mapping x -> x + field(x) turns space inside out (Jacobian not above 0)."""
+    """Compute the share of voxels at which the mapping x -> x + field(x) turns space inside out (Jacobian not above
+    0)."""
     gradient = np.stack([np.stack(np.gradient(component)) for component in field])
     matrices = np.moveaxis(gradient, (0, 1), (-2, -1)) + np.eye(3, dtype=np.float32)
     return float((np.linalg.det(matrices) <= 0).mean())

@@ -9,7 +9,7 @@ from hyoid.volume import Geometry, Volume
 
 
 def centred(volume: Volume, centre_lps_mm: NDArray, shape: tuple[int, int, int], *, outside: float) -> Volume:
-    """Box of `shape` voxels whose middle is nearest to a point; beyond the volume it is `outside`.
+    """Cut out the box of `shape` voxels whose middle is nearest to a point; beyond the volume it is `outside`.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class Seen:
 
 
 def check_head_neck_ct(volume: Volume) -> tuple[str, ...]:
-    """Warnings about a head-and-neck CT; refusal of anything that clearly is not one.
+    """Warn about a head-and-neck CT; refuse anything that clearly is not one.
 
     Parameters
     ----------

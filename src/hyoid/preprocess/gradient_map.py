@@ -107,7 +107,7 @@ class TumourBox:
 def tumour_boxes(
     labels: NDArray, spacing_mm: Spacing, preset: GradientPreset, rng: np.random.Generator | None = None
 ) -> tuple[TumourBox, ...]:
-    """A box with margin around every component (26-connectivity) of every label, by label and then by place.
+    """Find a box with margin around every component (26-connectivity) of every label, by label and then by place.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def tumour_boxes(
 def gradient_map(
     image: NDArray, boxes: Sequence[TumourBox], spacing_mm: Spacing, preset: GradientPreset
 ) -> NDArray[np.float32]:
-    """Gradient magnitude 0..1 inside the boxes, zero outside.
+    """Compute the gradient magnitude 0..1 inside the boxes, zero outside.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def gradient_map(
 
 
 def share_outside(labels: NDArray, boxes: Sequence[TumourBox]) -> dict[int, float]:
-    """Share of each label's voxels outside the boxes of that label: tumour that the map does not show.
+    """Compute the share of each label's voxels outside the boxes of that label: tumour that the map does not show.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class Cuboid:
 def cuboids(
     probability: NDArray, spacing_mm: tuple[float, float, float], *, threshold: float = 0.5, min_volume_ml: float = 1.0
 ) -> tuple[Cuboid, ...]:
-    """Components of the thresholded map, largest first; components below `min_volume_ml` are dropped.
+    """Find the components of the thresholded map, largest first; components below `min_volume_ml` are dropped.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def cuboids(
 def gaussian_heatmap(
     shape: tuple[int, int, int], boxes: Sequence[Cuboid], *, sigma_per_extent: float = 0.25
 ) -> NDArray[np.float32]:
-    """Gaussian at every cuboid, sigma proportional to its edges; several are combined by maximum.
+    """Draw a Gaussian at every cuboid, sigma proportional to its edges; several are combined by maximum.
 
     Parameters
     ----------

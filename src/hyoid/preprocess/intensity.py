@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def windowed_channels(hu: NDArray, windows_hu: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
-    """One channel per window, each clipped and scaled to [-1, 1].
+    """Make one channel per window, each clipped and scaled to [-1, 1].
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def unit_window(hu: NDArray, window_hu: tuple[float, float]) -> NDArray[np.float
 
 
 def normalised_window(hu: NDArray, window_hu: tuple[float, float]) -> NDArray[np.float32]:
-    """Clip to a window, then zero mean and unit standard deviation over the volume (SGRNet, section 5.1).
+    """Clip to a window, then bring the volume to zero mean and unit standard deviation (SGRNet, section 5.1).
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _CURE = "Give the T2-weighted, fat-suppressed MR of the neck."
 
 
 def check_mr(volume: Volume, which: str) -> tuple[str, ...]:
-    """Warnings about one MR.
+    """Warn about one MR.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def check_mr(volume: Volume, which: str) -> tuple[str, ...]:
 
 
 def ghost_level(volume: Volume, body: NDArray[np.bool_]) -> float | None:
-    """Signal in air over signal in the body, which motion raises; None where the image shows little air.
+    """Compute the signal in air over signal in the body, which motion raises; None where the image shows little air.
 
     Means over 9 mm, so that noise counts little: 95th percentile 12 mm and more away from bright tissue of the body,
     above the tenth, over the median in the body. Bright tissue, because strong ghosts pass for body.
@@ -88,7 +88,7 @@ def ghost_level(volume: Volume, body: NDArray[np.bool_]) -> float | None:
 
 
 def check_registration(quality: Quality) -> tuple[str, ...]:
-    """Warnings about a registration.
+    """Warn about a registration.
 
     Raises
     ------
@@ -126,7 +126,8 @@ def check_registration(quality: Quality) -> tuple[str, ...]:
 def places_in_view(
     numbers: Volume, registration: Registration, mid: Geometry, *, most: int = 2000
 ) -> tuple[tuple[float, NDArray[np.intp]], ...]:
-    """Of every lesion, the share that the mid scan shows, and the voxels of the mid grid that it comes to lie in.
+    """Find, of every lesion, the share that the mid scan shows, and the voxels of the mid grid that it comes to lie
+    in.
 
     Its place is what counts, not the volume of the carried outline: a registration also shrinks what has shrunk.
 
@@ -156,7 +157,7 @@ def places_in_view(
 
 
 def unseen_lesions(shown: Sequence[float]) -> tuple[int, ...]:
-    """Numbers (from 1) of lesions of which the mid image shows less than half.
+    """Find the numbers (from 1) of lesions of which the mid image shows less than half.
 
     Examples
     --------

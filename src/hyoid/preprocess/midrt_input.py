@@ -62,7 +62,7 @@ class Scene:
 
 
 def scene_of(t2: Volume, form: InputForm) -> Scene:
-    """The image on the network's grid.
+    """Bring the image onto the network's grid.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def scene_of(t2: Volume, form: InputForm) -> Scene:
 def gradient_volume(
     t2: Volume, outlines: Volume, preset: PresetName, rng: np.random.Generator | None = None
 ) -> tuple[Volume, tuple[TumourBox, ...]]:
-    """Gradient map on the grid of the image, and its boxes.
+    """Draw the gradient map on the grid of the image, and return its boxes.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def gradient_volume(
 
 
 def channels_of(scene: Scene, form: InputForm, gradient: Volume | None, outlines: Volume) -> NDArray[np.float32]:
-    """Network input (C, d, h, w) on the scene's grid.
+    """Make the network's input (C, d, h, w) on the scene's grid.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def channels_of(scene: Scene, form: InputForm, gradient: Volume | None, outlines
 
 
 def map_channel(values: NDArray, form: InputForm, moments: tuple[float, float] | None = None) -> NDArray[np.float32]:
-    """Gradient map as the network sees it: 0..1, or its z-score over the image.
+    """Compute the gradient map as the network sees it: 0..1, or its z-score over the image.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ _CLOSING_MM = 12.0  # fat that the pulse sequence suppresses is as dark as air
 
 
 def mr_body(volume: Volume) -> NDArray[np.bool_]:
-    """Voxels inside the patient's skin, good to about 4 mm; all false in an image without contrast to air.
+    """Find the voxels inside the patient's skin, good to about 4 mm; all false in an image without contrast to air.
 
     Otsu's threshold on the logarithm of the image at 4 mm, closed, largest part, holes filled slice by slice.
 

@@ -13,7 +13,7 @@ from hyoid.volume import AIR_HU, Quantity, Volume
 
 
 def body_on_grid(ct: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
-    """The scan on another spacing, cut to the patient, with table and air around the patient set to -1024 HU.
+    """Bring the scan to another spacing, cut to the patient, with table and air around the patient set to -1024 HU.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ _TINY = 1e-8
 
 
 def nonzero_box(array: NDArray) -> Box:
-    """Box around the voxels that are not zero in some channel; the whole array when all are zero.
+    """Find the box around the voxels that are not zero in some channel; the whole array when all are zero.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def nonzero_box(array: NDArray) -> Box:
 
 
 def nonzero_region(array: NDArray) -> NDArray[np.bool_]:
-    """Voxels that are not zero in some channel, with holes filled; shape (D, H, W)."""
+    """Find the voxels that are not zero in some channel, with holes filled; shape (D, H, W)."""
     region: NDArray[np.bool_] = ndimage.binary_fill_holes((array != 0).any(axis=0))
     return region
 
@@ -42,7 +42,7 @@ def nonzero_region(array: NDArray) -> NDArray[np.bool_]:
 def normalised(
     channel: NDArray, scheme: str, *, region: NDArray[np.bool_] | None, intensities: Mapping[str, float]
 ) -> NDArray[np.float32]:
-    """One channel as nnU-Net normalises it.
+    """Normalise one channel as nnU-Net does.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def normalised(
 
 
 def new_shape(shape: Sequence[int], spacing: Sequence[float], target: Sequence[float]) -> tuple[int, ...]:
-    """Shape after resampling, rounded as nnU-Net rounds (halves to even).
+    """Compute the shape after resampling, rounded as nnU-Net rounds (halves to even).
 
     Examples
     --------
@@ -93,7 +93,7 @@ def new_shape(shape: Sequence[int], spacing: Sequence[float], target: Sequence[f
 
 
 def thick_axis(spacing: Sequence[float], target: Sequence[float], *, separate: bool | None = None) -> int | None:
-    """Axis of thick slices that is resampled apart from the plane; None when all three go together.
+    """Find the axis of thick slices that is resampled apart from the plane; None when all three go together.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def thick_axis(spacing: Sequence[float], target: Sequence[float], *, separate: b
 def axis_matrices(
     shape: Sequence[int], target_shape: Sequence[int], *, order: int, order_z: int, thick: int | None
 ) -> tuple[NDArray[np.float32], ...]:
-    """One resizing matrix per axis; the thick axis, when there is one, with an order of its own."""
+    """Make one resizing matrix per axis; the thick axis, when there is one, with an order of its own."""
     orders = [order_z if axis == thick else order for axis in range(3)]
     return tuple(resize_matrix(n, m, o) for n, m, o in zip(shape, target_shape, orders, strict=True))
 
@@ -131,7 +131,7 @@ def axis_matrices(
 def resampled(
     array: NDArray, target_shape: Sequence[int], *, order: int, order_z: int, thick: int | None
 ) -> NDArray[np.float32]:
-    """Channels on another grid, each kept within its own range: cubic splines overshoot.
+    """Resample channels onto another grid, each kept within its own range: cubic splines overshoot.
 
     Parameters
     ----------

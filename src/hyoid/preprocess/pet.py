@@ -63,7 +63,7 @@ class Alignment:
 
 
 def require_suv(pet: Volume) -> Volume:
-    """The PET when its values can be SUV.
+    """Return the PET when its values can be SUV; refuse others.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def require_suv(pet: Volume) -> Volume:
 
 
 def on_ct(pet: Volume, target: Geometry, *, interpolation: str = "bspline") -> Volume:
-    """PET at the voxels of a grid, 0 outside its field of view, never below 0.
+    """Resample a PET at the voxels of a grid, 0 outside its field of view, never below 0.
 
     Raises
     ------
@@ -102,7 +102,8 @@ def on_ct(pet: Volume, target: Geometry, *, interpolation: str = "bspline") -> V
 
 
 def covered(source: Geometry, target: Geometry) -> NDArray[np.bool_]:
-    """Voxels of `target` whose centres lie in the field of view of `source`, half a voxel around it included."""
+    """Find the voxels of `target` whose centres lie in the field of view of `source`, half a voxel around it
+    included."""
     d, h, w = target.shape
     matrix = np.linalg.inv(source.ijk_to_lps) @ target.ijk_to_lps
     inside = np.ones(target.shape, bool)
@@ -114,7 +115,7 @@ def covered(source: Geometry, target: Geometry) -> NDArray[np.bool_]:
 
 
 def require_cover(pet: Geometry, ct: Volume) -> tuple[float, tuple[str, ...]]:
-    """Share of the patient in a CT that the PET covers, and a warning where it is not all.
+    """Compute the share of the patient in a CT that the PET covers, and a warning where it is not all.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ class ChannelRule:
 def network_channels(
     hu: NDArray, suv: NDArray | None, rule: ChannelRule, region: tuple[slice, ...] = (slice(None),) * 3
 ) -> NDArray[np.float32]:
-    """Channels of a region.
+    """Make the channels of a region.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def network_channels(
 
 
 def through_spacing(volume: Volume, spacing_mm: Sequence[float] | None, rule: ChannelRule) -> Volume:
-    """An image as it is after the authors' first step: windowed (CT) and resampled to a coarser spacing.
+    """Bring an image to what the authors' first step makes of it: windowed (CT) and resampled to a coarser spacing.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ class Registration:
     geometry: Geometry
 
     def transform(self) -> sitk.Transform:
-        """The same for SimpleITK: first the field, then the rigid step."""
+        """Make the transform for SimpleITK: first the field, then the rigid step."""
         together = sitk.CompositeTransform(3)
         affine = sitk.AffineTransform(3)
         affine.SetMatrix(self.rigid[:3, :3].ravel().tolist())
@@ -96,7 +96,7 @@ def register(
     settings: Settings = _DEFAULTS,
     on_progress: Progress = lambda done, total: None,
 ) -> tuple[Registration, Quality]:
-    """Registration of pre onto mid, and its quality.
+    """Register pre onto mid, and measure how well that went.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def register(
 
 
 def carry(volume: Volume, registration: Registration, target: Geometry, *, outside: float = 0.0) -> Volume:
-    """A volume of the pre scan on a grid of the mid scan; labels by the nearest voxel, images linearly.
+    """Carry a volume of the pre scan onto a grid of the mid scan; labels by the nearest voxel, images linearly.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def carry(volume: Volume, registration: Registration, target: Geometry, *, outsi
 
 
 def places_on_mid(points_lps: NDArray[np.float64], registration: Registration) -> NDArray[np.float64]:
-    """Where points of the pre scan lie on the mid scan.
+    """Find where points of the pre scan lie on the mid scan.
 
     The field leads from mid to pre; its inverse is found by iteration, which converges where the field does not fold.
 
@@ -206,7 +206,7 @@ def places_on_mid(points_lps: NDArray[np.float64], registration: Registration) -
 
 
 def rigid_matrix(pre: Volume, mid: Volume) -> NDArray[np.float64]:
-    """Rigid motion from mid to pre (LPS mm, 4 x 4) by mutual information on 6 mm, then 3 mm.
+    """Compute the rigid motion from mid to pre (LPS mm, 4 x 4) by mutual information on 6 mm, then 3 mm.
 
     It starts from where both images lie, or from their centres one upon the other, whichever is more alike.
 
@@ -259,7 +259,8 @@ def rigid_matrix(pre: Volume, mid: Volume) -> NDArray[np.float64]:
 def block_correlation(
     a: NDArray[np.float32], b: NDArray[np.float32], inside: NDArray[np.bool_], *, edge: int = 8
 ) -> float:
-    """Median over cubes (`edge` voxels, at least half inside) of the correlation of two images; 0 without a cube.
+    """Compute the median over cubes (`edge` voxels, at least half inside) of the correlation of two images; 0 without
+    a cube.
 
     Parameters
     ----------
