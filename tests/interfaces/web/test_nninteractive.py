@@ -16,7 +16,7 @@ from hyoid.geometry.orientation import to_canonical
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.installed import load_model
 from hyoid.interfaces.web.nninteractive import Leases
-from hyoid.interfaces.web.server import Door, make_app
+from hyoid.interfaces.web.server import AccessRule, make_app
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.files.packed_array import pack_array
 from hyoid.workspace.workspace import Workspace
@@ -29,7 +29,7 @@ def app(tmp_path_factory):
     data = tmp_path_factory.mktemp("data")
     network = ClickNetwork(load_model("isrg"), cache=data / "regions")
     studies = Studies(None, data / "uploads", 10**8)
-    return make_app(Workspace(data, network, studies.read), studies, Door("secret"))
+    return make_app(Workspace(data, network, studies.read), studies, AccessRule("secret"))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from hyoid.geometry.orientation import to_canonical
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.installed import load_model
-from hyoid.interfaces.web.server import Door, make_app
+from hyoid.interfaces.web.server import AccessRule, make_app
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.files.volumes import write_nifti
@@ -40,7 +40,7 @@ def folder(patient, made_series, tmp_path_factory):
 
 def client_of(folder, data, network, *, token="", largest=10**9, base="http://127.0.0.1:8042"):
     studies = Studies(folder, data / "uploads", largest)
-    app = make_app(Workspace(data, network, studies.read), studies, Door(token))
+    app = make_app(Workspace(data, network, studies.read), studies, AccessRule(token))
     return TestClient(app, base_url=base, raise_server_exceptions=False)
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hyoid.systems.petct.decision import decided, outside_fine, said_of_outside, without_small_parts
+from hyoid.systems.petct.decision import decide_voxels, outside_fine, said_of_outside, without_small_parts
 from hyoid.volume import Geometry
 
 GRID = Geometry.axial((6, 6, 6), (5.0, 5.0, 5.0))
@@ -15,7 +15,7 @@ def test_the_class_of_the_highest_mean_wins_inside_and_nothing_is_said_outside()
     labels = np.zeros((4, 6, 6), np.uint8)
     labels[1, 2, 3], labels[2, 2, 3] = 1, 2
     upper = Geometry.axial((4, 6, 6), (5.0, 5.0, 5.0), (0.0, 0.0, 10.0))
-    found, inside = decided([certain(labels, upper)], GRID)
+    found, inside = decide_voxels([certain(labels, upper)], GRID)
     assert not inside[:2].any() and inside[2:].all()
     assert found[3, 2, 3] == 1 and found[4, 2, 3] == 2 and (found > 0).sum() == 2
 

@@ -50,7 +50,7 @@ def serve(
     with needs_extra("serve", "The workspace"):
         import uvicorn
 
-        from hyoid.interfaces.web.server import Door, make_app
+        from hyoid.interfaces.web.server import AccessRule, make_app
     from hyoid.inference.click_network import ClickNetwork
 
     terminal = Terminal(as_json=False)
@@ -62,7 +62,7 @@ def serve(
     known = Studies(studies, folder / "uploads", int(largest_upload_gb * 1024**3))
     machine = Machine(kind, cache_folder())
     workspace = Workspace(folder, network, known.read, (lambda ct: organs_of(ct, machine)) if organs else None)
-    app = make_app(workspace, known, Door(token, tuple({*LOCAL, host})))
+    app = make_app(workspace, known, AccessRule(token, tuple({*LOCAL, host})))
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     terminal.say(f"Open {address}{f'?token={token}' if token else ''}   (Ctrl-C stops; sessions are kept)", "bold")
     if not local:

@@ -69,8 +69,8 @@ class Begin(BaseModel):
 
 
 @dataclass(frozen=True)
-class Door:
-    """Who may come in.
+class AccessRule:
+    """Who may talk to the server.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Door:
     hosts: tuple[str, ...] = _LOCAL_HOSTS
 
     def refusal(self, request: Request) -> str:
-        """Why a request is not let in; empty when it is."""
+        """Say why a request is refused; empty when it is not."""
         host = (request.url.hostname or "").strip("[]")
         if not self.token and host not in self.hosts:
             return f"This server answers to {', '.join(self.hosts)} only."
@@ -99,21 +99,22 @@ class Door:
         return ""
 
 
-def make_app(workspace: Workspace, studies: Studies, door: Door = Door()) -> FastAPI:
+def make_app(workspace: Workspace, studies: Studies, access: AccessRule = AccessRule()) -> FastAPI:
     """The application.
 
     Parameters
     ----------
     workspace : Workspace
     studies : Studies
-    door : Door
+    access : AccessRule
+        Who may talk to the server.
     """
     app = FastAPI(title="hyoid", docs_url=None, redoc_url=None, openapi_url=None)
     organ_work = Lock()
 
     @app.middleware("http")
     async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        if refusal := door.refusal(request):
+        if refusal := access.refusal(request):
             return _refused(refusal, "", 403)
         response = await call(request)
         response.headers["Content-Security-Policy"] = (
@@ -122,8 +123,8 @@ def make_app(workspace: Workspace, studies: Studies, door: Door = Door()) -> Fas
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Cache-Control"] = "no-store"
-        if door.token and request.query_params.get("token"):
-            response.set_cookie(COOKIE, door.token, httponly=True, samesite="strict")
+        if access.token and request.query_params.get("token"):
+            response.set_cookie(COOKIE, access.token, httponly=True, samesite="strict")
         return response
 
     @app.exception_handler(HyoidError)

@@ -139,18 +139,18 @@ class CtReportTraining(AveragedTraining):
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
         """Loss of one batch; sub-sites are also drawn, so that every patient teaches them and not only the involved."""
         ct, organs, heatmap, target, *places = batch
-        drawn_amiss: Tensor | float = 0.0
+        drawing_loss: Tensor | float = 0.0
         if self.recipe.variant == "sub_sites":
             drawn = self.network.drawn(organs)
             logits = self.network.involved(self.network.place(drawn), heatmap)
             # Unweighted: an expected overlap needs probabilities that are frequencies.
-            drawn_amiss = self.DRAWING * functional.cross_entropy(drawn, places[0][:, 0].long())
+            drawing_loss = self.DRAWING * functional.cross_entropy(drawn, places[0][:, 0].long())
         else:
             logits = self.network(ct, organs, heatmap)
-        involved_amiss = asymmetric_loss(
+        involvement_loss = asymmetric_loss(
             logits, target, gamma_positive=self.recipe.gamma_positive, gamma_negative=self.recipe.gamma_negative
         )
-        loss = involved_amiss + drawn_amiss
+        loss = involvement_loss + drawing_loss
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(ct))
         return loss
 

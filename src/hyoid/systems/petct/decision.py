@@ -17,10 +17,10 @@ GTVP, GTVN = 1, 2
 _NAMES = {GTVP: "GTVp", GTVN: "GTVn"}
 
 
-def decided(
+def decide_voxels(
     means: Sequence[tuple[NDArray[np.float32], Geometry, int]], target: Geometry
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Arg-max on the scan's grid, and where the fine region lies; several spacings meet on the finest one."""
+    """Decide the label of every voxel of the scan, and find the fine region; grids meet on the finest one."""
     mean, grid, count = min(means, key=lambda m: m[1].spacing_mm)
     if len(means) > 1:
         mean = mean * count

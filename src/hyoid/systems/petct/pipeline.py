@@ -32,7 +32,7 @@ from hyoid.io.packages.model_package import ModelPackage
 from hyoid.preprocess.pet import Alignment, alignment, covered, on_ct, require_cover, require_suv
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
 from hyoid.systems.machine import Machine, Progress
-from hyoid.systems.petct.decision import decided, outside_fine, said_of_outside, without_small_parts
+from hyoid.systems.petct.decision import decide_voxels, outside_fine, said_of_outside, without_small_parts
 from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
 # More than any neck holds: the networks do not know such a scan.
@@ -203,7 +203,7 @@ def outline_targets(
     fine_grids = {p.manifest.spacing_mm: _fine_region(p, scan, centre, head_grid) for p in models.fine}
     fine = _ensemble(models.fine, scan, uptake, fine_grids, machine, precisions, on_progress)
     on_progress("decide", 0, 1)
-    labels, inside = decided(fine, scan.geometry)
+    labels, inside = decide_voxels(fine, scan.geometry)
     outside = outside_fine(located.coarse, head_grid, inside, scan.geometry)
     labels[~inside] = outside[~inside]
     smallest_ml = max(float(_region(p)["min_volume_ml"]) for p in models.fine)
