@@ -48,6 +48,8 @@ class Style:
         Share of words of six and more letters that are written with a slip.
     lower : bool
         No capitals, as dictation leaves them.
+    words : mapping of str to str
+        Sides, numbers, "and" and "or" in another language.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Style:
     sided: tuple[str, ...] = ("the {side} {name}",)
     slips: float = 0.0
     lower: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def compose_report(truth: Truth, style: Style, rng: np.random.Generator) -> WrittenReport:
@@ -117,6 +120,10 @@ class _Composer:
             sentences=self.sentences,
         )
 
+    def _word(self, word: str) -> str:
+        """A side, a number, "and" or "or" in the style's language."""
+        return self.style.words.get(word, word)
+
     def _pick(self, choices: Sequence[str]) -> str:
         return choices[int(self.rng.integers(len(choices)))]
 
@@ -131,7 +138,7 @@ class _Composer:
             plural = name if name.endswith(("s", "fat", "tongue", "mucosa")) else f"{name}s"
             plural = re.sub(r"sinuss$", "sinuses", re.sub(r"fossas$", "fossae", plural))
             return f"both {plural}", True
-        plain = self._pick(self.style.sided).format(side=side, name=name) if side else f"the {name}"
+        plain = self._pick(self.style.sided).format(side=self._word(side), name=name) if side else f"the {name}"
         return plain, name.endswith("s") and not name.endswith(
             ("sinus", "palatus", "isthmus", "vestibulus", "pharynx", "glottis")
         )
@@ -143,7 +150,7 @@ class _Composer:
         listed = (
             words[0]
             if len(words) == 1
-            else f"{', '.join(words[:-1])} {'or' if symbol.endswith('_or') else 'and'} {words[-1]}"
+            else f"{', '.join(words[:-1])} {self._word('or' if symbol.endswith('_or') else 'and')} {words[-1]}"
         )
         plural = len(named) > 1 or named[0][1]
         sentence = self._expand(symbol).format(
@@ -213,10 +220,12 @@ class _Composer:
         size, words = self._size(largest.longest_mm)
         sides = {node.side for node in nodes}
         listed = [
-            self._expand("node_group").format(count=spelled(count), side=s, level=level, s="" if count == 1 else "s")
+            self._expand("node_group").format(
+                count=self._word(spelled(count)), side=self._word(s), level=level, s="" if count == 1 else "s"
+            )
             for (s, level), count in groups.items()
         ]
-        joined = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+        joined = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} {self._word('and')} {listed[-1]}"
         text = self._expand("nodes").format(groups=joined, size=words)
         text = text[0].upper() + text[1:]
         if self.rng.random() < 0.5:

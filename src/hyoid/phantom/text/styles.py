@@ -359,3 +359,48 @@ _FRENCH = Style(
 
 HELD_OUT = (_AUSTRALIAN, _CHECKLIST, _FRENCH)
 """Written when the rules stood still, for the figure alone."""
+
+GERMAN = Style(
+    "german",
+    {
+        "size_one": ("{a} mm", "{a} cm"),
+        "size_two": ("{a} x {b} mm", "{a} x {b} cm"),
+        "report": ("CT Hals mit Kontrastmittel\n\nFragestellung: Staging bei Halstumor.\n\nBefund:\n{findings}\n\n{nodes}\n\n{traps}\n\nBeurteilung: Tumor wie beschrieben.\n",),
+        "joint": ("\n",),
+        "mass": ("Raumforderung im Bereich {bare}, {size}.", "Tumor {bare}, {size}."),
+        "involved": ("{bare}: infiltriert.", "Infiltration von {bare}.", "Der Tumor infiltriert {bare}.", "Der Tumor wächst in {bare}.", "{bare}: befallen."),
+        "spared": ("{bare}: unauffällig.", "{bare}: nicht infiltriert.", "Keine Infiltration von {bare}.", "{bare}: frei.", "{bare} verlagert, jedoch nicht infiltriert."),
+        "spared_or": ("Kein Anhalt für Infiltration von {bare}.", "Kein Nachweis einer Infiltration von {bare}."),
+        "doubted": ("V.a. Infiltration von {bare}.", "Eine Infiltration von {bare} ist nicht auszuschließen.", "{bare}: fragliche Infiltration.", "Der Tumor grenzt an {bare}."),
+        "treated": ("{bare}: ödematös nach Radiotherapie.", "Radiogenes Ödem von {bare}."),
+        "earlier": ("In der Voruntersuchung war {bare} infiltriert.",),
+        "unseen": ("{bare}: nicht beurteilbar.", "Z.n. Resektion von {bare}."),
+        "elsewhere": ("Lunge unauffällig.",),
+        "landmark": ("Kaudale Grenze auf Höhe {bare}.",),
+        "no_nodes": ("Keine pathologisch vergrößerten Lymphknoten.", "Keine vergrößerten Lymphknoten."),
+        "node_group": ("{count} Lymphknoten in Level {level} {side}",),
+        "nodes": ("Pathologisch vergrößert: {groups}, der größte {size}.",),
+        "ene": ("Extranodale Ausbreitung.",),
+        "no_ene": ("Keine extranodale Ausbreitung.",),
+        "ene_doubted": ("Extranodale Ausbreitung nicht auszuschließen.",),
+    },
+    names={
+        "lip": ("Unterlippe",), "buccal_mucosa_and_gingiva": ("Wangenschleimhaut",), "retromolar_trigone": ("Trigonum retromolare",),
+        "floor_of_mouth": ("Mundboden",), "oral_tongue": ("Zungenrand",), "base_of_tongue": ("Zungengrund",), "tonsil": ("Tonsille", "Gaumenmandel"),
+        "valleculae": ("Vallecula",), "soft_palate": ("Weichgaumen",), "epiglottis": ("Epiglottis",), "false_cords": ("Taschenfalte",),
+        "aryepiglottic_folds": ("aryepiglottische Falte",), "arytenoid_cartilages": ("Aryknorpel",), "preepiglottic_space": ("präepiglottisches Fett",),
+        "paraglottic_space": ("paraglottisches Fett",), "vestibule": ("Vestibulum laryngis",), "true_vocal_cords": ("Stimmlippe",),
+        "anterior_commissure": ("vordere Kommissur",), "posterior_commissure": ("hintere Kommissur",), "subglottis": ("Subglottis",),
+        "thyroid_cartilage": ("Schildknorpel",), "cricoid_cartilage": ("Ringknorpel",), "esophagus": ("Ösophagus",),
+        "prevertebral_space": ("prävertebrale Muskulatur",), "pyriform_sinus": ("Sinus piriformis", "Recessus piriformis"),
+        "post_cricoid_region": ("Postkrikoidregion",), "tracheal_cartilages": ("Trachea",), "strap_muscles_thyroid_gland": ("Schilddrüse",),
+        "carotid_arteries_ijv": ("A. carotis interna", "Vena jugularis interna"), "parapharyngeal_space": ("parapharyngeales Fett", "Parapharyngealraum"),
+        "pterygoid_muscles": ("M. pterygoideus medialis",), "skull_base": ("Schädelbasis",), "orbit": ("Orbita",), "parotid_gland": ("Parotis",),
+        "submandibular_gland": ("Glandula submandibularis",),
+    },
+    sided=("{name} {side}",),
+    words={
+        "left": "links", "right": "rechts", "and": "und", "or": "oder", "one": "ein", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf",
+    },
+)  # fmt: skip
+"""The proof that a second language needs a vocabulary file alone."""

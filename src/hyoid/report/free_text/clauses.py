@@ -339,7 +339,8 @@ class _Clause:
         if opened.sense is Sense.MASS or opened.token.kind is Kind.NOUN:
             first = next((t for t in between if t.kind is Kind.PLACE), None)
             upto = between[: between.index(first)] if first is not None else between
-            if not any(t.kind is Kind.PREPOSITION and t.text not in ("for", "by") for t in upto):
+            beside = opened.sense is Sense.MASS and all(t.kind is Kind.SIDE for t in upto)
+            if not beside and not any(t.kind is Kind.PREPOSITION and t.text not in ("for", "by") for t in upto):
                 return False
             if any(t.kind in (Kind.WITH, Kind.NODE, Kind.SHOW) for t in upto):
                 return False
@@ -484,7 +485,8 @@ class _Clause:
             ):
                 return False
             if t.kind is Kind.PLACE:
-                return False
+                # "Mass right tonsil, 3 cm", as notes put it
+                return at < 4 and all(n.kind is Kind.SIDE for n in self.tokens[at + 1 : step])
         return False
 
     def _answers_topic(self, at: int) -> bool:

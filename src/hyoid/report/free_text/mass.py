@@ -184,6 +184,12 @@ def _places(sentence: Sentence) -> list[Place]:
         first = [m for m in sited if m.end <= mass.start() and PLACE_FIRST.fullmatch(words[m.end : mass.start()])]
         if first and re.search(r"\b(?:in|within|at|along)\b[\w -]*$", words[: first[0].start]):
             return [Place(first[0].term.site, _side_of(words, first[0], 0), 2, sentence)]
+        beside = next(
+            (m for m in sited if re.fullmatch(r" (?:(?:on the )?(?:right|left|rt|lt) )?", words[mass.end() : m.start])),
+            None,
+        )
+        if beside is not None and mass.start() < 30:
+            return [Place(beside.term.site, _side_of(words, beside, mass.end()), 2, sentence)]
         for link in _PLACE_AHEAD.finditer(words, mass.end()):
             ahead = [m for m in sited if 0 <= m.start - link.end() <= 45 and ";" not in words[link.end() : m.start]]
             if ahead and not re.search(r"\bnot\b|\bno\b|\bspar", words[mass.end() : ahead[0].start]):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hyoid.report.free_text.language import ENGLISH, heading_in_english, in_english, language_of
 from hyoid.report.free_text.spelling import plain
 
 
@@ -70,12 +71,12 @@ _PARTS: tuple[tuple[Part, str], ...] = (
     ),
 )
 _PART_OF = [(part, re.compile(rf"(?:{words})", re.IGNORECASE)) for part, words in _PARTS]
-_HEADING = re.compile(r"^[\s*#_]*([A-Za-z][A-Za-z /,&()-]{1,60}?)[\s*_]*(?::[*_]*(?=\s|$)|\s*[|\t])")
+_HEADING = re.compile(r"^[\s*#_]*([A-Za-zÄÖÜäöü][A-Za-zÄÖÜäöüß /,&()-]{1,60}?)[\s*_]*(?::[*_]*(?=\s|$)|\s*[|\t])")
 _UPPER_HEADING = re.compile(r"^[\s*#_]*([A-Z][A-Z /&-]{5,50})[\s*_]*$")
 _TITLE = re.compile(r"^(?:patient|case)\s*#?\s*\d+\s*$", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•·\u2013]|\(?\d{1,2}[.)](?=\s)|\(?[a-h]\)(?=\s))\s*")
 _ABBREVIATION = re.compile(
-    r"\b(?:approx|vs|e\.g|i\.e|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp|ant|post|cart|lat|med|sup|inf|ca)\.$|\bin no\.$|\bno\.$",
+    r"\b(?:approx|vs|e\.g|i\.e|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp|ant|post|cart|lat|med|sup|inf|ca|v\.a|v\. a|z\.n|z\. n|bds|li|re|bzw|ggf)\.$|\bin no\.$|\bno\.$",
     re.IGNORECASE,
 )
 _BREAK = re.compile(
@@ -95,6 +96,9 @@ _TELLS_HISTORY = re.compile(
     r"(?:clinical(?:ly)? (?:hx|history|background|information|details)|clinical:|hx\b|history of|known (?!.*\b(?:measur|extend))|k/?c/?o\b|c/o\b|h/o\b|indication|status[- ]post|s/p\b|"
     r"\d+[- ]?(?:years?|yrs?|y/?o|y)\b|\d{2,3} ?[mf]\b|patients? (?:is|known|has a history|with (?:\w+ ){0,3}(?:carcinoma|cancer|tumou?r|scc|ca|history|known|swelling|mass|dysphagia|hoarse\w*|lymphoma))\b|post[- ]?op(?:erative)? status\.?$|follow[- ]?up (?:of|for)|presented with|presents with)",
     re.IGNORECASE,
+)
+_TREATED_BEFORE = re.compile(
+    r"(?:f/?u\b|follow[- ]?up|k/?c/?o\b|operated|post[- ]?op|status[- ]post|s/p\b|treated)", re.IGNORECASE
 )
 _ADVISES = re.compile(
     r"(?:please |kindly )?(?:recommend|suggest(?:ed|ion)?\b|advi[sc]e|correlat|clinical correlation|further evaluation|consider )",
@@ -126,6 +130,7 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
     >>> [(s.part.value, s.text) for s in found]
     [('comparison', 'None.'), ('findings', 'Lips: normal.'), ('findings', 'Approx. 2 cm.')]
     """
+    language = language_of(text)
     part = Part.FINDINGS
     spoken = of_nodes = False
     found: list[Sentence] = []
@@ -139,34 +144,36 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
         rest = block
         title = _TITLE_LINE.match(block) if number == 0 or not found else None
         if title is not None:
-            found.append(_sentence(title.group(), Part.TECHNIQUE))
+            found.append(_sentence(title.group(), Part.TECHNIQUE, language))
             if _OF_DISEASE.search(title.group()):
-                found.append(_sentence(title.group(), Part.HISTORY))
+                found.append(_sentence(title.group(), Part.HISTORY, language))
             rest = block[title.end() :]
         heading = _HEADING.match(rest) or _UPPER_HEADING.match(rest) or _bare_heading(rest)
         if heading is not None:
-            named = _named_part(heading.group(1))
+            named = _named_part(heading_in_english(heading.group(1), language))
             part = named or (part if part in (Part.FINDINGS, Part.IMPRESSION) else Part.FINDINGS)
             spoken = spoken and not named
             if named:
                 rest = rest[heading.end() :]
         for piece in _split(rest):
             inner = _HEADING.match(piece)
-            named = _named_part(inner.group(1)) if inner else None
+            named = _named_part(heading_in_english(inner.group(1), language)) if inner else None
             if inner and named:
                 part, piece = named, piece[inner.end() :].strip()  # noqa: PLW2901 - the heading is not the sentence's
             if re.search(r"\w", piece) and not _TITLE.match(piece):
-                found.append(_sentence(piece, _own_part(piece, part), of_nodes=of_nodes))
+                found.append(_sentence(piece, _own_part(piece, part), language, of_nodes=of_nodes))
                 spoken = True
     return tuple(found)
 
 
-def _sentence(piece: str, part: Part, *, of_nodes: bool = False) -> Sentence:
+def _sentence(piece: str, part: Part, language: str = ENGLISH, *, of_nodes: bool = False) -> Sentence:
     """A sentence; what stands under a heading on nodes is said of nodes."""
     if len(piece) > _LONGEST:
         return Sentence(" ".join(piece.split()), Part.UNREAD, "")
     return Sentence(
-        " ".join(piece.split()), part, ("nodes : " if of_nodes else "") + present(plain(piece.replace("\t", " : ")))
+        " ".join(piece.split()),
+        part,
+        ("nodes : " if of_nodes else "") + present(plain(in_english(piece.replace("\t", " : "), language))),
     )
 
 
@@ -175,6 +182,8 @@ def _own_part(piece: str, part: Part) -> Part:
     if part in (Part.FINDINGS, Part.IMPRESSION) and _ADVISES.match(piece):
         return Part.ADVICE
     if part is Part.FINDINGS and _TELLS_HISTORY.match(piece):
+        return Part.HISTORY
+    if part is Part.IMPRESSION and _TREATED_BEFORE.match(piece):
         return Part.HISTORY
     return part
 

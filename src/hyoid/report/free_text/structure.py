@@ -13,6 +13,7 @@ from hyoid.report.free_text.addendum import addendum_lines
 from hyoid.report.free_text.answers import blank
 from hyoid.report.free_text.identity import refuse_two_patients, without_identifiers
 from hyoid.report.free_text.intake import readable
+from hyoid.report.free_text.language import in_english, language_of
 from hyoid.report.free_text.lymph_nodes import levels_in, speaks_of_nodes
 from hyoid.report.free_text.printed import is_template, read_template
 from hyoid.report.free_text.rules import CONTRADICTORY, RULES, fill_by_rules
@@ -48,7 +49,7 @@ _PET = r"\b(?:PET|pet)\b"
 _MR = r"\b(?:MRI?|MRT|mri|Mri|Magnetic resonance)\b"
 _CT = r"\b(?:CE)?CT\b|\bComputed tomography\b|\bct\b|\bCt\b"
 _NECK = re.compile(
-    r"\b(?:neck|face|head (?:and|&) neck|larynx|pharynx|oropharynx|oral cavity|tongue|cervical|nasopharynx|pns)\b"
+    r"\b(?:neck|face|head (?:and|&) neck|larynx|pharynx|oropharynx|oral cavity|tongue|cervical|nasopharynx|pns|hals)\b"
 )
 _OTHER_PARTS = re.compile(
     r"\b(?:abdom\w+|pelvi[sc]\w*|liver|hepatic|kidneys?|renal|spleen|pancrea\w+|gall ?bladder|bowel|colon|"
@@ -98,7 +99,7 @@ def structure_text(text: str, engine: Engine | None = None) -> Report:
     if is_template(clean):
         return _report(Filled(read_template(clean), PRINTED))
     sentences = read_sentences(clean)
-    _refuse_other_part(sentences)
+    _refuse_other_part(sentences, language_of(clean))
     filled = (engine or fill_with_rules)(clean, sentences)
     unread = sum(s.part is Part.UNREAD for s in sentences)
     if unread:
@@ -122,10 +123,10 @@ def fill_with_rules(text: str, sentences: tuple[Sentence, ...]) -> Filled:
     return Filled(fill_by_rules(sentences), RULES)
 
 
-def _refuse_other_part(sentences: tuple[Sentence, ...]) -> None:
+def _refuse_other_part(sentences: tuple[Sentence, ...], language: str) -> None:
     """Refuse a report that names no place of the neck, or names other parts in its title or more often."""
-    words = [plain(s.text) for s in sentences]
-    title = " ".join(plain(s.text) for s in sentences if s.part is Part.TECHNIQUE)
+    words = [plain(in_english(s.text, language)) for s in sentences]
+    title = " ".join(w for w, s in zip(words, sentences, strict=True) if s.part is Part.TECHNIQUE)
     neck = sum(
         sum(bool(m.term.keys or m.term.site) for m in mentions_in(w))
         + speaks_of_nodes(w)
