@@ -18,6 +18,10 @@ by_reader
 edited
 measured_on
 
+# Styles of virtual reports that the reader of free text is tuned and measured on.
+compose_report
+TUNING
+
 # Called by their framework: parsers of HTML, FastAPI, uvicorn.
 handle_starttag
 handle_endtag

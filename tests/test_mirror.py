@@ -74,6 +74,7 @@ TESTED_IN = {
     "phantom/images/pet.py": "phantom/images/test_images.py",
     "phantom/images/previews.py": "phantom/cohort/test_make.py",
     "phantom/text/phrasings.py": "phantom/text/test_free_text.py",
+    "phantom/text/styles.py": "phantom/text/test_composed.py",
     "phantom/text/words.py": "phantom/cohort/test_make.py",
     # Sections and pages of the report: tested on the whole report.
     "report/content/involvement.py": "report/content/test_build.py",
@@ -115,6 +116,7 @@ REASONS = {
     "anatomy/lesion_attributes.py": "a table of words",
     "inference/memory.py": "reads what the machine says, which no test can know",
     "models/variants.py": "a table of names, compared with the networks by test_pipeline of ct_report",
+    "progress.py": "two words for callbacks, and two functions that do nothing",
     "systems/machine.py": "a value without behaviour",
 }
 """Module to the reason why no test is its own."""

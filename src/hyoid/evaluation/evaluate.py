@@ -6,7 +6,7 @@ import csv
 import json
 import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,11 +37,10 @@ from hyoid.io.files.volumes import read_labels
 from hyoid.io.run_record import ORGANS_FILE, TARGETS_FILE
 from hyoid.metrics.lesion_outcomes import Outcome
 from hyoid.metrics.overlap import EmptyRule, dice
+from hyoid.progress import Steps
 
 WORST = 5
 """Cases that are shown with overlays."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def evaluate_masks(
     levels: Path | None = None,
     workers: int = 1,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
 ) -> tuple[Evaluation, tuple[Overlay, ...]]:
     """Evaluate one system, with overlays of its worst cases.
 
@@ -121,7 +120,7 @@ def measure_pairs(
     *,
     levels: Path | None = None,
     workers: int = 1,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
 ) -> tuple[CaseResult, ...]:
     """Measure every pair, in the order of the case names.
 

@@ -19,12 +19,13 @@ from hyoid.evaluation.click_scores import (
     click_table,
     summarise_clicks,
 )
-from hyoid.evaluation.evaluate import Progress, evaluation_of, measure_pairs
+from hyoid.evaluation.evaluate import evaluation_of, measure_pairs
 from hyoid.evaluation.files import find_cases, pair_up
 from hyoid.evaluation.label_scores import LabelScores, charge_missing, label_sentences, summarise_labels
 from hyoid.evaluation.protocols import Anchor
 from hyoid.evaluation.result import Evaluation
 from hyoid.evaluation.summaries import Table
+from hyoid.progress import Steps
 
 _CLICK_FOLDER = re.compile(r"click[_-]?(\d+)$")
 _SGRNET_ANCHORS = (
@@ -106,7 +107,7 @@ def evaluate_clicks(
     *,
     workers: int = 1,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
 ) -> Evaluation:
     """Evaluate by protocol isrg: Dice, HD95 and attributes after every click.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from hyoid.inference.runtime import Runtime
 from hyoid.inference.sliding_window import Tiling, predict_tiles
 from hyoid.io.packages.model_package import Manifest
 from hyoid.preprocess.intensity import windowed_channels
+from hyoid.progress import Steps, ignore_steps
 from hyoid.volume import Geometry, Volume
 
 
@@ -44,7 +44,7 @@ def segment(
     runtime: Runtime,
     *,
     step: float = 0.5,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> Logits:
     """Run the network of a package on a scan that lies on its grid.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.geometry.spline_resize import along
+from hyoid.progress import Steps, ignore_steps
 
 SLAB_BYTES = 24 << 20  # near the size of a shared cache; larger ones are slower
 
@@ -20,7 +21,7 @@ def labels_by_slabs(
     regions: bool,
     slab_bytes: int = SLAB_BYTES,
     on_probabilities: Callable[[slice, NDArray[np.float32]], None] | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Resize logits and decide every voxel.
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from hyoid.progress import Steps, ignore_steps
+
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 MONAI_LEAST = 1e-3
 """Smallest weight of a voxel in MONAI's window."""
@@ -110,7 +112,7 @@ def predict_tiles(
     outputs: int,
     count: int = 1,
     wanted: Callable[[tuple[slice, ...]], bool] = lambda where: True,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> NDArray[np.float32]:
     """Average the predictions of overlapping tiles, weighted, and of several networks.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from hyoid.io.dicom.study_choice import of_one_study
 from hyoid.io.dicom.suv import is_attenuation_corrected, suv_scale
 from hyoid.io.files.volumes import image_suffix, load_image
 from hyoid.io.study import Study, dicom_instances, fingerprint, read_study
+from hyoid.progress import Steps
 from hyoid.volume import Quantity, Volume
 
-Progress = Callable[[int, int], None]
 Groups = Sequence[tuple[SeriesInfo, list[Instance]]]
 # (CT, PET) endings of file names: HECKTOR 2022, 2025 and 2026, and hyoid's virtual patients.
 _PAIRS = (("__CT", "__PT"), ("ct", "pet"))
@@ -102,7 +102,7 @@ def read_petct(
     series: str | None = None,
     study: str | None = None,
     regularize: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: Steps | None = None,
 ) -> PetCtStudy:
     """Read a PET/CT study; PET becomes SUV, or is refused.
 
@@ -167,7 +167,7 @@ def read_petct(
 
 
 def read_pet(
-    path: str | Path, *, series: str | None = None, regularize: bool = False, on_progress: Progress | None = None
+    path: str | Path, *, series: str | None = None, regularize: bool = False, on_progress: Steps | None = None
 ) -> Study:
     """Read the PET of a DICOM study alone, in SUV by body weight.
 
@@ -309,14 +309,14 @@ def suv_from_activity(volume: Volume, activity: Activity) -> Volume:
     return volume.require(Quantity.BQ_PER_ML).with_array(volume.array * factor, Quantity.SUV)
 
 
-def _study(chosen: tuple[SeriesInfo, list[Instance]], regularize: bool, on_progress: Progress | None) -> Study:
+def _study(chosen: tuple[SeriesInfo, list[Instance]], regularize: bool, on_progress: Steps | None) -> Study:
     info, members = chosen
     loaded = read_series(members, regularize=regularize, on_progress=on_progress)
     return Study(loaded.volume, info, loaded.headers, loaded.warnings, fingerprint(loaded.volume), loaded.provenance)
 
 
 def _pet_study(
-    info: SeriesInfo, members: list[Instance], regularize: bool, on_progress: Progress | None
+    info: SeriesInfo, members: list[Instance], regularize: bool, on_progress: Steps | None
 ) -> tuple[Study, tuple[str, ...]]:
     """PET in SUV; and the rule that made SUV of it, followed by what had to be decided."""
     scale = suv_scale([instance.header for instance in members])

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from hyoid.progress import Steps, ignore_steps
+
 Field = NDArray[np.float32]
 """Displacement, shape (3, d, h, w), in voxels of the images along (slice, row, column)."""
 
@@ -67,7 +69,7 @@ def convex_adam(
     settings: Settings = Settings(),
     *,
     mask: NDArray[np.bool_] | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> Field:
     """Compute the field that carries `moving` onto `fixed`: fixed(x) looks like moving(x + field(x)).
 

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +21,9 @@ from hyoid.geometry.overlap import dice_of_masks
 from hyoid.geometry.resample import grid_with_spacing, resample, to_sitk
 from hyoid.preprocess.convex_adam import Settings, convex_adam, folding_share
 from hyoid.preprocess.mr_body import mr_body
+from hyoid.progress import Steps, ignore_steps
 from hyoid.volume import Geometry, Quantity, Volume
 
-Progress = Callable[[int, int], None]
 WORKING_MM = 2.0
 _BODY_EDGE_MM = 8.0  # kept around the body, so that its surface is seen
 _RIGID_MM = (6.0, 3.0)
@@ -94,7 +93,7 @@ def register(
     pre: Volume,
     mid: Volume,
     settings: Settings = _DEFAULTS,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> tuple[Registration, Quality]:
     """Register pre onto mid, and measure how well that went.
 

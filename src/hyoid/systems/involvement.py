@@ -25,9 +25,10 @@ from hyoid.preprocess.fixed_grid import centred
 from hyoid.preprocess.heatmap import cuboids, gaussian_heatmap
 from hyoid.preprocess.intensity import normalised_window, unit_window
 from hyoid.preprocess.network_grid import body_on_grid
+from hyoid.progress import Stages, ignore_stages
 from hyoid.report.content.scene import Involvement
 from hyoid.report.pages.attention import Attention
-from hyoid.systems.machine import Machine, Progress
+from hyoid.systems.machine import Machine
 from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
@@ -125,7 +126,7 @@ def classify(
     tumour: Volume,
     package: ModelPackage,
     machine: Machine,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
     *,
     least_seen: float = 0.0,
 ) -> Classified:
@@ -186,7 +187,7 @@ def classify_outlined(
     lesions: Volume,
     package: ModelPackage,
     machine: Machine,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
 ) -> Classified | None:
     """Lines of the template that an outlined primary overlaps; None without a primary.
 

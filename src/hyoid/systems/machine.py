@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hyoid.inference.runtime import Device, Precision
-
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total); a stage ends when done equals total."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import Manifest
-from hyoid.systems.machine import Machine, Progress
+from hyoid.progress import Stages, ignore_stages
+from hyoid.systems.machine import Machine
 
 T = TypeVar("T")
 _SAID = ("words", "training_data", "licence", "metrics", "bf16_agreement", "recipe", "learned_from")
@@ -29,14 +30,14 @@ class Measuring:
         Folder that keeps the result of every case.
     whom : str
         The measured patients in words, for example "OpenKBP's validation split".
-    on_progress : Progress
+    on_progress : Stages
         Called with (stage, done, total).
     """
 
     cache: Path
     work: Path
     whom: str
-    on_progress: Progress = lambda stage, done, total: None
+    on_progress: Stages = ignore_stages
 
     @property
     def machine(self) -> Machine:

@@ -18,9 +18,10 @@ from hyoid.inference.segment import Logits, segment
 from hyoid.inference.strays import without_strays
 from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.preprocess.network_grid import body_on_grid
+from hyoid.progress import Stages, ignore_stages
 from hyoid.provenance import Provenance, network
 from hyoid.report.content import schema
-from hyoid.systems.machine import Machine, Progress
+from hyoid.systems.machine import Machine
 from hyoid.volume import Volume
 
 _NAMED_ML = 0.5  # what a warning names of the outlines that were left out
@@ -48,7 +49,7 @@ def outline_organs(
     ct: Volume,
     packages: Sequence[ModelPackage],
     machine: Machine,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
 ) -> OrganOutlines:
     """Organ labels on the grid of the (canonical) scan.
 
@@ -109,7 +110,7 @@ def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
 
 
 def localise_tumour(
-    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Progress = lambda stage, done, total: None
+    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Stages = ignore_stages
 ) -> tuple[Logits, Precision]:
     """Logits of the high-dose target region on the tumour network's grid, and the arithmetic used."""
     body = body_on_grid(ct, package.manifest.spacing_mm)

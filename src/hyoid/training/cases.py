@@ -7,7 +7,7 @@ of layout `plain` or `sgrnet`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.network_grid import body_on_grid
+from hyoid.progress import Steps, ignore_steps
 from hyoid.volume import Geometry, Quantity, Volume
 
 # OpenKBP's `pt_N_oar` labels, in hyoid's words.
@@ -185,7 +186,7 @@ def load_case(
 def load_cases(
     folders: Sequence[Path],
     spacing_mm: tuple[float, float, float],
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
     target_kind: TargetKind = "planning",
     margin_mm: float = VIRTUAL_TARGET_MARGIN_MM,
 ) -> tuple[Case, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
+from hyoid.progress import Steps, ignore_steps
 from hyoid.training.averaged import AveragedTraining, Contents
 from hyoid.training.cases import Case, load_cases
 from hyoid.training.folds import divided, folds_in_turn
@@ -152,7 +153,7 @@ def train_segmentation(
 def segmentation_cases(
     recipe: SegmentationRecipe,
     folders: Sequence[Path],
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> tuple[Case, ...]:
     """Read the cases of every folder on the recipe's grid, packed ones first; errors as of both readers.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from hyoid.errors import ModelUnusableError, OutputError
+from hyoid.progress import Steps, ignore_steps
 
 CHUNK = 1 << 20
 TIMEOUT_S = 30
-Counter = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all)."""
-
-
-def uncounted(done: int, total: int) -> None:
-    """Progress for nobody."""
 
 
 def fetch_json(url: str) -> Any:
@@ -42,7 +36,7 @@ def fetch_json(url: str) -> Any:
 
 
 def download(
-    url: str, target: Path, *, size: int | None = None, sha256: str | None = None, on_progress: Counter = uncounted
+    url: str, target: Path, *, size: int | None = None, sha256: str | None = None, on_progress: Steps = ignore_steps
 ) -> str:
     """Fetch a file; what an interrupted run left beside it as `.part` is gone on with.
 
@@ -55,7 +49,7 @@ def download(
         Bytes that the source stated.
     sha256 : str, optional
         That the source stated.
-    on_progress : Counter
+    on_progress : Steps
 
     Returns
     -------
@@ -96,7 +90,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _append(url: str, part: Path, on_progress: Counter) -> None:
+def _append(url: str, part: Path, on_progress: Steps) -> None:
     """Fetch what `part` lacks."""
     there = _size(part)
     headers = {"User-Agent": "hyoid"} | ({"Range": f"bytes={there}-"} if there else {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -18,13 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.atomic import atomic_write, output_folder
 from hyoid.io.packages.download import download, fetch_json, sha256_of
+from hyoid.progress import Stages
 
 PROVENANCE = "provenance.json"
 GITHUB_API = "https://api.github.com"
 HUGGINGFACE = "https://huggingface.co"
 MAX_UNPACKED_BYTES = 20 * 1024**3
-Told = Callable[[str, int, int], None]
-"""Called with (file, bytes done, bytes in all)."""
 
 
 class _Frozen(BaseModel):
@@ -140,7 +139,7 @@ def read_table(path: Path) -> dict[str, PublicModel]:
     return {row.name: row for row in rows}
 
 
-def pull(model: PublicModel, folder: Path, *, allow_noncommercial: bool, on_progress: Told) -> Provenance:
+def pull(model: PublicModel, folder: Path, *, allow_noncommercial: bool, on_progress: Stages) -> Provenance:
     """Fetch a model into `folder`; files that an interrupted run left are gone on with.
 
     Parameters
@@ -149,7 +148,7 @@ def pull(model: PublicModel, folder: Path, *, allow_noncommercial: bool, on_prog
     folder : Path
         Holds one folder per model.
     allow_noncommercial : bool
-    on_progress : Told
+    on_progress : Stages
 
     Raises
     ------

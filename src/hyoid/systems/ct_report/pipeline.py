@@ -22,6 +22,7 @@ from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
 from hyoid.preprocess.gate import check_head_neck_ct
+from hyoid.progress import Stages, ignore_stages
 from hyoid.provenance import by_reader, network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
@@ -29,7 +30,7 @@ from hyoid.report.content.scene import index_outline
 from hyoid.report.pages.attention import Attention
 from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify, classify_outlined, target_map
-from hyoid.systems.machine import Machine, Progress
+from hyoid.systems.machine import Machine
 from hyoid.systems.organs import localise_tumour, model_use, outline_organs, outlining_models, target_mask
 from hyoid.systems.outlines import Outlines, outlines_on
 from hyoid.volume import Quantity, Volume
@@ -94,7 +95,7 @@ def structured_report(
     *,
     reader: ReaderMasks | None = None,
     asked: Request | None = None,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
 ) -> ReportResult:
     """Report of one CT.
 
@@ -108,7 +109,7 @@ def structured_report(
         On the scan's grid; then the report rests on these, and no network is asked where the tumour is.
     asked : Request, optional
         Clinical question, state of treatment and earlier report.
-    on_progress : Progress
+    on_progress : Stages
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files.volumes import read_image, read_labels
+from hyoid.progress import Steps, ignore_steps
 from hyoid.training.folds import parts_of
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -106,9 +107,7 @@ def find_lesion_patients(folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def load_lesions(
-    folders: Sequence[Path], on_progress: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[LesionCase, ...]:
+def load_lesions(folders: Sequence[Path], on_progress: Steps = ignore_steps) -> tuple[LesionCase, ...]:
     """Read every lesion of every patient in virtual cohorts, in order of patient and number.
 
     Parameters

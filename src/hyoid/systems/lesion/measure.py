@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.metrics.ranking import accuracy, balanced_accuracy, majority_accuracy
 from hyoid.metrics.simulated_clicks import USERS, deterministic_click
 from hyoid.metrics.surface_medpy import border_distances
+from hyoid.progress import Steps, ignore_steps
 from hyoid.systems.lesion.cases import LesionCase, load_lesions, of_part
 from hyoid.systems.lesion.pipeline import Prompt, Scan, attributes_of, next_outline
 from hyoid.systems.measured_cases import Codec, Measuring, measure_each
@@ -179,7 +180,7 @@ def measure_clicks(
     users: Sequence[str] = ("deterministic", "noisy"),
     clicks: int = CLICKS,
     shelf: Path | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> dict[str, Any]:
     """Measure everything that a card or a table says of an interactive network, with intervals over patients.
 
@@ -236,7 +237,7 @@ def simulate_all(
     *,
     clicks: int = CLICKS,
     shelf: Path | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> tuple[ClickRun, ...]:
     """Click on every lesion as one simulated user would; the seed of a lesion is its number.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from hyoid.geometry.resample import resample
 from hyoid.io.cohorts.hntsmrg import HntsmrgCase
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.midrt_input import gradient_volume, scene_of
+from hyoid.progress import Steps, ignore_steps
 from hyoid.training.recipe import MidrtRecipe, OutlineChanges
 from hyoid.volume import Quantity, Volume
 
@@ -56,7 +57,7 @@ class MidrtCase:
 def load_midrt_cases(
     files: Sequence[HntsmrgCase],
     recipe: MidrtRecipe,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> tuple[MidrtCase, ...]:
     """Training cases of patients; with `doubled`, two of each.
 

@@ -6,7 +6,7 @@ Everything that costs time is kept on disk: the registration of each patient onc
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.metrics.presence import PresenceCurve, evidence_of, fit_presence
 from hyoid.metrics.response import change_of, follow
 from hyoid.preprocess.midrt_input import channels_of, gradient_volume, scene_of
+from hyoid.progress import Steps, ignore_steps
 from hyoid.systems.machine import Machine
 from hyoid.systems.measured_cases import Measuring
 from hyoid.systems.midrt.pipeline import (
@@ -48,7 +49,6 @@ from hyoid.systems.midrt.pipeline import (
 )
 from hyoid.volume import Quantity, Volume
 
-Counter = Callable[[int, int], None]
 NEW_AT_LEAST = 0.9
 """Evidence from which a lesion without earlier outline is believed: only when the network is sure."""
 BF16_CASES = 3
@@ -134,7 +134,7 @@ def answers_of(
     priors: Path,
     out: Path,
     machine: Machine,
-    on_progress: Counter = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> tuple[Answer, ...]:
     """Answers of one system to all patients; finished ones are read from `out`.
 

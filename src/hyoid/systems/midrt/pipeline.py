@@ -34,8 +34,9 @@ from hyoid.preprocess.gradient_map import TumourBox
 from hyoid.preprocess.midrt_gate import check_mr, check_registration, places_in_view, unseen_lesions
 from hyoid.preprocess.midrt_input import InputForm, Scene, channels_of, gradient_volume, scene_of
 from hyoid.preprocess.registration import Quality, Registration, carry, register
+from hyoid.progress import Stages, ignore_stages
 from hyoid.report.content.response import ResponseReport, summary_of
-from hyoid.systems.machine import Machine, Progress
+from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.report import doubts, facts, measured, registration_line, response_line, structures
 from hyoid.systems.organs import model_use
 from hyoid.volume import Geometry, Quantity, Volume
@@ -132,7 +133,7 @@ def midrt(
     pair: Pair,
     packages: Sequence[ModelPackage],
     machine: Machine,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
 ) -> MidrtResult:
     """GTVp and GTVn on the mid-treatment MR, and what became of every lesion.
 
@@ -212,7 +213,7 @@ def midrt(
     )
 
 
-def prior_of(pair: Pair, on_progress: Progress = lambda stage, done, total: None) -> Prior:
+def prior_of(pair: Pair, on_progress: Stages = ignore_stages) -> Prior:
     """Outlines and image from before on the grid of mid, lesion by lesion.
 
     Raises
@@ -306,7 +307,7 @@ def mean_probability(
     channels: NDArray[np.float32],
     packages: Sequence[ModelPackage],
     machine: Machine,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
 ) -> tuple[NDArray[np.float32], dict[str, Precision]]:
     """Class probabilities (3, d, h, w), the mean over the networks, and the arithmetic of each."""
     total = np.zeros((3, *channels.shape[1:]), np.float32)

@@ -28,7 +28,7 @@ from hyoid.inference.sliding_window import Predict, Tiling, mirrored, nnunet_wei
 from hyoid.io.atomic import write_text
 from hyoid.io.packages.nnunet_folder import NnunetModel, Resampling, read_nnunet_folder
 from hyoid.preprocess import nnunet as prepare
-from hyoid.systems.machine import Progress
+from hyoid.progress import Stages, ignore_stages
 from hyoid.volume import Quantity, Volume
 
 COMPARING = "comparing bfloat16 with float32, once"
@@ -90,7 +90,7 @@ def predict_case(
     cache: Path,
     *,
     from_dicom: bool = False,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
 ) -> Prediction:
     """Labels as nnU-Net's own predictor gives them.
 
@@ -254,7 +254,7 @@ def _logits(
     options: Options,
     precision: Precision,
     cache: Path,
-    on_progress: Progress,
+    on_progress: Stages,
 ) -> NDArray[np.float32]:
     """Mean over tiles, mirror images and folds; one network is in memory at a time."""
     tile = packages[0].manifest.patch
@@ -300,7 +300,7 @@ def _mirror_axes(model: NnunetModel, package: CheckpointPackage) -> tuple[int, .
 
 
 def _agreed_precision(
-    model: NnunetModel, package: CheckpointPackage, image: NDArray[np.float32], cache: Path, on_progress: Progress
+    model: NnunetModel, package: CheckpointPackage, image: NDArray[np.float32], cache: Path, on_progress: Stages
 ) -> Precision:
     """bfloat16 when this checkpoint gave the same labels with it on its first case on this machine."""
     import openvino
@@ -320,7 +320,7 @@ def bf16_agrees(
     package: CheckpointPackage,
     image: NDArray[np.float32],
     cache: Path,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
 ) -> float | None:
     """Smallest Dice over the labels between bfloat16 and float32, on tiles that cover the whole case once.
 

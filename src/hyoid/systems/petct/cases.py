@@ -24,6 +24,7 @@ from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.body import body_mask
 from hyoid.preprocess.pet import on_ct
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
+from hyoid.progress import Steps, ignore_steps
 from hyoid.training.recipe import PetctRecipe
 from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
@@ -136,7 +137,7 @@ def load_petct_cases(
     folders: Sequence[Path],
     recipe: PetctRecipe,
     find_head: FindHead | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> tuple[PetctCase, ...]:
     """Every case of every folder, in memory."""
     files = [f for folder in folders for f in find_petct_cases(folder)]

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -31,13 +31,13 @@ from hyoid.inference.sliding_window import MONAI_LEAST, Tiling, gaussian_weight,
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.preprocess.pet import Alignment, alignment, covered, on_ct, require_cover, require_suv
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
-from hyoid.systems.machine import Machine, Progress
+from hyoid.progress import Stages, Steps, ignore_stages, ignore_steps
+from hyoid.systems.machine import Machine
 from hyoid.systems.petct.decision import decide_voxels, outside_fine, said_of_outside, without_small_parts
 from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
 # More than any neck holds: the networks do not know such a scan.
 _IMPLAUSIBLE_ML = 1500.0
-_QUIET: Progress = lambda stage, done, total: None  # noqa: E731
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ class Located:
 
 
 def find_targets(
-    ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
+    ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Stages = ignore_stages
 ) -> TargetsResult:
     """Primary tumour and involved nodes of one patient.
 
@@ -161,7 +161,7 @@ def find_targets(
 
 
 def locate_targets(
-    ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
+    ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Stages = ignore_stages
 ) -> Located:
     """Stages 1 and 2: the head region, and where in it the targets lie; parameters and errors as of `find_targets`."""
     scan = to_canonical(ct.require(Quantity.HU))
@@ -185,7 +185,7 @@ def locate_targets(
 
 
 def outline_targets(
-    located: Located, models: PetCtModels, machine: Machine, on_progress: Progress = _QUIET
+    located: Located, models: PetCtModels, machine: Machine, on_progress: Stages = ignore_stages
 ) -> TargetsResult:
     """Stage 3: outlines by the fine networks around the coarse targets.
 
@@ -234,7 +234,7 @@ def outline_targets(
 
 
 def head_mask(
-    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Progress = _QUIET
+    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Stages = ignore_stages
 ) -> tuple[Volume, Precision]:
     """Stage 1: the largest connected part that the head network finds, on its own grid.
 
@@ -268,7 +268,7 @@ def stage_probabilities(
     pet: Volume | None,
     grid: Geometry,
     machine: Machine,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Steps = ignore_steps,
 ) -> tuple[NDArray[np.float32], Precision]:
     """Class-wise mean of the softmax of several networks with one input rule, shape (K, d, h, w).
 
@@ -378,7 +378,7 @@ def _ensemble(
     grids: dict[tuple[float, float, float], Geometry],
     machine: Machine,
     precisions: dict[str, Precision],
-    on_progress: Progress,
+    on_progress: Stages,
 ) -> list[tuple[NDArray[np.float32], Geometry, int]]:
     """Mean probabilities by spacing, each with its grid and number of networks; alike inputs are made once."""
     groups: dict[tuple[Any, ...], list[ModelPackage]] = {}

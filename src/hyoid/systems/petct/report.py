@@ -14,6 +14,7 @@ from hyoid.inference.runtime import Precision
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.petct import PetCtStudy
 from hyoid.preprocess.gate import check_head_neck_ct
+from hyoid.progress import Stages, ignore_stages
 from hyoid.provenance import network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
@@ -23,7 +24,7 @@ from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import model_use, outline_organs, outlining_models
 from hyoid.systems.outlines import Outlines, outlines_on
-from hyoid.systems.petct.pipeline import PetCtModels, Progress, TargetsResult, find_targets
+from hyoid.systems.petct.pipeline import PetCtModels, TargetsResult, find_targets
 from hyoid.volume import Quantity, Volume
 
 
@@ -58,7 +59,7 @@ def petct_report(
     *,
     template: ModelPackage | None = None,
     asked: Request | None = None,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Stages = ignore_stages,
 ) -> PetCtReport:
     """Targets of one PET/CT, and the report that is measured on them.
 
