@@ -29,13 +29,15 @@ from hyoid.inference.export import labels_from_logits
 from hyoid.inference.runtime import load_runtime
 from hyoid.inference.segment import segment
 from hyoid.interfaces.places import cache_folder
+from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS, OPENKBP_PTV70
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.io.packages.model_package import ModelPackage, read_package
 from hyoid.metrics.comparison import Ratio, bootstrap_interval, paired_difference
 from hyoid.phantom.cohort.make import write_cohort
 from hyoid.phantom.patient import PhantomOptions
 from hyoid.preprocess.network_grid import body_on_grid
-from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, VIRTUAL_TARGET_MARGIN_MM, CaseFiles, find_cases
+from hyoid.training.cases import VIRTUAL_TARGET_MARGIN_MM, find_cases
 from hyoid.training.recipe import SegmentationRecipe, load_recipe
 from hyoid.training.run import Run
 from hyoid.training.segmentation import train_segmentation
@@ -98,7 +100,7 @@ def scored(package: ModelPackage, folder: Path, path: Path) -> Scores:
 def case_dice(package: ModelPackage, case: CaseFiles) -> dict[str, float]:
     """Dice of the contoured structures of one real case, on its own grid."""
     assert case.organs is not None
-    assert case.target is not None
+    assert case.targets is not None
     ct = to_canonical(read_image(case.ct, Quantity.HU))
     manifest = package.manifest
     shape = (1, len(manifest.preprocessing["windows_hu"]), *manifest.patch)
@@ -111,7 +113,7 @@ def case_dice(package: ModelPackage, case: CaseFiles) -> dict[str, float]:
     ).array
     target = logits.array[[manifest.labels.index(TARGET)]]
     contours = to_canonical(read_labels(case.organs)).array
-    ptv = to_canonical(read_labels(case.target)).array == OPENKBP_PTV70
+    ptv = to_canonical(read_labels(case.targets)).array == OPENKBP_PTV70
     found = {
         name: dice_of_masks(outlined == BY_NAME[name].label, contours == value)
         for value, name in OPENKBP_ORGANS.items()

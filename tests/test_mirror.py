@@ -58,6 +58,11 @@ TESTED_IN = {
     "io/masks.py": "io/dicom/test_outputs.py",
     "io/verify.py": "io/dicom/test_outputs.py",
     "io/sources.py": "io/test_study.py",
+    "io/cohorts/case_files.py": "io/cohorts/test_layouts.py",
+    "io/cohorts/hecktor.py": "io/cohorts/test_layouts.py",
+    "io/cohorts/nnunet.py": "io/cohorts/test_layouts.py",
+    "io/cohorts/openkbp.py": "io/cohorts/test_layouts.py",
+    "io/cohorts/plain.py": "io/cohorts/test_layouts.py",
     "io/files/packed_array.py": "interfaces/web/test_nninteractive.py",
     "io/packages/download.py": "io/packages/test_public_weights.py",
     # Parts of a virtual patient: looked at in the whole patient, whose truth is known.

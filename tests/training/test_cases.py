@@ -47,7 +47,7 @@ def test_nested_targets_are_known_where_their_level_was_contoured(openkbp):
 
 
 def test_the_table_of_labels_is_openkbps():
-    from hyoid.training.cases import OPENKBP_ORGANS
+    from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS
 
     assert {v: BY_NAME[n].side.value for v, n in OPENKBP_ORGANS.items() if v in (3, 4)} == {3: "right", 4: "left"}
 

@@ -17,6 +17,7 @@ from hyoid.errors import (
     UnsuitableScanError,
     UsageError,
 )
+from hyoid.io.cohorts import hecktor, plain
 from hyoid.io.dicom import headers
 from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.series import read_series
@@ -30,7 +31,7 @@ from hyoid.volume import Quantity, Volume
 
 Groups = Sequence[tuple[SeriesInfo, list[Instance]]]
 # (CT, PET) endings of file names: HECKTOR 2022, 2025 and 2026, and hyoid's virtual patients.
-_PAIRS = (("__CT", "__PT"), ("ct", "pet"))
+_PAIRS = ((hecktor.CT, hecktor.PET), (plain.CT, plain.PET))
 _HECKTOR = _PAIRS[0]
 
 

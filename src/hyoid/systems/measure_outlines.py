@@ -21,13 +21,15 @@ from hyoid.cards.decisions import learned_structures, lowest, transfers
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.overlap import dice_of_masks
+from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS, OPENKBP_PTV70
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.io.packages.model_package import NOT_STATED, Manifest, ModelPackage
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.systems.machine import Machine
 from hyoid.systems.measured_cases import Codec, Measuring, identity_of, measure_each
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
-from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, find_cases
+from hyoid.training.cases import find_cases
 from hyoid.volume import Quantity, Volume
 
 T = TypeVar("T")
@@ -242,10 +244,10 @@ def measure_target(
     """
 
     def scores(case: CaseFiles) -> OutlineScores:
-        if case.target is None:
+        if case.targets is None:
             raise UsageError(f"{case.name} has no high-dose target.", "Give cases with their planning target.")
         ct = to_canonical(read_image(case.ct, Quantity.HU))
-        ptv = to_canonical(read_labels(case.target)).array == OPENKBP_PTV70
+        ptv = to_canonical(read_labels(case.targets)).array == OPENKBP_PTV70
         logits, _ = localise_tumour(ct, package, measuring.machine)
         target = target_mask(logits, ct, min_volume_ml).array > 0
         ml = ct.geometry.voxel_ml

@@ -1,9 +1,4 @@
-"""Training cases on disk: OpenKBP folders, PET/CT folders and virtual cohorts, as one kind of value.
-
-Folders are told apart by what they hold: `pt_*_ct.nii.gz` is OpenKBP's layout as converted in `../shared/data`,
-`<id>/<id>__CT.nii.gz` that of HECKTOR 2025 (only the CT is read), `*/ct.nii.gz` beside `organs.nii.gz` a virtual cohort
-of layout `plain` or `sgrnet`.
-"""
+"""Training cases with a CT, whatever their layout, on the grid of a network that outlines structures."""
 
 from __future__ import annotations
 
@@ -18,25 +13,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, TARGET_REGION, structure_mask
-from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
+from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.layouts import find_layout_cases
+from hyoid.io.cohorts.openkbp import OPENKBP_PTV70, organs_of
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.network_grid import body_on_grid
 from hyoid.progress import Steps, ignore_steps
 from hyoid.volume import Geometry, Quantity, Volume
 
-# OpenKBP's `pt_N_oar` labels, in hyoid's words.
-OPENKBP_ORGANS = {
-    1: "brainstem",
-    2: "spinal_cord",
-    3: "parotid_right",
-    4: "parotid_left",
-    5: "oesophagus",
-    6: "larynx",
-    7: "mandible",
-}
-OPENKBP_PTV70 = 3
+LAYOUTS_WITH_CT = ("openkbp", "hecktor2025", "plain")
 TARGET = BY_LABEL[TARGET_REGION].name
 # Planning targets by the lowest level that belongs to each: that of 56 Gy holds that of 63 Gy, and that one that of 70.
 TARGET_LEVELS = {"target_56": 1, "target_63": 2, TARGET: OPENKBP_PTV70}
@@ -44,31 +31,10 @@ TARGET_LEVELS = {"target_56": 1, "target_63": 2, TARGET: OPENKBP_PTV70}
 VIRTUAL_TARGET_MARGIN_MM = 8.0
 _PRIMARY = 1
 _APPENDIX_E = 21
-# Contours of the cord over 400 mL: wrong, see ../shared/data/README.md.
-_OPENKBP_WRONG = {("pt_215", "spinal_cord"), ("pt_216", "spinal_cord")}
 
 
 TargetKind = Literal["planning", "primary", "cuboid"]
 """What a network that localises tumour learns: the high-dose target (lesions get a margin), the primary, its box."""
-
-
-@dataclass(frozen=True)
-class CaseFiles:
-    """Where one case lies on disk."""
-
-    name: str
-    ct: Path
-    organs: Path | None
-    # PTV70 of an OpenKBP case, else tumour (1) and nodes (2).
-    target: Path | None
-    virtual: bool
-    # The target file holds tumour and nodes.
-    lesions: bool = False
-    # Cuboids around tumour (1) and nodes (2), as readers draw them.
-    cuboids: Path | None = None
-    truth: Path | None = None
-    # Labels of `hyoid.anatomy.subsites`.
-    subsites: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,50 +73,14 @@ class Case:
 
 
 def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
-    """Cases in a folder, sorted by name.
+    """Find the cases of a folder in OpenKBP's or HECKTOR's layout, or of a virtual cohort, in order of name.
 
     Raises
     ------
     UsageError
-        When the folder holds neither layout.
+        When the folder holds none of them.
     """
-    real = [
-        CaseFiles(
-            p.name.removesuffix("_ct.nii.gz"),
-            p,
-            _existing(p.with_name(p.name.replace("_ct", "_oar"))),
-            _existing(p.with_name(p.name.replace("_ct", "_ptv"))),
-            virtual=False,
-        )
-        for p in sorted(folder.glob("pt_*_ct.nii.gz"))
-    ]
-    virtual = [
-        CaseFiles(
-            p.parent.name,
-            p,
-            _existing(p.with_name("organs.nii.gz")),
-            _existing(p.with_name("lesions.nii.gz")),
-            virtual=True,
-            lesions=True,
-            cuboids=_existing(p.with_name("cuboids.nii.gz")),
-            truth=_existing(p.with_name("truth.json")),
-            subsites=_existing(p.with_name("subsites.nii.gz")),
-        )
-        for p in sorted(folder.glob("*/ct.nii.gz"))
-    ]
-    petct = [
-        CaseFiles(
-            p.parent.name, p, None, _existing(p.with_name(f"{p.parent.name}.nii.gz")), virtual=False, lesions=True
-        )
-        for p in sorted(folder.glob("*/*__CT.nii.gz"))
-    ]
-    if not real and not virtual and not petct:
-        raise UsageError(
-            f"No training cases in {folder.name!r}.",
-            "Give a folder with pt_*_ct.nii.gz (OpenKBP), <id>/<id>__CT.nii.gz (HECKTOR) or one made by "
-            "`hyoid phantom --layout plain`.",
-        )
-    return tuple(real + petct + virtual)
+    return find_layout_cases(folder, LAYOUTS_WITH_CT, "training cases")
 
 
 def load_case(
@@ -202,8 +132,8 @@ def load_cases(
 
 def _target(files: CaseFiles, kind: TargetKind, margin_mm: float) -> Volume | None:
     """Levels of `TARGET_LEVELS` on the file's own grid; None where the case has no target of this kind."""
-    if kind == "planning" and files.target is not None and not files.lesions:
-        return to_canonical(read_labels(files.target))
+    if kind == "planning" and files.targets is not None and not files.lesions:
+        return to_canonical(read_labels(files.targets))
     mask = _single_target(files, kind, margin_mm)
     return None if mask is None else mask.with_array(mask.array * np.uint8(TARGET_LEVELS[TARGET]))
 
@@ -213,11 +143,11 @@ def _single_target(files: CaseFiles, kind: TargetKind, margin_mm: float) -> Volu
     if kind == "cuboid" and files.cuboids is not None:
         boxes = to_canonical(read_labels(files.cuboids))
         return boxes.with_array((boxes.array == _PRIMARY).astype(np.uint8))
-    if files.target is None or not files.lesions:
+    if files.targets is None or not files.lesions:
         return None
     if kind == "planning":
         return to_canonical(planning_target(files, margin_mm))
-    source = to_canonical(read_labels(files.target))
+    source = to_canonical(read_labels(files.targets))
     primary = (source.array == _PRIMARY).astype(np.uint8)
     return source.with_array(primary if kind == "primary" else boxed(primary))
 
@@ -233,8 +163,8 @@ def boxed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def planning_target(files: CaseFiles, margin_mm: float = VIRTUAL_TARGET_MARGIN_MM) -> Volume:
     """High-dose target on the file's own grid, as label 1: PTV70, or lesions with the margins of a planning target."""
-    assert files.target is not None
-    source = read_labels(files.target)
+    assert files.targets is not None
+    source = read_labels(files.targets)
     if not files.lesions:
         return source.with_array((source.array == OPENKBP_PTV70).astype(np.uint8))
     away_mm = ndimage.distance_transform_edt(source.array == 0, sampling=source.geometry.spacing_mm)
@@ -251,14 +181,7 @@ def _organ_labels(files: CaseFiles, grid: Geometry) -> tuple[NDArray[np.uint8], 
         outlined = [s for s in ORGANS if files.cuboids is None or s.label <= _APPENDIX_E]
         return source.astype(np.uint8), {s.name for s in outlined}
     labels = np.zeros(source.shape, np.uint8)
-    known = set()
-    for value, name in OPENKBP_ORGANS.items():
-        mask = source == value
-        if mask.any() and (files.name, name) not in _OPENKBP_WRONG:
-            labels[mask] = BY_NAME[name].label
-            known.add(name)
-    return labels, known
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None
+    masks = organs_of(source, files.name)
+    for name, mask in masks.items():
+        labels[mask] = BY_NAME[name].label
+    return labels, set(masks)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from hyoid.errors import UsageError
+from hyoid.io.cohorts.case_files import CaseFiles
 from hyoid.io.files.volumes import write_nifti
 from hyoid.systems.ct_report.simulated_localiser import SimulatedLocaliser, SimulatedReader
-from hyoid.training.cases import CaseFiles
 from hyoid.volume import Geometry, Quantity, Volume
 
 GEOMETRY = Geometry.axial((30, 40, 40), (4, 4, 4))

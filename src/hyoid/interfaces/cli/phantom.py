@@ -10,6 +10,7 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import JSON_HELP
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.cohorts.layouts import WRITTEN
 
 _MODALITIES = {"t2": "mr"}
 
@@ -21,7 +22,7 @@ def phantom(
     modality: Annotated[
         str, typer.Option(help="ct, pet, mr (T2w before and in the middle of treatment), with commas between.")
     ] = "ct",
-    layout: Annotated[str, typer.Option(help="plain, nnunet, hecktor2025, hntsmrg2024, sgrnet or dicom.")] = "plain",
+    layout: Annotated[str, typer.Option(help=f"{', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}.")] = "plain",
     spacing: Annotated[str, typer.Option(help="Of the CT between slices, rows, columns, mm.")] = "3,1.5,1.5",
     pet_spacing: Annotated[str, typer.Option(help="Of the PET, mm; like real scanners' when empty.")] = "",
     mr_spacing: Annotated[str, typer.Option(help="Of the MR, mm; like real scanners' when empty.")] = "",

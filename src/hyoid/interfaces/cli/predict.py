@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
 from hyoid.io.channels import channels_of_dicom, channels_of_files
+from hyoid.io.cohorts.nnunet import case_name, channel_files, stem_of
 from hyoid.io.dicom.output import synthetic_headers
 from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
@@ -36,7 +36,6 @@ from hyoid.systems.outlines import foreign_outlines
 from hyoid.volume import Volume
 
 STATEMENT = "Research use only. Not a medical device, not for diagnosis or treatment."
-_CHANNEL = re.compile(r"_(\d{4})$")
 
 
 @dataclass(frozen=True)
@@ -139,17 +138,17 @@ def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
     if files and len(files) < len(inputs):
         raise UsageError("Image files and DICOM studies were given together.", "Give one kind at a time.")
     if files:
-        numbered = all(_CHANNEL.search(_plain_name(p)) for p in files)
+        numbered = all(channel_files([p]) for p in files)
         if numbered and len(files) != channels:
             return _numbered_cases(files, channels, "the files given")
-        return (Case(_CHANNEL.sub("", _plain_name(files[0])), tuple(files), dicom=False),)
+        return (Case(case_name(files[0]), tuple(files), dicom=False),)
     cases: list[Case] = []
     for path in inputs:
         inside = sorted(p for p in path.iterdir() if image_suffix(p)) if path.is_dir() else []
         if inside:
             cases += _numbered_cases(inside, channels, repr(path.name))
         else:
-            cases.append(Case(_plain_name(path), (path,), dicom=True))
+            cases.append(Case(stem_of(path).removesuffix(".zip"), (path,), dicom=True))
     names = [case.name for case in cases]
     if len(set(names)) < len(names):
         raise UsageError("Two inputs have the same name, and would have the same output.", "Rename one of them.")
@@ -158,11 +157,7 @@ def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
 
 def _numbered_cases(files: Sequence[Path], channels: int, where: str) -> tuple[Case, ...]:
     """Cases of files whose names end in the number of their channel."""
-    by_case: dict[str, dict[int, Path]] = {}
-    for file in files:
-        stem = _plain_name(file)
-        if found := _CHANNEL.search(stem):
-            by_case.setdefault(stem[: found.start()], {})[int(found[1])] = file
+    by_case = channel_files(files)
     if not by_case:
         raise InputRefusedError(
             f"No file in {where} ends in _0000.", "Name the channels of a case NAME_0000, NAME_0001, …."
@@ -278,8 +273,3 @@ def write_dicom_labels(
     rtstruct = folder / "rtstruct.dcm"
     write_rtstruct(rtstruct, labels, headers, algorithm=said, description=description, structures=structures)
     verify_written(labels, rtstruct_masks(rtstruct, labels.geometry, structures), what="rtstruct.dcm")
-
-
-def _plain_name(path: Path) -> str:
-    suffix = image_suffix(path)
-    return path.name[: -len(suffix)] if suffix else path.name.removesuffix(".zip")

@@ -8,12 +8,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hyoid.errors import InputRefusedError
+from hyoid.io.files.volumes import write_nifti
+from hyoid.volume import Volume
 
 LAYOUT = "<id>/preRT/<id>_preRT_T2.nii.gz and <id>/midRT/<id>_midRT_T2.nii.gz"
+
+# Folder of the case, and ending of the name after that of the case.
+_FILES = {
+    "pre": ("preRT", "preRT_T2"),
+    "pre_mask": ("preRT", "preRT_mask"),
+    "mid": ("midRT", "midRT_T2"),
+    "mid_mask": ("midRT", "midRT_mask"),
+    "pre_registered": ("midRT", "preRT_T2_registered"),
+    "pre_mask_registered": ("midRT", "preRT_mask_registered"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,21 +62,14 @@ def read_hntsmrg_case(folder: Path) -> HntsmrgCase:
     InputRefusedError
         When an image or the pre-treatment mask is missing; the message names the file's ending.
     """
-    pre, mid = folder / "preRT", folder / "midRT"
-    wanted = {
-        "pre": (pre, "_preRT_T2"),
-        "pre_mask": (pre, "_preRT_mask"),
-        "mid": (mid, "_midRT_T2"),
-        "mid_mask": (mid, "_midRT_mask"),
-        "pre_registered": (mid, "_preRT_T2_registered"),
-        "pre_mask_registered": (mid, "_preRT_mask_registered"),
+    found = {
+        key: next(iter(sorted((folder / place).glob(f"*_{end}.nii.gz"))), None) for key, (place, end) in _FILES.items()
     }
-    found = {key: next(iter(sorted(place.glob(f"*{end}.nii.gz"))), None) for key, (place, end) in wanted.items()}
     for key in ("pre", "pre_mask", "mid"):
         if found[key] is None:
-            place, end = wanted[key]
+            place, end = _FILES[key]
             raise InputRefusedError(
-                f"The case has no file *{end}.nii.gz in {place.name}.", f"Complete it; the layout is {LAYOUT}."
+                f"The case has no file *_{end}.nii.gz in {place}.", f"Complete it; the layout is {LAYOUT}."
             )
     return HntsmrgCase(folder.name, **found)  # type: ignore[arg-type]
 
@@ -81,3 +87,18 @@ def find_hntsmrg_cases(folder: Path) -> tuple[HntsmrgCase, ...]:
     if not folders:
         raise InputRefusedError(f"{folder.name!r} holds no case.", f"Give a folder with {LAYOUT}.")
     return tuple(read_hntsmrg_case(p) for p in folders)
+
+
+def write_hntsmrg_case(folder: Path, volumes: Mapping[str, Volume]) -> None:
+    """Write the images and masks of one patient.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the patient, whose name is the case's.
+    volumes : mapping of str to Volume
+        By the names of the files in `HntsmrgCase`.
+    """
+    for key, volume in volumes.items():
+        place, ending = _FILES[key]
+        write_nifti(volume, folder / place / f"{folder.name}_{ending}.nii.gz")

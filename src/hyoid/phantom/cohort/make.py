@@ -14,7 +14,9 @@ import numpy as np
 
 from hyoid.errors import OutputError, UsageError
 from hyoid.io.atomic import atomic_write, write_text
-from hyoid.phantom.cohort.layouts import LAYOUTS, Layout, check_layout, finish_nnunet
+from hyoid.io.cohorts.layouts import LAYOUTS, check_layout
+from hyoid.io.cohorts.nnunet import finish_nnunet
+from hyoid.phantom.cohort.layouts import WRITERS
 from hyoid.phantom.images.previews import SHEET_PATIENTS, contact_sheet, preview
 from hyoid.phantom.patient import VERSION, PhantomOptions, VirtualPatient, check_spacing, virtual_patient
 from hyoid.phantom.text.words import patient_report
@@ -75,7 +77,7 @@ def write_cohort(
     seed : int
     spacing_mm : (slice, row, column)
     layout : str
-        Key of `hyoid.phantom.cohort.layouts.LAYOUTS`.
+        Key of `hyoid.io.cohorts.layouts.LAYOUTS`.
     options : PhantomOptions, optional
     workers : int
         Processes; the files do not depend on their number.
@@ -136,27 +138,26 @@ def write_patient(
     seed : (seed, number)
         Chooses the wording of the report.
     layout : str
-        Key of `hyoid.phantom.cohort.layouts.LAYOUTS`.
+        Key of `hyoid.io.cohorts.layouts.LAYOUTS`.
 
     Raises
     ------
     OutputError
         When a file cannot be written.
     """
-    kind = LAYOUTS[layout]
     text = patient_report(patient.truth, np.random.default_rng([*seed, 1]))
     part = folder.with_name(f".{folder.name}.part")
     try:
-        if kind.per_patient:
+        if LAYOUTS[layout].per_patient:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            kind.write(patient, part, folder.name)
+            WRITERS[layout](patient, part, folder.name)
             if text:
                 (part / "report.txt").write_text(text, encoding="utf-8")
             (part / "truth.json").write_text(_truth(patient), encoding="utf-8")
             part.rename(folder)
         else:
-            _write_spread(patient, folder, kind, text)
+            _write_spread(patient, folder, layout, text)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise OutputError(
@@ -164,10 +165,10 @@ def write_patient(
         ) from error
 
 
-def _write_spread(patient: VirtualPatient, folder: Path, kind: Layout, text: str) -> None:
+def _write_spread(patient: VirtualPatient, folder: Path, layout: str, text: str) -> None:
     """Files of a layout that shares folders between patients; the truth file comes last."""
     root, name = folder.parent, folder.name
-    kind.write(patient, root, name)
+    WRITERS[layout](patient, root, name)
     if text:
         write_text(root / "reports" / f"{name}.txt", text)
     write_text(root / "truth" / f"{name}.json", _truth(patient))

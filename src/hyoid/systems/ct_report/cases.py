@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
+from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS
 from hyoid.io.files.volumes import read_image
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.systems.ct_report.labels import UNKNOWN, involvement_targets, known_fields, overlap_shares, true_places
@@ -24,7 +26,7 @@ from hyoid.systems.ct_report.simulated_localiser import SimulatedLocaliser, Simu
 from hyoid.systems.involvement import classifier_inputs, outlined, target_map
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
-from hyoid.training.cases import OPENKBP_ORGANS, CaseFiles, find_cases
+from hyoid.training.cases import find_cases
 from hyoid.training.folds import folds_in_turn, stratified_folds
 from hyoid.training.recipe import CtReportRecipe
 from hyoid.training.run import Progress, quiet

@@ -25,8 +25,10 @@ from hyoid.anatomy.structures import BY_NAME
 from hyoid.anatomy.subsites import SUBSITES
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
+from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS, OPENKBP_PTV70
 from hyoid.io.files.volumes import read_labels
-from hyoid.training.cases import OPENKBP_ORGANS, OPENKBP_PTV70, CaseFiles, planning_target
+from hyoid.training.cases import planning_target
 from hyoid.volume import Volume
 
 UNKNOWN = -1.0
@@ -54,7 +56,7 @@ def involvement_targets(
         When the data can never tell an organ's label.
     """
     target = np.full(len(fields), UNKNOWN, np.float32)
-    if case.organs is None or case.target is None:
+    if case.organs is None or case.targets is None:
         return target
     answer = _virtual(case, share, rule) if case.virtual else _real(case, share, rule)
     for k, name in enumerate(fields):
@@ -94,10 +96,10 @@ def true_places(case: CaseFiles, fields: Sequence[str]) -> Volume:
 def _real(case: CaseFiles, share: float, rule: OrganRule) -> Callable[[str], bool | None]:
     """Answers of a planning CT."""
     assert case.organs is not None
-    assert case.target is not None
+    assert case.targets is not None
     value_of = {name: value for value, name in OPENKBP_ORGANS.items()}
     labels = read_labels(case.organs).array
-    ptv = read_labels(case.target).array == OPENKBP_PTV70
+    ptv = read_labels(case.targets).array == OPENKBP_PTV70
 
     def answer(name: str) -> bool | None:
         if rule == "tumour" or not is_organ(name):
@@ -113,14 +115,14 @@ def _real(case: CaseFiles, share: float, rule: OrganRule) -> Callable[[str], boo
 def _virtual(case: CaseFiles, share: float, rule: OrganRule) -> Callable[[str], bool | None]:
     """Answers of a virtual patient: its organs are complete, and its tumour is known."""
     assert case.organs is not None
-    assert case.target is not None
+    assert case.targets is not None
     if case.truth is None:
         raise UsageError(
             f"{case.name} has no truth.json beside it.", "Make the cohort with `hyoid phantom --layout plain`."
         )
     involved = json.loads(case.truth.read_text(encoding="utf-8"))["involved"]
     organs = read_labels(case.organs)
-    lesions = read_labels(case.target).array > 0
+    lesions = read_labels(case.targets).array > 0
     covered = planning_target(case).array > 0
 
     def overlaps(mask: NDArray[np.bool_]) -> bool:

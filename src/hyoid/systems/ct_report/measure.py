@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hyoid.anatomy.subsites import FIELD_BY_KEY, FIELDS
 from hyoid.cards.decisions import learned_fields
 from hyoid.geometry.orientation import to_canonical
+from hyoid.io.cohorts.case_files import CaseFiles
 from hyoid.io.files.volumes import read_image
 from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.metrics.comparison import bootstrap_statistic
@@ -29,7 +30,7 @@ from hyoid.systems.involvement import Classified, classify, classify_outlined, t
 from hyoid.systems.measure_outlines import SEED, contours_of, measure_cases, only, patients_in_words
 from hyoid.systems.measured_cases import Codec, Measuring
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
-from hyoid.training.cases import CaseFiles, find_cases
+from hyoid.training.cases import find_cases
 from hyoid.volume import Quantity
 
 

@@ -17,10 +17,11 @@ from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.inference.segment import Logits
+from hyoid.io.cohorts.case_files import CaseFiles
 from hyoid.io.files.volumes import read_labels
 from hyoid.io.reader_masks import PRIMARY
 from hyoid.preprocess.network_grid import body_on_grid
-from hyoid.training.cases import CaseFiles, boxed
+from hyoid.training.cases import boxed
 from hyoid.volume import Volume
 
 
@@ -85,9 +86,9 @@ class SimulatedReader:
 
 def _true_lesions(case: CaseFiles, cure: str) -> Volume:
     """Canonical lesion labels of a virtual patient."""
-    if not case.virtual or case.target is None:
+    if not case.virtual or case.targets is None:
         raise UsageError(f"{case.name} is no virtual patient: its tumour cannot be simulated.", cure)
-    return to_canonical(read_labels(case.target))
+    return to_canonical(read_labels(case.targets))
 
 
 def _displaced(labels: Volume, name: str, displacement_mm: float) -> Volume:

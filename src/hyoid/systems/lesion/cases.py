@@ -15,6 +15,8 @@ from scipy import ndimage
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
+from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.plain import find_plain_cases
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.progress import Steps, ignore_steps
 from hyoid.training.folds import parts_of
@@ -91,20 +93,20 @@ class LesionCase:
         return self.patient.ids == self.number
 
 
-def find_lesion_patients(folder: Path) -> tuple[Path, ...]:
-    """Find the patients with lesions in a virtual cohort of layout `plain`, in order of name; the folder of each.
+def find_lesion_patients(folder: Path) -> tuple[CaseFiles, ...]:
+    """Find the patients with lesions in a virtual cohort of layout `plain`, in order of name.
 
     Raises
     ------
     UsageError
         When there is none.
     """
-    found = sorted(p.parent for p in folder.glob("*/ct.nii.gz") if p.with_name("lesions.nii.gz").is_file())
+    found = tuple(case for case in find_plain_cases(folder) if case.targets is not None)
     if not found:
         raise UsageError(
             f"No lesions in {folder.name!r}.", "Give a cohort made by `hyoid phantom --layout plain`, with disease."
         )
-    return tuple(found)
+    return found
 
 
 def load_lesions(folders: Sequence[Path], on_progress: Steps = ignore_steps) -> tuple[LesionCase, ...]:
@@ -136,20 +138,21 @@ def of_part(cases: Sequence[LesionCase], shares: Sequence[float], seed: int, par
     return tuple(case for case in cases if parts[case.patient.name] == part and not case.zero_shot)
 
 
-def _lesions_of(folder: Path) -> list[LesionCase]:
-    image = to_canonical(read_image(folder / "ct.nii.gz", Quantity.HU))
-    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    numbered = folder / "lesion_ids.nii.gz"
-    described = {row["id"]: row for row in truth.get("lesions", ())} if numbered.is_file() else {}
-    labels = to_canonical(read_labels(numbered if numbered.is_file() else folder / "lesions.nii.gz"))
+def _lesions_of(files: CaseFiles) -> list[LesionCase]:
+    assert files.targets is not None
+    image = to_canonical(read_image(files.ct, Quantity.HU))
+    truth = {} if files.truth is None else json.loads(files.truth.read_text(encoding="utf-8"))
+    numbered = files.lesion_ids
+    described = {row["id"]: row for row in truth.get("lesions", ())} if numbered else {}
+    labels = to_canonical(read_labels(numbered or files.targets))
     if labels.geometry.shape != image.geometry.shape:
-        raise UsageError(f"CT and lesions of {folder.name!r} lie on different grids.", "Make the cohort again.")
+        raise UsageError(f"CT and lesions of {files.name!r} lie on different grids.", "Make the cohort again.")
     primary = labels.array == 1
     ids = labels.array.astype(np.uint8)
-    if not numbered.is_file():
+    if numbered is None:
         # No two lesions of a virtual patient touch, so components count them.
         ids = cc3d.connected_components(labels.array.astype(np.uint8), connectivity=26).astype(np.uint8)
-    patient = LesionPatient(folder.name, image.with_array(np.clip(image.array, -1024, 3071).astype(np.int16)), ids)
+    patient = LesionPatient(files.name, image.with_array(np.clip(image.array, -1024, 3071).astype(np.int16)), ids)
     cases = []
     for number, box in enumerate(ndimage.find_objects(ids), start=1):
         if box is None or (ids[box] == number).sum() < _FEWEST_VOXELS:

@@ -15,12 +15,13 @@ from hyoid.evaluation.masks import CaseMasks
 from hyoid.evaluation.protocols import HECKTOR_2025_STYLE
 from hyoid.evaluation.summaries import Summary, summarise
 from hyoid.io.atomic import write_text
+from hyoid.io.cohorts.case_files import CaseFiles
 from hyoid.io.files.volumes import read_labels, write_nifti
 from hyoid.io.packages.model_package import ModelPackage, read_package
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.systems.ablation import chosen_rows, finished_package
 from hyoid.systems.machine import Machine
-from hyoid.systems.petct.cases import PetctFiles, find_petct_cases
+from hyoid.systems.petct.cases import find_petct_cases
 from hyoid.systems.petct.pipeline import Located, PetCtModels, locate_targets, outline_targets
 from hyoid.systems.petct.train import train_petct
 from hyoid.training.recipe import OptimiserRecipe, PetctRecipe, load_recipe
@@ -216,7 +217,7 @@ def _trained(setting: Setting, network: tuple[str, str], seed: int) -> ModelPack
     return package
 
 
-def _predictor(setting: Setting, case: PetctFiles) -> Callable[[tuple[ModelPackage, ...]], Volume]:
+def _predictor(setting: Setting, case: CaseFiles) -> Callable[[tuple[ModelPackage, ...]], Volume]:
     """Fine networks to labels of one patient; the two stages that all rows share run once, when first asked."""
     located: list[Located] = []
 
@@ -231,7 +232,7 @@ def _predictor(setting: Setting, case: PetctFiles) -> Callable[[tuple[ModelPacka
     return predict
 
 
-def _measured(setting: Setting, row: Row, seed: int, case: PetctFiles, predict: Callable[[], Volume]) -> CaseResult:
+def _measured(setting: Setting, row: Row, seed: int, case: CaseFiles, predict: Callable[[], Volume]) -> CaseResult:
     """One patient by one row; the prediction is kept."""
     file = setting.out / "predictions" / f"{row.name}-{seed}" / f"{case.name}.nii.gz"
     if not file.is_file():

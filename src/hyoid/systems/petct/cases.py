@@ -1,9 +1,4 @@
-"""PET/CT cases on disk, and each as one stage of the system sees it.
-
-Three layouts are told apart by what they hold: `<ID>/<ID>__CT.nii.gz` with `__PT` and `<ID>.nii.gz` (HECKTOR 2025),
-`imagesTr/<ID>__CT.nii.gz` with `labelsTr/<ID>.nii.gz` (HECKTOR 2022), and `*/ct.nii.gz` with `pet`, `lesions` and
-`organs` (virtual patients). `<ID>__HEAD.nii.gz`, where there is one, outlines the head for the localiser.
-"""
+"""PET/CT cases, whatever their layout, each as one stage of the system sees it."""
 
 from __future__ import annotations
 
@@ -20,6 +15,8 @@ from hyoid.geometry.boxes import bounding_box
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.regions import grid_around, grid_from_top, grid_over
 from hyoid.geometry.resample import resample
+from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.layouts import find_layout_cases
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.body import body_mask
 from hyoid.preprocess.pet import on_ct
@@ -30,18 +27,6 @@ from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
 FindHead = Callable[[Volume], Volume]
 """From a canonical CT to a mask of its head region, for cases without one."""
-
-
-@dataclass(frozen=True)
-class PetctFiles:
-    """Where one case lies on disk."""
-
-    name: str
-    ct: Path
-    pet: Path | None
-    targets: Path | None
-    head: Path | None
-    organs: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,40 +49,23 @@ class PetctCase:
     voxels: dict[int, NDArray[np.int64]]
 
 
-def find_petct_cases(folder: Path) -> tuple[PetctFiles, ...]:
-    """Cases in a folder, sorted by name.
+def find_petct_cases(folder: Path) -> tuple[CaseFiles, ...]:
+    """Find the cases of a folder in HECKTOR's layouts, or of a virtual cohort, in order of name.
 
     Raises
     ------
     UsageError
-        When the folder holds none of the layouts.
+        When the folder holds none of them.
     """
-    found = [_hecktor(p) for pattern in ("*__CT.nii.gz", "*/*__CT.nii.gz") for p in sorted(folder.glob(pattern))]
-    found += [
-        PetctFiles(
-            p.parent.name,
-            p,
-            _existing(p.with_name("pet.nii.gz")),
-            _existing(p.with_name("lesions.nii.gz")),
-            None,
-            _existing(p.with_name("organs.nii.gz")),
-        )
-        for p in sorted(folder.glob("*/ct.nii.gz"))
-    ]
-    if not found:
-        raise UsageError(
-            f"No PET/CT cases in {folder.name!r}.",
-            "Give a folder with <ID>/<ID>__CT.nii.gz (HECKTOR), or one made by `hyoid phantom --modality ct,pet`.",
-        )
-    return tuple(sorted(found, key=lambda f: f.name))
+    return find_layout_cases(folder, ("hecktor2025", "hecktor2022", "plain"), "PET/CT cases")
 
 
-def load_petct_case(files: PetctFiles, recipe: PetctRecipe, find_head: FindHead | None = None) -> PetctCase:
+def load_petct_case(files: CaseFiles, recipe: PetctRecipe, find_head: FindHead | None = None) -> PetctCase:
     """Read one case and cut out what the recipe's stage sees.
 
     Parameters
     ----------
-    files : PetctFiles
+    files : CaseFiles
     recipe : PetctRecipe
     find_head : callable, optional
         For cases whose head is not outlined.
@@ -166,7 +134,7 @@ def head_of(ct: Volume, organs: Volume, below_cricoid_mm: float) -> Volume:
     return Volume(mask.astype(np.uint8), ct.geometry, Quantity.LABEL)
 
 
-def _outlined_head(files: PetctFiles, ct: Volume, recipe: PetctRecipe) -> Volume | None:
+def _outlined_head(files: CaseFiles, ct: Volume, recipe: PetctRecipe) -> Volume | None:
     if files.head is not None:
         return to_canonical(read_labels(files.head))
     if files.organs is not None:
@@ -175,7 +143,7 @@ def _outlined_head(files: PetctFiles, ct: Volume, recipe: PetctRecipe) -> Volume
 
 
 def _grid(
-    files: PetctFiles, ct: Volume, targets: Volume, recipe: PetctRecipe, find_head: FindHead | None
+    files: CaseFiles, ct: Volume, targets: Volume, recipe: PetctRecipe, find_head: FindHead | None
 ) -> tuple[Geometry, tuple[slice, ...]]:
     """Grid of a stage on a case, and the part of it that inference would see."""
     region = recipe.region
@@ -203,20 +171,3 @@ def _case(name: str, image: NDArray[np.float32], labels: NDArray) -> PetctCase:
     small = labels.astype(np.uint8)
     voxels = {int(k): np.flatnonzero(small == k) for k in np.unique(small) if k}
     return PetctCase(name, image.astype(np.float16), small, voxels)
-
-
-def _hecktor(ct: Path) -> PetctFiles:
-    name = ct.name.removesuffix("__CT.nii.gz")
-    beside, apart = ct.with_name(f"{name}.nii.gz"), ct.parent.parent / "labelsTr" / f"{name}.nii.gz"
-    return PetctFiles(
-        name,
-        ct,
-        _existing(ct.with_name(f"{name}__PT.nii.gz")),
-        _existing(beside) or _existing(apart),
-        _existing(ct.with_name(f"{name}__HEAD.nii.gz")),
-        None,
-    )
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None

@@ -23,12 +23,13 @@ from hyoid.evaluation.protocols import HECKTOR_2025_STYLE
 from hyoid.evaluation.summaries import summarise
 from hyoid.geometry.overlap import dice_of_masks
 from hyoid.geometry.resample import resample
+from hyoid.io.cohorts.case_files import CaseFiles
 from hyoid.io.files.volumes import read_labels
 from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.preprocess.pet import on_ct
 from hyoid.systems.measured_cases import Codec, Measuring, identity_of, measure_each
-from hyoid.systems.petct.cases import PetctFiles, find_petct_cases, head_of
+from hyoid.systems.petct.cases import find_petct_cases, head_of
 from hyoid.systems.petct.pipeline import PetCtModels, head_mask, locate_targets, outline_targets
 from hyoid.volume import Volume
 
@@ -132,7 +133,7 @@ def systems_of(coarse: ModelPackage, fine: Sequence[ModelPackage]) -> dict[str, 
 
 
 def find_all(
-    files: PetctFiles,
+    files: CaseFiles,
     head: ModelPackage,
     coarse: ModelPackage,
     systems: Mapping[str, tuple[ModelPackage, ...]],
@@ -142,7 +143,7 @@ def find_all(
 
     Parameters
     ----------
-    files : PetctFiles
+    files : CaseFiles
         With PET, targets and organs.
     head, coarse : ModelPackage
         Networks of the first two stages.
@@ -171,12 +172,12 @@ def find_all(
     return FoundTargets(dice_of_masks(wanted, region.array > 0), centre_mm, labels)
 
 
-def system_metrics(cases: Sequence[PetctFiles], found: Sequence[FoundTargets], whom: str) -> dict[str, Any]:
+def system_metrics(cases: Sequence[CaseFiles], found: Sequence[FoundTargets], whom: str) -> dict[str, Any]:
     """Compute the numbers that the manifests of the system hold.
 
     Parameters
     ----------
-    cases : sequence of PetctFiles
+    cases : sequence of CaseFiles
         The patients.
     found : sequence of FoundTargets
         What was found, in the order of the patients.
