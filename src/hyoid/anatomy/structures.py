@@ -214,6 +214,8 @@ BY_NAME = {s.name: s for s in STRUCTURES}
 BY_LABEL = {s.label: s for s in STRUCTURES}
 
 GTVP, GTVN, TARGET_REGION = (BY_NAME[name].label for name in ("gtvp", "gtvn", "target_region"))
+PRIMARY, NODE = 1, 2
+"""Values of GTVp and GTVn in a label map of targets, as the HECKTOR and HNTS-MRG challenges number them."""
 
 # Contours of the larynx hold its air, not its cartilages; in a label map the air is painted over it.
 INSIDE_LARYNX = ("larynx_air",)

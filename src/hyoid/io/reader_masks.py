@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
 from hyoid.anatomy.outline_names import Choice, Role, choose_targets, safe_name
-from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP
+from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP, NODE, PRIMARY
 from hyoid.errors import GeometryError, UnreadableFileError, WrongQuantityError
 from hyoid.io.dicom import headers as tolerant
 from hyoid.io.dicom.identity import refuse_another_patient, refuse_other_frame
@@ -24,7 +24,6 @@ from hyoid.io.files.volumes import image_suffix
 from hyoid.io.masks import boxed, on_grid
 from hyoid.volume import Geometry, Quantity, Volume
 
-PRIMARY, NODE = 1, 2
 # A contour may leave the field of view by a rounded voxel, no more.
 _OUTSIDE_SHARE = 0.01
 _NUMBERED = re.compile(r"label \d+")

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hyoid.anatomy.structures import NODE as GTVN
+from hyoid.anatomy.structures import PRIMARY as GTVP
 from hyoid.errors import UsageError
 from hyoid.phantom.anatomy.background import paint_background
 from hyoid.phantom.anatomy.canvas import Canvas, Tissue
@@ -38,7 +40,6 @@ from hyoid.volume import Geometry, Quantity, Volume
 
 # Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
 VERSION = 5
-GTVP, GTVN = 1, 2
 MODALITIES = ("ct", "pet", "mr")
 _COARSEST_MM, _FINEST_MM = 5.0, 0.6
 _COARSEST_OTHER_MM = 8.0

@@ -12,14 +12,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, INSIDE_LARYNX, TARGET_REGION
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, INSIDE_LARYNX, NODE, PRIMARY, TARGET_REGION
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.orientation import from_canonical
 from hyoid.io.masks import Outline, boxed
 from hyoid.provenance import Provenance, program
 from hyoid.volume import Geometry, Quantity, Volume
 
-TARGET_VALUES: Mapping[int, int] = {GTVP: 1, GTVN: 2}
+TARGET_VALUES: Mapping[int, int] = {GTVP: PRIMARY, GTVN: NODE}
 """Structure -> value in `targets.nii.gz`, as the HECKTOR and HNTS-MRG challenges number them."""
 
 _LARYNX = BY_NAME["larynx"].label

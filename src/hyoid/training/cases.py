@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, TARGET_REGION, structure_mask
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, ORGANS, PRIMARY, TARGET_REGION, structure_mask
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.io.cohorts.case_files import CaseFiles
@@ -29,7 +29,6 @@ TARGET = BY_LABEL[TARGET_REGION].name
 TARGET_LEVELS = {"target_56": 1, "target_63": 2, TARGET: OPENKBP_PTV70}
 # A planning target is the tumour with margins for microscopic spread (5 mm, Gregoire et al. 2018) and set-up (3 mm).
 VIRTUAL_TARGET_MARGIN_MM = 8.0
-_PRIMARY = 1
 _APPENDIX_E = 21
 
 
@@ -142,13 +141,13 @@ def _single_target(files: CaseFiles, kind: TargetKind, margin_mm: float) -> Volu
     """A target without levels, as label 1; None where the case has none of this kind."""
     if kind == "cuboid" and files.cuboids is not None:
         boxes = to_canonical(read_labels(files.cuboids))
-        return boxes.with_array((boxes.array == _PRIMARY).astype(np.uint8))
+        return boxes.with_array((boxes.array == PRIMARY).astype(np.uint8))
     if files.targets is None or not files.lesions:
         return None
     if kind == "planning":
         return to_canonical(planning_target(files, margin_mm))
     source = to_canonical(read_labels(files.targets))
-    primary = (source.array == _PRIMARY).astype(np.uint8)
+    primary = (source.array == PRIMARY).astype(np.uint8)
     return source.with_array(primary if kind == "primary" else boxed(primary))
 
 

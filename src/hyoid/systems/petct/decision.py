@@ -8,12 +8,13 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
+from hyoid.anatomy.structures import NODE as GTVN
+from hyoid.anatomy.structures import PRIMARY as GTVP
 from hyoid.geometry.resample import resample
 from hyoid.inference.export import labels_from_logits
 from hyoid.preprocess.pet import covered
 from hyoid.volume import Geometry, Quantity, Volume
 
-GTVP, GTVN = 1, 2
 _NAMES = {GTVP: "GTVp", GTVN: "GTVn"}
 
 
