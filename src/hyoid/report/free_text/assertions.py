@@ -66,6 +66,8 @@ _MIDLINE = (
     "extranodal_extension", "loss_of_fat_planes",
 )  # fmt: skip
 
+_UNMARKED_UPTAKE = re.compile(r"uptake|activity|accumulation")
+"""Uptake that is called neither intense nor physiological."""
 _FAT_SPACES = {"preepiglottic_space", "paraglottic_space", "parapharyngeal_space", "prevertebral_space"}
 
 
@@ -168,6 +170,8 @@ def one_state(told: Told) -> State:
     ----------
     told : Told
     """
+    if told.sense is Sense.MASS and not told.denied and _UNMARKED_UPTAKE.fullmatch(told.token.text):
+        return State.EQUIVOCAL
     if told.sense in _TUMOUR:
         return State.NOT_INVOLVED if told.denied else State.EQUIVOCAL if told.doubted else State.INVOLVED
     if told.sense is Sense.TOUCH:
@@ -190,6 +194,8 @@ def _after(state: State | None, before: Told | None, told: Told) -> State:
         same = before.token.text[:4] == told.token.text[:4]
         if told.sense is Sense.MASS and told.doubted:
             result = State.EQUIVOCAL
+        elif told.token.text.startswith("physiologic"):
+            result = State.NOT_INVOLVED
         elif strong:
             result = State.EQUIVOCAL if same and new is State.NOT_INVOLVED else State.INVOLVED
         elif new is State.NOT_INVOLVED:
@@ -198,7 +204,9 @@ def _after(state: State | None, before: Told | None, told: Told) -> State:
             result = State.INVOLVED
     elif state is State.EQUIVOCAL:
         touch = before.sense is Sense.TOUCH or (before.sense is Sense.SOFT and not before.denied)
-        if new is State.NOT_INVOLVED:
+        if told.token.text.startswith("physiologic"):
+            result = State.NOT_INVOLVED
+        elif new is State.NOT_INVOLVED:
             result = new if touch and (told.denied or told.sense is Sense.FREE) else State.EQUIVOCAL
         elif new is not State.INVOLVED or before.doubted:
             result = State.EQUIVOCAL

@@ -514,6 +514,11 @@ class _Clause:
             self.pending = []
             return True
         gap = self._gap(at)
+        if self.topic and any(t.kind is Kind.SIDE for t in gap) and self._fills(gap, of_topic=True):
+            # "Submandibular glands: right normal, left absent"
+            sides = tuple(t for t in gap if t.kind is Kind.SIDE)
+            self.found += [Governed(place.place, [told], sides) for place in self.topic]
+            return True
         if self.topic and (not self.last or self.last is self.topic):
             if self._fills(gap, of_topic=True):
                 self._govern([self._again(place) for place in self.topic] if self.last else self.topic, told)

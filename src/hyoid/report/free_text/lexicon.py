@@ -170,7 +170,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         r"(?:grossly |otherwise )?normal(?:ly)?(?: (?:in (?:(?:appearance|size|calibre|caliber|morphology|enhancement|attenuation|density|signal|contour|position|configuration|thickness|outline|course|shape)(?:,? and |, )?)+|limits|looking|appearing|study))?|unremarkable|inconspicuous|maintained|preserved|intact|patent|"
         r"within normal limits|not remarkable|wnl|undisturbed|uncompromised|adequate|symmetric(?:al)?|nad|healthy|pristine|"
         r"unobstructed|unaltered|without (?:alterations?|abnormalit\w+|particularit\w+|anomal\w+|pathological findings?|findings|changes?)|regular(?! (?:margin|border))|delineated normally|clean|"
-        r"separate|permeable|freely perfused|perfused|of normal \w+|well (?:aerated|pneumati[sz]ed|defined)|aerated|open|physiological|smooth|homogeneous|quiet|ok|okay|fine|in order",
+        r"separate|permeable|freely perfused|perfused|of normal \w+|well (?:aerated|pneumati[sz]ed|defined)|aerated|open|physiologic(?:al)?|smooth|homogeneous|quiet|ok|okay|fine|in order",
     ),
     (
         Kind.DONE,
@@ -228,9 +228,9 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.HEDGE,
-        r"likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
+        r"not (?:being )?possible to (?:discard|exclude|rule out|dismiss)|likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
         r"question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
-        r"can not (?:\w+ )?(?:exclude|rule out)|(?:to )?(?:exclude|rule out)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs|query(?:ing)?|questioning",
+        r"can not (?:\w+ )?(?:exclude|rule out|discard|dismiss)|(?:to )?(?:exclude|rule out)|to (?:discard|dismiss)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs|query(?:ing)?|questioning",
     ),
     (
         Kind.OPEN,
@@ -291,7 +291,7 @@ def _master() -> tuple[tuple[Kind, Sense | None, re.Pattern[str]], ...]:
 
 
 _FINDING = re.compile(
-    r"peri-?neural|intra-? ?cranial (?:extension|spread|invasion|involvement|component|disease|growth)|(?:extra|peri)-? ?nodal|extra-? ?capsular|ene|ecs|"
+    r"peri-?neural(?: tumou?r)? (?:spread|extension|invasion|involvement|disease|infiltration|growth|carcinomatosis)|pni|intra-? ?cranial (?:extension|spread|invasion|involvement|component|disease|growth)|(?:extra|peri)-? ?nodal|extra-? ?capsular|ene|ecs|"
     r"capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?|airway (?:compromise|obstruction|narrowing|stenosis)"
 )
 _ANY_WORD = re.compile(r"[\w'%.-]*\w|\S")

@@ -69,7 +69,7 @@ _ONE_NODE = re.compile(
 _PLURAL = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad)\b")
 _NODES = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad|nodal)\b")
 _SIZED_ONE = re.compile(
-    r"\b(?:a|an|one) \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
+    r"\b(?:a|an|one|another)(?: (?:further|second|third|smaller|larger|single|necrotic|enlarged))? \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
     r"node|ln)(?![\w])"
 )
 _TOLD_BEHIND = re.compile(

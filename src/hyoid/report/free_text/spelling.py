@@ -28,6 +28,7 @@ _SIGNS = tuple(
         (r"(?:(?<=^)|(?<=[\s(:]))R(?=\s+[A-Za-z])", "right"),
         (r"(?:(?<=^)|(?<=[\s(:]))L(?=\s+[A-Za-z])", "left"),
         (r"(?<=[-:=]) ?N\b(?=\s*(?:[.,;]|$))", " normal"),
+        (r"(?<=[a-z]{3} )N\b(?=\s*(?:[.,;]|$))", "normal"),
         (
             r"\bCC\b(?!\s*x)(?<!x CC)(?<!in CC)(?=\s*(?:[-:&,.]|no\b|and\b|normal|erosion|intact|free|is\b|involved))(?!\))",
             "cricoid cartilage",

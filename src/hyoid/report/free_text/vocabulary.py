@@ -229,7 +229,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         r"(?:extra|peri)-? ?nodal (?:tumou?r )?(?:extension|spread|disease|infiltration|growth|invasion)|"
-        r"extra-? ?capsular (?:tumou?r )?(?:extension|spread|growth|invasion)|r?ene\b|ecs|capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?",
+        r"extra-? ?capsular (?:tumou?r )?(?:extension|spread|growth|invasion|rupture|disease)|r?ene\b|ecs|capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?",
         ("extranodal_extension",),
     ),
     Term(r"(?:nodal )?capsules?(?! (?:rupture|breach))", ("extranodal_extension",)),
