@@ -7,7 +7,7 @@ from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
 from hyoid.io.study import Study
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.schema import Study as Facts
-from hyoid.systems.examination import request, technique
+from hyoid.systems.examination import request, staging_request, technique
 from hyoid.volume import Geometry, Quantity, Volume
 
 GRID = Geometry.axial((4, 8, 8), (3.0, 1.0, 1.0))
@@ -84,3 +84,16 @@ def test_technique_says_what_the_headers_say_and_what_they_do_not():
     silent = {f.words: f for f in technique(study(), study())}
     assert silent["Contrast"].source == silent["Tracer"].source == silent["Uptake time"].source == "not known"
     assert silent["Slice distance"].value == "3.0 mm"
+
+
+def test_staging_needs_a_site_and_known_words():
+    assert staging_request(None) is None
+    asked = staging_request("oral cavity", ["8"], depth_mm=6.0, all_nodes=True)
+    assert (asked.site.value, [e.value for e in asked.editions]) == ("oral cavity", ["8"])
+    assert len(staging_request("hypopharynx").editions) == 2
+    with pytest.raises(UsageError, match="needs the primary site"):
+        staging_request(None, ["8"])
+    with pytest.raises(UsageError, match="no staging table of 'tongue'"):
+        staging_request("tongue")
+    with pytest.raises(UsageError, match="edition '6'"):
+        staging_request("oral cavity", ["6"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from hyoid.anatomy.staging import Edition, Site
 from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
 from hyoid.io.dicom import headers
 from hyoid.io.dicom.acquisition import (
@@ -21,6 +22,7 @@ from hyoid.io.dicom.acquisition import (
 )
 from hyoid.io.study import Study
 from hyoid.report.content.schema import Fact, Report
+from hyoid.report.content.staging import StagingRequest
 from hyoid.report.content.versions import open_report
 from hyoid.report.free_text.identity import without_identifiers
 
@@ -42,12 +44,15 @@ class Request:
         Earlier report of the same patient.
     warnings : tuple of str
         What could not be checked of the earlier report.
+    staging : StagingRequest or None
+        By which tables to stage; None: nobody asked.
     """
 
     question: str = ""
     post_treatment: bool | None = None
     prior: Report | None = None
     warnings: tuple[str, ...] = ()
+    staging: StagingRequest | None = None
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -100,6 +105,43 @@ def request(
     return Request(asked, post_treatment, report, _checked(folder, study.headers))
 
 
+def staging_request(
+    site: str | None, editions: Sequence[str] = (), *, depth_mm: float | None = None, all_nodes: bool = False
+) -> StagingRequest | None:
+    """Check what was said about staging; None where nobody asks for it.
+
+    Parameters
+    ----------
+    site : str or None
+        Primary site, in the words of `hyoid.anatomy.staging.Site`.
+    editions : sequence of str
+        "7", "8", or both; both when empty.
+    depth_mm : float, optional
+        Depth of invasion, mm.
+    all_nodes : bool
+        Whether a reader says that every involved node is outlined.
+
+    Raises
+    ------
+    UsageError
+        When the site or an edition does not exist, or something is said about staging without a site.
+    """
+    if site is None:
+        if editions or depth_mm is not None or all_nodes:
+            raise UsageError(
+                "Staging needs the primary site: every site has tables of its own.",
+                f"Add --stage-site and one of: {'; '.join(Site)}.",
+            )
+        return None
+    if site not in tuple(Site):
+        raise UsageError(f"There is no staging table of {site!r}.", f"Choose one of: {'; '.join(Site)}.")
+    unknown = [edition for edition in editions if edition not in tuple(Edition)]
+    if unknown:
+        raise UsageError(f"There is no table of TNM edition {unknown[0]!r}.", "Choose 7 or 8.")
+    chosen = tuple(Edition(edition) for edition in editions) or tuple(Edition)
+    return StagingRequest(Site(site), chosen, depth_mm, all_nodes)
+
+
 def asked_for(asked: Request) -> dict[str, object]:
     """What a request adds to the inputs of a report.
 
@@ -111,6 +153,7 @@ def asked_for(asked: Request) -> dict[str, object]:
         "context": asked.facts,
         "prior_lesions": None if asked.prior is None else asked.prior.lesions,
         "post_treatment": asked.post_treatment is True,
+        "staging": asked.staging,
     }
 
 

@@ -81,6 +81,8 @@ def test_the_mask_lies_where_the_challenge_wants_it(challenge, models, name):
     assert result.exit_code == 0
     folder = challenge / "output" / "images" / FOLDERS[name]
     assert [p.name for p in folder.iterdir()] == ["output.mha"]
+    stages = sorted((challenge / "output").glob("*-stage.json"))
+    assert [json.loads(p.read_text()) for p in stages] == ([] if name == "hecktor2025" else ["N0", "T3"])
     mask, ct = (sitk.ReadImage(str(p)) for p in (folder / "output.mha", challenge / "input/images/ct/3f1c-ct.mha"))
     assert mask.GetPixelID() == sitk.sitkUInt8
     for part in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):

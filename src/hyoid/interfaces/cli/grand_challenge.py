@@ -15,10 +15,12 @@ from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, PRECISION_HELP
 from hyoid.interfaces.installed import PETCT_COARSE, PETCT_FINE, PETCT_HEAD, petct_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.atomic import write_text
 from hyoid.io.files.volumes import image_suffix, write_image
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.systems.machine import Machine
 from hyoid.systems.petct.pipeline import PetCtModels, find_targets
+from hyoid.systems.petct.stages import challenge_stages
 from hyoid.volume import Quantity, Volume
 
 
@@ -31,16 +33,22 @@ class Challenge:
     ct, pet : str
     segmentation : str
         The mask: uint8, 0 background, 1 GTVp, 2 GTVn, on the grid of the CT.
+    t_stage, n_stage : str
+        JSON files with one string each, such as "T2"; empty where the challenge asks for none.
     """
 
     ct: str
     pet: str
     segmentation: str
+    t_stage: str = ""
+    n_stage: str = ""
 
 
 CHALLENGES = {
     "hecktor2025": Challenge("images/ct", "images/pet", "images/tumor-lymph-node-segmentation/output.mha"),
-    "hecktor2026": Challenge("images/ct", "images/pet", "images/head-neck-tumor-segmentation/output.mha"),
+    "hecktor2026": Challenge(
+        "images/ct", "images/pet", "images/head-neck-tumor-segmentation/output.mha", "t-stage.json", "n-stage.json"
+    ),
 }
 
 
@@ -70,6 +78,10 @@ def grand_challenge(
         target = output / places.segmentation
         mask = Volume(found.labels.array.astype(np.uint8), study.ct.volume.geometry, Quantity.LABEL)
         write_image(mask, target)
+        if places.t_stage:
+            stages = challenge_stages(study.ct.volume, mask)
+            for name, stage in zip((places.t_stage, places.n_stage), stages, strict=True):
+                write_text(output / name, json.dumps(stage))
     voxels = {name: int((mask.array == label).sum()) for label, name in ((1, "GTVp"), (2, "GTVn"))}
     terminal.event("done", output=places.segmentation, voxels=voxels, notes=list(found.warnings), stages=found.facts)
     for warning in found.warnings:

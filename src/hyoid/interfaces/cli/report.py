@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import (
     DEVICE_HELP,
     JSON_HELP,
@@ -27,8 +29,9 @@ from hyoid.io.export_names import read_names
 from hyoid.io.files.volumes import write_nifti
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import read_study
+from hyoid.report.content.staging import StagingRequest
 from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
-from hyoid.systems.examination import request
+from hyoid.systems.examination import request, staging_request
 from hyoid.systems.machine import Machine
 
 DEMO_SEED = 7
@@ -66,6 +69,15 @@ def report(
     prior: Annotated[
         Path | None, typer.Option(help="report.json, or its folder, of an earlier scan of this patient.")
     ] = None,
+    stage_site: Annotated[
+        str | None,
+        typer.Option(help="Primary site; adds cT and cN from --reader-masks for confirmation, e.g. 'oral cavity'."),
+    ] = None,
+    edition: Annotated[list[str] | None, typer.Option(help="TNM edition to stage by, 7 or 8; both by default.")] = None,
+    depth_mm: Annotated[float | None, typer.Option(help="Depth of invasion for staging, mm.", min=0.1)] = None,
+    all_nodes: Annotated[
+        bool, typer.Option("--all-nodes", help="State that every involved node is outlined in --reader-masks.")
+    ] = False,
     template: Annotated[
         bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
     ] = False,
@@ -73,6 +85,9 @@ def report(
 ) -> None:
     """Make a structured report of a head-and-neck CT. Research use only."""
     terminal = Terminal(as_json=as_json)
+    staging = staging_request(stage_site, edition or (), depth_mm=depth_mm, all_nodes=all_nodes)
+    if staging is not None and reader_masks is None:
+        raise UsageError("Staging rests on a reader's outlines, and none are given.", "Add --reader-masks FILE.")
     claim_folder(out, overwrite=overwrite)
     with terminal.bars():
         found = run(
@@ -91,6 +106,7 @@ def report(
             question=question,
             post_treatment=post_treatment,
             prior=prior,
+            staging=staging,
             template=template,
         )
     finish(found.report, terminal, place=str(out) if out == OUT else "")
@@ -149,6 +165,7 @@ def run(
     question: str = "",
     post_treatment: bool | None = None,
     prior: Path | None = None,
+    staging: StagingRequest | None = None,
     template: bool = False,
 ) -> ReportResult:
     """Read a CT, report on it, and deliver; see `report` for the parameters."""
@@ -167,10 +184,11 @@ def run(
     reader = None
     if reader_masks is not None:
         reader = find_reader_masks(reader_masks, scan.volume.geometry, headers=scan.headers, primary=primary, node=node)
-    asked = request(scan, question, post_treatment=post_treatment, prior=prior)
+    asked = replace(request(scan, question, post_treatment=post_treatment, prior=prior), staging=staging)
     found = structured_report(scan, models, machine, reader=reader, asked=asked, on_progress=terminal.progress)
     options = {"reader_masks": reader is not None, "regularize": regularize, "precision": precision}
     options |= {"post_treatment": post_treatment, "prior": prior is not None}
+    options |= {"stage_site": None if staging is None else staging.site.value}
     results = ct_report_results(scan, found, models, machine, options)
     deliver(out, with_template(results) if template else results, terminal, exported)
     return found
