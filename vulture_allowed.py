@@ -21,6 +21,7 @@ measured_on
 # Styles of virtual reports that the reader of free text is tuned and measured on.
 compose_report
 TUNING
+GERMAN
 
 # Called by their framework: parsers of HTML, FastAPI, uvicorn.
 handle_starttag
