@@ -277,3 +277,8 @@ def test_contours_on_slices_of_an_oblique_grid():
     grid = Geometry(GRID.shape, matrix)
     contours = [grid.to_lps(GRID.to_ijk(points)) for points in tower([112 + 3 * k for k in range(5)])]
     np.testing.assert_array_equal(drawn(contours, grid)[0], drawn(tower([112 + 3 * k for k in range(5)]))[0])
+
+
+def test_contours_smaller_than_a_pixel_change_nothing():
+    outer, speck = square(-5.25, 14.5, -9.5, 10.25, 112), square(0.4, 0.5, 0.4, 0.5, 112)
+    assert drawn([outer, speck, speck])[0].sum() == 400

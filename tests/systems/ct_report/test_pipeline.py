@@ -143,8 +143,8 @@ def test_networks_alone_say_nothing_of_a_tumour_and_predict_a_target(patient, ca
     assert report.line("target_place").status == "model"
     assert report.line("target_larynx").section == TARGET
     assert any("Nobody outlined a tumour" in w for w in report.warnings)
-    assert found.labels.geometry.same_grid(patient.ct.geometry)
-    assert TARGET_REGION in found.labels.array
+    assert found.outlines.geometry.same_grid(patient.ct.geometry)
+    assert TARGET_REGION in found.outlines.targets
     assert set(found.attention.maps) == {"mandible", "larynx"}
     assert found.attention.shared
     for stage in ("check", "organs", "neck", "tumour", "involvement", "report"):
@@ -163,8 +163,8 @@ def test_a_readers_masks_replace_tumour_network_and_sgrnet(patient, cache, tmp_p
         assert "overlap of the tumour with the structure" in line.evidence[0].note
         assert line.evidence[0].note.endswith("taught by virtual patients only")
     assert found.report.line("number_of_nodes").value.startswith("2 outlined")
-    assert (found.labels.array == GTVP).sum() == (patient.lesions.array == 1).sum()
-    assert (found.labels.array == GTVN).sum() == (patient.lesions.array == 2).sum()
+    assert found.outlines.targets[GTVP].array.sum() == (patient.lesions.array == 1).sum()
+    assert found.outlines.targets[GTVN].array.sum() == (patient.lesions.array == 2).sum()
     assert any("1 outline(s) that are no GTVp" in w for w in found.report.warnings)
     said = [w for w in found.report.warnings if w.startswith("Sub-sites")]
     assert said == [
@@ -201,7 +201,7 @@ def test_networks_that_find_nothing_say_so(patient, cache, tmp_path):
     found = structured_report(study_of(patient), models(tmp_path, [-5.0, -5.0, -5.0], [-5.0]), Machine("cpu", cache))
     assert found.report.failed
     assert any("No organ was outlined" in w for w in found.report.warnings)
-    assert not found.labels.array.any()
+    assert not found.outlines.picture().array.any()
 
 
 def test_the_result_lies_on_the_scans_own_grid_whatever_its_orientation(patient, cache, tmp_path):
@@ -213,7 +213,7 @@ def test_the_result_lies_on_the_scans_own_grid_whatever_its_orientation(patient,
     )
     straight = structured_report(study_of(patient), made, Machine("cpu", cache), reader=reader)
     other = structured_report(Study(turned, None, (), (), "0" * 64), made, Machine("cpu", cache), reader=turned_reader)
-    assert np.array_equal(other.labels.array[::-1, :, ::-1], straight.labels.array)
+    assert np.array_equal(other.outlines.picture().array[::-1, :, ::-1], straight.outlines.picture().array)
     assert [line.value for line in other.report.lines] == [line.value for line in straight.report.lines]
 
 

@@ -24,6 +24,7 @@ from hyoid.io.dicom.output import synthetic_headers
 from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
 from hyoid.io.files.volumes import image_suffix
+from hyoid.io.masks import outlines_of
 from hyoid.io.packages.nnunet_folder import NnunetModel, read_nnunet_folder
 from hyoid.io.packages.public_weights import Provenance
 from hyoid.io.run_record import RUN_FILE, ModelRecord, ScanRecord, read_run
@@ -268,8 +269,9 @@ def write_dicom_labels(
     structures = {label: foreign_structure(label, name) for label, name in names.items()}
     said = model.name[:64]
     description = said if provenance is None or not provenance.model.noncommercial else f"NON-COMMERCIAL {said}"[:64]
-    write_seg(folder / "seg.dcm", labels, headers, algorithm=said, description=description, structures=structures)
+    outlines = outlines_of(labels, network(said), structures=structures)
+    write_seg(folder / "seg.dcm", outlines, headers, labels.geometry, description=description)
     verify_written(labels, seg_masks(folder / "seg.dcm", structures), what="seg.dcm")
     rtstruct = folder / "rtstruct.dcm"
-    write_rtstruct(rtstruct, labels, headers, algorithm=said, description=description, structures=structures)
+    write_rtstruct(rtstruct, outlines, headers, labels.geometry, description=description)
     verify_written(labels, rtstruct_masks(rtstruct, labels.geometry, structures), what="rtstruct.dcm")

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hyoid.anatomy.structures import GTVN, GTVP, TARGET_REGION
 from hyoid.geometry.orientation import canonical_geometry, to_canonical
@@ -32,7 +32,7 @@ from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify, classify_outlined, target_map
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import localise_tumour, model_use, outline_organs, outlining_models, target_mask
-from hyoid.systems.outlines import Outlines, outlines_on
+from hyoid.systems.outlines import TARGET_VALUES, Outlines, outlines_on
 from hyoid.volume import Quantity, Volume
 
 
@@ -172,6 +172,10 @@ def structured_report(
         outlined_by=outlining_models([package.manifest for package in models.outlining])
         | {GTVP: by_reader(), GTVN: by_reader(), TARGET_REGION: tumour},
     )
+    if reader is not None:
+        # Both targets whole, where a reader's overlap.
+        drawn = {label: reader.masks[value] for label, value in TARGET_VALUES.items() if value in reader.masks}
+        outlines = replace(outlines, targets=drawn)
     on_progress("report", 1, 1)
     return ReportResult(report, study.volume, outlines, precisions, None if said is None else said.attention)
 
