@@ -57,6 +57,25 @@ def test_a_stopped_run_ends_with_the_same_weights(openkbp, tmp_path, recipe):
     assert any(not np.allclose(whole[name], fresh[name], atol=1e-3) for name in whole)
 
 
+def test_a_run_that_was_stopped_often_still_takes_all_its_steps(openkbp, tmp_path, recipe):
+    class StoppedError(Exception):
+        pass
+
+    long = recipe.model_copy(update={"optimiser": recipe.optimiser.model_copy(update={"steps": 8})})
+    for last in (3, 5, 6):
+
+        def stop(stage, done, total, words, last=last):
+            if stage == "train" and done >= last:
+                raise StoppedError
+
+        with pytest.raises(StoppedError):
+            train_segmentation(long, [openkbp], Run(tmp_path, "cpu", on_progress=stop))
+        assert not (tmp_path / "package").exists()
+    seen = []
+    train_segmentation(long, [openkbp], Run(tmp_path, "cpu", on_progress=lambda *a: seen.append(a[:3])))
+    assert seen[-1] == ("train", 8, 8)
+
+
 def test_a_run_can_begin_with_the_weights_of_a_package(openkbp, tmp_path, recipe):
     first = train_segmentation(recipe, [openkbp], Run(tmp_path / "first", "cpu"))
     frozen = recipe.model_copy(

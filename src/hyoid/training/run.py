@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -203,7 +202,6 @@ def fit(recipe: Recipe, run: Run, make: Callable[[], T], callbacks: Sequence[Cal
         write_text(out / KEPT_RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     optimiser = recipe.optimiser
     precision = precision_of(optimiser.precision, device, lambda: _probe(module, on_progress))
-    epochs = math.ceil(optimiser.steps / optimiser.steps_per_epoch)
     checkpoints = ModelCheckpoint(
         out / CHECKPOINTS, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
     )
@@ -214,7 +212,8 @@ def fit(recipe: Recipe, run: Run, make: Callable[[], T], callbacks: Sequence[Cal
         # The averaged copy of the weights never meets the loss.
         strategy="auto" if run.processes == ONE else "ddp_find_unused_parameters_true",
         precision=precision,
-        max_epochs=epochs,
+        # Steps alone end a run: every time one is taken up, Lightning counts the epoch it stopped in again.
+        max_epochs=-1,
         max_steps=optimiser.steps,
         gradient_clip_val=optimiser.gradient_clip,
         reload_dataloaders_every_n_epochs=1,
