@@ -112,3 +112,6 @@ def test_lines_without_a_landmark_or_without_air_say_what_is_missing():
 def test_a_closed_airway_is_said_as_such():
     closed = airway_lines(scan(lambda k: 0.0 if k == 30 else 6.0), ORGANS, outlined_by="r", by_model=False)
     assert closed["airway_compromise"].value == "No air in the narrowest slice"
+    doubtful = airway_lines(scan(lambda k: 0.0 if k == 30 else 6.0), ORGANS, outlined_by="neck 1", by_model=True)
+    assert doubtful["airway_compromise"].status == doubtful["et_tube_in_situ"].status == "Missing"
+    assert "look there" in doubtful["airway_compromise"].value

@@ -151,7 +151,7 @@ def test_location_from_subsites_comes_before_organs():
     assert report.line("base_of_tongue").value == "In contact: primary tumour and base of tongue, outlines touch"
     both = build_report(inputs(lesions=lesions_volume([((36, 42), (16, 21), (30, 50))]), subsites=subsites))
     assert both.line("tonsil").value.startswith("Both - involved: ")
-    assert report.line("soft_palate").value == "Not assessed: this structure not outlined"
+    assert report.line("soft_palate").value == "Not assessed: structure not outlined"
 
 
 def test_mass_that_no_structure_holds_is_named_by_its_neighbour():
@@ -242,7 +242,7 @@ def test_nothing_is_negative_without_every_outline():
         "Not assessed: internal carotid artery of either side not outlined (internal jugular vein of either side clear"
     )
     assert report.line("esophagus").value == "Not assessed: oesophagus not outlined"
-    assert report.line("skull_base").value == "Not assessed: this structure not outlined"
+    assert report.line("skull_base").value == "Not assessed: structure not outlined"
     both = build_report(inputs(lesions=lesions_volume([PRIMARY]))).line("parotid_gland")
     assert (both.value, both.status) == ("Not involved by the primary tumour", "measured")
     nodes_only = build_report(inputs(lesions=lesions_volume([], [NODE_III]))).line("parotid_gland")

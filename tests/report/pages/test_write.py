@@ -200,7 +200,7 @@ def test_the_page_to_paste_has_impression_findings_and_one_line_of_what_is_not_a
     assert at < rows.index("FINDINGS") < rows.index("Lymph nodes:")
     assert "  Involvement unlikely [model]: lip (0.25)" in rows
     assert "  Not assessed: buccal mucosa and gingiva, retromolar trigone, floor of the mouth, oral tongue" in rows
-    assert "Larynx: not assessed (this structure not outlined)" in rows
+    assert "Larynx: not assessed (structure not outlined)" in rows
     nodes = [row for row in rows if row.startswith("  Node ")]
     assert len(nodes) == 2 and all("extranodal extension not assessed" in row for row in nodes)
     assert len(rows) < 70  # one page

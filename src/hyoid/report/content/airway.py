@@ -110,6 +110,10 @@ def airway_lines(ct: Volume, organs: Mapping[str, Patch], *, outlined_by: str, b
         box_mm=found.box_mm,
     )
     closed = found.narrowest_mm2 == 0
+    if closed and by_model:
+        # A network's outline that misses the airway for one slice is far more common than a patient who cannot breathe.
+        why = f"no air in slice {found.narrowest_slice + 1} inside a network's outlines; look there"
+        return {key: line.model_copy(update={"value": f"{NOT_ASSESSED}: {why}"}) for key, line in lines.items()}
     area = "no air in the narrowest slice" if closed else f"narrowest axial cross-section {found.narrowest_mm2:.0f} mm2"
     measured = Evidence(
         status="measured",

@@ -13,7 +13,7 @@ from hyoid.report.content.lesions import lesion_rows
 from hyoid.report.content.nirads import nirads_lines
 from hyoid.report.content.nodes import node_lines
 from hyoid.report.content.patches import region
-from hyoid.report.content.primary import HOW_TO_OUTLINE, foci_lines, location_line, size_line
+from hyoid.report.content.primary import foci_lines, location_line, size_line
 from hyoid.report.content.quality import ct_quality, vessel_enhancement
 from hyoid.report.content.scene import READER, Involvement, ReportInputs, Scene, made_by, make_scene
 from hyoid.report.content.schema import Fact, Line, MissingOrgan, ModelUse, Organ, Report
@@ -174,7 +174,7 @@ def _warnings(inputs: ReportInputs, scene: Scene, *, empty: bool) -> tuple[str, 
     if empty:
         found.append("No lesion in the neck is outlined. That is not evidence that there is none.")
     if inputs.lesions is None:
-        found.append(f"Nobody outlined a tumour. {HOW_TO_OUTLINE}")
+        found.append("Nobody outlined a tumour: nothing is said of one.")
     outside = scene.of("focus outside the neck")
     if outside:
         found.append(

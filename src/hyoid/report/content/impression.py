@@ -12,6 +12,7 @@ from hyoid.report.content.template import BY_KEY, Kind
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _MOST_STRUCTURES = 4
+_TOLD_DEGREES = 90  # of a vessel's circumference; less is within the spread of outlines, and stands in the findings
 _WHO = {
     "model": "Outlined by a model, not confirmed by a reader: ",
     "accepted": "",
@@ -132,15 +133,22 @@ def _vessels(lesions: Sequence[Lesion], lines: Mapping[str, Line]) -> Conclusion
     best: dict[str, tuple[int, str, str]] = {}
     for lesion in lesions:
         for contact in lesion.contacts:
-            if contact.degrees is not None and contact.degrees > best.get(contact.structure, (0,))[0]:
+            if (
+                contact.degrees is not None
+                and contact.degrees >= _TOLD_DEGREES
+                and contact.degrees > best.get(contact.structure, (0,))[0]
+            ):
                 base, _, side = contact.words.rpartition(", ")
-                told = f"{lesion.name} {contact.term} the {side} {base.lower()} ({contact.degrees} degrees)"
+                who = lesion.name if lesion.role == "node" else f"the {lesion.name.lower()}"
+                told = f"{who} {contact.term} the {side} {base.lower()} ({contact.degrees} degrees)"
                 best[contact.structure] = (contact.degrees, told, lesion.name)
     if not best:
         return None
     ranked = sorted(best.values(), reverse=True)
     more = len(ranked) - 2
-    words = "; ".join(told for _, told, _ in ranked[:2]) + (f"; {_number(more)} more vessel contact(s)" * (more > 0))
+    words = "; ".join(told for _, told, _ in ranked[:2])
+    words = f"{words[0].upper()}{words[1:]}"
+    words += f"; {_number(more)} more vessel contact(s)" * (more > 0)
     return Conclusion(words=f"{words}.", rests_on=("carotid_arteries_ijv", *dict.fromkeys(n for _, _, n in ranked)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hyoid.anatomy.involvement import FIELDS_OF_NODES, INVOLVED_ML, INVOLVED_SHARE
 from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, Structure, opposite
-from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITES
+from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITE_BY_NAME, SUBSITES
 from hyoid.report.content.contact import Grade, Meeting, meet
 from hyoid.report.content.patches import Patch, joined, region, sides_of
 from hyoid.report.content.scale import Likelihood, likelihood, measured_status
@@ -27,6 +27,10 @@ _NEEDS_READER = {
 }
 _MASKS_ONLY = "Overlap of outlines is contact; whether tumour invades is not told by masks"
 _THROMBOSIS = "Thrombosis is not assessed"
+MUCOSA = ("Oral Cavity", "Oropharynx", "Larynx", "Glottis")
+"""Regions of sub-sites that a tumour occupies."""
+MUCOSAL_FIELDS = ("pyriform_sinus", "post_cricoid_region")
+HOLDING_TUMOURS = ("tongue", "oropharynx", "hypopharynx", "larynx", "larynx_air")
 _SLIGHT_SHARE = 0.01  # an overlap below one hundredth of the structure is within the spread of two observers
 _LARGE_SHARE = 0.1
 
@@ -130,8 +134,7 @@ def _unknown(key: str, scene: Scene, sources: Sources) -> str:
     if scene.index is None:
         return NO_PRIMARY
     organs = ORGANS_OF_FIELD.get(key, ())
-    words = ", ".join(_paired(organs)) if organs else "this structure"
-    return f"{NOT_ASSESSED}: {words} not outlined"
+    return f"{NOT_ASSESSED}: {', '.join(_paired(organs)) if organs else 'structure'} not outlined"
 
 
 def _structures_of(key: str, scene: Scene) -> dict[str, Patch]:
@@ -191,7 +194,8 @@ def _vessel_words(met: Sequence[Meeting]) -> tuple[str, list[str]]:
 
 def _contact_words(key: str, met: Sequence[Meeting], several: bool) -> tuple[str, list[str]]:
     """Sub-sites that tumour occupies are involved; organs with a border of their own are in contact."""
-    is_subsite = met[0].name not in BY_NAME
+    # Mucosa that a tumour occupies is involved; beyond it, and in organs, overlap of outlines does not tell invasion.
+    is_subsite = met[0].name not in BY_NAME and (SUBSITE_BY_NAME[met[0].name].region in MUCOSA or key in MUCOSAL_FIELDS)
     occupied = [
         m
         for m in met
@@ -323,7 +327,9 @@ def _organ_line(organ: Structure, scene: Scene, answers: Mapping[str, Involvemen
     named = {organ.name: answers[organ.name]} if organ.name in answers else {}
     said = _classified(organ.name, organ.words, ADDENDUM, named, scene, sources.classifier)
     structures = {organ.name: scene.organs[organ.name]} if organ.name in scene.organs else {}
-    measured = _measured(organ.name, organ.words, ADDENDUM, structures, scene, sources)
+    # A tumour lies in the organ of its site: that is no contact.
+    holds = organ.name in HOLDING_TUMOURS
+    measured = None if holds else _measured(organ.name, organ.words, ADDENDUM, structures, scene, sources)
     if measured is not None and not measured.value.startswith("In contact") and said is None:
         return None
     return _with_second_opinion(measured, said)

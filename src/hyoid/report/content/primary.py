@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hyoid.anatomy.structures import Side
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
-from hyoid.report.content.involvement import NO_OUTLINE, NO_PRIMARY, Sources
+from hyoid.report.content.involvement import MUCOSA, MUCOSAL_FIELDS, NO_OUTLINE, NO_PRIMARY, Sources
 from hyoid.report.content.patches import Patch, distance_mm, region, shared_part, sides_of
 from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
@@ -34,8 +34,6 @@ _SITES: dict[str, tuple[str, ...]] = {
     "Submandibular gland": ("submandibular_left", "submandibular_right"),
     "Mandible": ("mandible",),
 }
-_MUCOSAL_REGIONS = ("Oral Cavity", "Oropharynx", "Larynx", "Glottis")
-_MUCOSAL_FIELDS = ("pyriform_sinus", "post_cricoid_region")
 
 
 def location_line(scene: Scene, sources: Sources) -> Line:
@@ -211,11 +209,11 @@ def _subsite_shares(scene: Scene, mass: Patch) -> list[tuple[str, float]]:
     shares: dict[str, float] = {}
     for name, patch in scene.subsites.items():
         row = SUBSITE_BY_NAME[name]
-        if row.region in _MUCOSAL_REGIONS or row.field in _MUCOSAL_FIELDS:
+        if row.region in MUCOSA or row.field in MUCOSAL_FIELDS:
             field = BY_KEY[row.field]
             site = "Larynx" if row.region == "Glottis" else row.region
             words = field.words.partition(" (")[0]
-            words = words if row.field in _MUCOSAL_FIELDS else f"{words} ({site.lower()})"
+            words = words if row.field in MUCOSAL_FIELDS else f"{words} ({site.lower()})"
             shares[words] = shares.get(words, 0.0) + _share(patch, mass)
     return _ranked(shares)
 

@@ -15,8 +15,10 @@ from hyoid.report.pages.attention import Attention, looks_of
 from hyoid.report.pages.environment import page_template
 from hyoid.report.pages.figures import Backdrop, Figure, Panel, make_backdrop, make_figure
 from hyoid.report.pages.pictures import Picture, choose_pictures
-from hyoid.report.pages.text import REGIONS, grouped, plain_words, template_heading
+from hyoid.report.pages.text import REGIONS, grouped, plain_words, template_heading, together
 from hyoid.volume import Volume
+
+FIRST_PICTURES = 3  # sets before the findings; the others come behind a disclosure
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Block:
     Parameters
     ----------
     words : str
-    lines : tuple of Line
-        Findings to print each.
+    lines : tuple of tuple of Line
+        Findings, those that say the same together.
     likely : tuple of (Likelihood, tuple of Line)
         What a network predicts, the likely first.
     unknown : tuple of (reason, words)
@@ -44,7 +46,7 @@ class Block:
     """
 
     words: str
-    lines: tuple[Line, ...]
+    lines: tuple[tuple[Line, ...], ...]
     likely: tuple[tuple[Likelihood, tuple[Line, ...]], ...]
     unknown: tuple[tuple[str, str], ...]
 
@@ -74,12 +76,14 @@ def to_html(
     backdrop = make_backdrop(image, labels, pet=pet)
     pictures, links = choose_pictures(report, backdrop)
     shown = [_shown(p, make_figure(backdrop, p.point_lps_mm, only=p.labels, rulers=p.rulers)) for p in pictures]
+    own = [p for p in shown if p["role"] not in ("", "target region")]
     return page_template("report.html.j2").render(
         report=report,
         blocks=_blocks(report),
         target=_target(report),
         sections=_sections(report),
-        pictures=[p for p in shown if p["role"] not in ("", "target region")],
+        pictures=own[:FIRST_PICTURES],
+        more_pictures=own[FIRST_PICTURES:],
         target_pictures=[p for p in shown if p["role"] == "target region"],
         overview=_overview(backdrop),
         links=links,
@@ -105,7 +109,7 @@ def _blocks(report: Report) -> list[Block]:
 def _block(words: str, lines: Sequence[Line]) -> Block:
     own, likely, unknown = grouped([line for line in lines if line.key != "patient"])
     told = tuple((reason, ", ".join(plain_words(line.words) for line in found)) for reason, found in unknown.items())
-    return Block(words, own, tuple(likely.items()), told)
+    return Block(words, together(own), tuple(likely.items()), told)
 
 
 def _target(report: Report) -> Block | None:
@@ -155,9 +159,18 @@ def _shown(picture: Picture, figure: Figure) -> dict[str, object]:
         "slice": picture.slice_index + 1,
         "lines": picture.lines,
         "legend": figure.legend,
-        "panels": [_inline(panel) for panel in ((figure.plain,) if figure.plain else ()) + figure.panels],
-        "fused": [_inline(panel) for panel in figure.fused],
+        "panels": [_inline(panel) for panel in _ordered(figure)],
+        "columns": 3 if figure.fused else 4,
     }
+
+
+def _ordered(figure: Figure) -> list[Panel]:
+    """Panels as they stand side by side: without marks, with contours, then with the PET."""
+    plain = [figure.plain] if figure.plain is not None else []
+    if not figure.fused:
+        return [*plain, *figure.panels]
+    axial, *others = figure.panels
+    return [*plain, axial, figure.fused[0], *others, *figure.fused[1:]]
 
 
 def _inline(panel: Panel) -> dict[str, str]:

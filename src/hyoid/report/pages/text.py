@@ -133,12 +133,37 @@ def grouped(
     return tuple(own), {word: tuple(found) for word, found in likely.items() if found}, unknown
 
 
+def together(lines: Sequence[Line]) -> tuple[tuple[Line, ...], ...]:
+    """Lines one by one, those that say "not involved" in the same words together, at the end.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+    """
+    alike: dict[tuple[str, str], list[Line]] = {}
+    found: list[tuple[Line, ...]] = []
+    for line in lines:
+        if line.value.startswith("Not involved") and not line.flags:
+            alike.setdefault((line.value, line.status), []).append(line)
+        else:
+            found.append((line,))
+    return (*found, *map(tuple, alike.values()))
+
+
 def _region(words: str, lines: Sequence[Line]) -> list[str]:
     """One paragraph per region: findings first, then what is not assessed in one line."""
     if not lines:
         return []
     own, likely, unknown = grouped(lines)
-    rows = [f"  {line.words}: {line.value}{_MARKS[line.status]}" for line in own if line.status != "Missing"]
+    rows = []
+    for alike in together(own):
+        told = ", ".join(plain_words(line.words) for line in alike)
+        first = alike[0]
+        rows.append(
+            f"  {first.words}: {first.value}{_MARKS[first.status]}"
+            if len(alike) == 1
+            else f"  {first.value}{_MARKS[first.status]}: {told}"
+        )
     for word, found in likely.items():
         told = ", ".join(_with_side(line) for line in found)
         rows.append(f"  Involvement {word} [model]: {told}")
