@@ -1,10 +1,11 @@
 """Free text -> template: precision and recall per field on reports of virtual patients.
 
+    python benchmarks/structure.py --style held-out|tuning|NAME [--reports 300] [--seed 2] [--errors]
     python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out] [--cohort DIR] [--errors]
 
-The reports are written by `hyoid.phantom.text.free_text`, by default in the phrasing templates that the rules were not
-tuned on. With `--cohort` the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without
-images.
+With `--style` the reports are composed (`hyoid.phantom.text.composed`), one table row a style. Otherwise they are written
+by `hyoid.phantom.text.free_text`, by default in the phrasing templates that the rules were not tuned on. With `--cohort`
+the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without images.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from hyoid.phantom.cohort.truth import NodeTruth, Truth
+from hyoid.phantom.text.composed import compose_report
 from hyoid.phantom.text.free_text import WrittenReport, draw_truth, write_report
 from hyoid.phantom.text.phrasings import HELD_OUT, TUNING_1, TUNING_2, TUNING_3, TUNING_4, TUNING_5
+from hyoid.phantom.text.styles import GERMAN
+from hyoid.phantom.text.styles import HELD_OUT as HELD_OUT_STYLES
+from hyoid.phantom.text.styles import TUNING as TUNING_STYLES
 from hyoid.report.content.schema import Report
 from hyoid.report.content.template import BY_KEY, FIELDS, Kind
 from hyoid.report.free_text.lymph_nodes import levels_in
@@ -50,7 +55,11 @@ def main() -> None:
     parser.add_argument("--phrasing", choices=tuple(PHRASINGS), default="held-out")
     parser.add_argument("--cohort", type=Path)
     parser.add_argument("--errors", action="store_true", help="print every wrong line with its report's sentences")
+    parser.add_argument("--style", help="composed reports: held-out, tuning, or the name of one style")
     given = parser.parse_args()
+    if given.style:
+        by_style(given.style, given.reports, given.seed, show=given.errors)
+        return
     phrasing = PHRASINGS[given.phrasing]
     truths = read_truths(given.cohort) if given.cohort else []
     began = time.perf_counter()
@@ -64,6 +73,35 @@ def main() -> None:
                 print(error)
     print(f"{given.reports} reports, phrasing {given.phrasing}, {time.perf_counter() - began:.1f} s")
     print(scores.table())
+
+
+def by_style(name: str, reports: int, seed: int, *, show: bool) -> None:
+    """Print one row a style, and the kinds of statement of all together."""
+    sets = {"held-out": HELD_OUT_STYLES, "tuning": TUNING_STYLES}
+    styles = sets.get(name) or tuple(s for s in (*TUNING_STYLES, *HELD_OUT_STYLES, GERMAN) if s.name == name)
+    rows = [
+        "| style | involved F1 | not involved F1 | equivocal F1 | treated F1 | inverted | site | size "
+        "| nodes: number | levels | side | size | without support | reports a minute |",
+        "|---|" + "---|" * 13,
+    ]
+    together = Scores()
+    for style in styles:
+        scores = Scores()
+        spent = 0.0
+        for number in range(reports):
+            rng = np.random.default_rng([seed, number])
+            written = compose_report(draw_truth(rng), style, rng)
+            began = time.process_time()
+            report = structure_text(written.text)
+            spent += time.process_time() - began
+            for error in scores.add(written, report):
+                if show:
+                    print(error)
+            together.add(written, report)
+        rows.append(f"| {style.name} | {scores.row()} | {60 * reports / spent:.0f} |")
+    if len(styles) > 1:
+        rows.append(f"| **all** | {together.row()} | |")
+    print("\n".join(rows))
 
 
 def read_truths(cohort: Path) -> list[Truth]:
@@ -97,6 +135,27 @@ class Scores:
         errors += self._nodes(written, report)
         return [f"{error}\n    {written.text!r}" for error in errors]
 
+    def row(self) -> str:
+        """Cells of one table row: F1 of each state, inverted, shares of exact values, lines without support."""
+        total: Counter[str] = Counter()
+        for counts in self.said.values():
+            total.update(counts)
+        f1 = [
+            f"{2 * total[f'{s} right'] / max(1, total[f'{s} true'] + total[f'{s} found']):.3f}"
+            for s in ("involved", "not involved", "equivocal", "treated")
+        ]
+        exact = [
+            f"{counts[True] / max(1, sum(counts.values())):.3f}"
+            for counts in (
+                self.exact[name]
+                for name in (
+                    "site of the mass", "size of the mass", "number of nodes", "levels of nodes", "side of nodes",
+                    "size of the largest node",
+                )
+            )
+        ]  # fmt: skip
+        return " | ".join([*f1, str(total["inverted"]), *exact, str(sum(self.unsupported.values()))])
+
     def table(self) -> str:
         """Markdown tables: presence or absence per field, then exact values."""
         rows = [
@@ -128,6 +187,7 @@ class Scores:
             counts[f"{name} true"] += bool(truth and truth.state == name)
             counts[f"{name} found"] += state == name
             counts[f"{name} right"] += bool(truth and truth.state == name == state)
+        counts["inverted"] += bool(truth) and {truth.state, state} == {"involved", "not involved"}
         if truth is None and not missing:
             self.unsupported[key] += 1
         if (truth.state if truth else "") != state:

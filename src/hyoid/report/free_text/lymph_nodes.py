@@ -60,7 +60,7 @@ _COUNT = re.compile(
 _LEVEL_WITHOUT = re.compile(rf"\b(?:levels? )?{_ONE} ?[:-]? ?(?:nil|none|clear|negative|normal)\b")
 _HEADED = re.compile(rf"(?:cervical |neck )?(?:{NODE_WORDS})(?: status)? ?(?:[:|-])")
 _COUNT_BEHIND = re.compile(
-    rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) (?:in (?:no\b\.?|number|total)|of (?:them|these|which))|(?<![\d.]) ?x ?(?P<times>\d{{1,2}})(?![\d.]|\s*(?:x|cm|mm))"
+    rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) (?:in (?:no\b\.?|number|total)|of (?:them|these|which))|(?<![\d.\w]) ?x ?(?P<times>\d{{1,2}}|one|two|three|four|five|six)(?![\w.]|\s*(?:x|cm|mm))"
 )
 _ONE_NODE = re.compile(
     r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metastases|"
