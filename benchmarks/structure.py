@@ -3,9 +3,9 @@
     python benchmarks/structure.py --style held-out|tuning|NAME [--reports 300] [--seed 2] [--errors]
     python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out] [--cohort DIR] [--errors]
 
-With `--style` the reports are composed (`hyoid.phantom.text.composed`), one table row a style. Otherwise they are written
-by `hyoid.phantom.text.free_text`, by default in the phrasing templates that the rules were not tuned on. With `--cohort`
-the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without images.
+With `--style` the reports are composed (`hyoid.phantom.text.composed`), one table row a style. Otherwise they are
+written by `hyoid.phantom.text.free_text`, by default in the phrasing templates that the rules were not tuned on. With
+`--cohort` the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without images.
 """
 
 from __future__ import annotations

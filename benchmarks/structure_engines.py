@@ -2,9 +2,9 @@
 
     python benchmarks/structure_engines.py [--reports 60] [--errors 0.15] [--seed 5]
 
-No model needs to be there: a server on this machine answers as one would, from what the reports state, and spoils a share
-of its answers: the state turned round, the side swapped, a doubt left out, a line invented with a sentence that speaks of
-something else. So the table shows what the guard and the agreement catch, not how good any model is.
+No model needs to be there: a server on this machine answers as one would, from what the reports state, and spoils a
+share of its answers: the state turned round, the side swapped, a doubt left out, a line invented with a sentence that
+speaks of something else. So the table shows what the guard and the agreement catch, not how good any model is.
 """
 
 from __future__ import annotations
