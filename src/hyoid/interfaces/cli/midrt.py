@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hyoid.anatomy.structures import TG263_NAMES
 from hyoid.errors import UnreadableFileError, UsageError
-from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, OUT_HELP, OVERWRITE_HELP, PRECISION_HELP
+from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, NAMES_HELP, OUT_HELP, OVERWRITE_HELP, PRECISION_HELP
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.installed import midrt_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
@@ -18,6 +20,7 @@ from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
 from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case, read_hntsmrg_case
 from hyoid.io.dicom.mr_pair import check_contrast, check_pair
+from hyoid.io.export_names import read_names
 from hyoid.io.files.volumes import image_suffix, read_labels
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
@@ -46,6 +49,7 @@ class MidrtOrder:
     node: tuple[str, ...] = ()
     study_pre: str | None = None
     study_mid: str | None = None
+    names: Mapping[str, str] = field(default_factory=lambda: TG263_NAMES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,7 @@ def midrt_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline GTVp and GTVn on a mid-treatment MR and report the response of every lesion. Research use only."""
@@ -111,6 +116,7 @@ def midrt_command(
         tuple(node or ()),
         study_pre,
         study_mid,
+        read_names(names),
     )
     claim_folder(out, overwrite=overwrite)
     with terminal.bars():
@@ -127,7 +133,7 @@ def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
     terminal.progress("read", 2, 2)
     found = midrt(canonical_pair(opened.pair), models, machine, on_progress=terminal.progress)
     options = {"registered": order.registered, "precision": order.precision}
-    deliver(order.out, midrt_results(opened.pre, opened.mid, found, models, machine, options), terminal)
+    deliver(order.out, midrt_results(opened.pre, opened.mid, found, models, machine, options), terminal, order.names)
     return found
 
 

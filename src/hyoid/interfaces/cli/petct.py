@@ -11,6 +11,7 @@ from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import (
     DEVICE_HELP,
     JSON_HELP,
+    NAMES_HELP,
     OUT_HELP,
     OVERWRITE_HELP,
     PRECISION_HELP,
@@ -31,6 +32,7 @@ from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import petct_results, with_template
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
+from hyoid.io.export_names import read_names
 from hyoid.io.petct import Activity, PetRequest, read_petct
 from hyoid.systems.examination import request as report_request
 from hyoid.systems.machine import Machine
@@ -69,10 +71,12 @@ def petct(
     template: Annotated[
         bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
     ] = False,
+    names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
     terminal = Terminal(as_json=as_json)
+    exported = read_names(names)
     claim_folder(out, overwrite=overwrite)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
     models = petct_models(head, coarse, fine or ())
@@ -98,7 +102,7 @@ def petct(
         options = {"organs": organs, "ct_only": ct_only, "regularize": regularize, "precision": precision}
         options |= {"post_treatment": post_treatment, "prior": prior is not None}
         results = petct_results(scans, found, packages, machine, options)
-        deliver(out, with_template(results) if template else results, terminal)
+        deliver(out, with_template(results) if template else results, terminal, exported)
     finish(found.report, terminal, place=str(out) if out == OUT else "")
 
 

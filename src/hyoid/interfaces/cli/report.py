@@ -12,6 +12,7 @@ from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import (
     DEVICE_HELP,
     JSON_HELP,
+    NAMES_HELP,
     OUT_HELP,
     OVERWRITE_HELP,
     PRECISION_HELP,
@@ -52,9 +53,7 @@ def report(
     node: Annotated[
         list[str] | None, typer.Option(help="Name of an involved node in --reader-masks; may be given several times.")
     ] = None,
-    names: Annotated[
-        str, typer.Option(help="Names of structures in SEG and RTSTRUCT: tg263, hyoid, or a YAML file.")
-    ] = "tg263",
+    names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     series: Annotated[str | None, typer.Option(help="CT series to read: its UID, number or description.")] = None,

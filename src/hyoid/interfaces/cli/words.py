@@ -3,6 +3,7 @@
 OUT_HELP = "Folder for the results; a used one is refused."
 OVERWRITE_HELP = "Empty a used output folder before the run."
 STUDY_HELP = "Study to read where there are several: its number in the order of dates, or its UID."
+NAMES_HELP = "Names of structures in SEG and RTSTRUCT: tg263, hyoid, or a YAML file."
 JSON_HELP = "Print machine-readable events instead of progress bars."
 DEVICE_HELP = "Where the networks run: auto, cpu or cuda."
 PRECISION_HELP = "Arithmetic of the networks: f32 or bf16; by default what each model's card allows."
