@@ -12,8 +12,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from hyoid.anatomy.structures import GTVP
 from hyoid.errors import MissingTagError, SeriesError, UnreadableFileError
 from hyoid.geometry.orientation import axis_codes, to_canonical
+from hyoid.io.dicom.rtstruct import write_rtstruct
+from hyoid.io.dicom.seg import write_seg
 from hyoid.io.dicom.series import read_series
 from hyoid.io.dicom.spacing import STEP_TOLERANCE
 from hyoid.volume import Geometry, Quantity
@@ -498,7 +501,7 @@ def test_refusals_never_name_the_patient(make_series, ramp, grid):
     assert "DOE" not in str(refusal.value) and "SECRET" not in str(refusal.value)
 
 
-def test_multi_frame_object_is_read_like_its_slices(make_series, ramp, grid):
+def test_multi_frame_object_is_read_like_its_slices(make_series, ramp, grid, tmp_path):
     single = make_series(ramp, grid)
     enhanced = single[0]
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope"):
@@ -529,6 +532,17 @@ def test_multi_frame_object_is_read_like_its_slices(make_series, ramp, grid):
     np.testing.assert_array_equal(loaded.volume.array, ramp)
     np.testing.assert_allclose(loaded.volume.geometry.ijk_to_lps, grid.ijk_to_lps, atol=1e-6)
     assert len(loaded.headers) == 1
+    mask = np.zeros(grid.shape, bool)
+    mask[2, 1, 1] = True
+    for measures_where in ("shared", "with every frame"):
+        for name, write in (("seg.dcm", write_seg), ("rs.dcm", write_rtstruct)):
+            write(tmp_path / name, {GTVP: mask}, loaded.headers, loaded.volume.geometry)
+        if measures_where == "shared":
+            for frame in frames:
+                frame.PixelMeasuresSequence = DicomSequence([measures])
+            del shared.PixelMeasuresSequence
+            loaded = read_series([enhanced])
+            np.testing.assert_array_equal(loaded.volume.array, ramp)
     values.RescaleType = "Z_EFF"
     with pytest.raises(SeriesError, match="Z_EFF, not HU"):
         read_series([enhanced])

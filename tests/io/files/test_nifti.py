@@ -252,6 +252,8 @@ def test_damaged_headers_are_refused_in_words(tmp_path):
         (108, "f", 0.0, UnreadableFileError, "begin at byte 0"),
         (108, "f", np.nan, UnreadableFileError, "begin at byte nan"),
         (123, "B", 5, GeometryError, "unit of length"),
+        (252, "h", 77, UnreadableFileError, "qform_code 77"),
+        (254, "h", -1, UnreadableFileError, "sform_code -1"),
         (280, "f", np.nan, GeometryError, "no usable matrix"),
     )
     for at, kind, value, error, words in cases:

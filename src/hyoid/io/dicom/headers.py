@@ -35,7 +35,8 @@ _TEXT = {"PN", "LO", "SH", "ST", "LT", "UT"}
 # Identity and date of an examination, which every new object of the study repeats: one value each.
 _SINGLE = {
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
-    "AccessionNumber", "ReferringPhysicianName", "StudyDescription",
+    "AccessionNumber", "ReferringPhysicianName", "StudyDescription", "FrameOfReferenceUID",
+    "PositionReferenceIndicator", "SliceThickness", "SpacingBetweenSlices",
 }  # fmt: skip
 _SEXES = ("", "M", "F", "O")
 # Character sets of one code table, PS3.3 C.12.1.1.2: understood by every writer as they are.

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import pydicom.uid
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import (
     CTImageStorage,
     ExplicitVRLittleEndian,
@@ -21,6 +22,7 @@ from pydicom.uid import (
 
 from hyoid.anatomy.structures import Side, Structure, exported_name
 from hyoid.errors import UsageError
+from hyoid.io.dicom.headers import items, numbers
 from hyoid.io.masks import Outline
 from hyoid.provenance import Provenance
 from hyoid.volume import Geometry
@@ -148,6 +150,19 @@ def completed(header: Dataset) -> Dataset:
             setattr(header, keyword, "")
     if not header.get("FrameOfReferenceUID") and header.get("SeriesInstanceUID"):
         header.FrameOfReferenceUID = _uid(str(header.SeriesInstanceUID), "frame")
+    # highdicom asks the source for its thickness, and then writes that of the grid it is given.
+    thickness = numbers(header, "SliceThickness", 1)
+    if thickness is None or thickness[0] <= 0:
+        header.SliceThickness = "1"
+    if "SpacingBetweenSlices" in header and numbers(header, "SpacingBetweenSlices", 1) is None:
+        del header.SpacingBetweenSlices
+    frames = items(header, "PerFrameFunctionalGroupsSequence")
+    if frames:
+        shared = copy.deepcopy((items(header, "SharedFunctionalGroupsSequence") or [Dataset()])[0])
+        for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):  # which may stand with every frame instead
+            if name not in shared and name in frames[0]:
+                shared[name] = frames[0][name]
+        header.SharedFunctionalGroupsSequence = DicomSequence([shared])
     return header
 
 

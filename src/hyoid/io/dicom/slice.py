@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,11 @@ from hyoid.io.dicom import headers
 from hyoid.io.dicom.headers import Instance
 
 _IDENTITY = {
-    "SOPInstanceUID": "(0008,0018)", "StudyInstanceUID": "(0020,000D)", "SeriesInstanceUID": "(0020,000E)",
+    "SOPClassUID": "(0008,0016)", "SOPInstanceUID": "(0008,0018)", "StudyInstanceUID": "(0020,000D)",
+    "SeriesInstanceUID": "(0020,000E)",
 }  # fmt: skip
+# De-identification also makes letters of numbers; two values, or none, are no identifier.
+_UID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +140,9 @@ def slices_of(instance: Instance) -> list[Slice]:
 def _require_identity(header: Dataset, what: str) -> None:
     """Refuse an image that nothing can refer to."""
     for keyword, tag in _IDENTITY.items():
-        if not headers.text(header, keyword):
+        if not _UID.fullmatch(headers.text(header, keyword)):
             raise MissingTagError(
-                f"{keyword} {tag} is absent in {what}: results could not refer to the image.",
+                f"{keyword} {tag} is absent or malformed in {what}: results could not refer to the image.",
                 "Export the series again with complete headers.",
             )
 

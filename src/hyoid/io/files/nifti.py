@@ -30,6 +30,8 @@ _NOT_ONE_VALUE = {32: "complex numbers", 1792: "complex numbers", 128: "colours"
 _MAGIC = {b"n+1\0": False, b"ni1\0": True, b"n+2\0": False, b"ni2\0": True}
 # xyzt_units: code to (name, mm); 0 is unknown, and then everybody means millimetres.
 _UNITS = {0: ("mm", 1.0), 1: ("metres", 1000.0), 2: ("mm", 1.0), 3: ("micrometres", 1e-3)}
+# Codes of qform and sform: 0 none, 1 scanner, ..., 5 another template.
+_LAST_CODE = 5
 # Deflate cannot shrink more.
 _MOST_SHRINKING = 1032
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -162,6 +164,10 @@ def parse_header(start: bytes) -> NiftiHeader:
     if datatype not in _TYPES or bits != 8 * np.dtype(_TYPES[datatype]).itemsize:
         raise UnreadableFileError(
             f"The header is damaged: voxels of type {datatype} with {bits} bits are unknown.", "Export it again."
+        )
+    if not (0 <= qcode <= _LAST_CODE and 0 <= scode <= _LAST_CODE):
+        raise UnreadableFileError(
+            f"The header is damaged: qform_code {qcode} and sform_code {scode} are unknown.", "Export it again."
         )
     paired = _MAGIC[magic]
     if not math.isfinite(offset) or offset < (0 if paired else size + 4) or offset != int(offset):
