@@ -8,7 +8,8 @@ import pytest
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import OutputError
 from hyoid.report.content.build import Involvement, ReportInputs, build_report
-from hyoid.report.content.schema import ModelUse, Report, Study, json_schema
+from hyoid.report.content.change import CHANGE_DEFINITION
+from hyoid.report.content.schema import Change, ModelUse, Report, Study, json_schema
 from hyoid.report.content.template import FIELDS, TEMPLATE
 from hyoid.report.pages.attention import Attention
 from hyoid.report.pages.figures import make_backdrop
@@ -97,6 +98,19 @@ def test_page_says_the_same_as_the_report():
     assert "Not outlined, looked for and not found: Parotid gland, left" in words
     assert "<b>virtual</b> patients & others" in words  # shown as text, not as markup
     assert "Licence: MIT" in words
+
+
+def test_a_change_stands_beside_the_definition_of_its_word():
+    report, ct, labels = made()
+    change = Change(
+        lesion="Node 1", prior="Node 1", kind="GTVn", before_ml=2.0, after_ml=1.0, before_long_mm=20.0,
+        after_long_mm=14.0, words="Node 1 smaller: 2.0 to 1.0 ml (-50 %)",
+    )  # fmt: skip
+    changed = report.model_copy(update={"changes": (change,)})
+    page = " ".join(" ".join(Page(to_html(changed, ct, labels)).words).split())
+    for text, there in ((page, True), (to_text(changed), True), (to_text(report), False)):
+        assert (change.words in text) is there
+        assert (CHANGE_DEFINITION in text) is there
 
 
 def test_every_lesion_has_a_picture_and_lines_point_to_what_shows_their_structure():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hyoid.report.content.change import CHANGE_DEFINITION
 from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood
 from hyoid.report.content.schema import Line, Report
 from hyoid.report.content.template import FRONT, SECTIONS, TARGET, TEMPLATE, Kind
@@ -91,6 +92,7 @@ def to_html(
         slice_of={picture.key: picture.slice_index + 1 for picture in pictures},
         answered=sum(line.status != "Missing" for line in report.lines),
         scale=LIKELIHOOD_SCALE,
+        change_definition=CHANGE_DEFINITION,
         vessels=VESSEL_SCALE,
         status_words=STATUS_WORDS,
         with_pet=pet is not None,

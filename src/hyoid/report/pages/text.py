@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hyoid.report.content.change import CHANGE_DEFINITION
 from hyoid.report.content.nodes import node_words
 from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood
 from hyoid.report.content.schema import NOT_ASSESSED, Fact, Line, Report
@@ -40,7 +41,7 @@ def to_text(report: Report) -> str:
     rows += [f"{words}: {told}" for words, told in _context(report)]
     rows += ["", "IMPRESSION", *(f"{n}. {s.words}" for n, s in enumerate(report.impression, 1))]
     if report.changes:
-        rows += ["", "CHANGE", *(change.words for change in report.changes)]
+        rows += ["", "CHANGE", *(change.words for change in report.changes), f"{CHANGE_DEFINITION}."]
     rows += ["", "FINDINGS"]
     for words, sections in REGIONS:
         rows += _region(words, [line for line in report.lines if line.section in sections and line.key != "patient"])
