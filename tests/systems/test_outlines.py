@@ -3,7 +3,7 @@ import pytest
 
 from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
 from hyoid.provenance import network
-from hyoid.systems.outlines import foreign_outlines, outlines_on
+from hyoid.systems.outlines import Outlines, foreign_outlines, outlines_on
 from hyoid.volume import Geometry, Quantity, Volume
 
 LARYNX, AIR, MANDIBLE = (BY_NAME[name].label for name in ("larynx", "larynx_air", "mandible"))
@@ -41,9 +41,21 @@ def test_every_structure_is_whole_whatever_lies_over_it(outlines):
 
 
 def test_every_structure_leaves_with_its_maker_and_its_note(outlines):
-    leaving = {outline.structure.name: outline for outline in outlines.leaving({GTVP: "A note."})}
+    leaving = {outline.structure.name: outline for outline in outlines.leaving()}
     assert str(leaving["larynx"].provenance) == "network organs 1"
-    assert leaving["gtvp"].note == "A note." and leaving["larynx"].note == ""
+    assert leaving["gtvp"].note == ""
+
+
+def test_an_organ_that_no_patient_has_leaves_with_a_doubt_unless_the_scan_ends_there():
+    grid = Geometry.axial((9, 20, 20), (3, 2, 2))
+    array = np.zeros(grid.shape, np.uint8)
+    array[4, 5:7, 5:7] = MANDIBLE
+    array[0, 5:7, 5:7] = LARYNX
+    array[4, 10, 10] = AIR
+    whole = Outlines(grid, Volume(array, grid, Quantity.LABEL))
+    notes = {outline.structure.name: outline.note for outline in whole.leaving()}
+    assert notes["mandible"].startswith("volume 0.0 ml, plausible are") and "shape" in notes["mandible"]
+    assert notes["larynx"] == "" and notes["larynx_air"] == ""
 
 
 def test_the_larynx_of_the_organ_map_holds_its_air_and_no_target_lies_on_it(outlines):

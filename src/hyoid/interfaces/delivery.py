@@ -326,6 +326,7 @@ def structure_records(outlines: Sequence[Outline]) -> tuple[StructureRecord, ...
             name=outline.structure.name,
             volume_ml=round(float(outline.mask.array.sum()) * outline.mask.geometry.voxel_ml, 4),
             outlined_by=str(outline.provenance),
+            doubts=tuple(outline.note.split("; ")) if outline.note else (),
         )
         for outline in sorted(outlines, key=lambda outline: outline.structure.label)
     )

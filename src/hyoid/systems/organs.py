@@ -22,6 +22,7 @@ from hyoid.progress import Stages, ignore_stages
 from hyoid.provenance import Provenance, network
 from hyoid.report.content import schema
 from hyoid.systems.machine import Machine
+from hyoid.systems.outlines import Outlines, organ_doubts
 from hyoid.volume import Volume
 
 _NAMED_ML = 0.5  # what a warning names of the outlines that were left out
@@ -90,8 +91,12 @@ def outline_organs(
     exported = labels_from_logits(np.stack(list(logits.values())), body.geometry, ct.geometry, labels, ranks=rank_of)
     kept, lost = without_strays(exported)
     named = [f"{BY_LABEL[label].words} {ml:.1f} ml" for label, ml in lost.items() if ml >= _NAMED_ML]
-    warnings = (f"Outlines that lie apart from the neck were left out: {', '.join(named)}.",) if named else ()
-    return OrganOutlines(kept, precisions, warnings)
+    warnings = [f"Outlines that lie apart from the neck were left out: {', '.join(named)}."] if named else []
+    doubts = organ_doubts(Outlines(kept.geometry, kept).structures(), kept.geometry)
+    if doubts:
+        said = "; ".join(f"{BY_LABEL[label].words}: {', '.join(words)}" for label, words in doubts.items())
+        warnings.append(f"Outlines that no patient's organ has; look at them before use. {said}.")
+    return OrganOutlines(kept, precisions, tuple(warnings))
 
 
 def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:

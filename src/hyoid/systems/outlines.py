@@ -12,10 +12,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from hyoid.anatomy.plausibility import doubts_about
 from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, INSIDE_LARYNX, NODE, PRIMARY, TARGET_REGION
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
-from hyoid.geometry.orientation import from_canonical
+from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
 from hyoid.io.masks import Outline, boxed
+from hyoid.metrics.outline_facts import centroid_lps_mm, outline_facts
 from hyoid.provenance import Provenance, program
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -58,18 +60,13 @@ class Outlines:
                 found[_LARYNX] = _cut(np.isin(self.organs.array, [_LARYNX, *inside]), self.geometry)
         return found | dict(self.targets)
 
-    def leaving(self, notes: Mapping[int, str] = MappingProxyType({})) -> tuple[Outline, ...]:
-        """Name every structure with who drew it, for DICOM objects.
-
-        Parameters
-        ----------
-        notes : mapping of int to str
-            What a reader of the file must know of a structure, by label.
-        """
-        unknown = program("hyoid")
+    def leaving(self) -> tuple[Outline, ...]:
+        """Name every structure with who drew it, and with what is doubtful about the outline, for DICOM objects."""
+        unknown, found = program("hyoid"), self.structures()
+        doubts = organ_doubts(found, self.geometry)
         return tuple(
-            Outline(BY_LABEL[label], mask, self.outlined_by.get(label, unknown), notes.get(label, ""))
-            for label, mask in self.structures().items()
+            Outline(BY_LABEL[label], mask, self.outlined_by.get(label, unknown), "; ".join(doubts.get(label, ())))
+            for label, mask in found.items()
         )
 
     def organ_map(self) -> Volume | None:
@@ -140,6 +137,26 @@ def outlines_on(
     if organs is not None:
         map_ = Volume(from_canonical(organs.array, geometry), geometry, Quantity.LABEL)
     return Outlines(geometry, map_, found, outlined_by)
+
+
+def organ_doubts(structures: Mapping[int, Volume], scan: Geometry) -> dict[int, tuple[str, ...]]:
+    """Say in which respects outlines of organs lie outside what their structure can be; without those in order.
+
+    Parameters
+    ----------
+    structures : mapping of int to Volume
+        Masks by label, each in its box; the larynx with its air.
+    scan : Geometry
+        Grid that the boxes are cut from.
+    """
+    mandible = structures.get(BY_NAME["mandible"].label)
+    centre = None if mandible is None else centroid_lps_mm(mandible)
+    grid, found = canonical_geometry(scan), {}
+    for label, mask in structures.items():
+        facts = outline_facts(to_canonical(mask), grid, centre)
+        if facts is not None and (doubts := doubts_about(BY_LABEL[label].name, facts)):
+            found[label] = doubts
+    return found
 
 
 def foreign_outlines(labels: Volume, names: Mapping[str, int | tuple[int, ...]], outlined_by: Provenance) -> Outlines:

@@ -17,7 +17,9 @@ from hyoid.names import current_name
 def ablate(
     table: Annotated[
         str,
-        typer.Argument(help="ct_report-table1|2, midrt-fold0|5fold, petct-table5, lesion-table2|3 or lesion-clicks."),
+        typer.Argument(
+            help="Table: ct_report-table1|2, midrt-fold0|5fold, petct-table5, lesion-table2|3 or lesion-clicks."
+        ),
     ],
     data: Annotated[Path, typer.Option(help="For cross-validation: cases, or a virtual cohort.")],
     out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
@@ -37,18 +39,22 @@ def ablate(
     ] = None,
     tumour_of_all: Annotated[str, typer.Option(help="Tumour package for the validation cases.")] = "tumour",
     preset: Annotated[str, typer.Option(help="Preset of the recipe: budget and constants of every row.")] = "ablation",
-    folds: Annotated[int, typer.Option(min=2)] = 5,
-    seeds: Annotated[int, typer.Option(min=1)] = 3,
+    folds: Annotated[int, typer.Option(min=2, help="Number of cross-validation folds.")] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Number of trainings of every row, each with a seed of its own.")
+    ] = 3,
     steps: Annotated[int | None, typer.Option(min=1, help="petct: steps per training instead of the recipe's.")] = None,
     head: Annotated[str, typer.Option(help="petct: package of stage 1.")] = PETCT_HEAD,
     coarse: Annotated[str, typer.Option(help="petct: package of stage 2.")] = PETCT_COARSE,
-    row: Annotated[list[str] | None, typer.Option(help="Only this row; may be given several times.")] = None,
+    row: Annotated[list[str] | None, typer.Option(help="Row to run; repeat for several. By default all.")] = None,
     priors: Annotated[Path | None, typer.Option(help="Folder of prepared cases; OUT/priors by default.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    device: Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print machine-readable events instead of progress bars.")
+    ] = False,
 ) -> None:
-    """Re-run a table; its last words say which .md in OUT holds it, a .json of the same name stands beside it."""
+    """Run the trainings of a paper's ablation table again, and write the table with confidence intervals to OUT."""
     with needs_extra("train", "Training"):
         from hyoid.interfaces.cli.ablate_ct_report import ablate_ct_report
         from hyoid.interfaces.cli.ablate_lesion import ablate_lesion

@@ -13,14 +13,19 @@ from hyoid.interfaces.terminal import Terminal
 
 
 def calibrate(
-    package: Annotated[Path, typer.Argument(help="Folder of an SGRNet package; its manifest gets the constants.")],
+    package: Annotated[
+        Path, typer.Argument(help="Folder of a classifier's package; the constants are written into its manifest.")
+    ],
     held_out: Annotated[
-        list[Path], typer.Option(help="held_out.json of `hyoid train ct_report --fold K`; once per fold.")
+        list[Path],
+        typer.Option(
+            help="Answers on held-out patients: held_out.json of `hyoid train ct_report --fold K`, once per fold."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for calibration.json, calibration.md and reliability.svg.")],
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Fit the constants on patients held out of training, and judge them fold by fold on patients held out of that."""
+    """Fit temperature, threshold and band of doubt of a classifier on held-out patients, and judge the fit."""
     import numpy as np
 
     from hyoid.cards.involvement import EVERY_FIELD, calibration_rows

@@ -70,7 +70,9 @@ def card(
         Path | None, typer.Option(help="Folder that keeps the result of every case. (default: in the cache folder)")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be measured, and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print machine-readable events instead of progress bars.")
+    ] = False,
 ) -> None:
     """Measure a package on cases that no training saw, and write what it may answer into its manifest and card.
 

@@ -28,20 +28,27 @@ STAGE = "Scoring cases"
 
 def evaluate(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PRED REF", help="Predictions and references; with --compare: A B REF.")
+        list[Path],
+        typer.Argument(metavar="PRED REF", help="Folders of predictions and of references; with --compare: A B REF."),
     ],
-    protocol: Annotated[str, typer.Option(help=f"One of {', '.join(PROTOCOL_NAMES)}.")],
+    protocol: Annotated[str, typer.Option(help=f"Protocol that defines the metrics: {', '.join(PROTOCOL_NAMES)}.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="JSON file, or a folder for evaluation.json. The tables and evaluation.html lie beside it."),
+        typer.Option(
+            help="JSON file to write, or a folder for evaluation.json; tables and evaluation.html lie beside that file."
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file of protocol custom.")] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Compare two systems: A B REF.")] = False,
+    config: Annotated[Path | None, typer.Option(help="YAML file that defines the protocol `custom`.")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare two systems A and B on one reference.")] = False,
     pred_layout: Annotated[Layout, typer.Option(help="How the predictions lie in their folder.")] = Layout.AUTO,
     ref_layout: Annotated[Layout, typer.Option(help="How the references lie in their folder.")] = Layout.AUTO,
-    levels: Annotated[Path | None, typer.Option(help="Folder of nodal levels, for lesions by level.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes, one case each; 0: one per CPU.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    levels: Annotated[
+        Path | None, typer.Option(help="Folder with label maps of nodal levels, to count lesions by level.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Number of processes, each with one case at a time; 0 takes one per CPU.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap that gives the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Score predictions against references, or two systems against each other."""

@@ -53,17 +53,20 @@ CHALLENGES = {
 
 
 def grand_challenge(
-    challenge: Annotated[str, typer.Argument(help=", ".join(CHALLENGES))],
-    input_: Annotated[Path, typer.Option("--input", help="The challenge's input folder.")] = Path("/input"),
-    output: Annotated[Path, typer.Option(help="The challenge's output folder.")] = Path("/output"),
+    challenge: Annotated[str, typer.Argument(help=f"Challenge whose folders are used: {', '.join(CHALLENGES)}.")],
+    input_: Annotated[Path, typer.Option("--input", help="Input folder of the challenge.")] = Path("/input"),
+    output: Annotated[Path, typer.Option(help="Output folder of the challenge.")] = Path("/output"),
     models: Annotated[
-        Path | None, typer.Option(help="Folder with packages petct-head, petct-coarse and the fine ones.")
+        Path | None,
+        typer.Option(
+            help="Folder of model packages: petct-head, petct-coarse and the fine ones; by default those installed."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Read one patient from a challenge's folders, write the mask where the challenge wants it. Research use only."""
+    """Outline one patient of a challenge, reading and writing where its containers do. Research use only."""
     if challenge not in CHALLENGES:
         raise UsageError(f"There is no challenge {challenge!r}.", f"Choose one of {', '.join(CHALLENGES)}.")
     places = CHALLENGES[challenge]

@@ -35,14 +35,14 @@ def lesion(
     click: Annotated[
         list[str],
         typer.Option(
-            help="slice,row,column of a voxel in the file's own order, then :+ (belongs to the lesion, the default) or "
-            ":- (does not). In the order of the clicks; the first must add."
+            help="Click to make: slice,row,column of a voxel in the file's own order, then :+ (in the lesion; the "
+            "default) or :- (does not). Clicks count in their order; the first must add."
         ),
     ],
     out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
-    target: Annotated[str, typer.Option(help="What the lesion is: GTVp or GTVn.")] = "GTVp",
+    target: Annotated[str, typer.Option(help="Kind of lesion: GTVp or GTVn.")] = "GTVp",
     modality: Annotated[
-        str, typer.Option(help="CT, MR or PT; by default the first of these that the study holds.")
+        str, typer.Option(help="Modality to read: CT, MR or PT; by default the first of these that the study holds.")
     ] = "",
     series: Annotated[str | None, typer.Option(help="Series to read: its UID, number or description.")] = None,
     which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
@@ -51,11 +51,11 @@ def lesion(
         bool,
         typer.Option("--organs/--no-organs", help="Outline organs too (CT of the neck), so that the report is whole."),
     ] = True,
-    model: Annotated[str, typer.Option(help="Interactive model by name or folder.")] = "isrg",
+    model: Annotated[str, typer.Option(help="Interactive model to use, by name or folder.")] = "isrg",
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Outline and describe the lesion under some clicks. Research use only."""
+    """Outline the lesion under one or more clicks, and describe it. Research use only."""
     from hyoid.inference.click_network import ClickNetwork
 
     if target not in ("GTVp", "GTVn"):

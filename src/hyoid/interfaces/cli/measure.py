@@ -16,10 +16,12 @@ from hyoid.metrics.lesions import measure_labels, to_json
 
 
 def measure(
-    masks: Annotated[Path, typer.Argument(help="Label map (NIfTI, NRRD, MHA): 1 GTVp, 2 GTVn, or any labels.")],
-    out: Annotated[Path | None, typer.Option(help="JSON file; without it the JSON goes to standard output.")] = None,
+    masks: Annotated[
+        Path, typer.Argument(help="Label map to measure (NIfTI, NRRD, MHA): 1 GTVp, 2 GTVn, or any labels.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="JSON file to write; by default standard output.")] = None,
 ) -> None:
-    """Measure every lesion of a label map."""
+    """Measure volume, diameters, side and centroid of every lesion of a label map."""
     lesions = measure_labels(read_labels(masks))
     text = json.dumps(to_json(lesions), indent=2)
     if out is None:

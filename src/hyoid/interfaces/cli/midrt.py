@@ -70,7 +70,7 @@ def midrt_command(
         ),
     ],
     mid: Annotated[
-        Path | None, typer.Argument(help="T2w MR during treatment; left out for a HNTS-MRG case folder.")
+        Path | None, typer.Argument(help="T2w MR during treatment; not given for a HNTS-MRG case folder.")
     ] = None,
     pre_masks: Annotated[
         Path | None,
@@ -84,10 +84,10 @@ def midrt_command(
     ] = None,
     out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
     registered: Annotated[
-        bool, typer.Option("--registered", help="Masks (and PRE) lie on the grid of MID already.")
+        bool, typer.Option("--registered", help="Take masks and PRE as registered to MID already.")
     ] = False,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model package; several are averaged, as the folds of one recipe.")
+        list[str] | None, typer.Option(help="Model package to use; repeat to average the folds of one recipe.")
     ] = None,
     series_pre: Annotated[str | None, typer.Option(help="Series of PRE to read: UID, number or description.")] = None,
     series_mid: Annotated[str | None, typer.Option(help="Series of MID to read: UID, number or description.")] = None,

@@ -19,15 +19,19 @@ from hyoid.io.packages import public_weights
 from hyoid.io.packages.model_package import CARD, read_manifest
 from hyoid.io.packages.public_weights import PublicModel
 
-app = typer.Typer(help="Models: list, info, pull, pack, verify.", no_args_is_help=True)
+app = typer.Typer(help="List, describe, fetch, pack and verify models.", no_args_is_help=True)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Model names or folders; all that are installed by default.")]
-OtherTable = Annotated[Path | None, typer.Option("--table", help="Another table of public weights (YAML).")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Models to check, by name or folder; by default all that are installed.")
+]
+OtherTable = Annotated[
+    Path | None, typer.Option("--table", help="Table of public weights to use in place of the installed one (YAML).")
+]
 
 
 @app.command("list")
 def list_models() -> None:
-    """Say which models are here, and which public weights can be pulled."""
+    """List the installed models, and the public weights that can be fetched."""
     table = Table("model", "version", "what it does", "licence", "MB", title="Came with hyoid", title_justify="left")
     for name, folder in packages().items():
         manifest = read_manifest(folder)
@@ -42,7 +46,7 @@ def list_models() -> None:
 
 
 @app.command()
-def info(name: Annotated[str, typer.Argument(help="Model name, or the folder of a package.")]) -> None:
+def info(name: Annotated[str, typer.Argument(help="Model to describe, by name or folder.")]) -> None:
     """Show a model's card: training data, measurements, limits."""
     if name in (public := public_models()):
         Console().print(Markdown(_public_card(public[name])))
@@ -54,17 +58,27 @@ def info(name: Annotated[str, typer.Argument(help="Model name, or the folder of 
 
 @app.command()
 def pull(
-    names: Annotated[list[str] | None, typer.Argument(help="Names from `hyoid models list`.")] = None,
-    pack: Annotated[Path | None, typer.Option(help="A file of `hyoid models pack`; no network is used.")] = None,
-    into: Annotated[Path | None, typer.Option(help="Folder for weights; the user's data folder by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Public weights to fetch; names as in `hyoid models list`.")
+    ] = None,
+    pack: Annotated[
+        Path | None, typer.Option(help="File of `hyoid models pack` to take weights from, without a network.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Folder for the weights; by default the user's data folder.")
+    ] = None,
     allow_noncommercial: Annotated[
-        bool, typer.Option("--allow-noncommercial", help="My use is none that a non-commercial licence forbids.")
+        bool,
+        typer.Option(
+            "--allow-noncommercial",
+            help="Fetch weights under a non-commercial licence: you state that your use is allowed.",
+        ),
     ] = False,
     table: OtherTable = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be fetched and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Fetch public weights, with resume; or take them from a pack."""
+    """Fetch public weights, resuming a stopped download, or take weights from a pack."""
     terminal = Terminal(as_json=as_json)
     folder = into or weights_folder()
     if pack is not None:
@@ -102,10 +116,10 @@ def pull(
 
 @app.command("pack")
 def pack_models(
-    names: Annotated[list[str], typer.Argument(help="Pulled models.")],
-    out: Annotated[Path, typer.Option(help="Zip to write.")],
+    names: Annotated[list[str], typer.Argument(help="Fetched models to pack, by name.")],
+    out: Annotated[Path, typer.Option(help="Zip file to write.")],
 ) -> None:
-    """Put pulled weights into one file, to carry to a machine without a network."""
+    """Pack fetched weights into one file, to carry to a machine without a network."""
     folders = []
     for name in names:
         folder = pulled_folder(name)
@@ -119,7 +133,7 @@ def pack_models(
 
 @app.command()
 def verify(names: Names = None) -> None:
-    """Check that weights are those that were noted and can be read. Exit code 4 when not."""
+    """Check that weights are undamaged and readable; end with exit code 4 when not."""
     here = [*packages(), *(name for name in public_models() if pulled_folder(name))]
     for name in names or here:
         folder = pulled_folder(name)

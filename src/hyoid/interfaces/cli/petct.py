@@ -42,18 +42,28 @@ OUT = Path("hyoid-petct")
 
 
 def petct(
-    study: Annotated[Path, typer.Argument(help="DICOM folder or zip with CT and PET; HECKTOR folder; or the CT file.")],
+    study: Annotated[
+        Path, typer.Argument(help="PET/CT to read: DICOM folder or zip, HECKTOR case folder, or the CT file.")
+    ],
     out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
-    pet: Annotated[Path | None, typer.Option(help="PET file, beside a CT file.")] = None,
-    pet_units: Annotated[str | None, typer.Option(help="Of a PET file: suv or bqml.")] = None,
-    weight_kg: Annotated[float | None, typer.Option(min=1, max=400, help="bqml: body weight.")] = None,
-    dose_mbq: Annotated[float | None, typer.Option(min=1, help="bqml: dose left at the scan.")] = None,
-    pet_series: Annotated[str | None, typer.Option(help="PET series UID, number or description.")] = None,
-    ct_only: Annotated[bool, typer.Option("--ct-only", help="Leave the PET out.")] = False,
-    organs: Annotated[bool, typer.Option(help="Outline organs too: sites, levels, involvement.")] = True,
-    head: Annotated[str, typer.Option(help="Package of stage 1.")] = PETCT_HEAD,
-    coarse: Annotated[str, typer.Option(help="Package of stage 2.")] = PETCT_COARSE,
-    fine: Annotated[list[str] | None, typer.Option(help="Packages of stage 3; may be given ten times.")] = None,
+    pet: Annotated[Path | None, typer.Option(help="PET file that belongs to a CT file.")] = None,
+    pet_units: Annotated[str | None, typer.Option(help="Units of a PET file: suv or bqml.")] = None,
+    weight_kg: Annotated[
+        float | None, typer.Option(min=1, max=400, help="Body weight, kg, for a PET file in bqml.")
+    ] = None,
+    dose_mbq: Annotated[
+        float | None, typer.Option(min=1, help="Dose left at the scan, MBq, for a PET file in bqml.")
+    ] = None,
+    pet_series: Annotated[str | None, typer.Option(help="PET series to read: its UID, number or description.")] = None,
+    ct_only: Annotated[bool, typer.Option("--ct-only", help="Outline on the CT alone, without PET.")] = False,
+    organs: Annotated[bool, typer.Option(help="Outline organs as well, for sites, levels and involvement.")] = True,
+    head: Annotated[str, typer.Option(help="Model package of stage 1, which finds the head.")] = PETCT_HEAD,
+    coarse: Annotated[
+        str, typer.Option(help="Model package of stage 2, which finds the targets coarsely.")
+    ] = PETCT_COARSE,
+    fine: Annotated[
+        list[str] | None, typer.Option(help="Model package of stage 3, the ensemble; repeat for each member.")
+    ] = None,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     series: Annotated[str | None, typer.Option(help="CT series to read: its UID, number or description.")] = None,

@@ -17,18 +17,32 @@ _MODALITIES = {"t2": "mr"}
 
 def phantom(
     out: Annotated[Path, typer.Option(help="Folder for the cohort; patients already there are kept.")],
-    n: Annotated[int, typer.Option("--n", min=1, help="How many patients.")] = 1,
-    seed: Annotated[int, typer.Option(help="Same seed, same patients.")] = 0,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of patients to make.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same patients.")] = 0,
     modality: Annotated[
-        str, typer.Option(help="ct, pet, mr (T2w before and in the middle of treatment), with commas between.")
+        str,
+        typer.Option(help="Modalities to make, with commas between: ct, pet, mr (T2w before and during treatment)."),
     ] = "ct",
-    layout: Annotated[str, typer.Option(help=f"{', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}.")] = "plain",
-    spacing: Annotated[str, typer.Option(help="Of the CT between slices, rows, columns, mm.")] = "3,1.5,1.5",
-    pet_spacing: Annotated[str, typer.Option(help="Of the PET, mm; like real scanners' when empty.")] = "",
-    mr_spacing: Annotated[str, typer.Option(help="Of the MR, mm; like real scanners' when empty.")] = "",
-    primary: Annotated[str, typer.Option(help="Sub-site of every primary, for instance tonsil_left.")] = "",
+    layout: Annotated[
+        str, typer.Option(help=f"Layout of the folder: {', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}.")
+    ] = "plain",
+    spacing: Annotated[
+        str, typer.Option(help="Voxel spacing of the CT between slices, rows and columns, mm.")
+    ] = "3,1.5,1.5",
+    pet_spacing: Annotated[
+        str, typer.Option(help="Voxel spacing of the PET, mm; by default drawn as on real scanners.")
+    ] = "",
+    mr_spacing: Annotated[
+        str, typer.Option(help="Voxel spacing of the MR, mm; by default drawn as on real scanners.")
+    ] = "",
+    primary: Annotated[
+        str, typer.Option(help="Sub-site of every primary tumour, for example tonsil_left; by default drawn.")
+    ] = "",
     lesions: Annotated[
-        str, typer.Option(help="Types in place of primary and nodes, one lesion each: names, any, zero_shot.")
+        str,
+        typer.Option(
+            help="Lesion types to draw in place of primary and nodes, one lesion per patient: names, any, zero_shot."
+        ),
     ] = "",
     nodes: Annotated[
         str,
@@ -37,8 +51,10 @@ def phantom(
             "with such a primary. Empty: range for CT alone, else cohort."
         ),
     ] = "",
-    centre: Annotated[str, typer.Option(help="PET and MR scanners of one centre, a to f; all when empty.")] = "",
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    centre: Annotated[
+        str, typer.Option(help="Centre whose PET and MR scanners are imitated, a to f; by default all.")
+    ] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Make virtual patients with their masks, truth and reports, and a contact sheet."""

@@ -50,7 +50,8 @@ class Case:
 
 def predict(
     model: Annotated[
-        str, typer.Argument(help="nnU-Net v2 folder (plans.json, dataset.json, fold_*), or the name of pulled weights.")
+        str,
+        typer.Argument(help="Model to run: nnU-Net v2 folder (with plans.json), or the name of fetched weights."),
     ],
     inputs: Annotated[
         list[Path],

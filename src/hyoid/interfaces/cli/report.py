@@ -41,7 +41,7 @@ _DEMO_FOLDERS = ("patient", "report", "report-with-reader-masks")
 
 
 def report(
-    study: Annotated[Path, typer.Argument(help="CT: DICOM folder or zip, or a NIfTI, NRRD or MHA file.")],
+    study: Annotated[Path, typer.Argument(help="CT to read: DICOM folder or zip, or a NIfTI, NRRD or MHA file.")],
     out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
     reader_masks: Annotated[
         Path | None,

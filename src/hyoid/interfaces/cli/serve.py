@@ -27,23 +27,23 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 
 def serve(
     studies: Annotated[
-        Path | None, typer.Argument(help="Folder of studies (or one study); files can also be dragged in.")
+        Path | None, typer.Argument(help="Folder of studies, or one study; files can also be dragged into the page.")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; another than this machine's own needs the token.")
+        str, typer.Option(help="Address to listen on; any but this machine's own asks for the token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8042,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8042,
     data: Annotated[
-        Path | None, typer.Option(help="Where sessions and uploads are kept; by default in the user's data folder.")
+        Path | None, typer.Option(help="Folder that keeps sessions and uploads; by default in the user's data folder.")
     ] = None,
-    token: Annotated[str, typer.Option(help="Token of a server for other machines; made when not given.")] = "",
+    token: Annotated[str, typer.Option(help="Token that other machines must give; by default a new one is made.")] = "",
     largest_upload_gb: Annotated[
-        float, typer.Option(min=0.001, help="Largest file that may be dragged in, GiB.")
+        float, typer.Option(min=0.001, help="Largest file that can be dragged into the page, GiB.")
     ] = 2.0,
     organs: Annotated[
         bool, typer.Option("--organs/--no-organs", help="Outline the organs of neck CTs in the background.")
     ] = True,
-    model: Annotated[str, typer.Option(help="Interactive model by name or folder.")] = "isrg",
+    model: Annotated[str, typer.Option(help="Interactive model to use, by name or folder.")] = "isrg",
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
 ) -> None:
     """Open the web workspace: viewer, clicks, live report. Research use only."""

@@ -32,7 +32,7 @@ def structure(
     engine: Annotated[
         str,
         typer.Option(
-            help="rules (offline), chat (an OpenAI-compatible endpoint) or both (what rules and chat agree on)."
+            help="Engine: rules (offline), chat (an OpenAI-compatible endpoint) or both (what both agree on)."
         ),
     ] = "rules",
     endpoint: Annotated[

@@ -34,9 +34,9 @@ def train(
     recipe: Annotated[
         str, typer.Argument(help="Recipe name (organs, tumour, ct_report, lesion, midrt, petct-head …) or a YAML file.")
     ],
-    data: Annotated[list[Path], typer.Option(help="Folder of cases; may be given several times.")],
-    out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run goes on from there.")],
-    preset: Annotated[str, typer.Option(help="Preset of the recipe.")] = "small",
+    data: Annotated[list[Path], typer.Option(help="Folder of training cases; repeat for several.")],
+    out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run is resumed from there.")],
+    preset: Annotated[str, typer.Option(help="Preset of the recipe to train.")] = "small",
     fold: Annotated[
         int | None,
         typer.Option(
@@ -66,12 +66,14 @@ def train(
         str | None, typer.Option(help="petct: package that finds the head in cases without an outline of it.")
     ] = None,
     logger: Annotated[str, typer.Option(help="Logger beside metrics.jsonl: tensorboard or mlflow.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable events.")] = False,
+    device: Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(help="Number of CPU threads; 0 takes all.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print machine-readable events instead of progress bars.")
+    ] = False,
 ) -> None:
-    """Train one network; its package is in OUT/package."""
+    """Train one network, and write its package to OUT/package."""
     with needs_extra("train", "Training"):
         import torch
 
