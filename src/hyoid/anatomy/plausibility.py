@@ -27,6 +27,7 @@ class OutlineFacts:
     Parameters
     ----------
     volume_ml : float
+        Volume, mL.
     offset_mm : tuple of float, optional
         From the centroid of the mandible to that of the outline, (x, y, z) in LPS, mm: left, backward, upward. None
         where the mandible is not outlined.

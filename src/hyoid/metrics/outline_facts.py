@@ -50,6 +50,7 @@ def centroid_lps_mm(mask: Volume) -> NDArray[np.float64]:
     Parameters
     ----------
     mask : Volume, bool
+        On its own grid.
     """
     # Sums along two axes at a time: coordinates of every voxel of an organ take far more memory.
     profiles = [np.count_nonzero(mask.array, axis=tuple(b for b in range(3) if b != a)) for a in range(3)]

@@ -76,7 +76,7 @@ def petct(
         typer.Option("--post-treatment/--untreated", help="State of treatment; after treatment NI-RADS is prepared."),
     ] = None,
     prior: Annotated[
-        Path | None, typer.Option(help="report.json, or its folder, of an earlier scan of this patient.")
+        Path | None, typer.Option(help="Earlier report of this patient: report.json, or its folder.")
     ] = None,
     template: Annotated[
         bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")

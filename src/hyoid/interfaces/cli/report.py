@@ -66,7 +66,7 @@ def report(
         typer.Option("--post-treatment/--untreated", help="State of treatment; after treatment NI-RADS is prepared."),
     ] = None,
     prior: Annotated[
-        Path | None, typer.Option(help="report.json, or its folder, of an earlier scan of this patient.")
+        Path | None, typer.Option(help="Earlier report of this patient: report.json, or its folder.")
     ] = None,
     stage_site: Annotated[
         str | None,
