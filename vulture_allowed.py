@@ -23,11 +23,14 @@ compose_report
 TUNING
 GERMAN
 
-# Called by their framework: parsers of HTML, FastAPI, uvicorn.
+# Called by their framework: parsers of HTML, FastAPI, uvicorn, http.server.
 handle_starttag
 handle_endtag
 handle_data
 should_exit
+daemon_threads
+do_POST
+log_message
 
 # Called by Lightning.
 configure_callbacks

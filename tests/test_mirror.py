@@ -44,7 +44,6 @@ TESTED_IN = {
     "anatomy/staging.py": "report/content/test_staging.py",
     # DICOM objects: written, and read again, in one round trip.
     "io/dicom/ct.py": "io/dicom/test_series.py",
-    "io/dicom/headers.py": "io/dicom/test_suv.py",
     "io/dicom/mixed.py": "io/dicom/test_series.py",
     "io/dicom/spacing.py": "io/dicom/test_series.py",
     "io/dicom/images.py": "io/dicom/test_pet.py",
