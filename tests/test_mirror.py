@@ -107,7 +107,6 @@ TESTED_IN = {
     "report/free_text/rules.py": "report/free_text/test_structure.py",
     "report/free_text/vocabulary.py": "report/free_text/test_structure.py",
     # Steps of a pipeline: tested on a scan that goes through the whole of it.
-    "inference/segment.py": "systems/ct_report/test_pipeline.py",
     "preprocess/midrt_input.py": "systems/midrt/test_pipeline.py",
     "preprocess/mr_body.py": "preprocess/test_registration.py",
     "systems/involvement.py": "systems/ct_report/test_pipeline.py",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from hyoid.inference.runtime import Runtime
 from hyoid.inference.sliding_window import Tiling, predict_tiles
@@ -35,7 +36,8 @@ class Logits:
 
     def probability(self, label: str) -> NDArray[np.float32]:
         """Compute the sigmoid of one label's logits, shape (d, h, w)."""
-        return (1 / (1 + np.exp(-self.array[self.labels.index(label)]))).astype(np.float32)
+        found: NDArray[np.float32] = expit(self.array[self.labels.index(label)])
+        return found
 
 
 def segment(

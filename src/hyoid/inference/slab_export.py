@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
 from hyoid.geometry.spline_resize import along
 from hyoid.progress import Steps, ignore_steps
@@ -107,9 +108,6 @@ def _largest(logits: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def _probabilities(logits: NDArray[np.float32], *, regions: bool) -> NDArray[np.float32]:
-    """Sigmoid or softmax over axis 0."""
-    if regions:
-        return (1 / (1 + np.exp(-logits))).astype(np.float32)
-    shifted: NDArray[np.float32] = np.exp(logits - logits.max(axis=0, keepdims=True))
-    shifted /= shifted.sum(axis=0, keepdims=True)
-    return shifted
+    """Turn logits into probabilities by sigmoid, or by softmax over axis 0."""
+    found: NDArray[np.float32] = expit(logits) if regions else softmax(logits, axis=0)
+    return found

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
 
 from hyoid.errors import UsageError
 from hyoid.inference.runtime import Device, Precision
@@ -19,18 +20,14 @@ def cache_folder() -> Path:
     """Folder for compiled graphs: $HYOID_CACHE, else the user's cache folder."""
     if chosen := os.environ.get("HYOID_CACHE"):
         return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "hyoid"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hyoid"
+    return user_cache_path("hyoid", appauthor=False)
 
 
 def weights_folder() -> Path:
     """Folder of pulled public weights: $HYOID_WEIGHTS, else in the user's data folder."""
     if chosen := os.environ.get("HYOID_WEIGHTS"):
         return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "hyoid" / "weights"
-    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "hyoid" / "weights"
+    return user_data_path("hyoid", appauthor=False) / "weights"
 
 
 def work_folder() -> Path:

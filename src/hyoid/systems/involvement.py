@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from hyoid.anatomy.involvement import overlap_fields
 from hyoid.geometry.resample import resample
@@ -168,7 +169,7 @@ def classify(
     overlaps = overlap_fields(manifest.labels, manifest.preprocessing.get("organ_rule", "target"))
     answers = {
         name: Involvement(
-            float(1 / (1 + np.exp(-logit / manifest.temperatures.get(name, 1.0)))),
+            float(expit(logit / manifest.temperatures.get(name, 1.0))),
             manifest.thresholds.get(name, 0.5),
             OVERLAP if name in overlaps else meaning,
             manifest.equivocal.get(name),

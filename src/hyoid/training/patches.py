@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from hyoid.anatomy.structures import BY_NAME, labels_of, opposite
 from hyoid.preprocess.intensity import windowed_channels
+from hyoid.training.augmentation import coarsened
 from hyoid.training.cases import TARGET_LEVELS, Case
 from hyoid.training.recipe import AugmentationRecipe, SegmentationRecipe
 
@@ -129,9 +130,7 @@ def augmented_hu(hu: np.ndarray, recipe: AugmentationRecipe, rng: np.random.Gene
     """Shift, stretch, blur and noise that scanners and protocols bring."""
     hu = hu * (1 + rng.uniform(-1, 1) * recipe.hu_scale) + rng.uniform(-1, 1) * recipe.hu_shift
     if rng.random() < recipe.blur_probability:
-        small = torch.from_numpy(np.ascontiguousarray(hu, np.float32))[None, None]
-        coarse = functional.interpolate(small, scale_factor=float(rng.uniform(0.5, 0.9)), mode="trilinear")
-        hu = functional.interpolate(coarse, size=hu.shape, mode="trilinear")[0, 0].numpy()
+        hu = coarsened(torch.from_numpy(np.ascontiguousarray(hu, np.float32)), float(rng.uniform(0.5, 0.9))).numpy()
     return hu + rng.normal(0, rng.uniform(0, recipe.noise_hu), hu.shape)
 
 

@@ -35,6 +35,7 @@ from hyoid.training.averaged import AveragedTraining, Contents
 from hyoid.training.early_stopping import StopOnScore
 from hyoid.training.folds import divided
 from hyoid.training.losses import asymmetric_loss
+from hyoid.training.patches import rotation
 from hyoid.training.recipe import AugmentationRecipe, CtReportRecipe
 from hyoid.training.run import Run, fit, save_package
 
@@ -65,21 +66,15 @@ class ReportDataset(Dataset):
 
 def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Generator) -> tuple[Tensor, ...]:
     """The three inputs, and places where there are any, under one random rotation, scale and shift; never mirrored."""
-    angles = torch.from_numpy(np.deg2rad(rng.uniform(-1, 1, 3) * recipe.rotation_deg)).float()
+    angles = np.deg2rad(rng.uniform(-1, 1, 3) * recipe.rotation_deg)
     scale = float(rng.uniform(*recipe.scale))
-    ca, cb, cc = torch.cos(angles)
-    sa, sb, sc = torch.sin(angles)
-    one, zero = torch.tensor(1.0), torch.tensor(0.0)
-    about = [
-        torch.stack([one, zero, zero, zero, ca, -sa, zero, sa, ca]).reshape(3, 3),
-        torch.stack([cb, zero, sb, zero, one, zero, -sb, zero, cb]).reshape(3, 3),
-        torch.stack([cc, -sc, zero, sc, cc, zero, zero, zero, one]).reshape(3, 3),
-    ]
-    edges = torch.tensor(case.ct.shape[::-1], dtype=torch.float32)
-    rotation = torch.diag(1 / edges) @ (about[0] @ about[1] @ about[2]) @ torch.diag(edges) / scale
+    edges = np.array(case.ct.shape[::-1], float)
+    turn = np.diag(1 / edges) @ rotation(angles) @ np.diag(edges) / scale
     shift = torch.from_numpy(rng.uniform(-0.08, 0.08, 3)).float()
     grid = functional.affine_grid(
-        torch.cat([rotation, shift[:, None]], dim=1)[None], [1, 1, *case.ct.shape], align_corners=False
+        torch.cat([torch.from_numpy(turn).float(), shift[:, None]], dim=1)[None],
+        [1, 1, *case.ct.shape],
+        align_corners=False,
     )
 
     def moved(array: NDArray, mode: str, fill: float) -> Tensor:

@@ -19,6 +19,7 @@ from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.systems.midrt.cases import FOLDS, MAP_MAX, MidrtCase, load_midrt_cases
+from hyoid.training.augmentation import coarsened, with_gamma
 from hyoid.training.averaged import AveragedTraining, Contents
 from hyoid.training.folds import divided, shuffled_folds
 from hyoid.training.losses import deep_dice_ce
@@ -185,12 +186,10 @@ def train_on(recipe: MidrtRecipe, cases: Sequence[MidrtCase], run: Run) -> Path:
 def _changed_t2(values: Tensor, recipe: MidrtRecipe, rng: np.random.Generator) -> Tensor:
     """Gamma, contrast, blur and noise that scanners and protocols bring."""
     change = recipe.augmentation
-    low, high = values.min(), values.max()
-    if high > low:
-        values = ((values - low) / (high - low)) ** float(rng.uniform(*change.gamma)) * (high - low) + low
+    if values.max() > values.min():
+        values = with_gamma(values, float(rng.uniform(*change.gamma)))
     values = values * float(rng.uniform(*change.contrast))
     if rng.random() < change.blur_probability:
-        small = functional.interpolate(values[None, None], scale_factor=float(rng.uniform(0.6, 0.9)), mode="trilinear")
-        values = functional.interpolate(small, size=tuple(recipe.patch), mode="trilinear")[0, 0]
+        values = coarsened(values, float(rng.uniform(0.6, 0.9)))
     noise = rng.normal(0, rng.uniform(0, change.noise), recipe.patch).astype(np.float32)
     return values + torch.from_numpy(noise)

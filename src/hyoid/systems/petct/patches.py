@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from hyoid.systems.petct.cases import PetctCase
+from hyoid.training.augmentation import blurred, coarsened, with_gamma
 from hyoid.training.patches import patch_voxels, random_map, sampling_grid
 from hyoid.training.recipe import PetctAugmentationRecipe, PetctRecipe
 
@@ -85,37 +86,18 @@ def changed(image: Tensor, recipe: PetctAugmentationRecipe, rng: np.random.Gener
         if rng.random() < recipe.noise[0]:
             x = x + float(rng.uniform(0, recipe.noise[1])) * torch.from_numpy(rng.standard_normal(x.shape, np.float32))
         if rng.random() < recipe.blur[0]:
-            x = _blurred(x, float(rng.uniform(*recipe.blur[1:])))
+            x = blurred(x, float(rng.uniform(*recipe.blur[1:])))
         if rng.random() < recipe.brightness[0]:
             x = x * float(rng.uniform(*recipe.brightness[1:]))
         if rng.random() < recipe.contrast[0]:
             low, high, mean = x.min(), x.max(), x.mean()
             x = ((x - mean) * float(rng.uniform(*recipe.contrast[1:])) + mean).clamp(low, high)
         if rng.random() < recipe.low_resolution[0]:
-            factor = float(rng.uniform(*recipe.low_resolution[1:]))
-            small = functional.interpolate(x[None, None], scale_factor=factor, mode="nearest-exact")
-            x = functional.interpolate(small, size=x.shape, mode="trilinear")[0, 0]
+            x = coarsened(x, float(rng.uniform(*recipe.low_resolution[1:])), reduced_by="nearest-exact")
         if rng.random() < recipe.gamma[0]:
-            low, high = x.min(), x.max()
-            unit = (x - low) / (high - low).clamp(min=1e-6)
-            x = unit ** float(rng.uniform(*recipe.gamma[1:])) * (high - low) + low
+            x = with_gamma(x, float(rng.uniform(*recipe.gamma[1:])))
         out.append(x)
     return torch.stack(out)
-
-
-def _blurred(x: Tensor, sigma: float) -> Tensor:
-    reach = max(1, round(3 * sigma))
-    profile = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    profile = profile / profile.sum()
-    result = x[None, None]
-    for axis in range(3):
-        shape = [1, 1, 1, 1, 1]
-        shape[axis + 2] = -1
-        padding = [0, 0, 0]
-        padding[axis] = reach
-        edges = [p for n in reversed(padding) for p in (n, n)]
-        result = functional.conv3d(functional.pad(result, edges, mode="replicate"), profile.reshape(shape))
-    return result[0, 0]
 
 
 def _centre(

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from hyoid.errors import ModelUnusableError
 from hyoid.geometry.boxes import bounding_box
@@ -307,16 +308,9 @@ def stage_probabilities(
 
         tiling = Tiling(first.patch, float(region["step"]), tile_weight(package), padding)
         logits = predict_tiles(image, [run], tiling, outputs=len(first.labels), on_progress=tell)
-        mean += softmax(logits) / len(packages)
+        mean += softmax(logits, axis=0) / len(packages)
         precision = runtime.precision
     return mean, precision
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Softmax over axis 0."""
-    shifted: NDArray[np.float32] = np.exp(logits - logits.max(axis=0, keepdims=True))
-    shifted /= shifted.sum(axis=0, keepdims=True)
-    return shifted
 
 
 def _region(package: ModelPackage) -> dict[str, Any]:
