@@ -101,6 +101,7 @@ def test_location_and_size_from_a_readers_outline():
     # 7 of its 9 columns lie in the oropharynx.
     assert location.value == "Oropharynx, right side"
     assert location.status == "measured"
+    assert location.flags == ("The organ outline that holds most of the lesion; sub-sites are not outlined",)
     assert location.evidence[0].note == "Share of the mass: Oropharynx 78 %"
     assert (location.evidence[0].status, location.evidence[0].source) == ("reader", "reader masks")
     # Extents 5 x 2 mm, 9 x 2 mm, 6 x 3 mm. The corners are (15, 8, 16) mm apart = sqrt(545), and that line
@@ -488,6 +489,14 @@ def test_further_foci_are_listed_one_by_one_and_never_pooled():
     longest = np.sqrt(153) * (1 + 3 / 9)
     assert focus.value == (f"Oropharynx, left; {longest / 10:.1f} cm, 0.77 ml, 12 mm from the primary tumour")
     assert "One further focus in the neck, listed one by one." in report.summary
+    assert focus.flags == ()
+    suv = Volume(np.full(SHAPE, 4.0, np.float32), grid(), Quantity.SUV)
+    found = build_report(
+        inputs(lesions=lesions_volume([PRIMARY, second]), lesions_status="model", lesions_source=TUMOUR_MODEL, pet=suv)
+    )
+    assert "SUVmax 4.0" in found.line("further_focus_1").value
+    assert found.line("further_focus_1").flags[0].startswith("May be physiological uptake")
+    assert "that may be physiological uptake" in found.summary
     assert "1.8 x 1.8 cm" in report.line("size_of_the_mass").value
 
 

@@ -74,3 +74,8 @@ def test_vessels_tell_contrast():
     found = vessel_enhancement(bright, vessel)
     assert (found.value, found.caution) == ("median 170 HU inside the outlines, enhanced", False)
     assert vessel_enhancement(body(), {}) is None
+    # Outlines that hold fat, or fat and contrast, are no blood.
+    fatty, mixed = np.full(SHAPE, -20.0, np.float32), body()
+    mixed[3:6, 20:22, 20:24] = 200.0
+    for hu in (fatty, mixed):
+        assert vessel_enhancement(hu, vessel).value.endswith("not blood alone: contrast not told")

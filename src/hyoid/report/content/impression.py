@@ -160,7 +160,11 @@ def _others(lesions: Sequence[Lesion]) -> Conclusion | None:
         return None
     parts = []
     if further:
-        parts.append(f"{_number(len(further))} further {'focus' if len(further) == 1 else 'foci'} in the neck")
+        doubt = any(lesion.status == "model" and lesion.uptake is not None for lesion in further)
+        parts.append(
+            f"{_number(len(further))} further {'focus' if len(further) == 1 else 'foci'} in the neck"
+            + " that may be physiological uptake" * doubt
+        )
     if outside:
         places = ", ".join(dict.fromkeys(lesion.site for lesion in outside))
         parts.append(f"{_number(len(outside))} {'focus' if len(outside) == 1 else 'foci'} outside the neck ({places})")

@@ -18,6 +18,8 @@ HOW_TO_OUTLINE = (
     "(`--reader-masks`), or a PET/CT (`hyoid petct`)."
 )
 ON_A_MODELS_OUTLINE = "Measured on a network's outline that no reader confirmed"
+ORGAN_ONLY = "The organ outline that holds most of the lesion; sub-sites are not outlined"
+PHYSIOLOGICAL = "May be physiological uptake, as of tonsils and tongue base: look there"
 _LEAST_SHARE = 0.05  # below it a structure only borders the mass
 _NEAR_MM = 20.0
 
@@ -57,6 +59,7 @@ def location_line(scene: Scene, sources: Sources) -> Line:
             "value": f"{where}, {sided}" if where else f"Site not determined, {sided}",
             "status": measured_status(sources.outlines),
             "evidence": (evidence,),
+            "flags": () if scene.subsites or not where else (ORGAN_ONLY,),
         }
     )
 
@@ -130,10 +133,18 @@ def foci_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> tup
                         note=note,
                     ),
                 ),
-                flags=("Not counted as primary tumour or node of the neck",) * bool(mass.place),
+                flags=_cautions(lesion, sources),
             )
         )
     return tuple(lines)
+
+
+def _cautions(lesion: Lesion, sources: Sources) -> tuple[str, ...]:
+    if lesion.role == "focus outside the neck":
+        return ("Not counted as primary tumour or node of the neck",)
+    if sources.outlines == "model" and lesion.uptake is not None:
+        return (PHYSIOLOGICAL,)
+    return ()
 
 
 def side_words(sides: Sequence[Side]) -> str:

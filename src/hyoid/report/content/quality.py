@@ -20,6 +20,7 @@ _STEP_MM = 4.0  # of the skin between neighbouring slices, against the slices ar
 _STEP_FACTOR = 3.0
 # Vessels in the portal or venous phase of the neck measure 100 HU and more; blood without contrast 30 to 60 HU.
 _ENHANCED_HU, _PLAIN_HU = 100.0, 70.0
+_BLOOD_SPREAD_HU, _LEAST_BLOOD_HU = 60.0, 25.0
 _VESSELS = ("carotid_left", "carotid_right", "jugular_left", "jugular_right")
 _UPPER = (("brainstem", "brainstem"), ("mandible", "mandible"))
 _LOWER = (("thyroid_gland", "thyroid gland"), ("cricoid_cartilage", "cricoid"), ("hyoid_bone", "hyoid"))
@@ -53,7 +54,11 @@ def vessel_enhancement(hu: NDArray[np.number], organs: Mapping[str, Patch]) -> F
     values = [hu[organs[name].box.slices][organs[name].mask] for name in _VESSELS if name in organs]
     if not values:
         return None
-    median = float(np.median(np.concatenate(values)))
+    low, median, high = (float(v) for v in np.percentile(np.concatenate(values), (25, 50, 75)))
+    if high - low > _BLOOD_SPREAD_HU or median < _LEAST_BLOOD_HU:
+        # Blood is uniform and never as dark as fat or water: the outlines hold something else.
+        value = f"{low:.0f} to {high:.0f} HU inside the outlines, not blood alone: contrast not told"
+        return Fact(words="Vessels", value=value, source="not known", caution=True)
     words = "enhanced" if median >= _ENHANCED_HU else "not enhanced" if median <= _PLAIN_HU else "doubtful"
     return Fact(
         words="Vessels",
