@@ -51,14 +51,14 @@ class Assertion:
 
 
 _TUMOUR = (Sense.INVADE, Sense.MASS, Sense.WEAK, Sense.FINDING)
-_OTHERWISE = re.compile(r"\b(?:otherwise|remaining|remainder|rest of|other|elsewhere)\b")
+_OTHERWISE = re.compile(r"\b(?:otherwise|remaining|remainder|rest of|other|elsewhere|contralateral|opposite)\b")
 _PART = re.compile(
     r"\b(?:apex|tip|wall|anterior|posterior|medial|lateral|superior|inferior|upper|lower|deep|superficial|outer|inner|cortex|lamina|third|half|part|portion|"
     r"aspect|margin|edge|tail|surface|segment|third)\b"
 )
 _THROUGH = re.compile(
     r"the|a|an|side|sided|part|half|wall|aspect|surface|third|portion|lateral|medial|anterior|posterior|superior|inferior|upper|lower|deep|superficial|tip|"
-    r"margin|border|edge|body|lobe|tail|true|false|internal|external|common|visuali[sz]ed|\w+al|\w+ed|\w+ing|large|small|ipsilateral|apex|cortex|inner|outer|also|its"
+    r"margin|border|edge|body|lobe|tail|lamina|ala|true|false|internal|external|common|visuali[sz]ed|\w+al|\w+ed|\w+ing|large|small|ipsilateral|apex|cortex|inner|outer|also|its"
 )
 _MIDLINE = (
     "epiglottis", "anterior_commissure", "posterior_commissure", "subglottis", "preepiglottic_space", "vestibule", "post_cricoid_region",

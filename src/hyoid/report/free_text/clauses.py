@@ -65,6 +65,8 @@ class Governed:
     ----------
     place : Token
     told : list of Told
+    loose : bool
+        A denial or doubt of its clause could not be given to any word.
     own_sides : tuple of Token
         Side words of the clause that tells of a place named in an earlier clause ("left replaced; right normal").
     """
@@ -274,6 +276,11 @@ class _Clause:
             )
             place.told.append(told)
             self.used.add(compound)
+            if told.doubted:
+                # "Signal change in the thyroid cartilage, suspicious for cartilage invasion"
+                for soft in self.last:
+                    if soft.told and soft.told[-1].sense is Sense.SOFT:
+                        soft.told.append(replace(told, bare=True))
             self.last = [*([p for p in self.last if p.told and p.told[-1].token is told.token]), place]
         elif opened is not None and self._reaches(opened, opened_at, at):
             place.told.append(opened)
@@ -521,7 +528,7 @@ class _Clause:
             return True
         if self.topic and (not self.last or self.last is self.topic):
             if self._fills(gap, of_topic=True):
-                self._govern([self._again(place) for place in self.topic] if self.last else self.topic, told)
+                self._govern(self.topic, told)
                 self.last = self.topic
                 return True
             return False
@@ -542,9 +549,6 @@ class _Clause:
         else:
             self.bare.append(told)
         return True
-
-    def _again(self, place: Governed) -> Governed:
-        return place
 
     def _mass_of_subject(self, at: int) -> bool:
         """Whether "mass" says what the places before it hold: "in the tonsil there is a mass", "tonsil: mass"."""

@@ -198,13 +198,13 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Sense.MASS,
         rf"(?:enhancing )?soft[- ]tissue (?:mass|thickening|component|lesion)|space-occupying lesions?|{MASS_WORDS}|disease|deposits?|recurrences?|abnormalit(?:y|ies)|(?:pathological|abnormal|focal) (?:findings?|enhancement)|patholog(?:y|ies)|"
         r"(?:(?:intense|avid|increased|marked|focal|abnormal|pathological|hypermetabolic|suspicious|significant|fdg|tracer|high|new|strong) )*(?:uptake|avidity|hypermetabolism|activity|accumulation|focus|foci)|"
-        r"(?:fdg[- ]avid|hypermetabolic|avid) (?:\w+ ){0,2}thickening|signal alterations?|restricted diffusion|residuum|(?:residual|recurrent|persistent|viable|active|metabolically active) (?:tumou?r|disease|mass|lesion|neoplas\w+|malignancy|carcinoma|scc)",
+        r"(?:fdg[- ]avid|hypermetabolic|avid) (?:\w+ ){0,2}thickening|restricted diffusion|residuum|(?:residual|recurrent|persistent|viable|active|metabolically active) (?:tumou?r|disease|mass|lesion|neoplas\w+|malignancy|carcinoma|scc)",
     ),
     (Kind.NOUN, Sense.TOUCH, r"contact|compression|displacement|deviation|abutment|indentation"),
     (
         Kind.NOUN,
         Sense.SOFT,
-        r"(?:mucosal )?thickening|o?edema|swelling|asymmetry|fullness|prominence|(?:fat )?stranding|enlargement|enhancement|sclerosis|atrophy|"
+        r"(?:abnormal|altered|pathological)(?: \w+){0,3} signal|signal (?:changes?|abnormalit\w+|alterations?)|(?:mucosal )?thickening|o?edema|swelling|asymmetry|fullness|prominence|(?:fat )?stranding|enlargement|enhancement|sclerosis|atrophy|"
         r"fibrosis|hyperenhancement|mucositis|hypertrophy|denervation|induration|scarring|calcifications?|widening|alterations?|changes?|"
         r"(?:mild|diffuse|low[- ]grade|faint|minimal|slight|non-?specific)(?:,? (?:mild|diffuse|low[- ]grade|faint|fdg|tracer|post[- ]?\w+))* (?:uptake|activity)",
     ),

@@ -162,6 +162,7 @@ def _places(sentence: Sentence) -> list[Place]:
     heads = _PLACE_HEADS.match(words, led.end) if led else None
     if (
         led is not None
+        and not (led.term.is_region and any(m.start > led.end for m in sited))
         and heads
         and not any(led.end <= m.start < heads.end() for m in mentions_in(words))
         and not re.search(r"\bno\b|\bnot\b", words[led.end : led.end + 20])

@@ -24,6 +24,7 @@ from hyoid.report.free_text.answers import (
 )
 from hyoid.report.free_text.assertions import Assertion, State, assertions_of
 from hyoid.report.free_text.clauses import read_sentence
+from hyoid.report.free_text.lexicon import Sense
 from hyoid.report.free_text.lymph_nodes import (
     MULTIPLE,
     NodeGroup,
@@ -122,17 +123,25 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
     said: dict[str, list[Said]] = defaultdict(list)
     of_nodes = False
     before: tuple[Assertion, ...] = ()
+    part_before = Part.FINDINGS
     for sentence in present:
         reading = read_sentence(sentence.plain)
         found = assertions_of(reading, sentence.plain)
         if not reading.governed and any(told.doubted for told in reading.bare):
             # "The tonsil is full. Tumour cannot be excluded."
-            found = tuple(replace(a, state=State.EQUIVOCAL) for a in before if not a.mention.term.is_region)
+            of_invasion = any(told.doubted and told.sense is not Sense.MASS for told in reading.bare)
+            open_to_doubt = {State.CHANGED, State.EQUIVOCAL} | ({State.NOT_INVOLVED} if of_invasion else set())
+            same_part = sentence.part is part_before
+            found = tuple(
+                replace(a, state=State.EQUIVOCAL)
+                for a in before
+                if same_part and a.state in open_to_doubt and not a.mention.term.is_region
+            )
         for assertion in found:
             for key in assertion.mention.term.keys:
                 if _counts(assertion, key):
                     said[key].append(_said(assertion, sentence))
-        before = found
+        before, part_before = found, sentence.part
         _add_tube(said, sentence)
         of_nodes = speaks_of_nodes(sentence.plain) or (of_nodes and _MASS.search(sentence.plain) is None)
         _add_fat_planes(said, sentence, of_nodes=of_nodes)

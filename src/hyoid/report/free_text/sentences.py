@@ -215,6 +215,7 @@ def _blocks(text: str) -> list[str]:
             or "\t" in line
             or _BULLET.match(raw)
             or _ITEM.match(line)
+            or line[0] == "?"
             or _HEADING.match(line)
             or _UPPER_HEADING.match(line)
             or _bare_heading(line)
@@ -230,8 +231,9 @@ def _blocks(text: str) -> list[str]:
 
 def _width(text: str) -> int:
     """Width at which a text is wrapped: that of its longest line where others come near; else no line is."""
-    lengths = sorted(len(raw.strip()) for raw in text.splitlines())
-    return lengths[-1] if len(lengths) > 1 and lengths[-2] >= 0.8 * lengths[-1] else max(lengths[-1:], default=0) + 1000
+    lengths = sorted(len(raw.strip()) for raw in text.splitlines() if raw.strip())
+    near = sum(length >= 0.8 * lengths[-1] for length in lengths) if lengths else 0
+    return lengths[-1] if near > 1 and near >= 0.3 * len(lengths) else max(lengths[-1:], default=0) + 1000
 
 
 def _is_wrapped(line: str, length: int, following: str, width: int) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
-_UNIT = r"(cm|mm|centimet(?:er|re)s?|millimet(?:er|re)s?)"
+_UNIT = r"(cms?|mms?|centimet(?:er|re)s?|millimet(?:er|re)s?)"
 _AXIS = r"(?:\s*\(?\b(?:ap|tr|trans|cc|si|ml|transverse|craniocaudal|anteroposterior|w|h|l)\b\)?)?"
 _NAMED = (
     r"\s*in (?:the )?(?:ap|tr|cc|si|anteroposterior|transverse|craniocaudal|axial)(?: dimension| plane| diameter)?"

@@ -33,6 +33,7 @@ _SIGNS = tuple(
             r"\bCC\b(?!\s*x)(?<!x CC)(?<!in CC)(?=\s*(?:[-:&,.]|no\b|and\b|normal|erosion|intact|free|is\b|involved))(?!\))",
             "cricoid cartilage",
         ),
+        (r"(?<=[\dm])\s*\((?:AP|TR|CC|SI|ML|W|H|L|D|ap|tr|cc|si|ml)\)", " "),
         (r"(?<=[a-z])n't\b", " not"),
         (r"\b[Cc]annot\b", "can not"),
         (r"\b[Cc]an't\b", "can not"),
