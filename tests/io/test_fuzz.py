@@ -56,7 +56,7 @@ def damaged(raw, edits, cut, header=None):
     """Bytes changed at random places, most of them in the header, and perhaps cut short."""
     changed = bytearray(raw)
     for at, value in edits:
-        changed[at % (header or len(changed))] = value
+        changed[at % min(header or len(changed), len(changed))] = value
     return bytes(changed[: len(changed) - cut]) if cut else bytes(changed)
 
 

@@ -115,13 +115,43 @@ def test_metaimage_of_any_direction_is_read(mha):
         (b"TransformMatrix = ", b"Nothing = ", "no TransformMatrix"),
         (b"ElementSpacing = 2 3 4", b"ElementSize = 2 3 4", "no positive voxel sizes"),
         (b"ElementSpacing = 2 3 4", b"ElementSpacing = -2 3 4", "no positive voxel sizes"),
-        (b"ElementSpacing = 2 3 4", b"ElementSpacing = nan 3 4", "no positive voxel sizes"),
         (b"ElementSpacing = 2 3 4", b"ElementSpacing = 2000 3 4", "are possible"),
     ],
 )
 def test_metaimage_that_cannot_be_placed_is_refused(mha, old, new, words):
     with pytest.raises(GeometryError, match=words):
         read_image(mha(old, new), Quantity.MR)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"NDims = 3", b"NDims = -32768"),
+        (b"DimSize = 6 5 4", b"DimSize = 6 -5 4"),
+        (b"DimSize = 6 5 4", b"DimSize = 60000 50000 40000"),
+        (b"DimSize = 6 5 4", b"DimSize = 6 5"),
+        (b"Offset = 1 2 3", b"Offset = 1 2"),
+        (b"Offset = 1 2 3", b"Offset = 1 nan 3"),
+        (b"ElementSpacing = 2 3 4", b"ElementSpacing = nan 3 4"),
+        (b"Offset = 1 2 3", b"Offset = 1 2 3\nOffset = 7 8 9"),
+    ],
+)
+def test_damaged_metaimage_never_reaches_itk(mha, old, new):
+    with pytest.raises(UnreadableFileError, match="header"):
+        read_image(mha(old, new), Quantity.MR)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"sizes: 4 5 6", b"sizes: 4 5 -6"), (b"dimension: 3", b"dimension: 99"), (b"type:", b"space: LPS\ntype:")],
+)
+def test_damaged_nrrd_never_reaches_itk(tmp_path, old, new):
+    path = saved(tmp_path / "x.nrrd", encoding="raw")
+    raw = path.read_bytes()
+    assert old in raw
+    path.write_bytes(raw.replace(old, new))
+    with pytest.raises(UnreadableFileError, match="header is damaged"):
+        read_image(path, Quantity.MR)
 
 
 def test_metaimage_without_offset_or_with_voxels_elsewhere(mha):

@@ -38,6 +38,8 @@ _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # pixdim may be rounded to three digits; beyond, it and the sform speak of different voxels.
 _SAME_SIZE, _ROUNDED_SIZE = 1e-3, 1e-2
 _SINGLE_PRECISION = 1e-6
+# Nothing of a patient lies farther from the origin, in any unit.
+_FARTHEST = 1e8
 _CONVERT = "Convert the image again from DICOM."
 
 
@@ -206,7 +208,7 @@ def _grid(header: NiftiHeader) -> tuple[Geometry, tuple[str, ...]]:
             "Convert it again from DICOM: left and right cannot be told apart.",
         )
     sizes = np.array(header.pixdim[1:], np.float64)
-    if not np.all(np.isfinite(sizes)) or sizes.min() <= 0:
+    if not np.all(np.abs(sizes) < _FARTHEST) or sizes.min() <= 0:
         raise GeometryError(
             f"The voxel sizes (pixdim) are {', '.join(f'{s:g}' for s in sizes)}: they must be positive.", _CONVERT
         )
@@ -215,7 +217,7 @@ def _grid(header: NiftiHeader) -> tuple[Geometry, tuple[str, ...]]:
     qform = None if header.qform is None else _qform(header.qform, header.pixdim[0], sizes)
     xyz = qform if header.sform is None else np.vstack([header.sform, [0, 0, 0, 1]])
     assert xyz is not None
-    if not np.all(np.isfinite(xyz)) or abs(np.linalg.det(xyz[:3, :3])) < 1e-12:
+    if not np.all(np.abs(xyz) < _FARTHEST) or abs(np.linalg.det(xyz[:3, :3])) < 1e-12:
         raise GeometryError("The sform or qform of the header is no usable matrix.", _CONVERT)
     lengths = np.linalg.norm(xyz[:3, :3], axis=0)
     _require_same_sizes(lengths, sizes, notes)
@@ -248,8 +250,8 @@ def _unit_mm(header: NiftiHeader, sizes: NDArray[np.float64], notes: list[str]) 
 def _qform(stated: tuple[float, ...], qfac: float, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Matrix of the quaternion, as nifti1.h defines it; a left-handed grid has qfac -1."""
     b, c, d = stated[:3]
-    square = b * b + c * c + d * d
-    if not np.all(np.isfinite(stated)) or not square <= 1 + 1e-4:
+    square = min(abs(b), 2) ** 2 + min(abs(c), 2) ** 2 + min(abs(d), 2) ** 2  # no number stays none
+    if not np.all(np.abs(stated) < _FARTHEST) or not square <= 1 + 1e-4:
         raise GeometryError("The qform of the header is no rotation (its quaternion is longer than 1).", _CONVERT)
     a = math.sqrt(max(0.0, 1 - square))
     length = math.sqrt(a * a + square)

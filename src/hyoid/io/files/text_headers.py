@@ -23,6 +23,10 @@ _SPACES = {
 }  # fmt: skip
 _CONVERT = "Convert the image again from DICOM."
 _ENCODINGS = {"raw", "gzip", "gz", "ascii", "text", "txt", "hex"}
+_ROTATIONS = ("TransformMatrix", "Orientation", "Rotation")
+_WHOLE = ("CompressedDataSize", "ElementNumberOfChannels")
+# A scan of 2048 x 2048 x 1000 voxels.
+_MOST_VOXELS = 1 << 32
 _UNPLACED = "Convert it again from DICOM: left and right cannot be told apart."
 _NO_ORIGIN = "The header does not say where the image begins ({}): zero was taken."
 # MetaImage names an axis by where it comes from: R is one from the right to the left, along x of LPS.
@@ -49,6 +53,12 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
         raise UnreadableFileError("The image cannot be read: it is truncated, corrupt or not NRRD.", "Export it again.")
     pairs = (line.partition(": ") if ": " in line else line.partition(":") for line in lines[1:] if ":=" not in line)
     fields = {key.strip().lower(): value.strip() for key, mark, value in pairs if mark and not key.startswith("#")}
+    _require_sizes(fields.get("dimension", ""), fields.get("sizes", ""), "NRRD")
+    keys = [
+        line.partition(":")[0].strip().lower() for line in lines[1:] if ":=" not in line and line[:1] not in ("#", "")
+    ]
+    if len(set(keys)) < len(keys):
+        raise UnreadableFileError("The NRRD header is damaged (a field stands in it twice).", "Export it again.")
     space = fields.get("space", "").lower()
     if space not in _SPACES:
         said = f"its space is {space[:40]!r}" if space else "it has no space field"
@@ -95,7 +105,18 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
         raise UnreadableFileError(
             "The image cannot be read: it is truncated, corrupt or not MetaImage.", "Export it again."
         )
-    rotation = next((fields[k] for k in ("TransformMatrix", "Orientation", "Rotation") if k in fields), None)
+    _require_sizes(fields["NDims"], fields.get("DimSize", ""), "MetaImage")
+    keys = [line.partition("=")[0].strip() for line in lines]
+    axes_count, lists = int(fields["NDims"]), ("Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing")
+    counts = dict.fromkeys(lists, axes_count) | dict.fromkeys(_ROTATIONS, axes_count**2)
+    malformed = [k for k, n in counts.items() if k in fields and not _are_numbers(fields[k], n)]
+    malformed += [k for k in _WHOLE if k in fields and not fields[k].isdecimal()]
+    if malformed or len(set(keys)) < len(keys):
+        raise UnreadableFileError(
+            f"The MetaImage header is damaged ({', '.join(malformed) or 'a field stands in it twice'}).",
+            "Export it again.",
+        )
+    rotation = next((fields[k] for k in _ROTATIONS if k in fields), None)
     if rotation is None:
         raise GeometryError(
             "The MetaImage header does not say how the image lies in the patient (no TransformMatrix).", _UNPLACED
@@ -145,6 +166,26 @@ def _require_beside(path: Path, name: str) -> None:
         raise UnreadableFileError("The header names voxels in another folder.", "Put both files into one folder.")
     if not path.with_name(name).is_file():
         raise UnreadableFileError("The file of voxels that the header names is not there.", "Give both files.")
+
+
+def _require_sizes(axes: str, sizes: str, what: str) -> None:
+    """Refuse numbers of axes and voxels that cannot be: ITK's readers crash on some."""
+    words = sizes.split()
+    if axes not in ("1", "2", "3", "4", "5") or len(words) != int(axes) or not all(_is_size(w) for w in words):
+        raise UnreadableFileError(
+            f"The {what} header is damaged: its sizes are {sizes[:40]!r} along {axes[:8]!r} axes.", "Export it again."
+        )
+    if math.prod(int(w) for w in words) > _MOST_VOXELS:
+        raise UnreadableFileError(f"The {what} header gives more voxels than any scan has.", "Export it again.")
+
+
+def _is_size(word: str) -> bool:
+    return word.isdecimal() and 0 < int(word[:10]) < 2**31 and len(word) < 11
+
+
+def _are_numbers(text: str, count: int) -> bool:
+    found = [_number(v) for v in text.split()]
+    return len(found) == count and all(math.isfinite(v) for v in found)
 
 
 def _vector(text: str) -> NDArray[np.float64] | None:
