@@ -14,8 +14,8 @@ from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line
 from hyoid.report.content.template import BY_KEY, UPTAKE
 
 HOW_TO_OUTLINE = (
-    "To have a tumour reported, outline it: click on it (`hyoid serve`, `hyoid lesion`), give a reader's masks "
-    "(`--reader-masks`), or a PET/CT (`hyoid petct`)."
+    "To have a tumour reported, outline it: click on it (hyoid serve, hyoid lesion), give a reader's masks "
+    "(--reader-masks), or a PET/CT (hyoid petct)."
 )
 ON_A_MODELS_OUTLINE = "Measured on a network's outline that no reader confirmed"
 ORGAN_ONLY = "The organ outline that holds most of the lesion; sub-sites are not outlined"
