@@ -119,7 +119,7 @@ def test_cases_are_told_apart_by_their_channels(tmp_path):
         ("b", ["b_0000.nii.gz", "b_0001.nii.gz"]),
     ]
     (tmp_path / "b_0001.nii.gz").unlink()
-    with pytest.raises(InputRefusedError, match=r"Case 'b' has the channels \[0\]; the model takes \[0, 1\]"):
+    with pytest.raises(InputRefusedError, match=r"Case 2 in the order of names has the channels \[0\]; the model"):
         find_cases([tmp_path], 2)
 
 

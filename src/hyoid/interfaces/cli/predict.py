@@ -164,10 +164,11 @@ def _numbered_cases(files: Sequence[Path], channels: int, where: str) -> tuple[C
         raise InputRefusedError(
             f"No file in {where} ends in _0000.", "Name the channels of a case NAME_0000, NAME_0001, …."
         )
-    for name, there in by_case.items():
+    for number, there in enumerate(by_case.values(), start=1):
         if sorted(there) != list(range(channels)):
             raise InputRefusedError(
-                f"Case {name!r} has the channels {sorted(there)}; the model takes {list(range(channels))}.",
+                f"Case {number} in the order of names has the channels {sorted(there)}; the model takes "
+                f"{list(range(channels))}.",
                 "Complete the case, or move it away.",
             )
     return tuple(Case(n, tuple(there[k] for k in range(channels)), dicom=False) for n, there in by_case.items())
