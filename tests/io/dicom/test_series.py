@@ -324,6 +324,14 @@ def test_images_that_nothing_can_refer_to_are_refused(make_series, ramp, grid, k
         read_series(datasets)
 
 
+def test_what_is_no_image_class_is_refused(make_series, ramp, grid):
+    for uid in ("0", "1.2.840.10008.5.1.4.1.1.66"):  # none, and raw data
+        datasets = make_series(ramp, grid)
+        datasets[0].SOPClassUID = uid
+        with pytest.raises(SeriesError, match="none of DICOM's images"):
+            read_series(datasets)
+
+
 def test_slope_of_zero_and_lookup_tables_are_refused(make_series, ramp, grid):
     datasets = make_series(ramp, grid)
     datasets[2].RescaleSlope = 0

@@ -250,6 +250,7 @@ def test_damaged_headers_are_refused_in_words(tmp_path):
         (70, "h", 77, UnreadableFileError, "type 77"),
         (72, "h", 8, UnreadableFileError, "with 8 bits"),
         (108, "f", 0.0, UnreadableFileError, "begin at byte 0"),
+        (108, "f", 1e30, UnreadableFileError, "begin at byte 1e"),
         (108, "f", np.nan, UnreadableFileError, "begin at byte nan"),
         (123, "B", 5, GeometryError, "unit of length"),
         (252, "h", 77, UnreadableFileError, "qform_code 77"),

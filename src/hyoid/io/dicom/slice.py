@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from hyoid.errors import MissingTagError, SeriesError
 from hyoid.io.dicom import headers
@@ -139,6 +140,10 @@ def slices_of(instance: Instance) -> list[Slice]:
 
 def _require_identity(header: Dataset, what: str) -> None:
     """Refuse an image that nothing can refer to."""
+    if "Image Storage" not in UID(headers.text(header, "SOPClassUID")).name:
+        raise SeriesError(
+            f"The SOP Class UID (0008,0016) of {what} is none of DICOM's images.", "Choose the original series."
+        )
     for keyword, tag in _IDENTITY.items():
         if not _UID.fullmatch(headers.text(header, keyword)):
             raise MissingTagError(

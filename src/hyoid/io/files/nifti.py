@@ -172,7 +172,8 @@ def parse_header(start: bytes) -> NiftiHeader:
             f"The header is damaged: qform_code {qcode} and sform_code {scode} are unknown.", "Export it again."
         )
     paired = _MAGIC[magic]
-    if not math.isfinite(offset) or offset < (0 if paired else size + 4) or offset != int(offset):
+    # In this order: a number that is none, or is endless, has no integer.
+    if not (0 if paired else size + 4) <= offset < _FARTHEST or offset != int(offset):
         raise UnreadableFileError(
             f"The header is damaged: the voxels would begin at byte {offset:g}, within it.", "Export it again."
         )
