@@ -102,10 +102,8 @@ TESTED_IN = {
     # Rules of free text: tested by the sentences that they read.
     "report/free_text/agreement.py": "report/free_text/test_chat.py",
     "report/free_text/answers.py": "report/free_text/test_printed.py",
-    "report/free_text/lexicon.py": "report/free_text/test_clauses.py",
     "report/free_text/mass.py": "report/free_text/test_structure.py",
     "report/free_text/rules.py": "report/free_text/test_structure.py",
-    "report/free_text/vocabulary.py": "report/free_text/test_structure.py",
     # Steps of a pipeline: tested on a scan that goes through the whole of it.
     "preprocess/midrt_input.py": "systems/midrt/test_pipeline.py",
     "preprocess/mr_body.py": "preprocess/test_registration.py",

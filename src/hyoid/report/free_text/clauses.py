@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from hyoid.report.free_text.cutting import clauses_of, says
 from hyoid.report.free_text.lexicon import Kind, Sense, Token, tokens_in
+from hyoid.report.free_text.scopes import ARTICLE, reaches_back
 
-_PLURAL = ("are", "were", "appear", "remain", "look", "seem", "show", "demonstrate", "have")
 _FILLER = re.compile(
     r"the|a|an|it|its|this|these|those|they|also|and|is|are|was|were|clearly|any|definite|definitive|frank|gross|obvious|clear|overt|radiological|ct|mr|"
     r"imaging|evidence|signs?|of|for|early|tumou?r|mass|lesion|direct|further|other|significant|convincing|suspicious|macroscopic|"
@@ -24,12 +25,6 @@ _FILLER = re.compile(
     r"considered|deemed|felt|regarded|judged|thought|at|this|level|point|time|here|as|well|to|by|enhancing|heterogeneous\w*|ill-defined|infiltrative|residual|recurrent|underlying|associated"
 )
 _LISTING = (Kind.AND, Kind.COMMA)
-_NP = (Kind.PLACE, Kind.SIDE, Kind.AND)
-_ARTICLE = re.compile(
-    r"the|a|an|its|his|her|upper|lower|medial|lateral|anterior|posterior|inferior|superior|deep|superficial|visuali[sz]ed|cervical|remaining|entire|rest|other|"
-    r"side|sides|part|third|half|aspect|wall|portion|body|segment|ring|all|in|on|of|cm|mm|large|major|great|proximal|distal|\d.*|adjacent|overlying|"
-    r"tail|lobe|tip|apex|internal|external|common|muscles?|fat|space|spaces|region|mucosa|rest|remainder|major|true|false|salivary|palatine|cortex"
-)
 
 
 @dataclass(frozen=True)
@@ -116,7 +111,7 @@ def read_sentence(words: str) -> Reading:
     bare: list[Told] = []
     topic: list[Governed] = []
     last: list[Governed] = []
-    for clause in _clauses(tokens):
+    for clause in clauses_of(tokens):
         reader = _Clause(clause, topic, last)
         reader.read()
         governed += reader.found
@@ -125,70 +120,6 @@ def read_sentence(words: str) -> Reading:
         last = reader.last or last
     treated = any(token.kind is Kind.TREATED for token in tokens)
     return Reading(tuple(governed), tuple(bare), treated, tuple(tokens))
-
-
-def _clauses(tokens: list[Token]) -> list[list[Token]]:
-    """The tokens of each clause; words that only part two clauses are left out."""
-    clauses: list[list[Token]] = [[]]
-    for at, token in enumerate(tokens):
-        if token.kind in (Kind.STOP, Kind.BUT):
-            clauses.append([])
-        elif token.kind in _LISTING and _says(clauses[-1]) and _new_subject(tokens, at + 1):
-            clauses.append([])
-        elif (
-            token.kind is Kind.AND
-            and token.text == "and"
-            and at + 1 < len(tokens)
-            and tokens[at + 1].text in ("there is", "there are")
-        ):
-            clauses.append([])
-        else:
-            clauses[-1].append(token)
-    return [clause for clause in clauses if clause]
-
-
-def _says(tokens: Sequence[Token]) -> bool:
-    return any(token.speaks or token.kind is Kind.GONE for token in tokens)
-
-
-def _new_subject(tokens: list[Token], at: int) -> bool:
-    """Whether a subject with its own predicate begins here: places, then "is ..." or a predicate at once."""
-    places = 0
-    joined = False
-    while at < len(tokens):
-        token = tokens[at]
-        if token.kind is Kind.PLACE:
-            places += 1
-        elif token.kind is Kind.COMMA or token.kind is Kind.AND:
-            joined = True
-        elif not (
-            token.kind in _NP
-            or _ARTICLE.fullmatch(token.text)
-            or (token.kind is Kind.PREPOSITION and token.text in ("on", "of", "in"))
-        ):
-            break
-        at += 1
-    if places == 0 or at >= len(tokens):
-        return False
-    token = tokens[at]
-    if token.kind in (Kind.BE, Kind.SHOW):
-        if places > 1 and joined and token.text not in _PLURAL:
-            return False
-        return any(t.speaks for t in tokens[at + 1 : at + 4]) or any(
-            t.kind in (Kind.DENY, Kind.HEDGE, Kind.GONE) for t in tokens[at + 1 : at + 2]
-        )
-    if token.kind is Kind.COLON:
-        return True
-    if token.kind in (Kind.DENY, Kind.GONE) and token.text in ("not",) and at + 1 < len(tokens):
-        token = tokens[at + 1]
-    while token.kind is Kind.WORD and token.text.endswith("ly") and at + 1 < len(tokens):
-        at += 1
-        token = tokens[at]
-    following = tokens[at + 1] if at + 1 < len(tokens) else None
-    attributive = following is not None and following.kind in (Kind.PLACE, Kind.NODE)
-    if token.kind is Kind.DONE:
-        return not attributive and (token.sense in (Sense.FREE, Sense.NORMAL, Sense.UNSEEN) or places == 1)
-    return token.kind is Kind.VERB and token.text.endswith("s") and places == 1 and token.sense is Sense.TOUCH
 
 
 class _Clause:
@@ -213,7 +144,7 @@ class _Clause:
         for at, token in enumerate(self.tokens):
             if token.kind is Kind.PLACE:
                 self._place(at, token, self.opened, opened_at)
-            elif token.kind is Kind.COLON and self.pending and not _says(self.tokens[:at]):
+            elif token.kind is Kind.COLON and self.pending and not says(self.tokens[:at]):
                 self.topic = list(self.pending)
                 self.pending = []
             elif token.kind in (Kind.OPEN, Kind.GONE):
@@ -457,7 +388,7 @@ class _Clause:
                 return True
             if (
                 t.kind is Kind.SIDE
-                or _ARTICLE.fullmatch(t.text)
+                or ARTICLE.fullmatch(t.text)
                 or re.fullmatch(r"appear\w*|looking|contour|configuration|visuali[sz]ed|signal", t.text)
             ):
                 continue
@@ -654,102 +585,10 @@ class _Clause:
         return nouns or None
 
     def _denied(self, at: int, *, through_places: bool = False) -> bool:
-        return self._reached(at, Kind.DENY, through_places=through_places)
+        return reaches_back(self.tokens, at, Kind.DENY, through_places=through_places)
 
     def _doubted(self, at: int, *, through_places: bool = False) -> bool:
-        return self._reached(at, Kind.HEDGE, through_places=through_places)
-
-    def _reached(self, at: int, kind: Kind, *, through_places: bool) -> bool:
-        """Whether a denial or a doubt in front reaches a word."""
-        token = self.tokens[at]
-        if kind is Kind.DENY and at + 1 < len(self.tokens) and self.tokens[at + 1].text == "nor":
-            return True
-        listing = False
-        neither = False
-        for step in range(at - 1, -1, -1):
-            other = self.tokens[step]
-            if other.kind is kind and other.text not in ("nor",):
-                if other.text == "rather than":
-                    return True
-                if neither and other.text not in ("neither", "no", "none") and kind is Kind.DENY:
-                    return not any(t.kind is Kind.PLACE for t in self.tokens[step:at])
-                return True
-            if other.kind is Kind.NODE and not (through_places or neither):
-                return False
-            if other.kind in (Kind.WITH, Kind.WHICH, Kind.COLON):
-                return False
-            if other.kind is Kind.BE:
-                # "no X is involved": the denial in front of the subject reaches the predicate
-                neither = True
-                continue
-            if other.kind is Kind.COMMA:
-                listing = True
-                if not self._same_list(step, at):
-                    return False
-                continue
-            if other.speaks and other.kind is not Kind.PLACE:
-                if token.kind is Kind.DONE and other.kind is Kind.DONE and other.sense is token.sense:
-                    continue
-                joined = [t for t in self.tokens[step + 1 : at] if t.kind in (Kind.AND, Kind.COMMA) or t.text == "nor"]
-                if joined and joined[-1].text in ("or", "/", "nor", ",") and other.kind is token.kind:
-                    continue
-                if (
-                    joined
-                    and joined[-1].text == "and"
-                    and other.kind is Kind.NOUN
-                    and token.kind is Kind.NOUN
-                    and kind is Kind.DENY
-                    and self._adjacent(step, at)
-                ):
-                    continue
-                if other.sense is Sense.MASS and token.kind in (Kind.VERB, Kind.NOUN, Kind.DONE) and not joined:
-                    continue
-                if other.kind is Kind.DONE and token.kind is Kind.NOUN and not joined:
-                    continue  # an adjective: "no abnormal enhancement"
-                return False
-            if other.kind is Kind.PLACE and not (through_places or token.kind is Kind.PLACE):
-                if token.kind in (Kind.DONE,) and (neither or self._subject_denied(step)):
-                    continue
-                if token.kind is Kind.NOUN or (token.kind is Kind.PLACE):
-                    continue
-                if self._subject_denied(step):
-                    continue
-                return False
-            if (
-                other.kind is Kind.AND
-                and other.text == "and"
-                and not listing
-                and kind is Kind.DENY
-                and token.kind is not Kind.PLACE
-                and not through_places
-                and not neither
-            ):
-                return False
-        return False
-
-    def _adjacent(self, first: int, second: int) -> bool:
-        return not any(t.kind is Kind.PLACE or t.kind is Kind.PREPOSITION for t in self.tokens[first + 1 : second])
-
-    def _same_list(self, comma: int, at: int) -> bool:
-        """Whether the comma stands in a list of places or of words of one kind that is denied as a whole."""
-        between = self.tokens[comma + 1 : at + 1]
-        if any(t.kind is Kind.AND and t.text in ("or", "nor", "/") for t in self.tokens[comma:]):
-            ahead = self.tokens[comma + 1 : at]
-            return all(
-                t.kind
-                in (Kind.WORD, Kind.PLACE, Kind.AND, Kind.COMMA, Kind.SIDE, Kind.NOUN, Kind.PREPOSITION, Kind.DONE)
-                for t in ahead
-            )
-        return len(between) <= 1
-
-    def _subject_denied(self, step: int) -> bool:
-        """Whether the subject begins with "no" or "neither"."""
-        for other in reversed(self.tokens[:step]):
-            if other.kind is Kind.DENY:
-                return other.text in ("no", "neither", "nor", "none")
-            if not (other.kind in (Kind.PLACE, Kind.AND, Kind.SIDE, Kind.COMMA) or _ARTICLE.fullmatch(other.text)):
-                return False
-        return False
+        return reaches_back(self.tokens, at, Kind.HEDGE, through_places=through_places)
 
     def _guard(self) -> None:
         """Mark places whose clause holds a denial or doubt that was given to nothing: what is told of them is loose."""
