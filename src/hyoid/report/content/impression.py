@@ -139,7 +139,7 @@ def _vessels(lesions: Sequence[Lesion], lines: Mapping[str, Line]) -> Conclusion
                 and contact.degrees > best.get(contact.structure, (0,))[0]
             ):
                 base, _, side = contact.words.rpartition(", ")
-                who = lesion.name if lesion.role == "node" else f"the {lesion.name.lower()}"
+                who = "the primary tumour" if lesion.role == "index lesion" else lesion.name
                 told = f"{who} {contact.term} the {side} {base.lower()} ({contact.degrees} degrees)"
                 best[contact.structure] = (contact.degrees, told, lesion.name)
     if not best:
