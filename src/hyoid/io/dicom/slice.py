@@ -140,7 +140,8 @@ def slices_of(instance: Instance) -> list[Slice]:
 
 def _require_identity(header: Dataset, what: str) -> None:
     """Refuse an image that nothing can refer to."""
-    name = UID(headers.text(header, "SOPClassUID")).name
+    with headers.quiet_pydicom():
+        name = UID(headers.text(header, "SOPClassUID")).name
     if "Image Storage" not in name or "Retired" in name:
         raise SeriesError(
             f"The SOP Class UID (0008,0016) of {what} is none of DICOM's images.", "Choose the original series."
