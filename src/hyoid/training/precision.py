@@ -67,6 +67,7 @@ def precision_of(precision: str, device: str, probe: Callable[[], Bfloat16Probe]
     precision : {"bf16-mixed", "16-mixed", "32-true"}
         Of the recipe.
     device : {"auto", "cpu", "cuda"}
+        Where training runs; "auto" means CUDA where there is a GPU.
     probe : callable
         Tries the network's convolutions; called only where the answer depends on it.
 
@@ -122,7 +123,7 @@ def probe_bfloat16(network: nn.Module, run: Callable[[], object]) -> Bfloat16Pro
 
 
 def relative_error(found: Tensor, wanted: Tensor) -> float:
-    """Length of the difference over the length of what is wanted; infinite where `found` is not finite.
+    """Divide the length of the difference by that of `wanted`; infinite where `found` is not finite.
 
     Examples
     --------
