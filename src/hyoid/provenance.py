@@ -25,6 +25,7 @@ class Provenance:
     Parameters
     ----------
     maker : Maker
+        What drew the outline or took the measurement: a network, a reader, both, or a program.
     name : str
         Network or program; for an edited outline, whose outline the reader changed. Empty for a reader's own.
     version : str
@@ -70,25 +71,25 @@ class Provenance:
 
 
 def network(name: str, version: str = "") -> Provenance:
-    """Provenance of what a network drew."""
+    """Name a network as the maker of an outline."""
     return Provenance(Maker.NETWORK, name, version)
 
 
 def by_reader(reader: str = "") -> Provenance:
-    """Provenance of what a reader drew."""
+    """Name a reader as the maker of an outline."""
     return Provenance(Maker.READER, reader=reader)
 
 
 def edited(name: str, version: str = "", reader: str = "") -> Provenance:
-    """Provenance of what a reader changed after the network `name` had drawn it."""
+    """Name a reader as the editor of an outline that the network `name` drew."""
     return Provenance(Maker.EDITED, name, version, reader=reader)
 
 
 def measured_on(outline: Provenance) -> Provenance:
-    """Provenance of a measurement on an outline."""
+    """Name the outline on which a measurement was taken."""
     return Provenance(Maker.MEASURED, on=outline)
 
 
 def program(name: str, version: str = "") -> Provenance:
-    """Provenance of what a program drew without a network: the truth of a virtual patient, say."""
+    """Name a program without a network as the maker of an outline: the truth of a virtual patient, say."""
     return Provenance(Maker.PROGRAM, name, version)

@@ -57,12 +57,17 @@ class OpenStudy:
     Parameters
     ----------
     study : Study
+        Scan as it was read, with its fingerprint and header facts.
     modality : str
+        Modality under which the scan was read: CT, MR or PT.
     scan : Scan
+        Volume turned to canonical orientation, on which clicks are answered.
     anatomy : Anatomy
+        Organ outlines and model cards from which the lesion report takes places and neighbours.
     organs : Volume or None
         Canonical labels, once they are there.
     organ_state : {"off", "waiting", "done", "refused"}
+        Progress of the organ outlines: not asked for, still to be made, made, or refused with a warning.
     """
 
     study: Study
@@ -74,7 +79,7 @@ class OpenStudy:
 
     @property
     def bytes(self) -> int:
-        """Memory that it takes, with the organ labels it has or may get."""
+        """Memory of the scan in bytes, with the organ labels that are there or may come."""
         own = self.study.volume.array
         turned = self.scan.volume.array
         return own.nbytes + (0 if np.shares_memory(own, turned) else turned.nbytes) + turned.size
@@ -99,11 +104,15 @@ class View:
     Parameters
     ----------
     session : ClickSession
+        Clicks and answers of the reader up to the present revision.
     study_key : str
+        Key under which the study is found again.
     study : OpenStudy
+        Scan that the session is about.
     lesions : tuple of (LesionState, Outline or None)
         None: no click yet.
     report : Report
+        Whole template with the lines on these lesions.
     changed : tuple of str
         Keys of the lines that say something else than before.
     """
@@ -129,7 +138,9 @@ class Workspace:
     folder : Path
         Where sessions are kept.
     network : ClickNetwork
+        Network that answers clicks with outlines and attributes.
     read : ReadStudy
+        Reads the study of a key; returns the study and its modality.
     organs : FindOrgans, optional
         None: organs are not outlined.
     """
@@ -143,7 +154,7 @@ class Workspace:
         self._live: OrderedDict[str, _Live] = OrderedDict()
 
     def study(self, key: str) -> OpenStudy:
-        """A scan, from memory or read.
+        """Return the scan of a key, from memory or read anew.
 
         Raises
         ------
@@ -177,7 +188,7 @@ class Workspace:
             del sizes[key], self._studies[key]
 
     def outline_organs(self, key: str) -> None:
-        """Outline the organs of a scan, when that is still to be done; takes its time."""
+        """Outline the organs of a scan unless that is done already; takes seconds to minutes."""
         opened = self.study(key)
         if self._find_organs is None or opened.organ_state != "waiting":
             return
@@ -189,7 +200,7 @@ class Workspace:
         opened.organs, opened.organ_state = organs, "refused" if organs is None else "done"
 
     def begin(self, study_key: str) -> View:
-        """A new session on a scan."""
+        """Begin a session on a scan."""
         opened = self.study(study_key)
         session = ClickSession(session=secrets.token_hex(8), study=opened.scan.fingerprint)
         live = _Live(session=session, study_key=study_key)
@@ -199,7 +210,7 @@ class Workspace:
         return self._view(live)
 
     def sessions(self) -> list[dict[str, object]]:
-        """Every session on disk, the latest first: name, study, number of lesions, whether accepted."""
+        """List the sessions on disk, the latest first: name, study, number of lesions and clicks, whether accepted."""
         rows = []
         for file in sorted(self._session_folder.glob("*.json"), key=lambda p: -p.stat().st_mtime):
             try:
@@ -219,18 +230,18 @@ class Workspace:
         return rows
 
     def view(self, name: str) -> View:
-        """A session as it is.
+        """Return a session in its present state.
 
         Raises
         ------
         UsageError
-            When there is none of that name.
+            When no session has that name.
         """
         with self._held(name) as live:
             return self._view(live)
 
     def act(self, name: str, revision: int, action: Action) -> View:
-        """Do something, and what follows from it.
+        """Change a session by a reader's action and make the outlines and the report anew.
 
         Raises
         ------
@@ -252,11 +263,11 @@ class Workspace:
         return self._changed(name, revision, change)
 
     def undo(self, name: str, revision: int) -> View:
-        """One step back; errors as of `act`."""
+        """Undo the last action of a session; raises what `act` raises."""
         return self._changed(name, revision, lambda live, session: session.undone())
 
     def redo(self, name: str, revision: int) -> View:
-        """One step forward again; errors as of `act`."""
+        """Redo the action of a session that was undone last; raises what `act` raises."""
         return self._changed(name, revision, lambda live, session: session.redone())
 
     @property
@@ -351,7 +362,7 @@ class Workspace:
 
 
 def first_readable(attempts: dict[str, Callable[[], Study]]) -> tuple[Study, str]:
-    """The first modality that a study holds.
+    """Read a study as the first modality that succeeds.
 
     Parameters
     ----------
