@@ -18,8 +18,13 @@ FINISHED = (
     "inference",
     "metrics",
     "models",
+    "names.py",
     "preprocess",
+    "progress.py",
+    "provenance.py",
+    "training",
     "volume.py",
+    "workspace",
 )
 """Add a folder when its last entry has words; it stays so from then on."""
 

@@ -13,6 +13,7 @@ def coarsened(image: Tensor, factor: float, *, reduced_by: str = "trilinear") ->
     Parameters
     ----------
     image : Tensor, shape (d, h, w)
+        Values of one channel.
     factor : float
         Edge of the coarse grid over that of the image, below 1.
     reduced_by : {"trilinear", "nearest-exact"}
@@ -28,7 +29,9 @@ def with_gamma(image: Tensor, exponent: float) -> Tensor:
     Parameters
     ----------
     image : Tensor, shape (d, h, w)
+        Values of one channel, on any scale.
     exponent : float
+        Power of the values once they are scaled to 0..1; above 1 darkens, below 1 brightens.
 
     Examples
     --------
@@ -46,6 +49,7 @@ def blurred(image: Tensor, sigma: float) -> Tensor:
     Parameters
     ----------
     image : Tensor, shape (d, h, w)
+        Values of one channel.
     sigma : float
         Standard deviation, voxels.
     """

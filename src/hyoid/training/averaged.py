@@ -100,7 +100,9 @@ class AveragedTraining(lightning.LightningModule):
     Parameters
     ----------
     network : Module
+        Network to train; its weights change at every step.
     optimiser : OptimiserRecipe
+        Optimiser, learning rates, batch, number of steps, and decay of the averaged weights.
     layout : torch.memory_format
         Of weights in memory.
     """
@@ -154,15 +156,15 @@ class AveragedTraining(lightning.LightningModule):
             )
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Move the averaged weights."""
+        """Move the averaged weights towards those of the step just taken."""
         self.average.update_parameters(self.network)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """The recipe's optimiser and schedule."""
+        """Build the recipe's optimiser and learning-rate schedule."""
         return optimiser_and_schedule(self.network.parameters(), self.optimiser)
 
     def train_dataloader(self) -> DataLoader:
-        """Samples of the current epoch; read again for every epoch."""
+        """Load the samples of the current epoch; Lightning asks again for every epoch."""
         return DataLoader(
             self.epoch_data(self.current_epoch),
             batch_size=self.optimiser.batch,
@@ -171,5 +173,5 @@ class AveragedTraining(lightning.LightningModule):
         )
 
     def result(self) -> dict[str, Tensor]:
-        """Averaged weights under the network's own names."""
+        """Return the averaged weights under the network's own names."""
         return dict(self.average.module.state_dict())

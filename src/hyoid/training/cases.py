@@ -43,7 +43,9 @@ class Case:
     Parameters
     ----------
     name : str
+        Name of the case in its data set; a number when the case was packed.
     hu : ndarray, shape (D, H, W), int16
+        CT cut to the body, HU, limited to -1024..3071.
     labels : ndarray, shape (D, H, W), uint8
         Organ labels of `hyoid.anatomy.structures`.
     levels : ndarray, shape (D, H, W), uint8, or None
@@ -51,7 +53,9 @@ class Case:
     known : frozenset of str
         Structures that were contoured in this case.
     geometry : Geometry
+        Place of the grid in the patient.
     virtual : bool
+        Whether the patient was simulated.
     """
 
     name: str
@@ -63,7 +67,7 @@ class Case:
     virtual: bool
 
     def mask(self, structure: str) -> NDArray[np.bool_]:
-        """Where the structure is; the caller checks `known` first."""
+        """Mark the voxels of a structure; the caller checks first that `known` holds its name."""
         if structure in TARGET_LEVELS:
             if self.levels is None:
                 raise KeyError(structure)
@@ -77,7 +81,7 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
     Raises
     ------
     UsageError
-        When the folder holds none of them.
+        When the folder holds no such case.
     """
     return find_layout_cases(folder, LAYOUTS_WITH_CT, "training cases")
 
@@ -93,8 +97,11 @@ def load_case(
     Parameters
     ----------
     files : CaseFiles
+        Image and label files of the case; those that are absent teach nothing.
     spacing_mm : (slice, row, column)
+        Voxel spacing of the network's grid.
     target_kind : {"planning", "primary", "cuboid"}
+        Target to learn: the high-dose planning target, the primary tumour itself, or its bounding box.
     margin_mm : float
         Around lesions, for a planning target.
     """
@@ -119,7 +126,7 @@ def load_cases(
     target_kind: TargetKind = "planning",
     margin_mm: float = VIRTUAL_TARGET_MARGIN_MM,
 ) -> tuple[Case, ...]:
-    """Every case of every folder, in memory (about 4 MB each at 3 x 4 x 4 mm)."""
+    """Load the cases of all folders into memory (about 4 MB each at 3 x 4 x 4 mm)."""
     files = [f for folder in folders for f in find_cases(folder)]
     cases = []
     with ThreadPoolExecutor(2) as pool:
@@ -152,7 +159,7 @@ def _single_target(files: CaseFiles, kind: TargetKind, margin_mm: float) -> Volu
 
 
 def boxed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Axis-aligned box around every component."""
+    """Replace every component of a mask by its axis-aligned bounding box."""
     boxed = np.zeros_like(mask)
     components, _ = ndimage.label(mask, np.ones((3, 3, 3)))
     for box in ndimage.find_objects(components):
@@ -161,7 +168,7 @@ def boxed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def planning_target(files: CaseFiles, margin_mm: float = VIRTUAL_TARGET_MARGIN_MM) -> Volume:
-    """High-dose target on the file's own grid, as label 1: PTV70, or lesions with the margins of a planning target."""
+    """Mark the high-dose target on the file's own grid with 1: PTV70, or lesions with a planning target's margin."""
     assert files.targets is not None
     source = read_labels(files.targets)
     if not files.lesions:

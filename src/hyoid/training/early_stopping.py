@@ -27,7 +27,9 @@ class StopOnScore(Callback):
     Parameters
     ----------
     score : callable
+        Measures a training by its averaged weights; larger is better.
     every, patience : int
+        Epochs from one look at the score to the next, and looks without a rise after which training stops.
     journal : Path
         Gets one line of JSON per look.
     """
@@ -39,11 +41,11 @@ class StopOnScore(Callback):
         self.weights: dict[str, Tensor] = {}
 
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """A run that had stopped does not begin again."""
+        """Stop a resumed run at once when its patience had run out before."""
         trainer.should_stop = trainer.should_stop or self.waited >= self.patience
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Look, remember the best, stop when it was long ago."""
+        """Measure the score when a look is due, keep the best weights, and stop when patience has run out."""
         if (trainer.current_epoch + 1) % self.every:
             return
         assert isinstance(module, AveragedTraining)
@@ -58,15 +60,15 @@ class StopOnScore(Callback):
         trainer.should_stop = trainer.should_stop or self.waited >= self.patience
 
     def restore(self, module: AveragedTraining) -> None:
-        """Put the best weights into a training, where there was a look."""
+        """Put the weights of the best look into a training; without any look its weights stay."""
         if self.weights:
             with torch.no_grad():
                 module.average.module.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """For the checkpoint."""
+        """Return the best score, the looks since then and the best weights for a checkpoint."""
         return {"best": self.best, "waited": self.waited, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """From the checkpoint."""
+        """Restore the best score, the looks since then and the best weights from a checkpoint."""
         self.best, self.waited, self.weights = state_dict["best"], state_dict["waited"], state_dict["weights"]

@@ -21,6 +21,7 @@ def divided(cases: Sequence[C], folds: Sequence[int], fold: int | None) -> tuple
     Parameters
     ----------
     cases : sequence
+        Cases of any kind, in the order of `folds`.
     folds : sequence of int
         Fold of every case.
     fold : int, optional
@@ -36,13 +37,14 @@ def divided(cases: Sequence[C], folds: Sequence[int], fold: int | None) -> tuple
 
 
 def folds_in_turn(patients: Sequence[str], folds: int) -> list[int]:
-    """Deal patients out to folds in turn, in the order in which they come first; the fold of every entry.
+    """Deal patients out to folds in turn, in the order of their first case, and return the fold of every case.
 
     Parameters
     ----------
     patients : sequence of str
         Patient of every case.
     folds : int
+        Number of folds.
 
     Examples
     --------
@@ -54,14 +56,16 @@ def folds_in_turn(patients: Sequence[str], folds: int) -> list[int]:
 
 
 def shuffled_folds(patients: Sequence[str], folds: int, seed: int) -> list[int]:
-    """Deal patients out to folds in turn, in a random order that depends on their names alone; the fold of every entry.
+    """Deal patients out to folds in a random order that depends on names alone, and return the fold of every case.
 
     Parameters
     ----------
     patients : sequence of str
         Patient of every case.
     folds : int
+        Number of folds.
     seed : int
+        Seed of the random order.
 
     Examples
     --------
@@ -74,7 +78,7 @@ def shuffled_folds(patients: Sequence[str], folds: int, seed: int) -> list[int]:
 
 
 def parts_of(patients: Sequence[str], shares: Sequence[float], seed: int) -> dict[str, str]:
-    """Divide patients at random into "training", "validation" and "test"; the part of every patient.
+    """Divide patients at random into "training", "validation" and "test", and return the part of every patient.
 
     Parameters
     ----------
@@ -83,6 +87,7 @@ def parts_of(patients: Sequence[str], shares: Sequence[float], seed: int) -> dic
     shares : sequence of float
         Of the three parts.
     seed : int
+        Seed of the random order.
 
     Examples
     --------
@@ -102,13 +107,14 @@ def _shuffled(patients: Sequence[str], seed: int) -> list[str]:
 
 
 def stratified_folds(targets: NDArray, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Fold of every patient, shape (n,), such that positives of every label spread evenly.
+    """Assign every patient a fold, shape (n,), such that positives of every label spread evenly.
 
     Parameters
     ----------
     targets : ndarray, shape (n, labels)
         1 for positive; anything else (negative, unknown) is not spread for its own sake.
     folds : int
+        Number of folds.
     rng : Generator
         Breaks ties.
 

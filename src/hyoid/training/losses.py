@@ -11,7 +11,7 @@ from torch.nn import functional
 
 
 def heaviest_at(progress: float, rare_weight: float) -> float:
-    """Largest weight of a true voxel when a share `progress` of the training is done.
+    """Compute the largest weight of a true voxel when a share `progress` of the training is done.
 
     It falls from `rare_weight` to 1 by a constant factor per step: first nothing is missed, then the edges, which
     weighted voxels push outwards, come to lie where they belong.
@@ -20,7 +20,7 @@ def heaviest_at(progress: float, rare_weight: float) -> float:
 
 
 def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0, heaviest: float = 1.0) -> Tensor:
-    """Soft Dice plus binary cross-entropy over the structures that a case teaches.
+    """Sum soft Dice loss and binary cross-entropy over the structures that a case teaches.
 
     Parameters
     ----------
@@ -61,14 +61,16 @@ def partial_dice_bce(logits: Tensor, target: Tensor, *, smooth: float = 1.0, hea
 
 
 def deep_dice_bce(outputs: Sequence[Tensor], target: Tensor, *, heaviest: float = 1.0) -> Tensor:
-    """`partial_dice_bce` of several decoder stages, each half as much worth as the finer one before.
+    """Sum `partial_dice_bce` over decoder stages, each with half the weight of the next finer one.
 
     Parameters
     ----------
     outputs : sequence of Tensor, shape (B, K, d, h, w)
         Logits, finest first; each stage has half the edges of the one before.
     target : Tensor, shape (B, K, D, H, W)
+        Truth on the finest grid, 1 inside and 0 outside a structure; below zero where unknown.
     heaviest : float
+        Largest weight of a true voxel in the cross-entropy; 1 weighs all voxels alike.
     """
     loss = target.new_zeros(())
     for stage, weight in enumerate(stage_weights(len(outputs))):
@@ -80,11 +82,12 @@ def deep_dice_bce(outputs: Sequence[Tensor], target: Tensor, *, heaviest: float 
 
 
 def stage_weights(stages: int, *, drop_coarsest: bool = False) -> list[float]:
-    """Weights of a decoder's stages, finest first: each half of the one before, together 1.
+    """Compute weights of a decoder's stages, finest first: each half of the one before, together 1.
 
     Parameters
     ----------
     stages : int
+        Number of decoder stages.
     drop_coarsest : bool
         Give the coarsest of several stages no weight, as nnU-Net does.
 
@@ -109,13 +112,14 @@ def deep_dice_ce(
     batch: bool = False,
     smooth: float = 1e-5,
 ) -> Tensor:
-    """Cross-entropy plus one minus the mean soft Dice over classes, by softmax, at every stage of a decoder.
+    """Add cross-entropy and one minus the mean soft Dice over classes, by softmax, at every stage of a decoder.
 
     Parameters
     ----------
     outputs : sequence of Tensor, shape (B, K, d, h, w)
         Logits, finest first; labels are reduced to each stage by the nearest voxel.
     labels : Tensor of int, shape (B, D, H, W)
+        True class of every voxel, 0 to K - 1, on the finest grid.
     squared : bool
         Square the probabilities in the denominator of Dice.
     background : bool
@@ -148,7 +152,7 @@ def deep_dice_ce(
 def asymmetric_loss(
     logits: Tensor, target: Tensor, *, gamma_positive: float = 1.0, gamma_negative: float = 2.0
 ) -> Tensor:
-    """Asymmetric loss of SGRNet, section 5.1, averaged over the known labels.
+    """Compute the asymmetric loss of SGRNet, section 5.1, averaged over the known labels.
 
     Parameters
     ----------

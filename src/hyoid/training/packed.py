@@ -30,6 +30,7 @@ def pack_cases(cases: Sequence[Case], folder: Path) -> Path:
     Parameters
     ----------
     cases : sequence of Case
+        Cases to write; all on the same voxel spacing.
     folder : Path
         Gets `cases.npz`; made when absent.
 
@@ -55,18 +56,19 @@ def pack_cases(cases: Sequence[Case], folder: Path) -> Path:
 
 
 def is_packed(folder: Path) -> bool:
-    """Whether a folder holds packed cases."""
+    """Tell whether a folder holds packed cases."""
     return (folder / PACKED).is_file()
 
 
 def read_packed(folder: Path, spacing_mm: tuple[float, float, float]) -> tuple[Case, ...]:
-    """Read what `pack_cases` wrote.
+    """Read the cases that `pack_cases` wrote.
 
     Parameters
     ----------
     folder : Path
+        Holds `cases.npz`.
     spacing_mm : (slice, row, column)
-        That the training asks for.
+        Voxel spacing that the training asks for.
 
     Raises
     ------

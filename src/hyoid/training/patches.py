@@ -21,12 +21,14 @@ UNKNOWN = -1.0  # target value of voxels that say nothing about a structure
 
 
 class PatchDataset(Dataset):
-    """`steps` patches of one epoch.
+    """Patches of one epoch, as many as its steps times the batch.
 
     Parameters
     ----------
     cases : sequence of Case
+        Real and virtual cases to draw patches from.
     recipe : SegmentationRecipe
+        Patch size, labels, windows, random changes, share of virtual cases and seed.
     epoch : int
         Patch k of epoch e is drawn with the generator (seed, e, k).
     """
@@ -53,7 +55,7 @@ class PatchDataset(Dataset):
         return image, self.targets(case, labels, levels, mirrored=mirrored)
 
     def supervised(self, case: Case) -> list[str]:
-        """Structures that this case teaches: real contours where they exist, virtual ones for the rest."""
+        """List the structures that a case teaches: real contours where they exist, virtual ones for the rest."""
         only = set(self.recipe.virtual_only)
         return [n for n in self.recipe.labels if n in case.known and (n in only or not case.virtual or not self.real)]
 
@@ -71,7 +73,7 @@ class PatchDataset(Dataset):
         return case, structure
 
     def targets(self, case: Case, labels: Tensor, levels: Tensor, *, mirrored: bool) -> Tensor:
-        """One channel per structure; structures this case says nothing about are `UNKNOWN`.
+        """Build one target channel per structure; structures this case says nothing about are `UNKNOWN`.
 
         In a real case, a voxel inside a contoured organ cannot belong to a structure that only virtual patients
         teach, larynx excepted, which holds several of them. What a mirrored patient has on the left was contoured on
@@ -102,14 +104,18 @@ def _mask(labels: Tensor, levels: Tensor, name: str) -> Tensor:
 def sample_patch(
     case: Case, centre: np.ndarray, recipe: SegmentationRecipe, rng: np.random.Generator, *, mirrored: bool = False
 ) -> tuple[np.ndarray, Tensor, Tensor]:
-    """HU, organ labels and target levels in a rotated, scaled and perhaps mirrored box around a voxel.
+    """Sample HU, organ labels and target levels in a rotated, scaled and perhaps mirrored box around a voxel.
 
     Parameters
     ----------
     case : Case
+        CT, organ labels and target levels to sample.
     centre : ndarray, shape (3,), voxel indices
+        Place of the patch's middle in the case; need not be whole numbers.
     recipe : SegmentationRecipe
+        Patch size, and ranges of rotation and scale.
     rng : Generator
+        Draws rotation and scale.
     mirrored : bool
         Whether the patient's left comes to lie on the right; labels keep the side that was contoured.
     """
@@ -127,7 +133,7 @@ def sample_patch(
 
 
 def augmented_hu(hu: np.ndarray, recipe: AugmentationRecipe, rng: np.random.Generator) -> np.ndarray:
-    """Shift, stretch, blur and noise that scanners and protocols bring."""
+    """Change HU by the shift, stretch, blur and noise that scanners and protocols bring."""
     hu = hu * (1 + rng.uniform(-1, 1) * recipe.hu_scale) + rng.uniform(-1, 1) * recipe.hu_shift
     if rng.random() < recipe.blur_probability:
         hu = coarsened(torch.from_numpy(np.ascontiguousarray(hu, np.float32)), float(rng.uniform(0.5, 0.9))).numpy()
@@ -146,7 +152,7 @@ def _random_voxel(case: Case, name: str, patch: Sequence[int], rng: np.random.Ge
 def random_map(
     spacing_mm: Sequence[float], rotation_deg: float, scale: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Random rotation and enlargement, from offsets in a patch to offsets in a case, both in voxels; shape (3, 3).
+    """Draw a rotation and enlargement that maps offsets in a patch to offsets in a case, in voxels; shape (3, 3).
 
     Parameters
     ----------
@@ -157,6 +163,7 @@ def random_map(
     scale : (float, float)
         Range of the enlargement.
     rng : Generator
+        Draws angles and enlargement.
     """
     spacing = np.array(spacing_mm)
     angles = np.deg2rad(rng.uniform(-1, 1, 3) * rotation_deg)
@@ -165,13 +172,16 @@ def random_map(
 
 
 def patch_voxels(patch: Sequence[int], matrix: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Where the voxels of a patch lie in a case: `matrix` times their offsets from the middle, around `centre`.
+    """Locate the voxels of a patch in a case: `matrix` times their offsets from the middle, around `centre`.
 
     Parameters
     ----------
     patch : (d, h, w)
+        Edges of the patch in voxels.
     matrix : ndarray, shape (3, 3)
+        Map from offsets in the patch to offsets in the case, both in voxels.
     centre : ndarray, shape (3,), voxel indices
+        Place of the patch's middle in the case.
 
     Returns
     -------
@@ -188,11 +198,12 @@ def patch_voxels(patch: Sequence[int], matrix: np.ndarray, centre: np.ndarray) -
 
 
 def sampling_grid(voxels: np.ndarray, shape: Sequence[int]) -> Tensor:
-    """Voxel indices in an array as `grid_sample` wants them (corners aligned), shape (1, d, h, w, 3).
+    """Convert voxel indices to the grid that `grid_sample` takes (corners aligned), shape (1, d, h, w, 3).
 
     Parameters
     ----------
     voxels : ndarray, shape (d, h, w, 3)
+        Indices (slice, row, column) to sample at; need not be whole numbers.
     shape : (D, H, W)
         Of the array that is sampled.
     """
@@ -201,7 +212,7 @@ def sampling_grid(voxels: np.ndarray, shape: Sequence[int]) -> Tensor:
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:
-    """Rotation about the three axes in turn, shape (3, 3)."""
+    """Compute the rotation about the three axes in turn, shape (3, 3); angles in radians."""
     (ca, cb, cc), (sa, sb, sc) = np.cos(angles), np.sin(angles)
     about_0 = np.array([[1, 0, 0], [0, ca, -sa], [0, sa, ca]])
     about_1 = np.array([[cb, 0, sb], [0, 1, 0], [-sb, 0, cb]])

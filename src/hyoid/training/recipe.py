@@ -350,7 +350,7 @@ class MidrtRecipe(_AnyRecipe):
 
     @property
     def form(self) -> InputForm:
-        """What the network sees."""
+        """Form of the network's input."""
         return InputForm(self.channels, self.gradient, self.spacing_mm, self.zscore, self.zscore_map)
 
 
@@ -419,7 +419,7 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Recipes in the package."""
+    """List the names of the recipes that come with the package."""
     folder = resources.files("hyoid") / "recipes"
     return tuple(sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")))
 

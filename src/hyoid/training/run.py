@@ -34,7 +34,7 @@ Progress = Callable[[str, int, int, str], None]
 
 
 class Trained(Protocol):
-    """Whatever learned something."""
+    """Training that has ended, as `save_package` needs it."""
 
     def result(self) -> dict[str, Tensor]:
         """Return the weights under the network's own names."""
@@ -52,6 +52,7 @@ class Processes:
     on_each : int
         Processes on each machine.
     machines : int
+        Machines that train together.
     """
 
     on_each: int = 1
@@ -74,6 +75,7 @@ class Run:
     out : Path
         Folder of the run. Gets `package/`, `metrics.jsonl` and `checkpoints/`; a stopped run is resumed from there.
     device : {"auto", "cpu", "cuda"}
+        Where to train; "auto" takes CUDA where there is a GPU.
     workers : int
         Processes that draw samples; 0 draws them in this one. They are forked, which is not safe in a process that has
         run OpenVINO.
@@ -111,7 +113,9 @@ def train(recipe: Recipe, run: Run, make: Callable[[], AveragedTraining]) -> Pat
     Parameters
     ----------
     recipe : Recipe
+        Every hyper-parameter, and the name, version and licence that the package carries.
     run : Run
+        Output folder, device, processes and progress.
     make : callable
         Builds the training, with first weights drawn from the recipe's seed.
 
@@ -175,7 +179,9 @@ def fit(recipe: Recipe, run: Run, make: Callable[[], T], callbacks: Sequence[Cal
     Parameters
     ----------
     recipe : Recipe
+        Every hyper-parameter, seed included.
     run : Run
+        Output folder, device, processes and progress.
     make : callable
         Builds the training, with first weights drawn from the recipe's seed.
     callbacks : sequence of Callback
@@ -243,7 +249,7 @@ def _probe(module: AveragedTraining, on_progress: Progress) -> Bfloat16Probe:
 
 
 def stopped_run(out: Path, recipe: Recipe) -> Path | None:
-    """Checkpoint of a run that was stopped and goes on; None where a new one begins.
+    """Find the checkpoint of a stopped run to resume; None when the folder holds no checkpoint.
 
     Raises
     ------
@@ -310,7 +316,7 @@ def _logger(name: str, out: Path) -> Any:
 
 
 def licence_text() -> str:
-    """Licence of weights trained by hyoid: Apache-2.0, as the code, with the attribution the data asks for."""
+    """Read the licence of weights trained by hyoid: Apache-2.0, as the code, and the attribution the data asks for."""
     return (resources.files("hyoid") / "recipes" / "WEIGHTS_LICENSE.txt").read_text(encoding="utf-8")
 
 

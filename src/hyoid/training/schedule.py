@@ -15,7 +15,7 @@ _OPTIMISERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
 
 def optimiser_and_schedule(parameters: Iterable[Parameter], recipe: OptimiserRecipe) -> dict[str, Any]:
-    """Lightning's pair of optimiser and per-step schedule."""
+    """Build Lightning's pair of optimiser and per-step learning-rate schedule."""
     shared = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     if recipe.name == "sgd":
         optimiser = torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.momentum > 0, **shared)
@@ -27,7 +27,7 @@ def optimiser_and_schedule(parameters: Iterable[Parameter], recipe: OptimiserRec
 
 
 def rate(step: int, recipe: OptimiserRecipe) -> float:
-    """Share of the learning rate at a step: linear warm-up, then cosine or polynomial decay to zero."""
+    """Compute the share of the learning rate at a step: linear warm-up, then the recipe's decay to zero."""
     if step < recipe.warmup_steps:
         return (step + 1) / recipe.warmup_steps
     progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)

@@ -28,7 +28,7 @@ _ALWAYS = -1  # fold of cases that are never held out
 
 
 def network_description(recipe: SegmentationRecipe) -> dict[str, Any]:
-    """What `build_network` needs and a manifest stores."""
+    """Describe the network as `build_network` takes it and a manifest stores it."""
     return {
         "kind": "unet",
         "in_channels": len(recipe.windows_hu),
@@ -43,7 +43,9 @@ class SegmentationTraining(AveragedTraining):
     Parameters
     ----------
     recipe : SegmentationRecipe
+        Network, structures, patches and optimiser.
     cases : sequence of Case
+        Cases to learn from, held-out ones left out.
     start : mapping of str to Tensor, optional
         Weights to begin with.
     """
@@ -58,7 +60,7 @@ class SegmentationTraining(AveragedTraining):
         self.recipe, self.cases = recipe, cases
 
     def epoch_data(self, epoch: int) -> PatchDataset:
-        """Random patches."""
+        """Draw the random patches of one epoch."""
         return PatchDataset(self.cases, self.recipe, epoch)
 
     def contents(self) -> Contents:
@@ -79,7 +81,7 @@ class SegmentationTraining(AveragedTraining):
         )
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Loss of one batch."""
+        """Compute the loss of one batch."""
         image, target = batch
         image = image.to(memory_format=torch.channels_last_3d)
         stages = self.recipe.supervised_stages
@@ -91,7 +93,7 @@ class SegmentationTraining(AveragedTraining):
 
 
 def load_matching(network: torch.nn.Module, start: Mapping[str, Tensor]) -> list[str]:
-    """Copy the weights whose name and shape agree (all but the last layer, usually); the names left out.
+    """Copy the weights whose name and shape agree, usually all but the last layer; return the names left out.
 
     Raises
     ------
@@ -122,9 +124,11 @@ def train_segmentation(
     Parameters
     ----------
     recipe : SegmentationRecipe
+        Every hyper-parameter and the structures to learn.
     folders : sequence of Path
         Cases to learn from.
     run : Run
+        Output folder, device, processes and progress.
     fold : {0, 1}, optional
         Half of the cases to hold out, for cross-fitting; where there are real cases, only real ones are held out.
     start : mapping of str to Tensor, optional
@@ -155,11 +159,12 @@ def segmentation_cases(
     folders: Sequence[Path],
     on_progress: Steps = ignore_steps,
 ) -> tuple[Case, ...]:
-    """Read the cases of every folder on the recipe's grid, packed ones first; errors as of both readers.
+    """Read the cases of every folder on the recipe's grid, packed ones first; raises what either reader raises.
 
     Parameters
     ----------
     recipe : SegmentationRecipe
+        Voxel spacing of the grid, and the kind and margin of the target.
     folders : sequence of Path
         See `find_cases`; or folders of packed cases, see `pack_cases`.
     on_progress : callable
@@ -181,7 +186,7 @@ def require_lessons(cases: Sequence[Case], recipe: SegmentationRecipe) -> None:
 
 
 def taught(cases: Sequence[Case], recipe: SegmentationRecipe) -> list[str]:
-    """Structures for which at least one case gives positives."""
+    """List the structures of a recipe that at least one case teaches."""
     real = any(not case.virtual for case in cases)
     known: set[str] = set()
     for case in cases:
