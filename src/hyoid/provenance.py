@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hyoid.characters import one_line
+
 
 class Maker(StrEnum):
     """What kind of maker a provenance names."""
@@ -72,17 +74,17 @@ class Provenance:
 
 def network(name: str, version: str = "") -> Provenance:
     """Name a network as the maker of an outline."""
-    return Provenance(Maker.NETWORK, name, version)
+    return Provenance(Maker.NETWORK, one_line(name), one_line(version))
 
 
 def by_reader(reader: str = "") -> Provenance:
     """Name a reader as the maker of an outline."""
-    return Provenance(Maker.READER, reader=reader)
+    return Provenance(Maker.READER, reader=one_line(reader))
 
 
 def edited(name: str, version: str = "", reader: str = "") -> Provenance:
     """Name a reader as the editor of an outline that the network `name` drew."""
-    return Provenance(Maker.EDITED, name, version, reader=reader)
+    return Provenance(Maker.EDITED, one_line(name), one_line(version), reader=one_line(reader))
 
 
 def measured_on(outline: Provenance) -> Provenance:
@@ -92,4 +94,4 @@ def measured_on(outline: Provenance) -> Provenance:
 
 def program(name: str, version: str = "") -> Provenance:
     """Name a program without a network as the maker of an outline: the truth of a virtual patient, say."""
-    return Provenance(Maker.PROGRAM, name, version)
+    return Provenance(Maker.PROGRAM, one_line(name), one_line(version))

@@ -70,6 +70,18 @@ def test_names_are_escaped():
     assert "<one>" not in page
 
 
+def test_names_are_text_wherever_they_stand():
+    hostile = "\"><img src=x onerror=alert(1)>'\x1b[1m\u202e"
+    case = {"case": hostile, "GTVp.status": "measured", "GTVp.dsc": 0.7, f"{hostile}.dsc": 0.4}
+    mask = np.ones((1, 4, 4), bool)
+    page = evaluation_html(
+        evaluation(cases=(case,), notes=(hostile,), tables=(Table(hostile, (hostile,), ((hostile,),)),)),
+        (overlay_of(hostile, {"GTVp": (mask, mask)}, (1.0, 1.0, 1.0)),),
+    )
+    assert "<img src=x" not in page and not {"\x1b", "\u202e"} & set(page)
+    assert page.count("&#34;&gt;&lt;img src=x onerror=alert(1)&gt;&#39;\ufffd[1m\ufffd") >= 6
+
+
 def test_infinite_distances_are_drawn_beyond_the_axis():
     page = evaluation_html(evaluation())
     assert page.count('class="beyond"') == 1

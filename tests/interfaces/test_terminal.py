@@ -1,8 +1,6 @@
 import json
 
-import pytest
-
-from hyoid.interfaces.terminal import Terminal, printable
+from hyoid.interfaces.terminal import Terminal
 
 
 def test_brackets_are_text_and_control_characters_do_nothing(capsys):
@@ -34,11 +32,6 @@ def test_json_says_nothing_on_standard_error(capsys):
     out, err = capsys.readouterr()
     assert [json.loads(line)["event"] for line in out.splitlines()] == ["progress", "done"]
     assert err == "" and "\x1b" not in out
-
-
-@pytest.mark.parametrize(("text", "shown"), [("", ""), ("a\tb\nc", "a\ufffdb\nc"), ("Käse 日本", "Käse 日本")])
-def test_printable(text, shown):
-    assert printable(text) == shown
 
 
 def test_clocks_start_over():

@@ -26,6 +26,8 @@ def test_a_table_of_ones_own_changes_what_it_names(tmp_path):
         ("parotid_left: ''", "no list of"),
         ("spleen: Spleen", "does not outline: spleen"),
         ("parotid_left: Parotid_R", "have the name Parotid_R"),
+        ("parotid_left: Parotis\\li", "backslash or a control character"),
+        ('parotid_left: "a\\u202eb"', "backslash or a control character"),
         (f"parotid_left: {'x' * 65}", "longer than 64"),
     ],
 )

@@ -20,6 +20,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from hyoid.characters import one_line
+
 
 class Side(StrEnum):
     """The patient's side."""
@@ -250,6 +252,7 @@ def foreign_structure(label: int, name: str) -> Structure:
     """
     if known := BY_NAME.get(name.lower()):
         return replace(known, label=label)
+    name = one_line(name)[:64].rstrip() or f"label {label}"  # as DICOM takes names
     hue = (label * 0.618034) % 1.0  # golden ratio: neighbouring labels get distant hues
     red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.65, 0.95))
     words = name.replace("_", " ")

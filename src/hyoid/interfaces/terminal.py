@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
+
+from hyoid.characters import printable
 
 STAGE_WORDS = {
     "read": "Reading the scan",
@@ -44,22 +45,6 @@ STAGE_WORDS = {
     "response": "Following every lesion",
     "ablation": "Training rows of the table",
 }
-
-
-def printable(text: str) -> str:
-    """Replace what a terminal would obey instead of showing: control characters, escape sequences, reversed text.
-
-    Parameters
-    ----------
-    text : str
-        From a file, a user or hyoid itself; line ends are kept.
-
-    Examples
-    --------
-    >>> printable("AX \\x1b[31mNECK [/5mm]\\n")
-    'AX \\ufffd[31mNECK [/5mm]\\n'
-    """
-    return "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else "\ufffd" for c in text)
 
 
 class Terminal:

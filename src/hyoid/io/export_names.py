@@ -52,6 +52,8 @@ def read_names(choice: str) -> Mapping[str, str]:
     names = dict(TG263_NAMES) | {name: value.strip() for name, value in table.items()}
     if long := [value for value in names.values() if len(value) > _LONGEST]:
         raise UsageError(f"{len(long)} names are longer than {_LONGEST} characters.", "DICOM takes no longer ones.")
+    if any(not value.isprintable() or "\\" in value for value in names.values()):
+        raise UsageError("A name holds a backslash or a control character.", "DICOM takes neither in a name.")
     values = list(names.values())
     if twice := sorted({value for value in values if values.count(value) > 1}):
         raise UsageError(f"Two structures have the name {', '.join(twice)}.", "Give each a name of its own.")

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, TG263_NAMES
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, TG263_NAMES, foreign_structure
 from hyoid.errors import GeometryError, OutputError, UnreadableFileError, UsageError
 from hyoid.io.dicom.output import Export, decimals, synthetic_headers
 from hyoid.io.dicom.rois import read_structure_set
@@ -500,3 +500,30 @@ def test_real_rtstruct_gives_the_published_mask(shared_data, tmp_path, patient, 
     (mask,) = read_rtstruct(tmp_path / "RS.dcm", scan.geometry).values()
     published = read_labels(shared_data / "lesions" / patient / f"{modality}_mask.nii.gz").array > 0
     np.testing.assert_array_equal(mask, published)
+
+
+HOSTILE = "<b>a\\b</b>[red]\x1b[31m\u202e\r\n腫瘍 & co"
+
+
+@WRITERS
+@pytest.mark.parametrize("characters", [None, "ISO_IR 100"])
+def test_names_from_a_model_s_file_are_text_in_every_attribute(writer, characters, tmp_path):
+    structures = {1: foreign_structure(1, HOSTILE)}
+    headers = synthetic_headers(GRIDS["axial"], seed="test")
+    for header in headers:
+        if characters:
+            header.SpecificCharacterSet, header.PatientName = characters, "Müller"
+    array = np.zeros(SHAPE, np.uint8)
+    array[2:5, 5:12, 5:12] = 1
+    outline = Outline(structures[1], Volume(array == 1, GRIDS["axial"], Quantity.LABEL), network(HOSTILE, HOSTILE))
+    path = tmp_path / "x.dcm"
+    writer(path, [outline], headers, description=HOSTILE)
+    dataset = pydicom.dcmread(path)
+    texts = [e for e in dataset.iterall() if e.VR in ("LO", "SH", "ST", "LT", "UC", "UT", "PN", "CS")]
+    found = [str(e.value) for e in texts if "腫瘍" in str(e.value)]
+    assert len(found) >= 4 and all("<b>a/b</b>[red] [31m 腫瘍 & co" in text for text in found)
+    assert all(str(e.value).isprintable() and e.VM <= 1 for e in texts if e.keyword != "ImageType")
+    if characters:
+        assert dataset.PatientName == "Müller"
+    masks = seg_masks(path, structures) if writer is write_seg else rtstruct_masks(path, GRIDS["axial"], structures, {})
+    assert np.array_equal(on_grid(masks[1], GRIDS["axial"]), array == 1)

@@ -65,6 +65,15 @@ def test_the_page_shows_three_pictures_a_lesion_and_escapes_what_it_is_told(scen
     assert "Do not use this report" in response_html(report(line(), failed=True), scene)
 
 
+def test_control_characters_and_reversed_text_are_shown_not_obeyed(scene, tmp_path):
+    told = report(line("GTVp <i>\u202e"), warnings=("\x1b[31m{{ 1 }}\x07",))
+    write_response(tmp_path, told, scene)
+    for name in ("report.html", "report.txt"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "\ufffd[31m{{ 1 }}\ufffd" in text and not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert "GTVp &lt;i&gt;\ufffd" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_files_read_back_and_other_grids_are_refused(scene, tmp_path):
     made = report(line())
     names = [p.name for p in write_response(tmp_path, made, scene)]

@@ -9,7 +9,7 @@ from hyoid.anatomy.structures import BY_NAME
 from hyoid.errors import OutputError
 from hyoid.report.content.build import Involvement, ReportInputs, build_report
 from hyoid.report.content.change import CHANGE_DEFINITION
-from hyoid.report.content.schema import Change, ModelUse, Report, Study, json_schema
+from hyoid.report.content.schema import Change, Fact, ModelUse, Report, Study, json_schema
 from hyoid.report.content.template import FIELDS, TEMPLATE
 from hyoid.report.pages.attention import Attention
 from hyoid.report.pages.figures import make_backdrop
@@ -146,6 +146,34 @@ def test_failure_and_warnings_come_first():
     head = text.partition('class="summary"')[0]
     assert "Do not use this report" in head
     assert "Odd &lt;spacing&gt;" in head
+
+
+HOSTILE = "</p><img src=x onerror=alert(1)>&\"'[bold]{{ 7 * 7 }}\x1b[31m\x07\u202e"
+HARMLESS = "</p><img src=x onerror=alert(1)>&\"'[bold]{{ 7 * 7 }}\ufffd[31m\ufffd\ufffd"
+
+
+def test_text_from_files_and_users_is_text_in_the_page(tmp_path):
+    report, ct, labels = made(warnings=(HOSTILE,))
+    line = report.lines[3]
+    said = line.model_copy(update={"value": HOSTILE, "flags": (HOSTILE,)})
+    model = report.models[0].model_copy(update={"name": HOSTILE, "version": HOSTILE, "licence": HOSTILE})
+    fact = Fact(words="Clinical question", value=HOSTILE, source="stated")
+    told = report.model_copy(
+        update={
+            "lines": tuple(said if x is line else x for x in report.lines),
+            "models": (model,),
+            "context": (fact,),
+            "summary": HOSTILE,
+        }
+    )
+    write_report(tmp_path, told, ct, labels)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    parsed = Page(page)
+    assert parsed.open == [] and "<img src=x" not in page and all("onerror" not in i for i in parsed.images)
+    assert "".join(parsed.words).count(HARMLESS) >= 4
+    for text in (page, (tmp_path / "report.txt").read_text(encoding="utf-8"), template_text(told)):
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert not {"\x1b", "\x07"} & set((tmp_path / "report.json").read_text(encoding="utf-8"))
 
 
 def test_text_has_every_line_of_the_template_in_order():

@@ -21,6 +21,7 @@ from pydicom.uid import (
 )
 
 from hyoid.anatomy.structures import Side, Structure, exported_name
+from hyoid.characters import one_line
 from hyoid.errors import UsageError
 from hyoid.io.dicom.headers import items, numbers
 from hyoid.io.masks import Outline
@@ -232,7 +233,22 @@ def described(description: str) -> str:
     >>> described("organs 1.2")
     'organs 1.2. Research use only.'
     """
-    return f"{description[: 62 - len(RESEARCH_ONLY)]}. {RESEARCH_ONLY}"
+    return f"{one_line(description)[: 62 - len(RESEARCH_ONLY)]}. {RESEARCH_ONLY}"
+
+
+def declare_characters(target: Dataset, texts: Sequence[str]) -> None:
+    """Turn a new object into Unicode where its own texts go beyond ASCII: the study's character set may lack these.
+
+    Parameters
+    ----------
+    target : Dataset
+        The object, with the character set of its study.
+    texts : sequence of str
+        Names and descriptions that hyoid wrote into the object.
+    """
+    if not all(text.isascii() for text in texts):
+        target.decode()  # while the study's set is still known
+        target.SpecificCharacterSet = "ISO_IR 192"
 
 
 def tracking_uid(headers: Sequence[Dataset], structure: Structure, provenance: Provenance) -> str:

@@ -30,6 +30,7 @@ from hyoid.io.dicom.output import (
     completed,
     copy_study,
     decimals,
+    declare_characters,
     derived_series_number,
     derived_uid,
     described,
@@ -105,6 +106,7 @@ def write_rtstruct(
             contours = [_contour(points_lps, planes) for points_lps in _outlines_lps(outline.mask)]
             _add_roi(dataset, number, outline, labels[outline.structure.label], contours)
             dataset.ROIContourSequence[-1].SourcePixelPlanesCharacteristicsSequence = DicomSequence([about_planes])
+        declare_characters(dataset, [description, *about])
         with atomic_write(path) as unfinished:
             dataset.save_as(unfinished, enforce_file_format=True)
     return Written(tuple(o.structure.label for o in found), empty)

@@ -26,6 +26,7 @@ from hyoid.io.dicom.output import (
     about_outline,
     completed,
     decimals,
+    declare_characters,
     derived_series_number,
     derived_uid,
     described,
@@ -112,6 +113,7 @@ def write_seg(
         stamp(seg, now, "InstanceCreation", "Content", "Series")
         for equipment in seg.get("ContributingEquipmentSequence") or []:
             equipment.ContributionDateTime = now.strftime("%Y%m%d%H%M%S")
+        declare_characters(seg, [description, *about])
         if export.deflated:
             seg.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         with atomic_write(path) as unfinished:

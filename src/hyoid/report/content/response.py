@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hyoid.characters import printable
 from hyoid.report.content.schema import STATEMENT, Lesion, ModelUse, Point, Probability, Study
 
 RESPONSE_SCHEMA_VERSION: Final = "1.0"
@@ -157,4 +158,4 @@ def response_text(report: ResponseReport) -> str:
         f"{model.words}; licence: {model.licence or 'not stated'}; trained on: {model.trained_on or 'not stated'}"
         for model in report.models
     ]
-    return "\n".join(rows).replace("\n\n\n", "\n\n").strip() + "\n"
+    return printable("\n".join(rows)).replace("\n\n\n", "\n\n").strip() + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hyoid.characters import printable
 from hyoid.report.content.change import CHANGE_DEFINITION
 from hyoid.report.content.nodes import node_words
 from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood
@@ -52,7 +53,7 @@ def to_text(report: Report) -> str:
     rows += _region("Addendum", report.addendum)
     rows += ["", "CAUTIONS", *(f"- {warning}" for warning in report.warnings)] if report.warnings else []
     rows += ["", *_legend(report)]
-    return "\n".join(rows).replace("\n\n\n", "\n\n").strip() + "\n"
+    return printable("\n".join(rows)).replace("\n\n\n", "\n\n").strip() + "\n"
 
 
 def template_text(report: Report) -> str:
@@ -83,7 +84,7 @@ def template_text(report: Report) -> str:
         )
     if any(e.status == "reader" for line in report.lines for e in line.evidence) or not report.models:
         rows.append("Outlines drawn by a reader")
-    return "\n".join(rows).replace("\n\n\n", "\n\n").strip() + "\n"
+    return printable("\n".join(rows)).replace("\n\n\n", "\n\n").strip() + "\n"
 
 
 def template_heading(report: Report) -> str:
