@@ -16,6 +16,7 @@ FINISHED = (
     "evaluation",
     "geometry",
     "inference",
+    "interfaces",
     "metrics",
     "models",
     "names.py",

@@ -51,13 +51,14 @@ _PACKAGES = ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a system found, ready for its folder.
+    """A system's findings, ready for their folder.
 
     Parameters
     ----------
     command : str
         Name of the command that ran.
     report : Report or ResponseReport
+        Report of one scan, or of the response between two.
     write_pages : callable
         Writes `report.json`, `report.txt` and `report.html` into the folder that it is given.
     study : Study
@@ -69,8 +70,9 @@ class Results:
     inputs : mapping of str to Study
         Every image that went in, by its part in the run, such as "ct".
     machine : Machine
+        Where the networks ran.
     options, facts : mapping
-        See `RunRecord`.
+        Options of the command and facts about the run, see `RunRecord`.
     volumes : mapping of str to Volume
         Further volumes, by file name.
     texts : mapping of str to str
@@ -102,8 +104,11 @@ def deliver(out: Path, results: Results, terminal: Terminal, names: Mapping[str,
     Parameters
     ----------
     out : Path
+        Folder of results to make.
     results : Results
+        Report, outlines and further volumes to write.
     terminal : Terminal
+        Where progress is shown.
     names : mapping of str to str
         Names of structures in SEG and RTSTRUCT, from `read_names`.
 
@@ -173,13 +178,17 @@ def deliver_prediction(
     Parameters
     ----------
     out : Path
+        Folder of results to make.
     prediction : Prediction
+        Label map of the model, and how it came about.
     outlines : Outlines
-        Of these labels, the structures whose names hyoid knows.
+        Structures of the label map whose names hyoid knows.
     record : mapping
         Fields of `RunRecord` that the command knows.
     machine : Machine
+        Where the network ran.
     terminal : Terminal
+        Where progress is shown.
     dicom : callable, optional
         Writes SEG and RTSTRUCT into the folder that it is given.
     """
@@ -224,13 +233,15 @@ def write_dicom(
     Parameters
     ----------
     folder : Path
+        Folder for `seg.dcm` and `rtstruct.dcm`; must exist.
     study : Study
         The scan that the structures lie on.
     outlines : sequence of Outline
         Structures, which may overlap.
     grid : Geometry
-        The scan's own.
+        Grid of the scan.
     terminal : Terminal
+        Where progress is shown.
     names : mapping of str to str
         Names of structures, from `read_names`.
 
@@ -333,12 +344,14 @@ def structure_records(outlines: Sequence[Outline]) -> tuple[StructureRecord, ...
 
 
 def finish(report: Report | ResponseReport, terminal: Terminal, *, place: str = "", stop: bool = True) -> None:
-    """Say what came out; end with exit code 5 when it is empty or failed its own check.
+    """Say the summary of a report; end with exit code 5 when the report is empty or failed its own check.
 
     Parameters
     ----------
     report : Report or ResponseReport
+        Report whose summary, warnings and statement of use are printed.
     terminal : Terminal
+        Where the words are printed.
     place : str
         Folder of the results, where saying it tells nobody's name; otherwise the words name the output folder.
     stop : bool

@@ -10,13 +10,14 @@ from hyoid.errors import UsageError
 
 @contextmanager
 def needs_extra(extra: str, what: str) -> Iterator[None]:
-    """Around imports: a package that is missing becomes the advice to install the extra.
+    """Turn a missing package, in the imports of this block, into the advice to install the extra.
 
     Parameters
     ----------
     extra : {"train", "serve"}
+        Optional extra of hyoid that brings the packages.
     what : str
-        What needs it, as the first words of a sentence.
+        Feature that needs the packages, as the first words of a sentence.
 
     Raises
     ------

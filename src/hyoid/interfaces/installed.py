@@ -21,17 +21,17 @@ MIDRT = "midrt"
 
 
 def packages() -> dict[str, Path]:
-    """Folders of the packages that came with hyoid, by name."""
+    """List the folders of the packages that came with hyoid, by name."""
     return {p.parent.name: p.parent for p in sorted(WEIGHTS.glob(f"*/{MANIFEST}"))}
 
 
 def package_folder(name: str) -> Path:
-    """Folder of a package by name or path.
+    """Find the folder of a package by name or path.
 
     Raises
     ------
     UsageError
-        When there is none.
+        When no package has that name or lies there.
     """
     if (Path(name) / MANIFEST).is_file():
         return Path(name)
@@ -41,29 +41,30 @@ def package_folder(name: str) -> Path:
 
 
 def load_model(name: str) -> ModelPackage:
-    """Model package by name or folder, weights verified.
+    """Load a model package by name or folder, and verify its weights.
 
     Parameters
     ----------
     name : str
+        Name of an installed package, or its folder.
 
     Raises
     ------
     UsageError
-        When there is none of that name.
+        When no package has that name or lies there.
     ModelUnusableError
-        When it is damaged.
+        When the package is damaged.
     """
     return read_package(package_folder(name))
 
 
 def load_models(names: Sequence[str]) -> list[ModelPackage]:
-    """Packages in the order of `names`; errors as of `load_model`."""
+    """Load the packages in the order of `names`, with the errors of `load_model`."""
     return [load_model(name) for name in names]
 
 
 def public_models(table: Path | None = None) -> dict[str, PublicModel]:
-    """Public weights that can be pulled, by name.
+    """List the public weights that can be pulled, by name.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def public_models(table: Path | None = None) -> dict[str, PublicModel]:
 
 
 def pulled_folder(name: str) -> Path | None:
-    """Folder of public weights by name or path; None when they are not here."""
+    """Find the folder of public weights by name or path; None when the weights are not on this machine."""
     for folder in (Path(name), weights_folder() / name):
         if (folder / PROVENANCE).is_file():
             return folder
@@ -82,12 +83,12 @@ def pulled_folder(name: str) -> Path | None:
 
 
 def nnunet_folder(name: str) -> tuple[Path, Provenance | None]:
-    """nnU-Net folder by path or by the name of pulled weights, and where it came from, where that is known.
+    """Find an nnU-Net folder by path or by the name of pulled weights, and its provenance where that is known.
 
     Raises
     ------
     UsageError
-        When it is none.
+        When no nnU-Net folder is found under that name or path.
     """
     pulled = pulled_folder(name)
     places = [Path(name)] if pulled is None else [pulled, *sorted(p.parent for p in pulled.rglob("plans.json"))]
@@ -102,12 +103,12 @@ def nnunet_folder(name: str) -> tuple[Path, Provenance | None]:
 
 
 def report_models() -> ReportModels:
-    """The networks of `hyoid report`; errors as of `load_model`."""
+    """Load the networks of `hyoid report`, with the errors of `load_model`."""
     return ReportModels(*load_models((*OUTLINING, "tumour", "sgrnet", TEMPLATE)))
 
 
 def petct_models(head: str = PETCT_HEAD, coarse: str = PETCT_COARSE, fine: Sequence[str] = ()) -> PetCtModels:
-    """Load the networks of `hyoid petct`; errors as of `load_model`.
+    """Load the networks of `hyoid petct`, with the errors of `load_model`.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def midrt_models(names: Sequence[str] = ()) -> list[ModelPackage]:
     ModelUnusableError
         When none is named and none came with hyoid, or a package is damaged.
     UsageError
-        When there is none of that name.
+        When no model has that name.
     """
     if not names and MIDRT not in packages():
         raise ModelUnusableError(

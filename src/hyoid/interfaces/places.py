@@ -17,28 +17,28 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 
 def cache_folder() -> Path:
-    """Folder for compiled graphs: $HYOID_CACHE, else the user's cache folder."""
+    """Name the folder for compiled graphs: $HYOID_CACHE, else the user's cache folder."""
     if chosen := os.environ.get("HYOID_CACHE"):
         return Path(chosen)
     return user_cache_path("hyoid", appauthor=False)
 
 
 def weights_folder() -> Path:
-    """Folder of pulled public weights: $HYOID_WEIGHTS, else in the user's data folder."""
+    """Name the folder of pulled public weights: $HYOID_WEIGHTS, else in the user's data folder."""
     if chosen := os.environ.get("HYOID_WEIGHTS"):
         return Path(chosen)
     return user_data_path("hyoid", appauthor=False) / "weights"
 
 
 def work_folder() -> Path:
-    """Folder of sessions and uploads of the workspace: $HYOID_WORK, else in the user's data folder."""
+    """Name the folder of the workspace's sessions and uploads: $HYOID_WORK, else in the user's data folder."""
     if chosen := os.environ.get("HYOID_WORK"):
         return Path(chosen)
     return weights_folder().parent / "workspace"
 
 
 def device_named(name: str) -> Device:
-    """Device for auto, cpu or cuda.
+    """Choose the device for auto, cpu or cuda.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def device_named(name: str) -> Device:
 
 
 def precision_named(name: str | None) -> Precision | None:
-    """Arithmetic for f32 or bf16; None leaves it to each model's card.
+    """Choose the arithmetic for f32 or bf16; None leaves the choice to each model's card.
 
     Raises
     ------

@@ -24,7 +24,7 @@ def make_report(
     device: str = "auto",
     cache: Path | None = None,
 ) -> ReportResult:
-    """Structured report of a CT, as `hyoid report` makes it, without writing files.
+    """Make the structured report of a CT as `hyoid report` does, without writing files.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ def make_report(
     primary, node : sequences of str
         Names of outlines in that file, where these do not tell which is which.
     device : {"auto", "cpu", "cuda"}
+        Where the networks run; "auto" takes the GPU where there is one.
     cache : Path, optional
         Folder for compiled graphs; by default the user's cache.
 

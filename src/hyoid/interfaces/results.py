@@ -40,9 +40,11 @@ def ct_report_results(
     study : Study
         The CT.
     found : ReportResult
+        Report, outlines, and the CT on its own grid.
     models : ReportModels
-        Of which those that ran go on record.
+        Networks at hand; those that ran go on record.
     machine : Machine
+        Where the networks ran.
     options : mapping
         Options of the command that decide the result.
     """
@@ -71,10 +73,13 @@ def petct_results(
     Parameters
     ----------
     study : PetCtStudy
+        CT and PET as read.
     found : PetCtReport
+        Report, outlines, and the CT on its own grid.
     packages : sequence of ModelPackage
         Every network that was at hand; those that ran go on record.
     machine : Machine
+        Where the networks ran.
     options : mapping
         Options of the command that decide the result.
     """
@@ -112,9 +117,11 @@ def midrt_results(
     pre, mid : Study
         MR before and during treatment.
     found : MidrtResult
+        Response report, scans and targets, on the canonical grid of the mid-treatment scan.
     packages : sequence of ModelPackage
         The networks of the ensemble.
     machine : Machine
+        Where the networks ran.
     options : mapping
         Options of the command that decide the result.
     """
@@ -154,16 +161,19 @@ def lesion_results(
     Parameters
     ----------
     study : Study
+        The scan that was clicked in.
     report : Report
+        Report of the lesions.
     lesions : sequence of (LesionState, Outline)
         Those with a click or a box.
     organs : Volume, LABEL, optional
-        On the canonical grid.
+        Organs on the canonical grid; None where no organ was outlined.
     session : ClickSession
         Written to `session.json`.
     manifest : Manifest
-        Of the interactive network.
+        Manifest of the interactive network.
     machine : Machine
+        Where the networks ran.
     outlined_by : mapping of int to Provenance
         Who outlined an organ, by label.
     """
@@ -191,7 +201,7 @@ def with_template(results: Results) -> Results:
     Parameters
     ----------
     results : Results
-        Of a structured report.
+        Results of a structured report of one scan.
     """
     if not isinstance(results.report, Report):
         return results

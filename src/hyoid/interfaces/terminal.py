@@ -48,7 +48,7 @@ STAGE_WORDS = {
 
 
 class Terminal:
-    """Where a command speaks: bars and lines on standard error for people, or one JSON object a line for programs.
+    """Speaker of a command: bars and lines on standard error for people, or one JSON object a line for programs.
 
     Every text is shown as it is: brackets in it are no markup, control characters do nothing.
 

@@ -36,14 +36,17 @@ def ablate_ct_report(
     Parameters
     ----------
     order : AblationOrder
+        Options that the tables of all papers share; `validation` must be given.
     terminal : Terminal
+        Where the plan, progress and results are printed.
     folds : int
+        Number of cross-validation folds, and so of tumour packages.
     organs : sequence of str
         Packages that outline organs; the usual ones when empty.
     tumour : sequence of str
         Tumour packages, one per fold, each for the cases it never saw; or "simulated", for virtual patients.
     tumour_of_all : str
-        For the validation cases; a package, or "simulated".
+        Tumour package for the validation cases, or "simulated".
     priors : Path, optional
         Folder of prepared cases; `out/priors` without one.
 

@@ -18,11 +18,13 @@ def ablate_petct(order: AblationOrder, terminal: Terminal, *, steps: int | None,
     Parameters
     ----------
     order : AblationOrder
+        Options that the tables of all papers share; `validation` must be given.
     terminal : Terminal
+        Where the plan, progress and results are printed.
     steps : int, optional
-        Per training, instead of the recipes'.
+        Steps of each training, instead of the recipes' own.
     head, coarse : str
-        Packages of stages 1 and 2.
+        Model packages of stage 1, which finds the head, and of stage 2, which finds the targets coarsely.
 
     Raises
     ------

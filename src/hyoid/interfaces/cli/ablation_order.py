@@ -16,18 +16,23 @@ class AblationOrder:
     Parameters
     ----------
     table : str
+        Name of the table to make, such as "petct-table5".
     data : Path
         Cases for training, and for cross-validation.
     validation : Path, optional
         Cases that no row is trained on.
     out : Path
+        Folder for runs and tables.
     preset : str
-        Of the recipe.
+        Preset of the recipe, which sets budget and constants of every row.
     seeds : int
+        Number of trainings of every row, each with a seed of its own.
     rows : sequence of str
-        All when empty.
+        Names of the rows to run; all rows when empty.
     device : {"auto", "cpu", "cuda"}
+        Where the networks run.
     dry_run : bool
+        Say what would be done, and train nothing.
     """
 
     table: str
@@ -42,6 +47,6 @@ class AblationOrder:
 
 
 def tell_table(terminal: Terminal, out: Path, name: str = "table") -> None:
-    """Last words: where the table is."""
+    """Print where the finished table is."""
     terminal.event("done", table=str(out / f"{name}.json"))
     terminal.say(f"Table: {out / f'{name}.md'}")

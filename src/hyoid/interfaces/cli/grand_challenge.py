@@ -31,6 +31,7 @@ class Challenge:
     Parameters
     ----------
     ct, pet : str
+        Folders that hold the image of the CT and of the PET, below /input.
     segmentation : str
         The mask: uint8, 0 background, 1 GTVp, 2 GTVn, on the grid of the CT.
     t_stage, n_stage : str

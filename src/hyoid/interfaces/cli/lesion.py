@@ -96,7 +96,7 @@ def lesion(
 
 
 def parsed_click(text: str) -> tuple[tuple[int, int, int], bool]:
-    """Voxel, and whether it adds.
+    """Parse a click into a voxel, and whether the click adds to the outline.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def parsed_click(text: str) -> tuple[tuple[int, int, int], bool]:
 
 
 def session_of(study: Study, clicks: list[tuple[tuple[int, int, int], bool]], target: Target) -> ClickSession:
-    """Session with one lesion and these clicks, given in the order of the study's own array.
+    """Make a session with one lesion and these clicks, given in the order of the study's own array.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def session_of(study: Study, clicks: list[tuple[tuple[int, int, int], bool]], ta
 
 
 def organs_or_reason(ct: Volume, machine: Machine, terminal: Terminal) -> tuple[Volume | None, tuple[str, ...]]:
-    """Organ labels on the canonical grid; none, with the reason, where the scan is not one of a neck."""
+    """Outline organs on the canonical grid; no labels, with the reason, where the scan is not one of a neck."""
     try:
         warnings = check_head_neck_ct(ct)
     except UnsuitableScanError as refusal:

@@ -72,7 +72,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Head-and-neck oncology imaging. Research use only."""
+    """Read head-and-neck oncology imaging. Research use only."""
 
 
 def _terminate(number: int, frame: object) -> None:

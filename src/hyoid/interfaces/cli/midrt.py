@@ -33,7 +33,7 @@ _PRE_WORDS, _MID_WORDS = ("prert", "pre_rt", "pre-rt"), ("midrt", "mid_rt", "mid
 
 @dataclass(frozen=True)
 class MidrtOrder:
-    """What a user asked for."""
+    """Options of a user for `hyoid midrt`."""
 
     pre: Path
     mid: Path | None
@@ -125,7 +125,7 @@ def midrt_command(
 
 
 def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
-    """Read both examinations, outline and compare, and deliver."""
+    """Read both examinations, outline and compare targets, and deliver the results."""
     machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
     models = midrt_models(order.model)
     terminal.progress("read", 0, 2)
@@ -138,7 +138,7 @@ def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
 
 
 def open_pair(order: MidrtOrder) -> Opened:
-    """Both studies and the outlines.
+    """Read both studies and the outlines.
 
     Raises
     ------
@@ -204,12 +204,12 @@ def refuse_swapped_names(pre: Path, mid: Path) -> None:
 
 
 def mask_grid_warnings(masks: Path, pre: Study, mid: Study) -> list[str]:
-    """What a label map on another grid than PRE means.
+    """Warn of a label map that lies on another grid than PRE.
 
     Raises
     ------
     UsageError
-        When it lies on the grid of MID: then it was drawn there, or registered already.
+        When the label map lies on the grid of MID: then it was drawn there, or registered already.
     """
     grid = read_labels(masks).geometry
     if grid.same_grid(pre.volume.geometry):

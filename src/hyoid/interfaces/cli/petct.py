@@ -125,7 +125,7 @@ def pet_request(
     *,
     ct_only: bool,
 ) -> PetRequest:
-    """What the options say about the PET.
+    """Gather what the options say about the PET.
 
     Raises
     ------

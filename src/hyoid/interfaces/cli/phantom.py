@@ -91,7 +91,7 @@ def phantom(
 
 
 def spacing_of(text: str, option: str = "--spacing") -> tuple[float, float, float]:
-    """Three positive numbers from "3,1.5,1.5".
+    """Parse three positive numbers from "3,1.5,1.5".
 
     Raises
     ------

@@ -175,7 +175,7 @@ def _numbered_cases(files: Sequence[Path], channels: int, where: str) -> tuple[C
 
 
 def statement(provenance: Provenance | None) -> str:
-    """What every output says of its use."""
+    """Write what every output says of its use."""
     if provenance is None or not provenance.model.noncommercial:
         return STATEMENT
     return f"{STATEMENT} Not for commercial use: the weights are under {provenance.model.licence}."
@@ -264,7 +264,7 @@ def model_record(model: NnunetModel, provenance: Provenance | None, result: Pred
 def write_dicom_labels(
     folder: Path, model: NnunetModel, provenance: Provenance | None, labels: Volume, study: Study | None
 ) -> None:
-    """SEG and RTSTRUCT of the model's labels, each read back and compared."""
+    """Write SEG and RTSTRUCT of the model's labels, read each back and compare."""
     headers = (study.headers if study else None) or synthetic_headers(labels.geometry, seed=model.name)
     names = dict(zip(model.labels.heads, model.labels.names, strict=True)) if model.labels.regions else {}
     names |= {value: name for name, value in model.labels.names.items() if isinstance(value, int)}

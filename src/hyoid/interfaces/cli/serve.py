@@ -72,7 +72,7 @@ def serve(
 
 
 def organs_of(ct: Volume, machine: Machine) -> tuple[Volume | None, tuple[str, ...], tuple[Manifest, ...]]:
-    """Organ labels of a canonical CT, with warnings and the models; none where it is not a neck."""
+    """Outline the organs of a canonical CT, with warnings and the models; no labels where the scan is not of a neck."""
     try:
         warnings = check_head_neck_ct(ct)
     except UnsuitableScanError as refusal:

@@ -111,7 +111,7 @@ def start_weights(name: str) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        Of public weights, or name or folder of a package.
+        Name of public weights, or name or folder of a package.
 
     Raises
     ------

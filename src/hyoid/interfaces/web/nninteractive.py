@@ -37,7 +37,7 @@ _META, _LEASE = "X-Meta", "X-Lease-Token"
 
 @dataclass(eq=False)
 class Lease:
-    """One client's image and points."""
+    """Image and points of one client."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     active: float = field(default_factory=time.monotonic)
@@ -63,7 +63,7 @@ class Leases:
         self._held: dict[str, Lease] = {}
 
     def claim(self) -> str | None:
-        """A new client's token; None when there is no place."""
+        """Give a new client's token; None when there is no place."""
         with self._lock:
             now = time.monotonic()
             self._held = {
@@ -78,7 +78,7 @@ class Leases:
             return token
 
     def of(self, token: str | None, *, acts: bool = True) -> Lease | None:
-        """The lease of a token."""
+        """Find the lease that a token belongs to; None when there is no such lease."""
         with self._lock:
             lease = self._held.get(token or "")
             if lease is not None:
@@ -93,14 +93,16 @@ class Leases:
 
 
 def nninteractive_routes(network: ClickNetwork, largest_bytes: int, leases: Leases | None = None) -> APIRouter:
-    """Routes of the protocol.
+    """Make the routes of nnInteractive's remote protocol.
 
     Parameters
     ----------
     network : ClickNetwork
+        Interactive network that answers the clicks.
     largest_bytes : int
-        Of an image, as it is sent and unpacked.
+        Largest image that is accepted, as sent and as unpacked, bytes.
     leases : Leases, optional
+        Clients that hold a place; by default nobody yet.
     """
     router = APIRouter()
     held = leases or Leases()

@@ -54,7 +54,7 @@ WINDOWS_HU = (
 
 
 class Ask(BaseModel):
-    """What the page wants to change, and which revision it is looking at."""
+    """Change that the page asks for, and the revision that the page is looking at."""
 
     model_config = ConfigDict(extra="forbid")
     revision: int
@@ -100,12 +100,14 @@ class AccessRule:
 
 
 def make_app(workspace: Workspace, studies: Studies, access: AccessRule = AccessRule()) -> FastAPI:
-    """The application.
+    """Make the web application of the workspace.
 
     Parameters
     ----------
     workspace : Workspace
+        Sessions of clicks, and the network behind these.
     studies : Studies
+        Studies that can be opened.
     access : AccessRule
         Who may talk to the server.
     """
@@ -224,7 +226,7 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
 
 
 def as_json(view: View, *, whole: bool) -> dict[str, Any]:
-    """A session for the page; `whole` adds what does not change from click to click."""
+    """Write a session as JSON for the page; `whole` adds what does not change from click to click."""
     session, state = view.session, view.session.state
     answer: dict[str, Any] = {
         "session": session.session,
@@ -251,7 +253,7 @@ def as_json(view: View, *, whole: bool) -> dict[str, Any]:
 
 
 def mask_json(outline: Outline) -> dict[str, Any] | None:
-    """Box and bits of a mask: rows of bits, packed and deflated."""
+    """Write the box and the bits of a mask as JSON: rows of bits, packed and deflated."""
     if outline.box is None:
         return None
     bits = zlib.compress(np.packbits(outline.mask.ravel(), bitorder="little").tobytes(), 1)
@@ -259,7 +261,7 @@ def mask_json(outline: Outline) -> dict[str, Any] | None:
 
 
 def report_json(view: View) -> dict[str, Any]:
-    """The report's lines with the voxel that each one is about."""
+    """Write the report's lines as JSON, with the voxel that each line is about."""
     report, geometry = view.report, view.study.scan.volume.geometry
     headings = {row.words: "sub" if row.kind.value == "subheading" else "main" for row in TEMPLATE if row.is_heading}
 
@@ -306,7 +308,7 @@ def report_json(view: View) -> dict[str, Any]:
 
 
 def study_json(view: View) -> dict[str, Any]:
-    """Grid, grey values and windows of the scan."""
+    """Write grid, grey values and windows of the scan as JSON."""
     opened = view.study
     volume = opened.scan.volume
     low, high = _range(opened)
@@ -340,7 +342,7 @@ def study_json(view: View) -> dict[str, Any]:
 
 
 def pixels(opened: OpenStudy) -> bytes:
-    """Voxels as little-endian int16, slices slowest."""
+    """Pack the voxels as little-endian int16, slices slowest."""
     array = opened.scan.volume.array
     if opened.scan.volume.quantity is Quantity.HU:
         return np.clip(np.round(array), -32768, 32767).astype("<i2").tobytes()
@@ -349,7 +351,7 @@ def pixels(opened: OpenStudy) -> bytes:
 
 
 def exported(workspace: Workspace, view: View) -> bytes:
-    """All files of a report as one zip.
+    """Pack all files of a report in one zip.
 
     Raises
     ------

@@ -29,7 +29,7 @@ class Entry:
 
 
 class Studies:
-    """What can be opened.
+    """Studies that the workspace can open.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Studies:
     uploads : Path
         Where dragged files go.
     largest_bytes : int
-        Of an upload.
+        Largest size of an upload.
     """
 
     def __init__(self, folder: Path | None, uploads: Path, largest_bytes: int) -> None:
@@ -47,7 +47,7 @@ class Studies:
         self.folder, self.uploads, self.largest_bytes = folder, uploads, largest_bytes
 
     def entries(self) -> list[Entry]:
-        """Studies by name; uploads, the latest first, before those of the folder."""
+        """List the studies by name; uploads, the latest first, before those of the folder."""
         sent = sorted(self.uploads.glob("*/*"), key=lambda p: -p.stat().st_mtime) if self.uploads.is_dir() else []
         rows = [Entry(f"u{path.parent.name}", path.name, path) for path in sent if not path.name.endswith(".part")]
         if self.folder is None:
@@ -64,14 +64,14 @@ class Studies:
         return [*rows, *(_entry(p, self.folder) for p in readable)]
 
     def read(self, key: str) -> tuple[Study, str]:
-        """A study and its modality: CT where there is one, else MR, else PET.
+        """Read a study and tell its modality: CT where there is one, else MR, else PET.
 
         Raises
         ------
         UsageError
             When the key is unknown.
         InputRefusedError
-            When it cannot be read.
+            When the study cannot be read.
         """
         path = next((entry.path for entry in self.entries() if entry.key == key), None)
         if path is None:
