@@ -17,6 +17,7 @@ FINISHED = (
     "geometry",
     "inference",
     "interfaces",
+    "io",
     "metrics",
     "models",
     "names.py",

@@ -64,7 +64,7 @@ class Results:
     study : Study
         The scan that the outlines lie on.
     outlines : Outlines
-        On that scan's own grid.
+        Outlines of organs and targets on that scan's own grid.
     models : mapping of str to ModelRecord
         Networks that ran, by name.
     inputs : mapping of str to Study

@@ -29,7 +29,7 @@ def make_report(
     Parameters
     ----------
     study : Study
-        From `hyoid.read_study`.
+        CT that `hyoid.read_study` read.
     reader_masks : path, optional
         A reader's tumour and nodes, as for `hyoid report --reader-masks`.
     primary, node : sequences of str

@@ -152,7 +152,7 @@ class Terminal:
         words : str
             Kind of refusal, such as "Input refused:".
         problem, cure : str
-            Of the error; no cure when empty.
+            What is wrong, and what to do about it; no cure when empty.
         """
         self.console.print(Text.assemble((words, "bold red"), f" {printable(problem)}"))
         if cure:

@@ -16,7 +16,7 @@ from hyoid.errors import OutputError, UsageError
 
 @contextmanager
 def output_folder(path: str | Path) -> Iterator[Path]:
-    """Folder to write into, which becomes `path` when the block ends without an error.
+    """Make a folder to write into, which becomes `path` when the block ends without an error.
 
     Everything is written to a temporary folder beside `path`. At the end its files are renamed into `path`; other files
     already there stay. After an error the temporary folder is removed, and `path` is as it was.
@@ -24,7 +24,7 @@ def output_folder(path: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        Made with its parents where absent.
+        Output folder, made with its parents where absent.
 
     Yields
     ------
@@ -61,6 +61,7 @@ def claim_folder(path: str | Path, *, overwrite: bool, known: Collection[str] = 
     Parameters
     ----------
     path : path
+        Output folder, which need not exist.
     overwrite : bool
         Empty a used folder, if its content is hyoid's: results with their `run.json`, or nothing but `known` names.
     known : collection of str
@@ -110,7 +111,7 @@ def _is_results(folder: Path) -> bool:
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Temporary file beside `path`, with the same suffixes, which becomes `path` when the block ends without an error.
+    """Make a temporary file beside `path`, which becomes `path` when the block ends without an error.
 
     Parameters
     ----------

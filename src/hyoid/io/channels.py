@@ -30,7 +30,7 @@ class CaseChannels:
     Parameters
     ----------
     volumes : tuple of Volume
-        In the order of the model's channels.
+        Images in the order of the model's channels.
     scans : tuple of Study
         What was read, for the record: one per channel.
     study : Study or None
@@ -43,7 +43,7 @@ class CaseChannels:
 
 
 def modality_of(channel: Channel) -> str:
-    """Modality that a channel takes, by its normalisation and name; '' where neither tells.
+    """Tell which modality a channel takes, by its normalisation and name; '' where neither tells.
 
     Examples
     --------
@@ -68,9 +68,9 @@ def channels_of_files(channels: Sequence[Channel], files: Sequence[Path]) -> Cas
     Parameters
     ----------
     channels : sequence of Channel
-        Of the model.
+        Input channels of the model.
     files : sequence of Path
-        In the same order.
+        Image file of each channel, in the same order.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def channels_of_dicom(
     Parameters
     ----------
     channels : sequence of Channel
-        Of the model.
+        Input channels of the model.
     path : Path
         Folder, zip or file.
     on_progress : callable, optional

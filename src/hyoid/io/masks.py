@@ -20,7 +20,7 @@ from hyoid.volume import Geometry, Quantity, Volume
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """One structure as it leaves hyoid: where it is, what it is, who drew it.
+    """Structure as it leaves hyoid: where it is, what it is, who drew it.
 
     Outlines of one file may overlap.
 
@@ -31,6 +31,7 @@ class Outline:
     mask : Volume
         Boolean, on the grid of the file or any box of it.
     provenance : Provenance
+        Reader, network or program that drew the outline.
     note : str
         What a reader of the file must know of this outline, such as a volume outside the plausible range.
     """
@@ -47,7 +48,7 @@ Masks = Volume | Mapping[int, NDArray[np.bool_]] | Sequence[Outline]
 
 @dataclass(frozen=True)
 class Written:
-    """What a writer of masks wrote.
+    """Record of what a writer of masks wrote.
 
     Parameters
     ----------
@@ -64,11 +65,12 @@ class Written:
 def boxed(
     masks: Volume | Mapping[int, NDArray[np.bool_]], geometry: Geometry | None = None
 ) -> tuple[dict[int, Volume], tuple[int, ...]]:
-    """Each structure as a boolean volume cut to its box, and the labels of empty ones.
+    """Cut each structure to its box as a boolean volume, and list the labels of empty ones.
 
     Parameters
     ----------
     masks : label Volume, or mapping of label to boolean array on `geometry`
+        Structures by label; in a label map 0 is background.
     geometry : Geometry, optional
         Needed for a mapping.
 
@@ -114,13 +116,14 @@ def outlines_of(
     structures: Mapping[int, Structure] = BY_LABEL,
     notes: Mapping[int, str] | None = None,
 ) -> tuple[Outline, ...]:
-    """Outline of every structure in a label map that has a voxel; several maps are joined by `+`.
+    """Make an outline of every structure in a label map that has a voxel; several maps are joined by `+`.
 
     Parameters
     ----------
     masks : label Volume, or mapping of label to boolean array
+        Structures by label; in a label map 0 is background.
     provenance : Provenance, or mapping of label to Provenance
-        Of all structures, or of each.
+        Who drew all structures, or each by label.
     geometry : Geometry, optional
         Grid of the arrays in a mapping.
     structures : mapping of int to Structure
@@ -152,17 +155,18 @@ def outlines_of(
 def to_write(
     masks: Masks, geometry: Geometry | None, structures: Mapping[int, Structure], provenance: Provenance
 ) -> tuple[tuple[Outline, ...], tuple[int, ...], Geometry]:
-    """Outlines in the order of their labels, each cut to its box; labels of empty ones; and the grid of the file.
+    """Gather outlines in the order of labels, each cut to its box; labels of empty ones; and the grid of the file.
 
     Parameters
     ----------
     masks : Masks
+        Outlines, or a label map, or boolean arrays by label.
     geometry : Geometry, optional
         Grid of the file; needed for arrays, and for outlines that lie on boxes of it.
     structures : mapping of int to Structure
         What the labels of a label map or of arrays mean.
     provenance : Provenance
-        Of a label map or of arrays.
+        Who drew a label map or arrays; outlines say so themselves.
 
     Raises
     ------
@@ -209,7 +213,7 @@ def _filled(
 
 
 def digest(mask: Volume) -> str:
-    """SHA-256 of a boolean mask and where it lies, whatever box it is cut to."""
+    """Hash a boolean mask and where it lies with SHA-256, the same whatever box the mask is cut to."""
     box = bounding_box(mask.array)
     if box is None:
         return "empty"
@@ -219,13 +223,14 @@ def digest(mask: Volume) -> str:
 
 
 def on_grid(mask: Volume, geometry: Geometry) -> NDArray[np.bool_]:
-    """Boolean mask on another grid: moved where the grids share their lattice, else the nearest voxel.
+    """Bring a boolean mask onto another grid: moved where the grids share their lattice, else the nearest voxel.
 
     Parameters
     ----------
     mask : Volume
-        Boolean.
+        Boolean mask, on a grid of its own.
     geometry : Geometry
+        Grid to bring the mask onto.
 
     Raises
     ------
@@ -249,7 +254,7 @@ def on_grid(mask: Volume, geometry: Geometry) -> NDArray[np.bool_]:
 
 
 def shared_lattice(part: Geometry, whole: Geometry) -> tuple[int, int, int] | None:
-    """Index in `whole` of the first voxel of `part`, if both share axes and whole-voxel offset; else None."""
+    """Find the index in `whole` of the first voxel of `part`, if axes agree and offsets are whole voxels; else None."""
     frames = part.frame_of_reference_uid, whole.frame_of_reference_uid
     if all(frames) and frames[0] != frames[1]:
         return None
@@ -264,7 +269,7 @@ def shared_lattice(part: Geometry, whole: Geometry) -> tuple[int, int, int] | No
 
 
 def straight(geometry: Geometry) -> Geometry:
-    """Grid whose slices lie above one another: that of a tilted acquisition with its shear taken out."""
+    """Make a grid whose slices lie above one another: that of a tilted acquisition with its shear taken out."""
     if not _is_sheared(geometry):
         return geometry
     matrix = geometry.ijk_to_lps.copy()

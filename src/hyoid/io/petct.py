@@ -37,11 +37,12 @@ _HECKTOR = _PAIRS[0]
 
 @dataclass(frozen=True)
 class Activity:
-    """What turns Bq/mL of a file into SUV; a file has no header that says it.
+    """Weight and dose, which turn Bq/mL of a file without a header into SUV.
 
     Parameters
     ----------
     weight_kg : float
+        Body weight of the patient.
     dose_bq : float
         Dose left at the moment for which the image is corrected.
     """
@@ -52,14 +53,14 @@ class Activity:
 
 @dataclass(frozen=True)
 class PetRequest:
-    """What a user says about the PET.
+    """Statements of a user about the PET.
 
     Parameters
     ----------
     file : Path, optional
         PET volume file beside a CT volume file.
     units : {"suv", "bqml"}, optional
-        Of a PET file; HECKTOR's `__PT` files are SUV.
+        Units of a PET file; HECKTOR's `__PT` files are SUV.
     activity : Activity, optional
         For "bqml".
     series : str, optional
@@ -82,12 +83,13 @@ class PetCtStudy:
     Parameters
     ----------
     ct : Study
-        HU.
+        CT in HU.
     pet : Study or None
-        SUV; None where the study has no PET.
+        PET in SUV; None where the study has no PET.
     suv_words : str
         How the SUV came about.
     warnings : tuple of str
+        Sentences that the report must repeat.
     """
 
     ct: Study
@@ -113,12 +115,13 @@ def read_petct(
         DICOM folder or zip with CT and PET; folder of HECKTOR (`<ID>__CT.nii.gz` and `<ID>__PT.nii.gz`) or of a virtual
         patient (`ct.nii.gz` and `pet.nii.gz`); or the CT's file.
     request : PetRequest, optional
+        What the user says about the PET; by default nothing.
     series : str, optional
-        Which CT, see `read_study`.
+        CT series to read, see `read_study`.
     study : str, optional
-        Which study, see `read_study`.
+        Study to read where there are several, see `read_study`.
     regularize : bool
-        See `read_series`.
+        Fill gaps between slices by interpolation, see `read_series`.
     on_progress : callable, optional
         Called with (slices done, slices in all).
 
@@ -179,7 +182,7 @@ def read_pet(
     series : str, optional
         SeriesInstanceUID, number or description of the PET.
     regularize : bool
-        See `read_series`.
+        Fill gaps between slices by interpolation, see `read_series`.
     on_progress : callable, optional
         Called with (slices done, slices in all).
 
@@ -204,12 +207,14 @@ def read_pet(
 
 
 def choose_pet(groups: Groups, wanted: str | None = None) -> tuple[SeriesInfo, list[Instance]]:
-    """The PET series asked for, else the one that is corrected for attenuation, else a refusal.
+    """Choose the PET series asked for, else the one that is corrected for attenuation, else refuse.
 
     Parameters
     ----------
     groups : from `group_by_series`
+        Series of the study, each with its instances.
     wanted : str, optional
+        SeriesInstanceUID, series number, or (part of) the description.
 
     Raises
     ------
@@ -241,7 +246,7 @@ def choose_pet(groups: Groups, wanted: str | None = None) -> tuple[SeriesInfo, l
 def choose_ct(
     groups: Groups, pet_members: Sequence[Instance], wanted: str | None = None
 ) -> tuple[SeriesInfo, list[Instance]]:
-    """The CT asked for, else the best one in the PET's frame of reference, else the best one."""
+    """Choose the CT asked for, else the best one in the PET's frame of reference, else the best one."""
     if wanted is not None:
         return choose(groups, "CT", wanted)
     frame = headers.text(pet_members[0].header, "FrameOfReferenceUID")
@@ -291,12 +296,14 @@ def require_same_frame(ct: Dataset, pet: Dataset) -> None:
 
 
 def suv_from_activity(volume: Volume, activity: Activity) -> Volume:
-    """SUV of an activity image.
+    """Compute SUV from an activity image.
 
     Parameters
     ----------
     volume : Volume, BQ_PER_ML
+        PET in Bq/mL, decay-corrected.
     activity : Activity
+        Body weight, and the dose left at the moment for which the image is corrected.
 
     Examples
     --------

@@ -74,7 +74,7 @@ class ReaderMasks:
 
 
 def read_reader_masks(path: str | Path, geometry: Geometry) -> Volume:
-    """Label volume of a reader's targets on a grid: 1 GTVp, 2 GTVn. See `find_reader_masks`."""
+    """Read a reader's targets as a label volume on a grid: 1 GTVp, 2 GTVn. See `find_reader_masks`."""
     return find_reader_masks(path, geometry).volume
 
 
@@ -114,9 +114,9 @@ def find_reader_masks(
         beside it, else 1 GTVp and 2 GTVn (or hyoid's 101 and 102); DICOM RTSTRUCT; or DICOM SEG. Names decide:
         `outline_names.role_of`.
     geometry : Geometry
-        Of the study.
+        Grid of the study.
     headers : sequence of Dataset
-        Of the study, so that outlines of another patient are refused.
+        Headers of the study, so that outlines of another patient are refused.
     primary, node : iterables of str
         Names of outlines that the user chose ("label 3" for a label without name); then names that do not say their
         role are left aside.

@@ -211,7 +211,9 @@ def write_run(folder: Path, record: RunRecord) -> Path:
     Parameters
     ----------
     folder : Path
+        Folder of results.
     record : RunRecord
+        Inputs, models, options and outputs of the run.
 
     Returns
     -------
@@ -229,6 +231,7 @@ def read_run(folder: Path) -> RunRecord:
     Parameters
     ----------
     folder : Path
+        Folder of results with its `run.json`.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class Found:
 
 
 def in_folder(folder: Path) -> Found:
-    """DICOM files below a folder; links to folders are not followed.
+    """List the DICOM files below a folder; links to folders are not followed.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def in_folder(folder: Path) -> Found:
 
 
 def in_zip(path: Path) -> Found:
-    """DICOM files in a zip archive, read in memory one at a time; member names are never used as paths.
+    """List the DICOM files in a zip archive, read in memory one at a time; member names are never used as paths.
 
     Raises
     ------
@@ -83,14 +83,14 @@ def in_zip(path: Path) -> Found:
 
 
 def beside(path: Path) -> Found:
-    """DICOM files in the folder of `path`, not below it."""
+    """List the DICOM files in the folder of `path`, not below it."""
     siblings = sorted(p for p in path.parent.iterdir() if p.is_file())
     dicom = [p for p in siblings if looks_like_dicom(_read(p, 132))]
     return Found(tuple(partial(_read, p) for p in dicom), len(siblings) - len(dicom))
 
 
 def read_start(path: Path) -> bytes:
-    """First bytes of a file, enough to know its kind."""
+    """Read the first bytes of a file, enough to know its kind."""
     return _read(path, 132)
 
 

@@ -33,7 +33,7 @@ class Study:
     volume : Volume
         HU for CT, MR for MR, BQ_PER_ML for PET.
     series : SeriesInfo or None
-        Which DICOM series it is, why, and what else was there; None for a volume file.
+        DICOM series that was read, why, and what else was there; None for a volume file.
     headers : tuple of Dataset
         Slice headers without pixels, in slice order, for DICOM that refers to them; empty for a volume file.
     warnings : tuple of str
@@ -69,12 +69,13 @@ def read_study(
         Folder or zip with DICOM files of any names, in any order; one DICOM file (its series is taken from its folder);
         or a NIfTI, NRRD, MHA or MHD file.
     modality : {"CT", "MR", "PT"}
+        Modality (0008,0060) of the series to read.
     series : str, optional
         SeriesInstanceUID, number or description, where the automatic choice is not wanted.
     study : str, optional
         Number of the study from 1, in the order of dates, or its StudyInstanceUID, where there are several.
     regularize : bool
-        See `read_series`.
+        Fill gaps between slices by interpolation, see `read_series`.
     on_progress : callable, optional
         Called with (slices done, slices in all).
 
@@ -117,7 +118,7 @@ def read_study(
 
 
 def fingerprint(volume: Volume) -> str:
-    """SHA-256 of the voxels and of where they lie, the same for the same scan in any container.
+    """Hash the voxels and where they lie with SHA-256, the same for the same scan in any container.
 
     Examples
     --------
@@ -139,7 +140,7 @@ def _is_zip(path: Path) -> bool:
 
 
 def dicom_instances(path: Path) -> tuple[list[Instance], int]:
-    """DICOM objects in a folder, zip or beside a file, and how many other files there were."""
+    """Find the DICOM objects in a folder, zip or beside a file, and count the other files there."""
     if path.is_dir():
         found, place = sources.in_folder(path), "folder"
     elif _is_zip(path):

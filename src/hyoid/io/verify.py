@@ -16,12 +16,14 @@ from hyoid.volume import Geometry, Volume
 
 @dataclass(frozen=True)
 class Comparison:
-    """One structure before writing and after reading back.
+    """Structure before writing and after reading back.
 
     Parameters
     ----------
     label : int
+        Label of the structure.
     name : str
+        Name of the structure.
     written_ml, read_ml : float
         Volume.
     shift_mm : float
@@ -55,7 +57,7 @@ def verify_written(
     masks : Masks
         Outlines, a label map, or arrays by label.
     read_back : mapping of label to boolean Volume
-        On any grid.
+        Masks as read back, on any grid.
     geometry : Geometry, optional
         Grid of the arrays in a mapping.
     what : str

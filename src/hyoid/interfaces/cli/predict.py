@@ -127,7 +127,7 @@ def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
         Image files: of one case in the order of the channels, or of several cases when their names end in _0000, _0001,
         …. Or folders, each of such files or of one DICOM study; zips and DICOM files, each one study.
     channels : int
-        That the model takes.
+        Number of input channels that the model takes.
 
     Raises
     ------

@@ -13,7 +13,9 @@ class CaseFiles:
     Parameters
     ----------
     name : str
+        Name of the case, unique in its cohort.
     ct : Path
+        CT in HU.
     organs : Path, optional
         Labels of OpenKBP, or of `hyoid.anatomy.structures` for a virtual patient.
     targets : Path, optional
@@ -23,7 +25,7 @@ class CaseFiles:
     lesions : bool
         Whether `targets` holds tumour and nodes.
     pet : Path, optional
-        SUV.
+        PET in SUV.
     head : Path, optional
         Outline of the head region.
     cuboids : Path, optional

@@ -31,9 +31,9 @@ def write_hecktor_case(root: Path, name: str, ct: Volume, pet: Volume, targets: 
     Parameters
     ----------
     root : Path
-        Of the cohort.
+        Folder of the cohort.
     name : str
-        Of the patient.
+        Name of the patient's folder.
     ct, pet, targets : Volume
         HU, SUV and labels, each on its own grid.
     """

@@ -36,8 +36,11 @@ class HntsmrgCase:
     Parameters
     ----------
     name : str
+        Name of the patient's folder.
     pre, pre_mask, mid : Path
+        T2w MR before treatment with its label map (1 GTVp, 2 GTVn), and T2w MR during treatment.
     mid_mask, pre_registered, pre_mask_registered : Path or None
+        Label map during treatment; image and label map before treatment, registered to the scan during treatment.
     """
 
     name: str
@@ -50,12 +53,12 @@ class HntsmrgCase:
 
 
 def is_hntsmrg_case(folder: Path) -> bool:
-    """Whether a folder holds one case of this layout."""
+    """Tell whether a folder holds one case of the HNTS-MRG layout."""
     return (folder / "preRT").is_dir() and (folder / "midRT").is_dir()
 
 
 def read_hntsmrg_case(folder: Path) -> HntsmrgCase:
-    """Files of the case in a folder.
+    """Find the files of the case in a folder.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def read_hntsmrg_case(folder: Path) -> HntsmrgCase:
 
 
 def find_hntsmrg_cases(folder: Path) -> tuple[HntsmrgCase, ...]:
-    """Cases below a folder, in order of name; hidden folders, such as those of an interrupted writer, are left out.
+    """Find the cases below a folder, in order of name; hidden folders, left by an interrupted writer, are skipped.
 
     Raises
     ------
@@ -95,9 +98,9 @@ def write_hntsmrg_case(folder: Path, volumes: Mapping[str, Volume]) -> None:
     Parameters
     ----------
     folder : Path
-        Of the patient, whose name is the case's.
+        Folder of the patient, whose name is the case's.
     volumes : mapping of str to Volume
-        By the names of the files in `HntsmrgCase`.
+        Images and label maps, by the names of the files in `HntsmrgCase`.
     """
     for key, volume in volumes.items():
         place, ending = _FILES[key]

@@ -18,7 +18,7 @@ Find = Callable[[Path], tuple[CaseFiles, ...]]
 
 @dataclass(frozen=True)
 class Layout:
-    """One layout.
+    """Layout of a cohort: its folders and what these hold.
 
     Parameters
     ----------
@@ -64,6 +64,7 @@ def find_layout_cases(folder: Path, layouts: Sequence[str], what: str) -> tuple[
     Parameters
     ----------
     folder : Path
+        Folder of the cohort.
     layouts : sequence of str
         Names of layouts that can be searched.
     what : str

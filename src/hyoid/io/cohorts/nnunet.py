@@ -25,6 +25,7 @@ def channel_files(files: Sequence[Path]) -> dict[str, dict[int, Path]]:
     Parameters
     ----------
     files : sequence of Path
+        Image files named `<case>_<channel, four digits>`; others may be among these.
 
     Examples
     --------
@@ -70,14 +71,15 @@ def write_nnunet_case(
     Parameters
     ----------
     root : Path
-        Of the data set.
+        Folder of the data set.
     name : str
-        Of the case.
+        Name of the case, as its files begin.
     images : mapping of str to Volume
-        By channel, in order.
+        Images by name of the channel, in the order of channels.
     labels : Volume, LABEL
+        Label map on the grid of the images, 0 for background.
     structures : sequence of str
-        Of the labels 1, 2, ...
+        Names of the labels 1, 2, ...
     """
     for channel, image in enumerate(images.values()):
         write_nifti(image, root / "imagesTr" / f"{name}_{channel:04d}.nii.gz")

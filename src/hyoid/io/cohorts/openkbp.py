@@ -51,7 +51,7 @@ def organs_of(labels: NDArray[np.integer], patient: str) -> dict[str, NDArray[np
     Parameters
     ----------
     labels : ndarray, shape (D, H, W)
-        Of `pt_N_oar`, on any grid.
+        Label map `pt_N_oar`, on any grid.
     patient : str
         Name of the case.
     """

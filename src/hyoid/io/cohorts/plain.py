@@ -51,9 +51,9 @@ def write_plain_case(folder: Path, volumes: Mapping[str, Volume]) -> None:
     Parameters
     ----------
     folder : Path
-        Of the patient.
+        Folder of the patient.
     volumes : mapping of str to Volume
-        By the file's name without its ending.
+        Images and label maps, by the file's name without its ending.
     """
     for name, volume in volumes.items():
         write_nifti(volume, folder / f"{name}.nii.gz")
@@ -67,7 +67,9 @@ def write_field(vectors_mm: NDArray[np.floating], geometry: Geometry, path: Path
     vectors_mm : ndarray, shape (3, D, H, W)
         Components along the axes of LPS, mm.
     geometry : Geometry
+        Grid of the field, shape (D, H, W).
     path : Path
+        Image file to write; the suffix says its format.
     """
     parts = [to_sitk(Volume(np.asarray(part), geometry, Quantity.MR)) for part in vectors_mm]
     with atomic_write(path) as unfinished:

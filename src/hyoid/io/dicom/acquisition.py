@@ -12,7 +12,7 @@ _FORMATS = ("%Y%m%d%H%M%S.%f", "%Y%m%d%H%M%S")
 
 
 def contrast_agent(header: Dataset) -> str | None:
-    """Contrast agent (0018,0010), "given" where it is only said that there was one; None where the header is silent."""
+    """Read the contrast agent (0018,0010), "given" where no agent is named; None where the header is silent."""
     agent = headers.text(header, "ContrastBolusAgent")
     if agent:
         return agent[:40]
@@ -21,24 +21,24 @@ def contrast_agent(header: Dataset) -> str | None:
 
 
 def slice_thickness_mm(header: Dataset) -> float | None:
-    """Slice thickness (0018,0050) in mm."""
+    """Read the slice thickness (0018,0050) in mm."""
     found = headers.numbers(header, "SliceThickness", 1)
     return None if found is None or found[0] <= 0 else float(found[0])
 
 
 def kernel(header: Dataset) -> str:
-    """Reconstruction kernel (0018,1210); empty where the header is silent."""
+    """Read the reconstruction kernel (0018,1210); empty where the header is silent."""
     return ", ".join(headers.words(header, "ConvolutionKernel"))[:40]
 
 
 def tracer(header: Dataset) -> str:
-    """Radiopharmaceutical (0018,0031) of a PET; empty where the header is silent."""
+    """Read the radiopharmaceutical (0018,0031) of a PET; empty where the header is silent."""
     drug = _drug(header)
     return "" if drug is None else headers.text(drug, "Radiopharmaceutical")[:40]
 
 
 def uptake_minutes(header: Dataset) -> float | None:
-    """Minutes from injection to the start of the PET series; None where a time is absent or they contradict."""
+    """Compute the minutes from injection to the start of the PET series; None where times are absent or contradict."""
     drug = _drug(header)
     if drug is None:
         return None
@@ -54,12 +54,12 @@ def uptake_minutes(header: Dataset) -> float | None:
 
 
 def patient_key(header: Dataset) -> tuple[str, str]:
-    """Patient ID and birth date, to compare two objects of one run; never written anywhere."""
+    """Join patient ID and birth date, to compare two objects of one run; never written anywhere."""
     return headers.text(header, "PatientID"), headers.text(header, "PatientBirthDate")
 
 
 def study_day(header: Dataset) -> datetime | None:
-    """Day of the study; None where the header does not say it."""
+    """Read the day of the study; None where the header does not state the day."""
     try:
         return datetime.strptime(headers.text(header, "StudyDate"), "%Y%m%d")
     except ValueError:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 def outlines(mask: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Closed polygons around a mask, slice by slice.
+    """Draw closed polygons around a mask, slice by slice.
 
     Holes are joined to the polygon around them by a channel of no width (keyhole), because some planning systems fill
     nested contours.
@@ -23,11 +23,12 @@ def outlines(mask: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.float64]
     Parameters
     ----------
     mask : ndarray of bool, shape (D, H, W)
+        Voxels inside the structure.
 
     Yields
     ------
     index : int
-        Slice.
+        Index of the slice.
     points : ndarray, shape (N, 2)
         (row, column) of the vertices; the first is not repeated at the end.
 
@@ -47,13 +48,14 @@ def outlines(mask: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.float64]
 
 
 def fill(polygons: Sequence[tuple[int, NDArray[np.float64]]], shape: tuple[int, int, int]) -> NDArray[np.bool_]:
-    """Voxels whose centres lie inside polygons, by the even-odd rule over all polygons of a slice.
+    """Mark the voxels whose centres lie inside polygons, by the even-odd rule over all polygons of a slice.
 
     Parameters
     ----------
     polygons : sequence of (slice, points)
         Points as from `outlines`; anything outside the grid is cut.
     shape : (D, H, W)
+        Shape of the mask to make: slices, rows, columns.
 
     Returns
     -------

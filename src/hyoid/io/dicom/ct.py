@@ -11,14 +11,14 @@ from hyoid.volume import Quantity, Volume
 
 
 def write_ct_series(folder: Path, volume: Volume, *, seed: str = "") -> None:
-    """One uncompressed DICOM file per slice, without a patient's identity.
+    """Write one uncompressed DICOM file per slice, without a patient's identity.
 
     Parameters
     ----------
     folder : Path
-        Made when absent.
+        Folder for the files, made when absent.
     volume : Volume, HU
-        Rounded to whole HU, stored with intercept -1024.
+        CT, rounded to whole HU and stored with intercept -1024.
     seed : str, optional
         The same seed gives the same identifiers.
     """

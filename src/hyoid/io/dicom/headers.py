@@ -84,7 +84,7 @@ def quiet_pydicom() -> Iterator[None]:
 
 
 def looks_like_dicom(start: bytes) -> bool:
-    """Whether the first 132 bytes are those of a DICOM file, with or without the preamble of part 10.
+    """Tell whether the first 132 bytes are those of a DICOM file, with or without the preamble of part 10.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def looks_like_dicom(start: bytes) -> bool:
 
 
 def parse(data: bytes, *, pixels: bool = False) -> Dataset | None:
-    """Dataset in `data`; None for a DICOMDIR.
+    """Parse the dataset in `data`; None for a DICOMDIR.
 
     Raises
     ------
@@ -129,12 +129,12 @@ def parse(data: bytes, *, pixels: bool = False) -> Dataset | None:
 
 
 def decode_pixels(dataset: Dataset, what: str) -> NDArray[Any]:
-    """Stored values (not rescaled) of a dataset, (rows, columns) or (frames, rows, columns).
+    """Decode the stored values (not rescaled) of a dataset, (rows, columns) or (frames, rows, columns).
 
     Parameters
     ----------
     dataset : Dataset
-        With pixels.
+        DICOM object with pixels.
     what : str
         How a message names it.
 
@@ -156,7 +156,7 @@ def decode_pixels(dataset: Dataset, what: str) -> NDArray[Any]:
 
 
 def is_cut_short(dataset: Dataset) -> bool:
-    """Whether the file ends before the value of its last element does: pydicom keeps what there is, without a word."""
+    """Tell whether a file ends before the value of its last element does; pydicom keeps such a value silently."""
     last = dataset.get_item(max(dataset.keys())) if dataset else None
     if not isinstance(last, RawDataElement) or last.value is None or last.length == _UNDEFINED_LENGTH:
         return False
@@ -164,7 +164,7 @@ def is_cut_short(dataset: Dataset) -> bool:
 
 
 def text(dataset: Dataset, keyword: str) -> str:
-    """Value as text, '' where it is absent or unreadable."""
+    """Read a value as text, '' where the value is absent or unreadable."""
     try:
         with quiet_pydicom():
             value = dataset.get(keyword)
@@ -174,7 +174,7 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 
 def words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    """Value of a multi-valued text as a tuple, in capitals."""
+    """Read the value of a multi-valued text as a tuple, in capitals."""
     try:
         with quiet_pydicom():
             value = dataset.get(keyword)
@@ -185,13 +185,13 @@ def words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
 
 
 def integer(dataset: Dataset, keyword: str) -> int | None:
-    """Value as an integer; None where it is absent or malformed."""
+    """Read a value as an integer; None where the value is absent or malformed."""
     found = numbers(dataset, keyword, 1)
     return None if found is None else int(found[0])
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """Items of a sequence, none where it is absent or no sequence."""
+    """Read the items of a sequence; an absent sequence, or another kind of value, has no items."""
     try:
         with quiet_pydicom():
             found = dataset.get(keyword)
@@ -201,7 +201,7 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
 
 def integer_at(dataset: Dataset, tag: tuple[int, int]) -> int | None:
-    """Value at a tag as an integer; None where it is absent or malformed."""
+    """Read the value at a tag as an integer; None where the value is absent or malformed."""
     try:
         with quiet_pydicom():
             return int(dataset[tag].value) if tag in dataset else None
@@ -210,7 +210,7 @@ def integer_at(dataset: Dataset, tag: tuple[int, int]) -> int | None:
 
 
 def numbers(dataset: Dataset, keyword: str, count: int) -> NDArray[np.float64] | None:
-    """Value as `count` finite numbers; None where it is absent or malformed."""
+    """Read a value as `count` finite numbers; None where the value is absent or malformed."""
     try:
         with quiet_pydicom():
             value = dataset.get(keyword)
@@ -223,7 +223,7 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> NDArray[np.float64] |
 
 
 def required_numbers(dataset: Dataset, keyword: str, count: int, what: str) -> NDArray[np.float64]:
-    """Like `numbers`, but refuse where they are absent.
+    """Read a value as `numbers` does, but refuse where the numbers are absent.
 
     Raises
     ------

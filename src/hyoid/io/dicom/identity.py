@@ -30,7 +30,7 @@ class Identity:
 
 
 def identity_of(dataset: Dataset) -> Identity:
-    """Identity of an RTSTRUCT or SEG, with the series that it refers to."""
+    """Read the identity of an RTSTRUCT or SEG, with the series that it refers to."""
     series: set[str] = set()
     try:
         with tolerant.quiet_pydicom():
@@ -54,8 +54,9 @@ def refuse_another_patient(outlines: Identity, headers: Sequence[Dataset]) -> tu
     Parameters
     ----------
     outlines : Identity
+        Patient, study and series that the outlines' file names.
     headers : sequence of Dataset
-        Of the scan; empty for a scan that was no DICOM, of which nothing is known.
+        Headers of the scan; empty for a scan that was no DICOM, of which nothing is known.
 
     Returns
     -------

@@ -13,34 +13,34 @@ from hyoid.volume import Quantity, Volume
 
 
 def write_pet_series(folder: Path, volume: Volume, *, seed: str) -> None:
-    """One file per slice in SUV by body weight (Units GML), in study and frame of the CT of the same seed.
+    """Write a PET, one file per slice in SUV by body weight (GML), in study and frame of the CT of the same seed.
 
     Parameters
     ----------
     folder : Path
-        Made when absent.
+        Folder for the files, made when absent.
     volume : Volume, SUV
-        Stored in steps of its maximum over 65535.
+        PET, stored in steps of its maximum over 65535.
     seed : str
-        As given to `write_ct_series`.
+        Seed of the identifiers, as given to `write_ct_series`.
     """
     frame = str(synthetic_headers(volume.geometry, seed=seed)[0].FrameOfReferenceUID)
     _write(folder, volume.require(Quantity.SUV), seed, "Virtual patient PET", "PT", frame)
 
 
 def write_mr_series(folder: Path, volume: Volume, *, seed: str, description: str) -> None:
-    """One file per slice of a T2w fat-saturated MR, a study of its own.
+    """Write a T2w fat-saturated MR, one file per slice, as a study of its own.
 
     Parameters
     ----------
     folder : Path
-        Made when absent.
+        Folder for the files, made when absent.
     volume : Volume, MR
-        Rounded to whole numbers.
+        MR, rounded to whole numbers.
     seed : str
         The same seed gives the same identifiers; another gives another study.
     description : str
-        Of the series.
+        SeriesDescription.
     """
     _write(folder, volume.require(Quantity.MR), seed, description, "MR", "")
 

@@ -25,11 +25,12 @@ _PLACED_AND_SCALED = (
 
 
 def without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], tuple[str, ...]]:
-    """Each image once, and a note where the same one was stored several times.
+    """Keep each image once, and note where the same one was stored several times.
 
     Parameters
     ----------
     instances : sequence of Instance
+        Images of one series, in any order.
 
     Raises
     ------
@@ -128,8 +129,9 @@ def refuse_duplicates(pieces: Sequence[Slice], steps_mm: NDArray[np.float64]) ->
     Parameters
     ----------
     pieces : sequence of Slice, by position
+        Slices of one series, ascending along the normal.
     steps_mm : ndarray
-        Differences of their positions.
+        Differences of the slices' positions along the normal, one fewer than slices, mm.
 
     Raises
     ------
@@ -158,6 +160,7 @@ def refuse_interleaved(pieces: Sequence[Slice]) -> None:
     Parameters
     ----------
     pieces : sequence of Slice, by position
+        Slices of one series, ascending along the normal.
 
     Raises
     ------
@@ -180,7 +183,7 @@ def refuse_interleaved(pieces: Sequence[Slice]) -> None:
 
 
 def names_of(pieces: Sequence[Slice]) -> str:
-    """Slices as messages name them, the first six."""
+    """Name slices as messages do, the first six."""
     shown = ", ".join(p.name for p in pieces[:6])
     return f"{shown}, and {len(pieces) - 6} more" if len(pieces) > 6 else shown
 

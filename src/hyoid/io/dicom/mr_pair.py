@@ -16,12 +16,12 @@ _CURE = "Give the T2-weighted, fat-suppressed series of each examination; --seri
 
 
 def check_contrast(study: Study, which: str) -> tuple[str, ...]:
-    """Warnings about the sequence of a DICOM series; none for a volume file, which does not say.
+    """Warn about the sequence of a DICOM series; a volume file, which does not say, gives no warning.
 
     Parameters
     ----------
     study : Study
-        With an MR.
+        Study with an MR.
     which : str
         "pre" or "mid", for messages.
 
@@ -51,7 +51,7 @@ def check_contrast(study: Study, which: str) -> tuple[str, ...]:
 
 
 def check_pair(pre: Study, mid: Study) -> tuple[str, ...]:
-    """Warnings about two studies as a pair; a volume file says little.
+    """Warn about two studies as a pair; a volume file says little.
 
     Raises
     ------

@@ -79,7 +79,7 @@ LATERALITY = {Side.LEFT: ("7771000", "SCT", "Left"), Side.RIGHT: ("24028007", "S
 
 @dataclass(frozen=True)
 class Export:
-    """How objects of a study are named, numbered, dated and packed.
+    """Choice of how objects of a study are named, numbered, dated and packed.
 
     Parameters
     ----------
@@ -104,14 +104,16 @@ PLAIN_EXPORT = Export()
 
 
 def synthetic_headers(geometry: Geometry, *, modality: str = "CT", seed: str = "") -> tuple[Dataset, ...]:
-    """Minimal anonymous slice headers for a volume that did not come from DICOM.
+    """Make minimal anonymous slice headers for a volume that did not come from DICOM.
 
     Call it once per run and give the result to every writer, so that their objects refer to one study.
 
     Parameters
     ----------
     geometry : Geometry
+        Grid of the volume, whose slices the headers place.
     modality : {"CT", "MR", "PT"}
+        Modality (0008,0060) that the headers state.
     seed : str, optional
         The same seed gives the same identifiers: the study's fingerprint, say.
 
@@ -144,7 +146,7 @@ def synthetic_headers(geometry: Geometry, *, modality: str = "CT", seed: str = "
 
 
 def completed(header: Dataset) -> Dataset:
-    """Copy of a header in which every attribute exists that a new object of the study must carry."""
+    """Copy a header, with every attribute that a new object of the study must carry."""
     header = copy.copy(header) if "PixelData" not in header else copy.deepcopy(header)
     for keyword in (*_PATIENT_AND_STUDY, "PositionReferenceIndicator"):
         if keyword not in header:
@@ -175,12 +177,12 @@ def copy_study(header: Dataset, target: Dataset) -> None:
 
 
 def derived_uid(headers: Sequence[Dataset], *parts: str) -> pydicom.uid.UID:
-    """UID that is a function of the images and of what was made from these: the same twice, another for anything else.
+    """Derive a UID from the images and from what was made of these: the same twice, another for anything else.
 
     Parameters
     ----------
     headers : sequence of Dataset
-        Of the images.
+        Headers of the images.
     parts : str
         What was made: kind of object, names, provenances, digests of masks.
     """
@@ -193,12 +195,12 @@ def derived_uid(headers: Sequence[Dataset], *parts: str) -> pydicom.uid.UID:
 
 
 def derived_series_number(header: Dataset, kind: int, taken: Collection[int] = ()) -> int:
-    """Series number that no series of the study is likely to have: a thousand times the source's, plus `kind`.
+    """Derive a series number that hardly any series of the study has: a thousand times the source's, plus `kind`.
 
     Parameters
     ----------
     header : Dataset
-        Of the source series.
+        Header of the source series.
     kind : int
         300 for SEG, 301 for RTSTRUCT.
     taken : collection of int
@@ -226,7 +228,7 @@ def stamp(dataset: Dataset, now: datetime, *kinds: str) -> None:
 
 
 def described(description: str) -> str:
-    """Series description within DICOM's 64 characters that says what the object may be used for.
+    """Describe a series within DICOM's 64 characters, with what the object may be used for.
 
     Examples
     --------
@@ -252,12 +254,12 @@ def declare_characters(target: Dataset, texts: Sequence[str]) -> None:
 
 
 def tracking_uid(headers: Sequence[Dataset], structure: Structure, provenance: Provenance) -> str:
-    """Tracking UID of a structure in the objects of one study: SEG and SR name a lesion by the same one."""
+    """Derive the tracking UID of a structure in the objects of one study: SEG and SR name a lesion by the same one."""
     return derived_uid(headers, "tracking", structure.name, str(provenance.outline))
 
 
 def outline_names(outlines: Sequence[Outline], names: Mapping[str, str] | None) -> dict[int, str]:
-    """SegmentLabel or ROIName of every outline, by label: at most 64 characters, no two alike.
+    """Name every outline as SegmentLabel or ROIName, by label: at most 64 characters, no two alike.
 
     Raises
     ------
@@ -271,7 +273,7 @@ def outline_names(outlines: Sequence[Outline], names: Mapping[str, str] | None) 
 
 
 def about_outline(outline: Outline) -> str:
-    """Description of one segment or region: what it is, who drew it, what to know of it."""
+    """Describe one segment or region: what the structure is, who drew it, what a reader must know."""
     parts = (
         outline.structure.words,
         str(outline.provenance.outline),
@@ -282,7 +284,7 @@ def about_outline(outline: Outline) -> str:
 
 
 def decimals(values: Sequence[float]) -> list[str]:
-    """Decimal strings of at most 16 characters, the longest that DICOM's DS allows.
+    """Write numbers as decimal strings of at most 16 characters, the longest that DICOM's DS allows.
 
     Examples
     --------

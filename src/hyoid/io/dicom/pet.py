@@ -19,15 +19,16 @@ _DAY, _INJECTED, _SCANNED = "20240102", "090000", "100000"
 
 
 def write_petct_study(folder: Path, ct: Volume, pet: Volume, *, seed: str) -> None:
-    """Series `ct` and `pt` of one study in one frame of reference, without a patient's identity.
+    """Write the series `ct` and `pt` of one study in one frame of reference, without a patient's identity.
 
     Parameters
     ----------
     folder : Path
-        Made when absent.
+        Folder for the two series, made when absent.
     ct : Volume, HU
+        CT, rounded to whole HU.
     pet : Volume, SUV
-        Stored in Bq/mL, decay-corrected to the start of the scan, each slice with its own slope.
+        PET, stored in Bq/mL, decay-corrected to the start of the scan, each slice with its own slope.
     seed : str
         The same seed gives the same identifiers.
     """

@@ -57,7 +57,7 @@ def stored_pixels(dataset: Dataset, what: str) -> StoredPixels:
     Parameters
     ----------
     dataset : Dataset
-        With pixels, one value per pixel.
+        DICOM object with pixels, one value per pixel.
     what : str
         How a message names the image.
 

@@ -55,7 +55,7 @@ class Roi:
     exclusive : bool
         Whether contours of one plane exclude each other (CLOSEDPLANAR_XOR).
     frame_of_reference_uid : str
-        In which the contours were drawn; '' where the file does not say.
+        Frame of reference in which the contours were drawn; '' where the file does not say.
     step_mm : float
         Distance of the planes that the region was drawn on, where the file says so (3006,004A); else 0.
     problem : str
@@ -80,12 +80,12 @@ class Roi:
 
 @dataclass(frozen=True, eq=False)
 class StructureSet:
-    """What an RT Structure Set holds.
+    """Content of an RT Structure Set.
 
     Parameters
     ----------
     rois : tuple of Roi
-        In the order of the file; those without contours are kept.
+        Regions in the order of the file; those without contours are kept.
     identity : Identity
         Patient, study and series that it was drawn on.
     notes : tuple of str
@@ -133,7 +133,7 @@ def read_structure_set(path: str | Path) -> StructureSet:
 
 
 def structure_set_of(dataset: Dataset) -> StructureSet:
-    """Regions of an RT Structure Set dataset; see `read_structure_set`.
+    """Read the regions of an RT Structure Set dataset; see `read_structure_set`.
 
     Contours of a number that several regions share cannot be told apart, and those of a number that no region has
     belong to nobody: the former make their regions unusable, the latter are left out. Points and open contours enclose
@@ -162,7 +162,7 @@ def structure_set_of(dataset: Dataset) -> StructureSet:
 
 
 def rasterise(roi: Roi, geometry: Geometry) -> Rasterised:
-    """Voxels of one region of interest on a grid, cut to its box; see the top of this module for the rule.
+    """Mark the voxels of one region of interest on a grid, cut to its box; see the top of this module for the rule.
 
     Contours of one plane leave a hole where one lies inside another, and are joined where they overlap in part, unless
     the file says that they exclude each other.
@@ -170,8 +170,9 @@ def rasterise(roi: Roi, geometry: Geometry) -> Rasterised:
     Parameters
     ----------
     roi : Roi
+        Region of interest with its contours in LPS, mm.
     geometry : Geometry
-        Its slices must be parallel to the contours.
+        Grid of the voxels, whose slices must be parallel to the contours.
 
     Raises
     ------

@@ -65,10 +65,12 @@ def write_rtstruct(
     Parameters
     ----------
     path : path
+        DICOM file to write.
     masks : Masks
         Outlines, each with its provenance; or a label map, or arrays by label, made by `algorithm`.
     headers : sequence of Dataset
-        Of the study (`Study.headers`, or `synthetic_headers`); contours refer to the image in whose plane they lie.
+        Headers of the study (`Study.headers`, or `synthetic_headers`); contours refer to the image in whose plane they
+        lie.
     geometry : Geometry, optional
         Grid of the arrays in a mapping, and of outlines on boxes of it.
     algorithm, version : str
@@ -113,13 +115,14 @@ def write_rtstruct(
 
 
 def read_rtstruct(path: str | Path, geometry: Geometry) -> dict[str, NDArray[np.bool_]]:
-    """Masks of the regions of interest on a grid, by name; regions of one name are one. See `rois` for the rule.
+    """Read the regions of interest as masks on a grid, by name; regions of one name are one. See `rois` for the rule.
 
     Parameters
     ----------
     path : path
+        RT Structure Set, a DICOM file.
     geometry : Geometry
-        Its slices must be parallel to the contours.
+        Grid of the masks, whose slices must be parallel to the contours.
 
     Raises
     ------
@@ -143,15 +146,18 @@ def rtstruct_masks(
     structures: Mapping[int, Structure] = BY_LABEL,
     names: Mapping[str, str] | None = None,
 ) -> dict[int, Volume]:
-    """Masks of known structures in a structure set that hyoid wrote, by label: for `verify_written`.
+    """Read masks of known structures in a structure set that hyoid wrote, by label: for `verify_written`.
 
     Parameters
     ----------
     path : path
+        RT Structure Set that hyoid wrote.
     geometry : Geometry
+        Grid on which the structure set was drawn.
     structures : mapping of int to Structure
+        Structures to look for, by label.
     names : mapping of str to str, optional
-        As in `Export`.
+        Exported name of each structure, as in `Export`; by default hyoid's own names.
 
     Raises
     ------

@@ -67,10 +67,11 @@ def write_seg(
     Parameters
     ----------
     path : path
+        DICOM file to write.
     masks : Masks
         Outlines, each with its provenance; or a label map, or arrays by label, made by `algorithm`.
     headers : sequence of Dataset
-        Of the study (`Study.headers`, or `synthetic_headers` for a study that was no DICOM).
+        Headers of the study (`Study.headers`, or `synthetic_headers` for a study that was no DICOM).
     geometry : Geometry, optional
         Grid of the file, for arrays and for outlines on boxes of it.
     algorithm, version : str
@@ -129,8 +130,9 @@ def read_seg(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -
     Parameters
     ----------
     path : path
+        DICOM SEG file.
     structures : mapping of int to Structure
-        Whose labels segments get that were written with these names.
+        Structures by label; segments that were written with their names get these labels.
 
     Raises
     ------
@@ -149,7 +151,7 @@ def read_seg(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -
 
 
 def seg_masks(path: str | Path, structures: Mapping[int, Structure] = BY_LABEL) -> dict[int, Volume]:
-    """Masks of known structures in a DICOM SEG, by label, each cut to its box: for `verify_written`.
+    """Read masks of known structures in a DICOM SEG, by label, each cut to its box: for `verify_written`.
 
     Raises
     ------

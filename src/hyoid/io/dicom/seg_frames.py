@@ -31,7 +31,7 @@ _MOST_SLICES = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """One segment of a DICOM SEG.
+    """Segment of a DICOM SEG.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """What a DICOM SEG holds.
+    """Content of a DICOM SEG.
 
     Parameters
     ----------
     segments : tuple of Segment
-        In the order of the file; those without voxels are kept.
+        Segments in the order of the file; those without voxels are kept.
     identity : Identity
         Patient, study and series that it was drawn on.
     notes : tuple of str
@@ -69,7 +69,7 @@ class Segmentation:
 
 
 def segmentation_of(dataset: Dataset, structures: Mapping[int, Structure] = BY_LABEL) -> Segmentation:
-    """Segments of a DICOM SEG dataset with pixels; see `seg.read_seg`.
+    """Read the segments of a DICOM SEG dataset with pixels; see `seg.read_seg`.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def segmentation_of(dataset: Dataset, structures: Mapping[int, Structure] = BY_L
 
 
 def bits_of(dataset: Dataset) -> NDArray[np.uint8]:
-    """Pixels of a one-bit dataset, flat.
+    """Unpack the pixels of a one-bit dataset, flat.
 
     Raises
     ------

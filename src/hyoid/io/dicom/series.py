@@ -76,11 +76,12 @@ def read_series(
     regularize: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> LoadedSeries:
-    """Volume of one DICOM series given as datasets, files, or instances, in any order.
+    """Read the volume of one DICOM series given as datasets, files, or instances, in any order.
 
     Parameters
     ----------
     slices : sequence of Dataset, path or Instance
+        All objects of the series, single-frame or multi-frame.
     regularize : bool
         Fill gaps and even out irregular steps by linear interpolation between neighbouring slices, and record it.
         Off by default, because interpolated slices are not measured ones.
@@ -153,13 +154,14 @@ def read_series(
 
 
 def without_padding(array: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """CT values with everything below air set to air, and a warning where there was any.
+    """Set CT values below air to air, and warn where there were any.
 
     Scanners fill the corners outside their field of view with values such as -3024, which no tissue has.
 
     Parameters
     ----------
     array : ndarray, HU
+        CT, any shape.
     """
     if array.min() >= AIR_HU:
         return array, ()

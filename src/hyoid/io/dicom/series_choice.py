@@ -18,12 +18,12 @@ _PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 
 @dataclass(frozen=True)
 class SeriesInfo:
-    """A series; its words (`str`) do not identify the patient.
+    """Description of a series; its words (`str`) do not identify the patient.
 
     Parameters
     ----------
     index : int
-        From 1, in the order of series number.
+        Place in the list of series from 1, in the order of series number.
     modality : str
         (0008,0060)
     slices : int
@@ -39,6 +39,7 @@ class SeriesInfo:
     original : bool
         Whether the images are neither derived, projected nor reformatted, by ImageType (0008,0008).
     localizer : bool
+        Whether the series is a scout view, by ImageType (0008,0008).
     why : str
         Why it was chosen; empty for the others.
     others : tuple of str
@@ -65,7 +66,7 @@ class SeriesInfo:
 
 
 def group_by_series(instances: Sequence[Instance]) -> list[tuple[SeriesInfo, list[Instance]]]:
-    """Instances of each series with what it is, in the order of series number."""
+    """Sort instances into series and describe each, in the order of series number."""
     groups: dict[str, list[Instance]] = {}
     for instance in instances:
         groups.setdefault(headers.text(instance.header, "SeriesInstanceUID"), []).append(instance)
@@ -86,7 +87,9 @@ def choose(
     Parameters
     ----------
     groups : from `group_by_series`
+        Series of the study, each with its instances.
     modality : {"CT", "MR", "PT"}
+        Modality (0008,0060) to pick among, where no series is asked for.
     wanted : str, optional
         SeriesInstanceUID, series number, or (part of) the description.
 
@@ -131,7 +134,9 @@ def asked_for(
     Parameters
     ----------
     groups : from `group_by_series`
+        Series of the study, each with its instances.
     wanted : str
+        SeriesInstanceUID, series number, `#` with the place in the list, or (part of) the description.
     """
     tests = (
         lambda info: info.uid == wanted,

@@ -26,7 +26,7 @@ _UID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """One plane, a whole single-frame object or one frame of a multi-frame one.
+    """Image plane: a whole single-frame object or one frame of a multi-frame one.
 
     Parameters
     ----------
@@ -83,11 +83,12 @@ class Slice:
 
 
 def normal_of(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit normal of a plane, toward the head unless the plane stands upright (then toward back or left).
+    """Compute the unit normal of a plane, toward the head unless the plane stands upright (then toward back or left).
 
     Parameters
     ----------
     orientation : ndarray, shape (6,)
+        ImageOrientationPatient (0020,0037): directions of a row and of a column, LPS.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def normal_of(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def slices_of(instance: Instance) -> list[Slice]:
-    """Planes of one DICOM object.
+    """Split one DICOM object into its planes.
 
     Raises
     ------

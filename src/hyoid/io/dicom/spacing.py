@@ -24,10 +24,11 @@ class EvenSteps:
     Parameters
     ----------
     start_mm : float
-        Of the first slice, along the normal.
+        Position of the first slice along the normal.
     step_mm : float
+        Distance between neighbouring slices.
     rounded_to_mm : float
-        To what the scanner rounded.
+        Unit to which the scanner rounded the positions.
     """
 
     start_mm: float
@@ -42,13 +43,14 @@ class EvenSteps:
 
 
 def irregularity(pieces: Sequence[Slice], steps_mm: NDArray[np.float64]) -> str:
-    """What is irregular about the steps between sorted slices, '' when nothing is.
+    """Describe what is irregular about the steps between sorted slices, '' when nothing is.
 
     Parameters
     ----------
     pieces : sequence of Slice, by position
+        Slices of one series, ascending along the normal.
     steps_mm : ndarray, shape (n - 1,)
-        Differences of their positions.
+        Differences of the slices' positions along the normal.
     """
     if not len(steps_mm):
         return ""
@@ -76,7 +78,7 @@ def irregularity(pieces: Sequence[Slice], steps_mm: NDArray[np.float64]) -> str:
 
 
 def even_behind_rounding(pieces: Sequence[Slice]) -> EvenSteps | None:
-    """Even steps from which every position differs by rounding alone; None where there are none.
+    """Find even steps from which every position differs by rounding alone; None where there are no such steps.
 
     Scanners write 100.0, 101.3, 102.5, 103.8 for steps of 1.25 mm. Positions count as rounded when all have at most so
     many decimals that half of the last one explains every difference.
@@ -84,6 +86,7 @@ def even_behind_rounding(pieces: Sequence[Slice]) -> EvenSteps | None:
     Parameters
     ----------
     pieces : sequence of Slice, by position
+        Slices of one series, ascending along the normal.
     """
     origins = np.array([p.origin_lps_mm for p in pieces])
     normal = normal_of(pieces[0].orientation)

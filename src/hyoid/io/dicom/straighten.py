@@ -15,6 +15,7 @@ def straighten(array: NDArray, shift_px: NDArray[np.float64], outside: float) ->
     Parameters
     ----------
     array : ndarray, shape (D, H, W)
+        Stack of slices as acquired.
     shift_px : ndarray, shape (D, 2)
         Where pixel (0, 0) of each slice lies on a straight grid through that of the first one: pixels, (row, column).
     outside : float
@@ -55,13 +56,16 @@ def straighten(array: NDArray, shift_px: NDArray[np.float64], outside: float) ->
 
 
 def even_out(array: NDArray, positions_mm: NDArray[np.float64], step_mm: float) -> NDArray:
-    """Slices at even steps from the first position, by linear interpolation between the two neighbours.
+    """Resample slices to even steps from the first position, by linear interpolation between two neighbours.
 
     Parameters
     ----------
     array : ndarray, shape (D, H, W)
+        Stack of slices as acquired.
     positions_mm : ndarray, shape (D,), ascending
+        Position of each slice along the normal.
     step_mm : float
+        Distance between neighbouring slices of the result.
 
     Examples
     --------

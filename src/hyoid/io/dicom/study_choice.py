@@ -24,6 +24,7 @@ class Examination:
     uid : str
         StudyInstanceUID (0020,000D).
     members : tuple of Instance
+        Images of the study.
     """
 
     patient: str
@@ -50,6 +51,7 @@ def examinations(instances: Sequence[Instance]) -> tuple[Examination, ...]:
     Parameters
     ----------
     instances : sequence of Instance
+        DICOM objects of any patients and studies, in any order.
     """
     keys = _patients(instances)
     images = [i for i in instances if headers.text(i.header, "Modality") in _IMAGES] or list(instances)

@@ -68,7 +68,7 @@ _ENHANCED_PET = {
 
 @dataclass(frozen=True, eq=False)
 class SuvScale:
-    """What turns the rescaled pixels of each image of a series into SUV.
+    """Factors that turn the rescaled pixels of each image of a series into SUV.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class SuvScale:
 
 
 def suv_scale(series: Sequence[Dataset]) -> SuvScale:
-    """Factors from rescaled pixels to body-weight SUV.
+    """Compute the factors from rescaled pixels to body-weight SUV.
 
     Parameters
     ----------
@@ -155,12 +155,12 @@ def refuse_enhanced_pet(header: Dataset) -> None:
 
 
 def is_attenuation_corrected(header: Dataset) -> bool:
-    """Whether CorrectedImage (0028,0051) lists the correction for attenuation."""
+    """Tell whether CorrectedImage (0028,0051) lists the correction for attenuation."""
     return "ATTN" in headers.words(header, "CorrectedImage")
 
 
 def dose_at(dose_bq: float, half_life_s: float, elapsed_s: float) -> float:
-    """Activity that is left of a dose.
+    """Compute the activity that is left of a dose.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def dose_at(dose_bq: float, half_life_s: float, elapsed_s: float) -> float:
 
 
 def mean_count_delay_s(duration_s: float, half_life_s: float) -> float:
-    """Time after the start of a frame at which the activity equals its mean over the frame.
+    """Compute the time after the start of a frame at which the activity equals its mean over the frame.
 
     Notes
     -----

@@ -17,7 +17,7 @@ _ROUNDED_COSINE = 0.01
 
 
 def checked_grid(shape: tuple[int, int, int], ijk_to_lps: NDArray[np.float64]) -> tuple[Geometry, tuple[str, ...]]:
-    """Geometry of a file's grid with its axes exactly at right angles, and notes of what that changed.
+    """Check a file's grid and make its axes exactly right-angled, with notes of what changed.
 
     Headers hold rounded numbers, so axes are often off by a ten-thousandth; a grid that is truly sheared is another
     matter, because masks, distances and DICOM know none.
@@ -25,8 +25,9 @@ def checked_grid(shape: tuple[int, int, int], ijk_to_lps: NDArray[np.float64]) -
     Parameters
     ----------
     shape : (D, H, W)
+        Number of slices, rows and columns.
     ijk_to_lps : ndarray, shape (4, 4)
-        As the file states it, mm.
+        Matrix from voxel indices to LPS as the file states it, mm.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def checked_grid(shape: tuple[int, int, int], ijk_to_lps: NDArray[np.float64]) -
 
 
 def largest_shift_mm(shape: tuple[int, int, int], first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Largest distance (mm) between the places that two 4 x 4 matrices give the voxels of a grid."""
+    """Find the largest distance (mm) between the places that two 4 x 4 matrices give the voxels of a grid."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij")).reshape(3, -1)
     difference = np.asarray(first) - np.asarray(second)
     return float(np.linalg.norm(difference[:3, :3] @ corners + difference[:3, 3:], axis=0).max())

@@ -31,15 +31,16 @@ _MOST_HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class NamedLabel:
-    """One label of a file.
+    """Label of a file with its name and mask.
 
     Parameters
     ----------
     name : str
-        '' where nothing names it.
+        Name from the file or the table beside it; '' where nothing names the label.
     value : int
+        Value of the label's voxels in the file.
     mask : Volume
-        Boolean.
+        Boolean mask of the voxels with this label.
     """
 
     name: str
@@ -76,7 +77,7 @@ def read_named_labels(path: str | Path) -> tuple[NamedLabel, ...]:
 
 
 def names_beside(path: Path) -> dict[int, str]:
-    """Names of labels by value in a table that lies beside a label map; none where there is no table.
+    """Read names of labels by value from a table that lies beside a label map; empty where there is no table.
 
     Raises
     ------

@@ -45,15 +45,16 @@ _CONVERT = "Convert the image again from DICOM."
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """What a NIfTI header says that voxels and places depend on.
+    """Header of a NIfTI file, as far as voxels and places depend on it.
 
     Parameters
     ----------
     order : {"<", ">"}
+        Byte order: "<" little endian, ">" big endian.
     shape : tuple of int
         (x, y, z), fastest first; further axes have length one.
     dtype : str
-        Of the stored voxels, NumPy's letters without byte order.
+        Type of the stored voxels, NumPy's letters without byte order.
     start : int
         Byte of the first voxel.
     paired : bool
@@ -67,6 +68,7 @@ class NiftiHeader:
     qform : tuple of float or None
         b, c, d of the quaternion and the offset; None where its code is 0.
     sform : ndarray, shape (3, 4), or None
+        Matrix from voxel (x, y, z) to RAS, in the spatial unit; None where its code is 0.
     """
 
     order: str
@@ -89,10 +91,11 @@ class LoadedNifti:
     Parameters
     ----------
     array : ndarray, shape (D, H, W)
-        In the file's own type, or float32 where the header scales it.
+        Voxels in the file's own type, or float32 where the header scales them.
     geometry : Geometry
+        Grid of the voxels in LPS, mm.
     notes : tuple of str
-        What was mended.
+        Notes of what was mended.
     step : float
         Distance of neighbouring values that a scaled file can hold; 0 where the header does not scale.
     """
@@ -129,7 +132,7 @@ def read_nifti(path: Path) -> LoadedNifti:
 
 
 def parse_header(start: bytes) -> NiftiHeader:
-    """Header in the first 540 bytes of a file.
+    """Parse the header in the first 540 bytes of a file.
 
     Raises
     ------

@@ -30,7 +30,7 @@ _CHUNK = 1 << 30
 
 
 def pack_array(array: NDArray[Any]) -> bytes:
-    """Bytes of an array.
+    """Pack an array into bytes.
 
     Examples
     --------
@@ -55,13 +55,14 @@ def pack_array(array: NDArray[Any]) -> bytes:
 
 
 def unpack_array(content: bytes, *, largest_bytes: int) -> NDArray[Any]:
-    """Array of what `pack_array`, or a client, made.
+    """Unpack an array that `pack_array`, or a client, made.
 
     Parameters
     ----------
     content : bytes
+        Header and blosc2 frames.
     largest_bytes : int
-        Of the array; a larger one is refused before memory is taken for it.
+        Largest size of an unpacked array; a larger one is refused before memory is taken for it.
 
     Raises
     ------

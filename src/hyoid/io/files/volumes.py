@@ -26,7 +26,7 @@ _NOT_NUMBERS = ("The image holds values that are no numbers (NaN or infinite).",
 
 
 def image_suffix(path: Path) -> str:
-    """Suffix of an image file that hyoid reads, '' for any other.
+    """Find the suffix of an image file that hyoid reads, '' for any other.
 
     Examples
     --------
@@ -38,12 +38,14 @@ def image_suffix(path: Path) -> str:
 
 @dataclass(frozen=True, eq=False)
 class LoadedImage:
-    """A volume of a file with what was mended while it was read.
+    """Volume of a file with what was mended while it was read.
 
     Parameters
     ----------
     volume : Volume
+        Voxels and their grid.
     notes : tuple of str
+        What was mended, in sentences for a reader.
     """
 
     volume: Volume
@@ -110,8 +112,8 @@ def read_labels(path: str | Path) -> Volume:
     Parameters
     ----------
     path : path
-        As for `load_image`. Values may be off whole numbers by rounding: by a thousandth, or by half a step of the
-        numbers that a scaled file can hold.
+        Label map, a file as for `load_image`. Values may be off whole numbers by rounding: by a thousandth, or by half
+        a step of the numbers that a scaled file can hold.
 
     Raises
     ------
@@ -139,8 +141,9 @@ def write_image(volume: Volume, path: str | Path) -> Path:
     Parameters
     ----------
     volume : Volume
-        bool is written as uint8.
+        Voxels to write; bool is written as uint8.
     path : path
+        File to write.
 
     Returns
     -------

@@ -19,7 +19,7 @@ TIMEOUT_S = 30
 
 
 def fetch_json(url: str) -> Any:
-    """What an HTTP interface answers.
+    """Fetch the JSON that an address answers with.
 
     Raises
     ------
@@ -38,18 +38,20 @@ def fetch_json(url: str) -> Any:
 def download(
     url: str, target: Path, *, size: int | None = None, sha256: str | None = None, on_progress: Steps = ignore_steps
 ) -> str:
-    """Fetch a file; what an interrupted run left beside it as `.part` is gone on with.
+    """Fetch a file, resuming what an interrupted run left beside it as `.part`.
 
     Parameters
     ----------
     url : str
+        Address of the file.
     target : Path
         Appears complete and checked, or not at all.
     size : int, optional
-        Bytes that the source stated.
+        Size that the source stated, bytes.
     sha256 : str, optional
-        That the source stated.
+        SHA-256 that the source stated, in hexadecimal digits.
     on_progress : Steps
+        Called with (bytes done, bytes in all).
 
     Returns
     -------
@@ -85,7 +87,7 @@ def download(
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Compute the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -82,7 +82,7 @@ class LearnedFrom(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a package says about its model.
+    """Statements of a package about its model.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class Manifest(BaseModel):
     recipe : dict
         The whole recipe, so that the weights can be made again.
     sha256 : str
-        Of `model.safetensors`.
+        SHA-256 of `model.safetensors`, in hexadecimal digits.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -149,11 +149,12 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class ModelPackage:
-    """A verified package, weights not yet read.
+    """Verified package, weights not yet read.
 
     Parameters
     ----------
     manifest : Manifest
+        What the package says about its model.
     weights : bytes
         Content of `model.safetensors`, hash already checked.
     """
@@ -162,7 +163,7 @@ class ModelPackage:
     weights: bytes
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Weights by parameter name, as float32.
+        """Read the weights by parameter name, as float32.
 
         Raises
         ------
@@ -176,11 +177,12 @@ class ModelPackage:
 
 
 def read_package(folder: Path) -> ModelPackage:
-    """Read and verify a package.
+    """Read a model package and verify its weights.
 
     Parameters
     ----------
     folder : Path
+        Folder with `manifest.yaml` and `model.safetensors`.
 
     Raises
     ------
@@ -203,7 +205,7 @@ def read_package(folder: Path) -> ModelPackage:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Manifest of a package, weights unseen.
+    """Read the manifest of a package, weights unseen.
 
     Raises
     ------
@@ -222,15 +224,16 @@ def read_manifest(folder: Path) -> Manifest:
 def write_package(
     folder: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray], *, licence: str, card: str
 ) -> Manifest:
-    """Write a package; weights are stored as float16, which halves them.
+    """Write a model package; weights are stored as float16, which halves their size.
 
     Parameters
     ----------
     folder : Path
-        Made when absent; files in it are replaced.
+        Folder of the package, made when absent; files in it are replaced.
     manifest : mapping
         Fields of `Manifest` without `sha256`.
     arrays : mapping of str to ndarray
+        Weights by parameter name.
     licence, card : str
         Texts of LICENSE and CARD.md.
     """

@@ -34,7 +34,7 @@ class Resampling:
     Parameters
     ----------
     order : int
-        In the plane, or everywhere.
+        Order of the spline in the plane, or everywhere.
     order_z : int
         Along the axis of thick slices, where that is treated apart.
     separate_z : bool or None
@@ -48,12 +48,12 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Channel:
-    """One input channel.
+    """Input channel of an nnU-Net model.
 
     Parameters
     ----------
     name : str
-        Of `dataset.json`, e.g. "CT".
+        Name in `dataset.json`, e.g. "CT".
     normalisation : str
         nnU-Net's class name.
     masked : bool
@@ -70,12 +70,12 @@ class Channel:
 
 @dataclass(frozen=True)
 class Labels:
-    """What the outputs mean.
+    """Meaning of the network's outputs.
 
     Parameters
     ----------
     names : mapping of str to int or tuple of int
-        As in `dataset.json`, background and ignore label left out.
+        Values by name as in `dataset.json`, background and ignore label left out.
     heads : tuple of int
         Label that each output channel writes; of regions, `regions_class_order`.
     regions : bool
@@ -92,17 +92,18 @@ class Labels:
 
 @dataclass(frozen=True)
 class NnunetModel:
-    """One configuration of an nnU-Net folder, ready to be run.
+    """Configuration of an nnU-Net folder, ready to be run.
 
     Parameters
     ----------
     folder : Path
+        Folder with `plans.json` and the folds.
     name : str
-        Dataset and configuration.
+        Dataset and configuration, as in the plans.
     configuration : str
         "2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres", or a name of the user's.
     checkpoints : mapping of str to Path
-        By fold.
+        Checkpoint of each fold.
     network : mapping
         Description for `hyoid.models.build.build_network`.
     patch : tuple of int
@@ -112,8 +113,11 @@ class NnunetModel:
     transpose : tuple of int
         Axis order the network sees.
     channels : tuple of Channel
+        Input channels, in the order that the network sees.
     labels : Labels
+        What the network's outputs mean.
     data, segmentation, logits : Resampling
+        How images, labels of a cascade and outputs are resampled.
     reader : str
         nnU-Net's class that read the training images; it fixes the axis order of files.
     previous : str or None
@@ -138,7 +142,7 @@ class NnunetModel:
 
 
 def is_nnunet_folder(folder: Path) -> bool:
-    """Whether a folder looks like one of nnU-Net v2."""
+    """Tell whether a folder looks like one of nnU-Net v2."""
     return (folder / "plans.json").is_file() and (folder / "dataset.json").is_file()
 
 
@@ -150,13 +154,13 @@ def read_nnunet_folder(
     Parameters
     ----------
     folder : Path
-        With `plans.json`, `dataset.json` and `fold_*`.
+        Folder with `plans.json`, `dataset.json` and `fold_*`.
     configuration : str, optional
-        By default the end of the folder's name (`Trainer__Plans__configuration`).
+        Configuration to read; by default the end of the folder's name (`Trainer__Plans__configuration`).
     folds : sequence of str
         All that are there by default ("all" only when nothing else is).
     checkpoint : {"final", "best", ...}
-        Of `checkpoint_*.pth`.
+        Checkpoint to read, as in `checkpoint_*.pth`.
 
     Raises
     ------

@@ -59,18 +59,22 @@ class HuggingFace(_Frozen):
 
 
 class PublicModel(_Frozen):
-    """One row of the table.
+    """Row of the table of public weights.
 
     Parameters
     ----------
     name, words : str
+        Name to pull by, and what the model does in a sentence.
     kind : {"nnunet", "encoder"}
+        Whether the weights are an nnU-Net folder to run, or an encoder to begin a training with.
     source : GithubRelease or HuggingFace
+        Where the files are fetched from.
     licence, cite : str
+        Licence of the weights, and the paper to cite.
     noncommercial : bool
         The licence forbids commercial use.
     bytes : int, optional
-        That the source stated when the table was written.
+        Size that the source stated when the table was written.
     structures : dict of int to str
         Label of the model to structure of `hyoid.anatomy.structures`.
     """
@@ -87,14 +91,14 @@ class PublicModel(_Frozen):
 
 
 class PulledFile(_Frozen):
-    """What is known of one file."""
+    """Record of one pulled file."""
 
     bytes: int
     sha256: str
 
 
 class Provenance(_Frozen):
-    """What a pulled model knows of itself.
+    """Record of a pulled model's source, licence and files.
 
     Parameters
     ----------
@@ -118,7 +122,7 @@ class _Remote(_Frozen):
 
 
 def read_table(path: Path) -> dict[str, PublicModel]:
-    """The table of public weights, by name.
+    """Read the table of public weights, by name.
 
     Parameters
     ----------
@@ -140,15 +144,18 @@ def read_table(path: Path) -> dict[str, PublicModel]:
 
 
 def pull(model: PublicModel, folder: Path, *, allow_noncommercial: bool, on_progress: Stages) -> Provenance:
-    """Fetch a model into `folder`; files that an interrupted run left are gone on with.
+    """Fetch a model into `folder`, resuming files that an interrupted run left.
 
     Parameters
     ----------
     model : PublicModel
+        Row of the table of public weights.
     folder : Path
         Holds one folder per model.
     allow_noncommercial : bool
+        Whether the user states that the use is not commercial.
     on_progress : Stages
+        Called with (file, bytes done, bytes in all).
 
     Raises
     ------
@@ -188,7 +195,7 @@ def pull(model: PublicModel, folder: Path, *, allow_noncommercial: bool, on_prog
 
 
 def refuse_noncommercial(model: PublicModel, *, allowed: bool) -> None:
-    """Stop where a licence forbids commercial use and nobody said that this is none.
+    """Refuse weights whose licence forbids commercial use, where nobody said that the use is not commercial.
 
     Raises
     ------
@@ -202,13 +209,14 @@ def refuse_noncommercial(model: PublicModel, *, allowed: bool) -> None:
 
 
 def pack(folders: list[Path], target: Path) -> Path:
-    """One zip of pulled models, to carry to a machine without a network.
+    """Pack pulled models in one zip, to carry to a machine without a network.
 
     Parameters
     ----------
     folders : list of Path
         Pulled models.
     target : Path
+        Zip file to write.
 
     Raises
     ------
@@ -225,7 +233,7 @@ def pack(folders: list[Path], target: Path) -> Path:
 
 
 def pull_pack(archive: Path, folder: Path, *, allow_noncommercial: bool) -> list[Provenance]:
-    """Models of a pack, checked file by file.
+    """Take the models of a pack, checked file by file.
 
     Raises
     ------
@@ -247,7 +255,7 @@ def pull_pack(archive: Path, folder: Path, *, allow_noncommercial: bool) -> list
 
 
 def read_provenance(folder: Path) -> Provenance:
-    """What a pulled model knows of itself.
+    """Read the record of source, licence and files that a pulled model carries.
 
     Raises
     ------
