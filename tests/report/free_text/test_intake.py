@@ -24,6 +24,28 @@ def test_a_page_is_read():
     assert "color" not in readable(PAGE)
 
 
+RICH = r"""{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0\fnil\fcharset0 Calibri;}}
+{\*\generator Writer 6.0;}{\info{\author Nobody}}\pard\sa200\f0\fs22\strike0 CT neck\par
+Mass of the \b left\b0  tonsil, 2 \'d7 3 cm.\par
+{\field{\*\fldinst{HYPERLINK "http://example.org/lip"}}{\fldrslt Lip}}: normal.\par
+\trowd\cellx1000\cellx2000 Orbit\cell free\cell\row
+}"""
+
+
+def test_rich_text_is_read():
+    report = structure_text(RICH)
+    assert report.line("tonsil").value == "L - involved"
+    assert report.line("size_of_the_mass").value == "2 x 3 cm"
+    assert report.line("lip").value == report.line("orbit").value == "Not involved"
+    for hidden in ("Calibri", "Nobody", "Writer", "example.org", "rtf1"):
+        assert hidden not in readable(RICH)
+
+
+def test_rich_text_without_text_is_refused():
+    with pytest.raises(InputRefusedError):
+        structure_text(r"{\rtf1\ansi }")
+
+
 def test_signs_of_less_and_more_are_no_page():
     assert readable("nodes <1 cm, mass >3 cm, left < right") == "nodes <1 cm, mass >3 cm, left < right"
 
@@ -37,7 +59,12 @@ def test_control_characters_leave():
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        (r"{\rtf1\ansi Mass of the left tonsil.}", "RTF"),
+        (r"{\rtf1\ansi Mass of the left tonsil.", "cut short"),
+        (r"{\rtf1\ansi Mass of the left tonsil.}}", "cut short"),
+        (r"{\rtf1\ansi\ansicpg1252 Mass of the left tonsil\'81.}", "cannot be read"),
+        (r"{\rtf1\ansi Mass of the {\strike left} right tonsil.}", "struck out"),
+        (r"{\rtf1\ansi Mass of the {\deleted left} right tonsil.}", "struck out"),
+        (r"{\rtf1\ansi Mass of the {\v left} right tonsil.}", "hidden"),
         ("%PDF-1.7 mass of the left tonsil", "not text"),
         ("\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f mass of the tonsil", "not text"),
         ("The lip is normal. " * (LONGEST_TEXT // 19 + 1), "too many"),

@@ -1,9 +1,11 @@
-"""What comes as a report: plain text is taken, HTML is made plain, everything else is refused."""
+"""What comes as a report: plain text is taken, HTML and RTF are made plain, everything else is refused."""
 
 from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+
+from striprtf.striprtf import rtf_to_text
 
 from hyoid.errors import InputRefusedError
 
@@ -42,12 +44,15 @@ _CONTROL = re.compile(
 )
 _PARAGRAPH = re.compile("[\u000b\u000c\u0085\u2028\u2029]")
 _RTF = re.compile(r"^\s*\{\\rtf")
+_RTF_ESCAPED = re.compile(r"\\[\\{}]")
+_RTF_STRUCK = re.compile(r"\\(?:deleted|v|strike|striked)(?:[1-9]\d*)?(?![a-z0-9-])")
+"""Text that is struck out, deleted with tracked changes, or hidden: whether it still counts, nobody can tell."""
 _BINARY = re.compile(r"^(?:%PDF-|PK\x03\x04|\ufffdPNG|\xd0\xcf\x11\xe0)")
 _MOST_CONTROL = 0.02  # share of characters; beyond it the text is no text
 
 
 def readable(text: str) -> str:
-    """Take a report's text without control characters, and out of HTML where it comes as a page.
+    """Take a report's text without control characters, and out of HTML or RTF where it comes as a page.
 
     Parameters
     ----------
@@ -60,7 +65,8 @@ def readable(text: str) -> str:
     Raises
     ------
     InputRefusedError
-        When the text is too long for one report, or is RTF, PDF or another file's bytes.
+        When the text is too long for one report, is PDF or another file's bytes, or is RTF that is broken or holds text
+        that is struck out, deleted or hidden.
 
     Examples
     --------
@@ -73,12 +79,30 @@ def readable(text: str) -> str:
             "Give the text of one report in one file.",
         )
     if _RTF.match(text):
-        raise InputRefusedError("The report is RTF, not plain text.", "Save the report as plain text in UTF-8.")
+        text = _out_of_rtf(text)
     control = len(_CONTROL.findall(text))
     if _BINARY.match(text) or (control > 8 and control > _MOST_CONTROL * len(text)):
         raise InputRefusedError("The report is not text.", "Save the report as plain text in UTF-8.")
     text = _PARAGRAPH.sub("\n", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
     return _out_of_html(text) if len(_HTML.findall(text)) > 1 else text
+
+
+def _out_of_rtf(text: str) -> str:
+    braces = _RTF_ESCAPED.sub("", text)
+    if braces.count("{") != braces.count("}"):
+        raise InputRefusedError("The RTF is cut short or broken.", "Save the report once more, or as plain text.")
+    if _RTF_STRUCK.search(text):
+        raise InputRefusedError(
+            "The RTF holds text that is struck out, deleted or hidden.",
+            "Accept or reject the changes, and save the report as plain text in UTF-8.",
+        )
+    try:
+        # The address of a link is no text: it goes the way of a comment.
+        return rtf_to_text(text.replace("\\fldinst", "\\comment"))
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        raise InputRefusedError(
+            "The RTF cannot be read.", "Save the report once more, or as plain text in UTF-8."
+        ) from error
 
 
 class _Page(HTMLParser):
