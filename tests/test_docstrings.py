@@ -21,6 +21,7 @@ FINISHED = (
     "metrics",
     "models",
     "names.py",
+    "phantom",
     "preprocess",
     "progress.py",
     "provenance.py",

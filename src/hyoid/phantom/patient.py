@@ -47,7 +47,7 @@ _COARSEST_OTHER_MM = 8.0
 
 @dataclass(frozen=True)
 class PhantomOptions:
-    """What kind of patient.
+    """Kind of patient, disease and images to make.
 
     Parameters
     ----------
@@ -140,11 +140,13 @@ class VirtualPatient:
     lesions : Volume
         1 GTVp, 2 GTVn. No two lesions touch, so components (26-connectivity) count them.
     truth : Truth
+        Sex, primary, nodes, lesions and involved fields of the template.
     lesion_ids : Volume
         Number of each lesion: 1 the primary, 2, 3, ... the nodes in the order of `truth.nodes`.
     pet : Volume, optional
         SUV, float32, on a grid of its own in the same world.
     mr : MrPair, optional
+        T2w MR before and in mid-treatment, when asked for.
     """
 
     ct: Volume
@@ -183,8 +185,11 @@ def virtual_patient(
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of all chance: anatomy, disease, noise.
     spacing_mm : (slice, row, column)
+        Voxel spacing of the CT and its masks.
     options : PhantomOptions, optional
+        Kind of disease and images; the usual ones when not given.
 
     Raises
     ------
@@ -253,7 +258,7 @@ def iter_patients(
     spacing_mm: tuple[float, float, float] = (3.0, 1.5, 1.5),
     options: PhantomOptions | None = None,
 ) -> Iterator[VirtualPatient]:
-    """Patients 0 to n - 1 of a seed; patient k is the same however many are made."""
+    """Make patients 0 to n - 1 of a seed one by one; patient k is the same however many are made."""
     for k in range(n):
         yield virtual_patient(np.random.default_rng([seed, k]), spacing_mm=spacing_mm, options=options)
 
@@ -325,7 +330,7 @@ def _common_x(canvas: Canvas, mask: NDArray[np.bool_]) -> float:
 
 
 def block_mode(labels: NDArray[np.uint8], block: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Most frequent label of each block; of equally frequent ones the first that is not background.
+    """Find the most frequent label of each block; of equally frequent ones the first that is not background.
 
     Examples
     --------

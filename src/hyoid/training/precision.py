@@ -48,7 +48,7 @@ class Bfloat16Probe:
         Examples
         --------
         >>> Bfloat16Probe(9, 0.004, 2.0, 1.0).words
-        'bfloat16: error 0.40% on 9 convolutions, 2.0 times as fast as float32'
+        'bfloat16: error 0.40% on 9 convolutions, 2.0 times the speed of float32'
         """
         faster = self.seconds_float32 / max(self.seconds_bfloat16, 1e-9)
         return (

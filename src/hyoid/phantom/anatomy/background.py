@@ -23,7 +23,7 @@ _THROAT = tube([(-36, 26, 0), (-62, 33, 0), (-84, 40, 0), (-108, 51, 0), (-130, 
 def paint_background(
     canvas: Canvas, model: ShapeModel, brain: Organ, mandible: Organ, rng: np.random.Generator, fat: float
 ) -> NDArray[np.float32]:
-    """Body, skin, fat, muscle, bones, lungs, sinuses.
+    """Paint body, skin, fat, muscle, bones, lungs and sinuses.
 
     Parameters
     ----------

@@ -56,6 +56,7 @@ class Canvas:
     Parameters
     ----------
     shape : (D, H, W)
+        Voxels of the fine grid along slice, row, column.
     coarse : ndarray, shape (3, d, h, w)
         Common-frame coordinates on a coarse grid whose first and last points are those of the fine grid.
     """
@@ -70,7 +71,7 @@ class Canvas:
         self._weights = [_interpolation(n, m) for n, m in zip(shape, coarse.shape[1:], strict=True)]
 
     def refine(self, coarse: NDArray[np.float32], where: Slices | None = None) -> Array:
-        """Values on the fine grid (or a part of it) of a field on the coarse grid, linear in between."""
+        """Interpolate a field from the coarse grid linearly to the fine grid or a part of it."""
         rows = where or (slice(None),) * 3
         w = [weights[part] for weights, part in zip(self._weights, rows, strict=True)]
         used = [np.flatnonzero(m.any(0)) for m in w]
@@ -82,14 +83,14 @@ class Canvas:
         return np.matmul(out, w[2].T)
 
     def sample_map(self, array: NDArray[np.float32], low: NDArray, step: float, outside: float | None = None) -> Array:
-        """Values on the coarse grid of a map of the common frame that is symmetric about x = 0."""
+        """Sample a map of the common frame that is symmetric about x = 0 at the points of the coarse grid."""
         z, y, x = self.coarse
         index = np.stack([(z - low[0]) / step, (y - low[1]) / step, np.abs(x) / step]).astype(np.float32)
         mode = "nearest" if outside is None else "constant"
         return ndi.map_coordinates(array, index, order=1, mode=mode, cval=outside or 0.0)
 
     def where(self, solid: Solid, margin_mm: float = 9.0) -> Slices | None:
-        """Part of the grid that may touch the solid."""
+        """Find the part of the grid that may touch a solid."""
         parts = []
         hit = np.ones(self.coarse.shape[1:], bool)
         for axis in range(3):
@@ -107,7 +108,7 @@ class Canvas:
         return parts[0], parts[1], parts[2]
 
     def depth(self, solid: Solid) -> tuple[Slices, Array] | None:
-        """Depth of the solid (mm, positive inside) on the part of the grid that it may touch."""
+        """Compute the depth in a solid (mm, positive inside) on the part of the grid that the solid may touch."""
         where = self.where(solid)
         if where is None:
             return None
@@ -129,6 +130,7 @@ class Canvas:
         Parameters
         ----------
         solid : Solid
+            Body to fill, in mm of the common frame.
         tissue, organ, subsite
             What is written; None or 0 leaves that map as it is.
         spare : tuple of Tissue
@@ -153,7 +155,7 @@ class Canvas:
             self.subsites[where][mask] = subsite
 
     def clear_organ(self, organ: int, *, outside: Solid, becomes: int = 0) -> None:
-        """Take an organ's label from voxels that are not in a solid, or give them another."""
+        """Take an organ's label from the voxels outside a solid, or give these another label."""
         voxels = np.nonzero(self.organs == organ)
         found = self.depth(outside)
         keep = np.zeros(self.shape, bool)
@@ -163,7 +165,7 @@ class Canvas:
         self.organs[tuple(axis[gone] for axis in voxels)] = becomes
 
     def map_field(self, model: ShapeModel, name: str) -> NDArray[np.float32]:
-        """One of the population maps on the coarse grid."""
+        """Sample a population map of the shape model on the coarse grid."""
         return self.sample_map(model.maps[name], model.grid_low_mm, model.grid_mm)
 
 

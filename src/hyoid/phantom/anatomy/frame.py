@@ -40,7 +40,7 @@ class Pose:
 
 
 def draw_pose(model: ShapeModel, rng: np.random.Generator, size: float) -> Pose:
-    """Pose from the joint statistics of the real scans; `size` multiplies the drawn size."""
+    """Draw a pose from the joint statistics of the real scans; `size` multiplies the drawn size."""
     drawn = model.pose_mean + 0.95 * draw_normal(rng, len(model.pose_root)) @ model.pose_root
     n = len(model.cord_z)
     larynx = min(float(drawn[n]), -46.0)
@@ -55,7 +55,7 @@ def draw_pose(model: ShapeModel, rng: np.random.Generator, size: float) -> Pose:
 def coarse_coordinates(
     points_mm: tuple[NDArray, NDArray, NDArray], model: ShapeModel, pose: Pose, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Common-frame coordinates (z, y, x) of a grid of points.
+    """Compute the common-frame coordinates (z, y, x) of a grid of points.
 
     Parameters
     ----------
@@ -87,12 +87,12 @@ def coarse_coordinates(
 
 
 def shift_weight(z: NDArray, y: NDArray) -> NDArray:
-    """How far a point follows the spine: the whole neck, and what lies behind in the head (as the model was built)."""
+    """Weigh how far a point follows the spine, 0 to 1: the neck wholly, and in the head what lies behind."""
     return np.maximum(1 - smoothstep(z, -40, -10), smoothstep(y, 30, 60) * (1 - smoothstep(z, 30, 70)))
 
 
 def smoothstep(x: NDArray, low: float, high: float) -> NDArray:
-    """0 below `low`, 1 above `high`, smooth between."""
+    """Compute a smooth step: 0 below `low`, 1 above `high`."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -100,7 +100,7 @@ def smoothstep(x: NDArray, low: float, high: float) -> NDArray:
 def smooth_noise(
     shape: tuple[int, ...], sigma: float | tuple[float, ...], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Gaussian random field with standard deviation 1 and correlation length `sigma` voxels."""
+    """Draw a Gaussian random field with standard deviation 1 and correlation length `sigma` voxels."""
     noise = ndi.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma, mode="wrap", truncate=3)
     return noise / max(float(noise.std()), 1e-6)
 

@@ -15,29 +15,29 @@ SIDES = (("_left", 1), ("_right", -1))
 
 
 def label(name: str) -> int:
-    """Label of a structure."""
+    """Look up the label of a structure by name."""
     return BY_NAME[name].label
 
 
 def subsite(name: str) -> int:
-    """Label of a sub-site."""
+    """Look up the label of a sub-site by name."""
     return SUBSITE_BY_NAME[name].label
 
 
 def varied(solid: Solid, rng: Rng, mm: float = 1.0, size: float = 0.06) -> Solid:
-    """A little larger or smaller, a little elsewhere."""
+    """Vary size and place of a solid at random: `mm` and `size` are one standard deviation of shift and log size."""
     centre = (np.array(solid.low) + np.array(solid.high)) / 2
     scale = float(np.exp(size * np.clip(rng.standard_normal(), -2, 2)))
     return solid.moved(centre, scale, mm * np.clip(rng.standard_normal(3), -2, 2))
 
 
 def on_side(solid: Solid, side: int) -> Solid:
-    """The solid as it is on the left (1), mirrored on the right (-1)."""
+    """Return a left solid as it is for the left side (1), mirrored for the right (-1)."""
     return solid if side > 0 else solid.mirrored()
 
 
 def paint_head(canvas: Canvas, model: ShapeModel, organs: dict[str, Organ], rng: Rng) -> None:
-    """Brain, cord, eyes, glands, chewing muscles, mandible, teeth, tongue, palate."""
+    """Paint brain, cord, eyes, glands, chewing muscles, mandible, teeth, tongue and palate."""
     _nervous_system(canvas, model, organs, rng)
     _eyes(canvas, organs, rng)
     _muscles(canvas, rng)
@@ -151,7 +151,7 @@ def _teeth(canvas: Canvas, rng: Rng) -> None:
 
 
 def paint_pharynx(canvas: Canvas, rng: Rng) -> None:
-    """Oropharynx with palate and tonsils, from the palate to the hyoid bone."""
+    """Paint the oropharynx with palate and tonsils, from the palate to the hyoid bone."""
     wall = column([-30, -20, 0, 12, 19], [35, 35, 34.5, 34, 33], [11.5, 11, 10.5, 10.5, 9], [15, 15, 15, 15, 14])
     open_y, open_x = rng.uniform(0.35, 1.0), rng.uniform(0.5, 1.0)
     lumen = column(

@@ -46,19 +46,19 @@ class Neck:
 
 
 def draw_neck(rng: Rng, female: bool) -> Neck:
-    """Size and place of the larynx."""
+    """Draw size and place of a patient's larynx."""
     scale = float(np.clip(rng.normal(0.91 if female else 1.02, 0.05), 0.8, 1.18))
     z, y, x = np.clip(rng.standard_normal(3), -2, 2) * (2.5, 2.0, 1.0)
     return Neck(scale, (float(z), float(y), float(x)), float(rng.uniform(0.4, 1.3)))
 
 
 def placed(neck: Neck, solid: Solid) -> Solid:
-    """Part of the larynx as this patient has it."""
+    """Scale and move a part of the larynx as a patient has it."""
     return solid.moved(_CENTRE, neck.larynx_scale, neck.larynx_shift_mm)
 
 
 def paint_larynx(canvas: Canvas, neck: Neck, rng: Rng) -> None:
-    """Hypopharynx, larynx, valleculae and hyoid bone; what lies beside them comes earlier."""
+    """Paint hypopharynx, larynx, valleculae and hyoid bone; their neighbours must be painted already."""
     _pharynx_behind_larynx(canvas, neck, rng)
     # Mean outline of the contours of larynges in the real scans: from below the cords to below the hyoid bone.
     outline = column(

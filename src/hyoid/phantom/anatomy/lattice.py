@@ -46,7 +46,7 @@ class Lattice:
 
     @property
     def lines(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """The three lines."""
+        """Coordinates of the planes, rows and columns, mm."""
         return self.z, self.y, self.x
 
     @property
@@ -67,7 +67,7 @@ class Lattice:
 
 
 def linear_weights(source: NDArray[np.float64], target: NDArray[np.float64]) -> sparse.csr_matrix:
-    """Linear interpolation from `source` points to `target` points; nothing beyond half a step outside the source."""
+    """Build the matrix of linear interpolation from `source` to `target` points; zero half a step beyond the source."""
     step = source[1] - source[0]
     position = (target - source[0]) / step
     inside = (position >= -0.5) & (position <= len(source) - 0.5)
@@ -81,7 +81,7 @@ def linear_weights(source: NDArray[np.float64], target: NDArray[np.float64]) -> 
 
 
 def gaussian_weights(source: NDArray[np.float64], target: NDArray[np.float64], sigma_mm: float) -> sparse.csr_matrix:
-    """Gaussian point spread from `source` to `target`; where there is no source, zero is spread.
+    """Build the matrix of a Gaussian point spread from `source` to `target`; zero is spread where no source is.
 
     A row sums to 1 well inside the source, and to less at its edges.
     """
@@ -94,12 +94,14 @@ def gaussian_weights(source: NDArray[np.float64], target: NDArray[np.float64], s
 
 
 def resample(array: Array, weights: Sequence[sparse.csr_matrix]) -> Array:
-    """Apply one matrix per axis.
+    """Resample an array by one matrix per axis.
 
     Parameters
     ----------
     array : ndarray, shape (d, h, w)
+        Values on the source points.
     weights : three matrices, shapes (D, d), (H, h), (W, w)
+        Map from source to target points along slice, row and column, as `linear_weights` gives them.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def resample(array: Array, weights: Sequence[sparse.csr_matrix]) -> Array:
 
 
 def resample_numbers(numbers: NDArray[np.uint8], source: Lattice, target: Lattice) -> NDArray[np.uint8]:
-    """Lesion numbers on another lattice: each mask by linear interpolation, cut at one half.
+    """Resample lesion numbers to another lattice: each mask by linear interpolation, cut at one half.
 
     A lesion too small for the target's voxels keeps the voxel that holds most of it.
     """

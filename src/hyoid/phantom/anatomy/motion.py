@@ -30,7 +30,7 @@ class Field:
     geometry: Geometry
 
     def at(self, geometry: Geometry) -> NDArray[np.float32]:
-        """Vectors on an axial grid, shape (3, D, H, W), mm."""
+        """Interpolate the vectors to an axial grid, shape (3, D, H, W), mm."""
         source, target = Lattice.of_grid(self.geometry), Lattice.of_grid(geometry)
         lines = [linear_weights(a, np.clip(b, a[0], a[-1])) for a, b in zip(source.lines, target.lines, strict=True)]
         return np.stack([resample(component, lines) for component in self.vectors_mm])
@@ -44,7 +44,7 @@ def draw_field(
     offset: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> tuple[Field, list[float]]:
-    """Motion between the two days: couch, head, neck, loss of weight, and tissue that follows shrinking lesions.
+    """Draw the motion between two days: couch, head, neck, loss of weight, and tissue that follows shrinking lesions.
 
     Returns
     -------

@@ -20,7 +20,7 @@ AIRWAY_Y = (80.0, 75.0, 72.0, 69.0, 62.0, 56.5, 50.5, 45.0, 41.0, 37.5)
 
 
 def paint_neck(canvas: Canvas, neck: Neck, rng: Rng) -> None:
-    """Everything of the neck; the pharynx above the hyoid bone must be there already."""
+    """Paint the whole neck; the pharynx above the hyoid bone must be painted already."""
     _vessels(canvas, rng)
     _gullet(canvas, rng)
     _thyroid_gland(canvas, rng)
@@ -38,7 +38,7 @@ def _pair(
 
 
 def paint_neck_muscles(canvas: Canvas, rng: Rng, fat: float) -> None:
-    """Muscles beside and behind the pharynx, and the fat around the vessels; glands come later.
+    """Paint muscles beside and behind the pharynx, and the fat around the vessels; glands come later.
 
     Parameters
     ----------

@@ -34,9 +34,11 @@ class ShapeModel:
     body_modes : ndarray, shape (modes, z, y, x)
         Standard deviations of the body's distance map, on every second point of the grid.
     grid_low_mm, grid_mm : point (z, y) of the first grid point, and the distance between points
+        Place of the maps' grid in the common frame; x begins at 0.
     organs : dict of (mean, modes)
         Distance maps around the centroid, for a left organ; modes are one standard deviation each.
     organ_grid_mm : dict of float
+        Distance between grid points of each organ's distance map.
     placement_mean, placement_root : ndarray
         Centroids (z, y, x) and log volumes (mm^3) of every organ, left before right.
     pose_mean, pose_root : ndarray
@@ -75,6 +77,7 @@ class Organ:
     centre_mm : ndarray
         (z, y, x) in the common frame.
     side : int
+        1 for a left or midline organ, -1 for a right one.
     stretch : float
         Of the map from feet to head.
     """
@@ -115,12 +118,12 @@ def load_shape_model() -> ShapeModel:
 
 
 def draw_normal(rng: np.random.Generator, size: int | None = None) -> NDArray[np.float64]:
-    """Normal numbers cut at two standard deviations, so that no patient is a monster."""
+    """Draw normal numbers cut at two standard deviations, so that no patient is a monster."""
     return np.clip(rng.standard_normal(size), -2, 2)
 
 
 def draw_organs(model: ShapeModel, rng: np.random.Generator) -> dict[str, Organ]:
-    """Organs of one new patient, placed together as the experts' contours vary together.
+    """Draw the organs of a new patient, placed together as the experts' contours vary together.
 
     Returns
     -------

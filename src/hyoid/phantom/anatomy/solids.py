@@ -30,7 +30,7 @@ class Solid:
     high: tuple[float, float, float]
 
     def mirrored(self) -> Solid:
-        """The same on the other side."""
+        """Mirror the solid to the patient's other side."""
         return Solid(
             lambda z, y, x: self.depth(z, y, -x),
             (self.low[0], self.low[1], -self.high[2]),
@@ -38,7 +38,7 @@ class Solid:
         )
 
     def moved(self, about: Point, scale: float, by: Point) -> Solid:
-        """Scaled about a point, then shifted (both mm)."""
+        """Scale the solid about a point, then shift the result (both mm)."""
         centre, shift = np.array(about, np.float32), np.array(by, np.float32)
 
         def depth(z: Array, y: Array, x: Array) -> Array:
@@ -49,15 +49,15 @@ class Solid:
         return Solid(depth, _triple(low), _triple(high))
 
     def minus(self, other: Solid) -> Solid:
-        """What of this is not in the other."""
+        """Subtract another solid from this one."""
         return Solid(lambda z, y, x: np.minimum(self.depth(z, y, x), -other.depth(z, y, x)), self.low, self.high)
 
     def within(self, other: Solid) -> Solid:
-        """What of this is in the other."""
+        """Intersect this solid with another."""
         return Solid(lambda z, y, x: np.minimum(self.depth(z, y, x), other.depth(z, y, x)), self.low, self.high)
 
     def grown(self, mm: float) -> Solid:
-        """Thicker by `mm` everywhere."""
+        """Thicken the solid by `mm` everywhere."""
         return Solid(
             lambda z, y, x: self.depth(z, y, x) + np.float32(mm),
             _triple(np.array(self.low) - mm),
@@ -66,7 +66,7 @@ class Solid:
 
 
 def ellipsoid(centre: Point, radii: Point) -> Solid:
-    """Ellipsoid along the axes."""
+    """Make an ellipsoid along the axes."""
     c, r = np.array(centre, np.float32), np.array(radii, np.float32)
 
     def depth(z: Array, y: Array, x: Array) -> Array:
@@ -77,7 +77,7 @@ def ellipsoid(centre: Point, radii: Point) -> Solid:
 
 
 def box(low: Point, high: Point) -> Solid:
-    """Box along the axes."""
+    """Make a box along the axes."""
     a, b = np.array(low, np.float32), np.array(high, np.float32)
 
     def depth(z: Array, y: Array, x: Array) -> Array:
@@ -88,14 +88,18 @@ def box(low: Point, high: Point) -> Solid:
 
 
 def tube(points: Sequence[Point], radii: Floats | float, flat: float = 1.0, normal: Point = (0, 1, 0)) -> Solid:
-    """Tube along a polyline, round or flattened.
+    """Make a tube along a polyline, round or flattened.
 
     Parameters
     ----------
     points : (z, y, x) of the corners, mm
+        In the common frame, from one end to the other.
     radii : mm at the corners
+        Half the width across; one number holds for all corners.
     flat : how many times thinner it is along `normal` than across
+        1 is round.
     normal : direction of flattening
+        Direction (z, y, x) in the common frame, of any length.
     """
     line = np.array(points, np.float32)
     radius = np.broadcast_to(np.array(radii, np.float32), len(line))
@@ -119,13 +123,16 @@ def tube(points: Sequence[Point], radii: Floats | float, flat: float = 1.0, norm
 
 
 def column(levels: Floats, y: Floats, ry: Floats, rx: Floats, x: float = 0) -> Solid:
-    """Upright tube with an elliptic cross-section that changes with height.
+    """Make an upright tube with an elliptic cross-section that changes with height.
 
     Parameters
     ----------
     levels : z of the given cross-sections, ascending, mm
+        Height in the common frame; the column ends at the first and the last.
     y : centres, mm
+        Front-to-back position of the axis at each level.
     ry, rx : half axes, mm
+        Front-to-back and sideways, at each level.
     """
     table = [np.array(v, np.float32) for v in (levels, y, ry, rx)]
 
@@ -144,7 +151,7 @@ def column(levels: Floats, y: Floats, ry: Floats, rx: Floats, x: float = 0) -> S
 
 
 def union(*solids: Solid) -> Solid:
-    """What is in any of them."""
+    """Join solids: a point is inside when it lies in at least one."""
 
     def depth(z: Array, y: Array, x: Array) -> Array:
         out = solids[0].depth(z, y, x)
@@ -158,7 +165,7 @@ def union(*solids: Solid) -> Solid:
 
 
 def from_organ(organ: Organ) -> Solid:
-    """Solid of a learned organ."""
+    """Make the solid of a learned organ."""
     half = (np.array(organ.distance_mm.shape) - 1) / 2
     centre = organ.centre_mm
     steps_mm = organ.grid_mm * np.array([organ.stretch, 1.0, 1.0])

@@ -74,11 +74,15 @@ def write_cohort(
     out : Path
         Made when it does not exist.
     n : int
+        Number of patients, at least 1.
     seed : int
+        Seed of the cohort, 0 or more; patient k depends on the seed and k alone.
     spacing_mm : (slice, row, column)
+        Voxel spacing of the CT and its masks.
     layout : str
         Key of `hyoid.io.cohorts.layouts.LAYOUTS`.
     options : PhantomOptions, optional
+        Kind of patients and images to make; the usual ones when not given.
     workers : int
         Processes; the files do not depend on their number.
     on_progress : callable, optional
@@ -133,6 +137,7 @@ def write_patient(
     Parameters
     ----------
     patient : VirtualPatient
+        Images, masks and truth to write.
     folder : Path
         Of the patient; its parent is the cohort's.
     seed : (seed, number)

@@ -24,9 +24,11 @@ class NodeTruth:
     Parameters
     ----------
     level, side : str
+        Nodal level such as "IIa", and "left" or "right".
     longest_mm, axial_short_mm : float
         Between the outermost voxel centres plus one voxel.
     necrotic : bool
+        Whether the node was painted with a necrotic core.
     """
 
     level: str
@@ -49,6 +51,7 @@ class LesionTruth:
     zero_shot : bool
         Of a type that is reserved: never for training.
     target : {"gtvp", "gtvn"}
+        Gross tumour volume that the lesion belongs to: primary or node.
     attributes, measured : Attributes
         As drawn, and measured back from CT and mask.
     volume_ml, longest_mm : float
@@ -75,6 +78,7 @@ class Truth:
     Parameters
     ----------
     sex : {"F", "M"}
+        Sex, which shifts the patient's size.
     fat : float
         Standard deviations more fat than usual.
     primary : str
@@ -88,6 +92,7 @@ class Truth:
     involved_subsites : tuple of str
         Names of the sub-sites that it overlaps, with their side; the one in which it arose is always among them.
     nodes : tuple of NodeTruth
+        Involved nodes that have a voxel on the output grid.
     lesions : tuple of LesionTruth
         All lesions, in the order of their numbers.
     """
@@ -118,14 +123,19 @@ def measure_truth(
     Parameters
     ----------
     organs, subsites : ndarray, shape (D, H, W)
+        Labels of `hyoid.anatomy.structures` and `hyoid.anatomy.subsites`.
     ids : ndarray
         1 the primary; 2, 3, ... the nodes in the order of `drawn`.
     geometry : Geometry
+        Grid of the label maps.
     site : str
         Sub-site of the primary; empty without disease.
     drawn : list of DrawnNode
+        Level, side and necrosis of the nodes as they were placed.
     sex : {"F", "M"}
+        Sex, copied into the truth.
     fat : float
+        Standard deviations more fat than usual, copied into the truth.
     """
     nodes = []
     for number, node in enumerate(drawn, start=2):
@@ -163,7 +173,7 @@ def _side(primary: NDArray[np.bool_], organs: NDArray[np.uint8], geometry: Geome
 
 
 def longest_diameter_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
-    """Largest distance between voxel centres of a mask, plus one voxel along that direction, mm."""
+    """Measure the largest distance between voxel centres of a mask, plus one voxel along that direction, mm."""
     index = np.argwhere(mask)
     points = index * np.array(geometry.spacing_mm)
     if len(points) > 50:
@@ -179,7 +189,7 @@ def longest_diameter_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
 
 
 def axial_short_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
-    """Shortest width within the slice in which the lesion is largest, mm."""
+    """Measure the shortest width within the slice in which a lesion is largest, mm."""
     k = int(np.argmax(mask.sum((1, 2))))
     points = np.argwhere(mask[k]) * np.array(geometry.spacing_mm[1:])
     widths = []

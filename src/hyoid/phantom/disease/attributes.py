@@ -76,11 +76,12 @@ def measure_attributes(
     noise_hu: float,
     spacing_mm: tuple[float, float, float],
 ) -> Attributes:
-    """Attributes of one lesion from the image.
+    """Measure the attributes of one lesion on the image.
 
     Parameters
     ----------
     image_hu : ndarray, shape (D, H, W)
+        CT on the grid of the mask, HU.
     mask : ndarray of bool
         One lesion, not empty.
     structures : ndarray of bool
@@ -88,6 +89,7 @@ def measure_attributes(
     muscle_hu, noise_hu : float
         Median of muscle in this image, and standard deviation of noise after smoothing as here (see `smoothed`).
     spacing_mm : (slice, row, column)
+        Voxel spacing of image and masks.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def measure_attributes(
 def around(
     mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], margin_mm: float
 ) -> tuple[slice, slice, slice]:
-    """Part of the grid around a mask."""
+    """Find the part of the grid around a mask."""
     box = ndi.find_objects(mask.astype(np.uint8))[0]
     d, h, w = (
         slice(max(0, s.start - int(np.ceil(margin_mm / v))), s.stop + int(np.ceil(margin_mm / v)))
@@ -129,7 +131,7 @@ def around(
 
 
 def signed_depth(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.float32]:
-    """Distance from the surface, positive inside, mm; half a voxel either side of it."""
+    """Compute the distance from a mask's surface, positive inside, mm; half a voxel on either side of the surface."""
     half = 0.5 * min(spacing_mm)
     padded = np.pad(mask, 1)
     inside = ndi.distance_transform_edt(padded, sampling=spacing_mm)[1:-1, 1:-1, 1:-1] - half
@@ -138,18 +140,18 @@ def signed_depth(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 
 
 def quartile_spread(values: NDArray[Any]) -> float:
-    """Standard deviation of a normal distribution with the quartiles of the values."""
+    """Compute the standard deviation of a normal distribution with the quartiles of the values."""
     low, high = np.quantile(values, (0.25, 0.75))
     return float(high - low) / 1.349
 
 
 def smoothed(image: NDArray[Any], spacing_mm: tuple[float, float, float]) -> NDArray[np.float32]:
-    """The image with noise below about 2 mm taken off."""
+    """Smooth an image by a Gaussian of 1 mm (at most one voxel), which takes off noise below about 2 mm."""
     return ndi.gaussian_filter(np.asarray(image, np.float32), [min(1.0 / s, 1.0) for s in spacing_mm])
 
 
 def shape_of(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> str:
-    """Shape of a mask: small ones are punctate, flat ones a thickened wall, ragged ones irregular."""
+    """Name the shape of a mask: small ones are punctate, flat ones a thickened wall, ragged ones irregular."""
     index = np.argwhere(mask) * np.array(spacing_mm)
     away = index - index.mean(0)
     voxel = np.diag(np.array(spacing_mm) ** 2 / 12)
@@ -163,7 +165,7 @@ def shape_of(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) ->
 
 
 def solidity(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
-    """Volume over volume after filling what lies between its parts (a closing with a third of its size)."""
+    """Divide a mask's volume by its volume after a closing with a third of its size."""
     radius = 0.33 * (3 * mask.sum() * float(np.prod(spacing_mm)) / (4 * np.pi)) ** (1 / 3)
     pad = [int(np.ceil(radius / s)) + 1 for s in spacing_mm]
     padded = np.pad(mask, [(p, p) for p in pad])
@@ -177,7 +179,7 @@ def solidity(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) ->
 def contact_share(
     mask: NDArray[np.bool_], structures: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> float:
-    """Share of the surface that lies in structures or within 2 mm of them."""
+    """Compute the share of a mask's surface that lies in structures or within 2 mm of one."""
     inner = ndi.binary_erosion(mask, border_value=0)
     surface = mask & ~inner
     if not structures.any():
@@ -188,7 +190,7 @@ def contact_share(
 
 
 def sharpness(image: NDArray[Any], mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
-    """Share of the step across the border that is taken within 2 mm either side of it; 1 where there is no step.
+    """Compute the share of the grey step across a border that falls within 2 mm of the border; 1 without any step.
 
     Taken over those points of the surface where 4.5 mm inside and 6 mm outside differ by 30 HU or more, outside is
     neither air nor bone, and no third tissue begins close by; of these the half with the greater step. So a lesion of

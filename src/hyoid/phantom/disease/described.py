@@ -36,9 +36,11 @@ class Disease:
     kinds, targets, places : lists of str
         Per lesion.
     looks : list of Look
+        Uptake and MR signal of every lesion.
     chosen : list of Attributes
         Empty where attributes were not chosen but follow from the anatomy.
     overlays : list of Overlay
+        Attenuation that lesions of chosen types add to the CT; empty for a grown primary and nodes.
     """
 
     numbers: NDArray[np.uint8]
@@ -53,7 +55,7 @@ class Disease:
 
 
 def with_looks(site: str, numbers: NDArray[np.uint8], nodes: list[DrawnNode], rng: np.random.Generator) -> Disease:
-    """A primary and its nodes with uptake and signal, which are alike within one patient."""
+    """Draw uptake and MR signal of a primary and its nodes, which are alike within one patient."""
     first = draw_look(rng, *PRIMARY_SUV)
     likeness = np.sqrt(first.suv / PRIMARY_SUV[0])
     looks = [first, *(draw_look(rng, NODE_SUV[0] * likeness, NODE_SUV[1]) for _ in nodes)]
@@ -79,7 +81,7 @@ def draw_types(
     voxel_mm: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> Disease:
-    """Lesions of chosen types; see `hyoid.phantom.disease.lesions.place_lesions`."""
+    """Draw lesions of chosen types; see `hyoid.phantom.disease.lesions.place_lesions`."""
     numbers, drawn = place_lesions(canvas, kinds, wanted, gap_mm, voxel_mm, rng)
     return Disease(
         numbers,
@@ -101,7 +103,7 @@ def describe(
     pet: Volume | None,
     lattice: Lattice,
 ) -> tuple[LesionTruth, ...]:
-    """What was chosen and what is measured, per lesion.
+    """State for every lesion what was chosen and what is measured.
 
     Parameters
     ----------
@@ -112,6 +114,7 @@ def describe(
     geometry : Geometry
         Of the output grid.
     pet : Volume, optional
+        SUV on its own grid; without a PET no uptake is measured.
     lattice : Lattice
         Of the canvas.
     """
@@ -149,7 +152,7 @@ def describe(
 def muscle_statistics(
     ct: NDArray[np.int16], muscle: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> tuple[float, float]:
-    """Median of muscle in an image, and the spread of its noise after smoothing as `measure_attributes` does, HU.
+    """Measure the median of muscle, and the noise left after smoothing as in `measure_attributes`, both HU.
 
     Noise is the spread among neighbours where muscle is calmest (a quarter of it): fat between fibres, which would pass
     for noise elsewhere, is no part of lesions.

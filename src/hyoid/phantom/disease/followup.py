@@ -50,6 +50,7 @@ class LesionChange:
     number : int
         As in `lesion_ids`.
     target : {"gtvp", "gtvn"}
+        Gross tumour volume that the lesion belongs to: primary or node.
     before_ml, after_ml : float
         On the masks of the MR images.
     response : {"vanished", "shrunk", "stable", "grown"}
@@ -76,7 +77,9 @@ class MrPair:
     pre_lesions, mid_lesions : Volume
         1 GTVp, 2 GTVn.
     field : Field
+        Where each point of the later image lay before treatment.
     changes : tuple of LesionChange
+        Every lesion's volumes and response, in the order of the lesion numbers.
     """
 
     pre: Volume
@@ -90,7 +93,7 @@ class MrPair:
 
     @cached_property
     def pre_registered(self) -> Volume:
-        """The image from before, carried onto the grid of the later one by the true field."""
+        """Image from before treatment, carried onto the grid of the later one by the true field."""
         return self._carried(self.pre, order=1)
 
     @cached_property
@@ -126,11 +129,12 @@ class MrPair:
 
 
 def draw_ratio(target: str, rng: np.random.Generator) -> float:
-    """Volume in mid-treatment over volume before, as often as in real pairs; 0 when the lesion vanishes.
+    """Draw the volume in mid-treatment over that before, as often as in real pairs; 0 when the lesion vanishes.
 
     Parameters
     ----------
     target : {"gtvp", "gtvn"}
+        Primary or node; nodes and primaries shrink differently.
     """
     share = rng.random()
     shares, ratios = _RATIOS[target]
@@ -149,11 +153,12 @@ def make_pair(
     spacing_mm: tuple[float, float, float] | None = None,
     centre: str = "",
 ) -> MrPair:
-    """Both MR images of a painted patient.
+    """Make both MR images of a painted patient.
 
     Parameters
     ----------
     canvas : Canvas
+        Tissues of the patient with tumour, before treatment.
     before : ndarray
         Tissue of the canvas before there was disease: what comes back where tumour goes.
     numbers : ndarray
@@ -161,6 +166,7 @@ def make_pair(
     targets : sequence of {"gtvp", "gtvn"}
         Of lesion 1, 2, ...
     looks : list of Look
+        MR signal of lesion 1, 2, ...
     lattice : Lattice
         Of the canvas.
     spacing_mm : (slice, row, column), optional

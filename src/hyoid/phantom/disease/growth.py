@@ -64,7 +64,7 @@ def check_primary(name: str) -> None:
 
 
 def draw_primary_site(rng: np.random.Generator) -> str:
-    """Sub-site of a new primary."""
+    """Draw the sub-site of a new primary."""
     names = list(PRIMARY_SITES)
     share = np.array([PRIMARY_SITES[n] for n in names])
     return str(rng.choice(names, p=share / share.sum()))
@@ -73,7 +73,7 @@ def draw_primary_site(rng: np.random.Generator) -> str:
 def grow_primary(
     canvas: Canvas, site: str, diameter_mm: float, voxel_mm: tuple[float, float, float], rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Tumour mask grown from one point of a sub-site.
+    """Grow a tumour mask from one point of a sub-site.
 
     A front moves outward in random steps, faster through mucosa than through muscle and fat, until the tumour is as
     long as wanted or can grow no more.
@@ -81,10 +81,13 @@ def grow_primary(
     Parameters
     ----------
     canvas : Canvas
+        Tissues and sub-sites of the patient; stays as it is.
     site : str
+        Name of the sub-site in which the tumour begins.
     diameter_mm : float
         Wanted longest extent.
     voxel_mm : spacing of the canvas
+        Voxel spacing along slice, row, column.
 
     Raises
     ------
@@ -153,7 +156,7 @@ def _time_for(time: NDArray[np.float32], diameter_mm: float, voxel_mm: tuple[flo
 
 
 def largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Largest component of a mask (26-connectivity)."""
+    """Keep the largest component of a mask (26-connectivity)."""
     labels = cc3d.connected_components(mask.astype(np.uint8), connectivity=26)
     sizes = np.bincount(labels.ravel())
     if len(sizes) < 2:
@@ -207,6 +210,7 @@ def place_pattern(
     Parameters
     ----------
     places : sequence of (level, on the side of the primary)
+        Levels to fill, in order; the second value is false for the other side.
     """
     drawn: list[DrawnNode] = []
     for level, same_side in places:

@@ -28,6 +28,7 @@ class LesionType:
         Where it arises: `subsite:<name>`, `organ:<name>`, `node:<level>`, `tissue:<name>`, or `point:<z>,<y>,<x>` of
         the common frame (mm; mirrored to either side).
     diameter_mm : (low, high)
+        Range of the longest extent.
     shares : mapping
         Per attribute the share of each of its words, in the order of `ATTRIBUTES`.
     offset_hu : dict of (low, high)
@@ -37,9 +38,11 @@ class LesionType:
     zero_shot : bool
         Reserved: never in training.
     target : {"gtvp", "gtvn"}
+        Gross tumour volume that such a lesion belongs to: primary or node.
     cored : bool
         Has a core of fluid or necrosis within an enhancing rim, when heterogeneous or hypodense.
     in_bone : bool
+        Whether the lesion may occupy bone as well as soft tissue.
     """
 
     name: str
@@ -159,13 +162,13 @@ LESION_TYPES: dict[str, LesionType] = {row.name: row for row in _ROWS}
 
 
 def draw_attributes(kind: LesionType, rng: np.random.Generator) -> Attributes:
-    """Attributes of a new lesion of a type."""
+    """Draw the attributes of a new lesion of a type."""
     words = {name: str(rng.choice(ATTRIBUTES[name], p=kind.shares[name])) for name in ATTRIBUTES}
     return Attributes(**words)
 
 
 def kind_of_primary(region: str) -> str:
-    """Type of a primary by the heading of its sub-site.
+    """Name the type of a primary by the heading of its sub-site.
 
     Examples
     --------

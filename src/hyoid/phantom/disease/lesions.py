@@ -78,6 +78,7 @@ def place_lesions(
     gap_mm : float
         Least distance between two lesions.
     voxel_mm : spacing of the canvas
+        Voxel spacing along slice, row, column.
 
     Returns
     -------
@@ -238,7 +239,7 @@ def _ragged(z: NDArray, y: NDArray, x: NDArray, radius: float, rng: np.random.Ge
 
 
 def structures_for(tissue: NDArray[np.uint8], place: str) -> NDArray[np.bool_]:
-    """Structures a lesion that arose at a place may be in close relationship with.
+    """Mark the structures that a lesion which arose at a place may be in close relationship with.
 
     Parameters
     ----------

@@ -40,6 +40,7 @@ class Overlay:
     Parameters
     ----------
     where : three slices of the canvas
+        Box that holds the lesion and its margin.
     weight : ndarray
         1 where the lesion is alone, 0 where the surroundings are, between at an ill-defined margin.
     above_muscle_hu : ndarray
@@ -54,13 +55,14 @@ class Overlay:
 def draw_look(
     rng: np.random.Generator, suv_median: float, suv_spread: float, t2: tuple[float, float] = (0.5, 0.95)
 ) -> Look:
-    """Look of a lesion of a kind.
+    """Draw uptake and MR signal of a lesion.
 
     Parameters
     ----------
     suv_median, suv_spread : float
         Median, and standard deviation of the logarithm, over patients.
     t2 : (low, high)
+        Range of T2 signal; muscle is 0.25.
     """
     suv = float(np.clip(suv_median * np.exp(suv_spread * np.clip(rng.standard_normal(), -2.2, 2.2)), 0.3, 40))
     return Look(

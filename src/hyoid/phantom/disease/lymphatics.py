@@ -20,7 +20,7 @@ _UNDIVIDED = {"I": ("Ia", "Ib"), "II": ("IIa", "IIb"), "V": ("Va", "Vb")}
 
 
 def lymphatic_site(subsite: str) -> str:
-    """Site under which the cohort counts a sub-site; those outside its four sites go with the oropharynx.
+    """Name the site under which the cohort counts a sub-site; those outside its four sites go with the oropharynx.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def lymphatic_site(subsite: str) -> str:
 
 @lru_cache(maxsize=8)
 def involved_levels(site: str) -> dict[tuple[str, bool], float]:
-    """Share of patients with involvement, by (level, on the side of the primary).
+    """Read the share of patients with involvement, by (level, on the side of the primary).
 
     Half a patient is added to both counts, so that what was never seen in a small group stays possible. Level VII is
     counted in the oropharynx only, and stands for VIIa.
@@ -43,6 +43,7 @@ def involved_levels(site: str) -> dict[tuple[str, bool], float]:
     Parameters
     ----------
     site : {"oral", "oropharynx", "hypopharynx", "larynx"}
+        Site of the primary as the cohort counts.
     """
     text = (files("hyoid.phantom") / "data" / "lymphatics.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
@@ -55,11 +56,12 @@ def involved_levels(site: str) -> dict[tuple[str, bool], float]:
 
 
 def draw_pattern(site: str, diameter_mm: float, rng: np.random.Generator) -> list[tuple[str, bool]]:
-    """Levels involved together in one patient of the cohort, drawn among those with such a primary.
+    """Draw the levels involved together in one patient of the cohort, among patients with such a primary.
 
     Parameters
     ----------
     site : {"oral", "oropharynx", "hypopharynx", "larynx"}
+        Site of the primary as the cohort counts.
     diameter_mm : float
         Of the primary: up to 40 mm stands for T1 and T2, above for T3 and T4.
 

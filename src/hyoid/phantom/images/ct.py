@@ -33,7 +33,7 @@ _ENHANCEMENT_HU = {
 
 
 def tissue_hu(rng: np.random.Generator, wide: bool) -> NDArray[np.float32]:
-    """Attenuation of every tissue in one patient, index = `Tissue`.
+    """Draw the attenuation of every tissue in one patient, HU; index = `Tissue`.
 
     Parameters
     ----------
@@ -59,11 +59,12 @@ def render(
     voxel_mm: tuple[float, float, float],
     overlays: Sequence[Overlay] = (),
 ) -> NDArray[np.int16]:
-    """HU on the output grid.
+    """Render the CT of a painted patient, HU on the output grid.
 
     Parameters
     ----------
     canvas : Canvas
+        Tissues to show.
     bone_density : ndarray
         How dense bone is on the coarse grid, see `paint_background`.
     wide : bool
@@ -71,6 +72,7 @@ def render(
     block : (a, b, c)
         Voxels of the canvas that make one voxel of the image: their mean is the partial volume.
     voxel_mm : spacing of the image
+        Voxel spacing along slice, row, column.
     overlays : sequence of Overlay
         Lesions with an attenuation of their own.
     """
@@ -117,7 +119,7 @@ def render(
 
 
 def block_mean(array: NDArray[np.float32], block: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Mean over blocks of voxels."""
+    """Average an array over blocks of voxels."""
     for axis, n in enumerate(block):
         if n > 1:
             shape = list(array.shape)

@@ -64,7 +64,7 @@ _FREQUENT = {"a": 0.4, "b": 0.25, "c": 0.12, "d": 0.07, "e": 0.06, "f": 0.1}
 def draw_mr_scanner(
     rng: np.random.Generator, centre: str = "", spacing_mm: tuple[float, float, float] | None = None
 ) -> MrScanner:
-    """Scanner of a centre (of any, when empty), a little different from patient to patient."""
+    """Draw a scanner of a centre (of any, when empty), a little different from patient to patient."""
     names = sorted(_FREQUENT)
     base = MR_SCANNERS[centre or str(rng.choice(names, p=[_FREQUENT[n] for n in names]))]
     acquired = base.acquired_mm * float(rng.uniform(0.85, 1.2))
@@ -160,7 +160,7 @@ def mr_geometry(
 def render_mr(
     signal: Array, lattice: Lattice, geometry: Geometry, scanner: MrScanner, rng: np.random.Generator
 ) -> Array:
-    """Image in arbitrary units, whole numbers from 0 to a few thousand.
+    """Render the MR image in arbitrary units, whole numbers from 0 to a few thousand.
 
     Parameters
     ----------
@@ -171,6 +171,7 @@ def render_mr(
     geometry : Geometry
         Of the image.
     scanner : MrScanner
+        Resolution and noise of the acquisition.
 
     Returns
     -------

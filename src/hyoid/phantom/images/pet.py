@@ -35,6 +35,7 @@ class PetScanner:
     Parameters
     ----------
     spacing_mm : (slice, row, column)
+        Voxel spacing of the PET.
     fwhm_mm : float
         Point spread of scanner and reconstruction together.
     noise : float
@@ -60,14 +61,14 @@ PET_SCANNERS: dict[str, PetScanner] = {
 def draw_pet_scanner(
     rng: np.random.Generator, centre: str = "", spacing_mm: tuple[float, float, float] | None = None
 ) -> PetScanner:
-    """Scanner of a centre (of any, when empty), a little different from patient to patient."""
+    """Draw a scanner of a centre (of any, when empty), a little different from patient to patient."""
     base = PET_SCANNERS[centre or str(rng.choice(sorted(PET_SCANNERS)))]
     fwhm = base.fwhm_mm * float(rng.uniform(0.85, 1.2))
     return PetScanner(spacing_mm or base.spacing_mm, fwhm, base.noise * float(rng.uniform(0.6, 1.6)))
 
 
 def uptake_map(canvas: Canvas, numbers: NDArray[np.uint8], looks: list[Look], rng: np.random.Generator) -> Array:
-    """SUV on the canvas before the scanner.
+    """Compute the SUV on the canvas before the scanner blurs it.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def _hot_spot(canvas: Canvas, suv: Array, index: NDArray, value: float, radius_m
 
 
 def pet_geometry(lattice: Lattice, spacing_mm: tuple[float, float, float], rng: np.random.Generator) -> Geometry:
-    """Grid of the PET: covers the CT with some air beside it; its voxels are not aligned with those of the CT."""
+    """Lay out the grid of the PET: covers the CT with some air beside; its voxels are not aligned with the CT's."""
     low, n = [], []
     for line, s, margin in zip(lattice.lines, spacing_mm, (0.0, 30.0, 30.0), strict=True):
         room = rng.uniform(0, s) if not margin else rng.uniform(0.3, 1) * margin
@@ -147,7 +148,7 @@ def pet_geometry(lattice: Lattice, spacing_mm: tuple[float, float, float], rng: 
 def render_pet(
     uptake: Array, lattice: Lattice, geometry: Geometry, scanner: PetScanner, rng: np.random.Generator
 ) -> Array:
-    """SUV as the scanner shows it.
+    """Render the PET, SUV with the scanner's point spread and noise.
 
     Parameters
     ----------
@@ -158,6 +159,7 @@ def render_pet(
     geometry : Geometry
         Of the PET.
     scanner : PetScanner
+        Point spread and noise of the image.
 
     Returns
     -------

@@ -19,11 +19,12 @@ SHEET_PATIENTS = 12
 
 
 def preview(patient: VirtualPatient, images: Sequence[str]) -> Image.Image:
-    """Axial, coronal and sagittal plane through the middle of the lesions, a row per image, lesions outlined.
+    """Draw axial, coronal and sagittal planes through the middle of the lesions, a row per image, lesions outlined.
 
     Parameters
     ----------
     patient : VirtualPatient
+        Images and lesions to show.
     images : sequence of {"ct", "pet", "mr"}
         PET is shown inverted from SUV 0 to 10, CT from -160 to 240 HU, MR to its 99.5th percentile;
         `mr` gives two rows.
@@ -43,13 +44,16 @@ def preview(patient: VirtualPatient, images: Sequence[str]) -> Image.Image:
 
 
 def contact_sheet(previews: Sequence[Path], out: Path, columns: int = 3) -> Path:
-    """Previews of up to twelve patients on one PNG.
+    """Write the previews of up to twelve patients on one PNG.
 
     Parameters
     ----------
     previews : sequence of Path
+        PNG file of each patient; those after the twelfth are left out.
     out : Path
+        PNG file to write.
     columns : int
+        Previews side by side.
     """
     pictures = []
     for path in previews[:SHEET_PATIENTS]:

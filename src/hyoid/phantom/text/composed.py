@@ -38,6 +38,7 @@ class Style:
     Parameters
     ----------
     name : str
+        Name of the style, by which evaluations group reports.
     rules : mapping of str to tuple of str
         What may stand for each symbol; `report` is the first.
     names : mapping of str to tuple of str
@@ -69,7 +70,9 @@ def compose_report(truth: Truth, style: Style, rng: np.random.Generator) -> Writ
     truth : Truth
         With a primary.
     style : Style
+        Grammar, names of places and habits of the writer.
     rng : numpy.random.Generator
+        Chooses wording and slips.
 
     Returns
     -------

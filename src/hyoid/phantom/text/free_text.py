@@ -36,7 +36,9 @@ class Stated:
     Parameters
     ----------
     state : {"involved", "not involved", "equivocal", "treated"}
+        Finding that the sentence states for the line.
     side : {"", "right", "left", "both"}
+        Side that the sentence names; empty where it names none.
     """
 
     state: str
@@ -50,17 +52,21 @@ class WrittenReport:
     Parameters
     ----------
     text : str
+        The report as a reader receives it.
     stated : dict of str to Stated
         Involvement, airway, tube, extranodal extension, fat planes of nodes.
     site : str
         Field of the primary.
     site_side : {"", "right", "left"}
+        Side of the primary as written; empty where the report names none.
     size_cm : tuple of float
         As written, in centimetres; empty where the report gives none.
     nodes : int or None
         Number; None where the report gives none, -1 for "multiple".
     node_side : {"", "right", "left", "both"}
+        Side of the nodes as written; empty where the report names none.
     node_levels : frozenset of str
+        Levels of the nodes as written, such as "IIa".
     node_size_cm : tuple of float
         Of the largest.
     sentences : dict of str to str
@@ -91,11 +97,12 @@ def spelled(count: int) -> str:
 
 
 def draw_truth(rng: np.random.Generator) -> Truth:
-    """Truth of a patient without making the image: site, side, involved neighbours and nodes drawn as for one.
+    """Draw the truth of a patient without an image: site, side, involved neighbours and nodes.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of all chance.
     """
     primary = draw_primary_site(rng)
     row = SUBSITE_BY_NAME[primary]
@@ -135,6 +142,7 @@ def write_report(truth: Truth, phrasing: Phrasing, rng: np.random.Generator) -> 
     phrasing : Phrasing
         A set of `hyoid.phantom.text.phrasings`.
     rng : numpy.random.Generator
+        Chooses wording, and which statements are made.
     """
     return _Writer(truth, phrasing, rng).report()
 

@@ -60,10 +60,13 @@ class Phrasing:
     mass, involved, involved_one, spared, spared_or, spared_one, equivocal, treated : templates
         Of a sentence; {places} and {place} begin with an article, {bare} does not. `spared_or` is given "A or B".
     nerves, intracranial, airway_open, airway_narrow, tube, no_tube : whole sentences
+        That state one finding each, without a place to fill in.
     no_nodes, node, nodes_together, nodes_by_group, node_group, extranodal, no_extranodal : templates on nodes
+        With number, level, side and size where the sentence gives them.
     earlier, unseen, background, outside : templates
         That say nothing of the present state of the neck's template.
     sided, both, size_one, size_two : parts of sentences
+        How a side goes with a place, and how one or two diameters are written.
     names : mapping of str to templates
         Names of places in place of those of `NAMES`.
     """

@@ -36,11 +36,12 @@ _OTHERWISE = ("The remaining neck is unremarkable.", "No other lesion is identif
 
 
 def patient_report(truth: Truth, rng: np.random.Generator) -> str:
-    """Free text that states the truth; empty for a patient without disease.
+    """Write free text that states the truth; empty for a patient without disease.
 
     Parameters
     ----------
     truth : Truth
+        Findings to state.
     rng : numpy.random.Generator
         Chooses wording. The phrasings that the evaluation holds out are not used.
     """
