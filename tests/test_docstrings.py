@@ -23,6 +23,7 @@ FINISHED = (
     "names.py",
     "phantom",
     "preprocess",
+    "report/content",
     "progress.py",
     "provenance.py",
     "training",

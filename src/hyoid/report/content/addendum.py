@@ -24,14 +24,16 @@ _CROSSES_MM = 3.0  # beyond the midline; less is within the error of the midline
 
 
 def addendum_lines(scene: Scene, found: Sequence[Line], sources: Sources) -> tuple[Line, ...]:
-    """Lines of the addendum: midline crossing, mandible, what else was met, and what is not assessed.
+    """Write the addendum's lines: midline crossing, mandible, what else was met, and what is not assessed.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     found : sequence of Line
         Lines of organs outside the template that were met or predicted.
     sources : Sources
+        Who stands behind outlines and predictions.
     """
     rest = [line for line in found if line.key != "mandible"]
     lines = [_midline(scene, sources), _mandible(scene, found, sources), *rest]

@@ -55,7 +55,7 @@ class Airway:
     point_lps_mm : tuple of float
         Centre of the lumen there (x, y, z), mm; of the nearest slice with a lumen where there is none.
     voxels : int
-        Of the lumen in the nearest slice that has one.
+        Voxels of the lumen in the nearest slice that has one.
     box_mm : tuple of float
         Extent of that cross-section along x, y and z, mm.
     tube : {"yes", "no", "uncertain"}
@@ -87,7 +87,7 @@ def airway_lines(ct: Volume, organs: Mapping[str, Patch], *, outlined_by: str, b
     ct : Volume
         HU, in canonical order.
     organs : mapping of str to Patch
-        On the grid of `ct`.
+        Organs by name of `hyoid.anatomy.structures`, on the grid of `ct`.
     outlined_by : str
         Name of whoever outlined the organs.
     by_model : bool
@@ -149,7 +149,7 @@ def measure_airway(ct: Volume, organs: Mapping[str, Patch]) -> Airway | None:
     ct : Volume
         HU, in canonical order (slices feet to head).
     organs : mapping of str to Patch
-        By name of `hyoid.anatomy.structures`, on the grid of `ct`.
+        Organs by name of `hyoid.anatomy.structures`, on the grid of `ct`.
 
     Returns
     -------

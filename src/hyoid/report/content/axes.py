@@ -16,15 +16,16 @@ Axis = tuple[Point, Point]
 
 
 def axial_axes(patch: Patch, geometry: Geometry) -> tuple[Axis, Axis]:
-    """Longest axial diameter and the widest extent at right angles to it, as end points in LPS, mm.
+    """Find the longest axial diameter and the widest extent at right angles to it, as end points in LPS, mm.
 
     The ends are voxel centres; `hyoid.metrics.lesions` adds one voxel along each direction to the lengths.
 
     Parameters
     ----------
     patch : Patch
+        Outline of the lesion.
     geometry : Geometry
-        Canonical grid.
+        Canonical grid that the outline was cut from.
     """
     local = crop_geometry(geometry, patch.box)
     best: tuple[float, int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None = None

@@ -45,6 +45,7 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     Parameters
     ----------
     inputs : ReportInputs
+        Study, outlines, predictions and what is known about these.
     scene : Scene, optional
         The inputs already cut into structures, where a report is made again and again on the same organs.
 

@@ -15,12 +15,12 @@ CHANGE_DEFINITION = (
 
 
 def changes_between(now: Sequence[Lesion], before: Sequence[Lesion]) -> tuple[Change, ...]:
-    """Change of every lesion of the neck; what has no counterpart is named as such.
+    """Find the change of every lesion of the neck; a lesion without a counterpart is named as such.
 
     Parameters
     ----------
     now, before : sequence of Lesion
-        Of this report and of the earlier one.
+        Lesions of this report and of the earlier one.
     """
     found: list[Change] = []
     left = [lesion for lesion in before if lesion.role in ("index lesion", "further focus", "node")]

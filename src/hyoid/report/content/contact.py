@@ -20,7 +20,7 @@ VESSELS = ("carotid_left", "carotid_right", "jugular_left", "jugular_right")
 
 
 class Grade(IntEnum):
-    """How the outline of a tumour meets that of a structure."""
+    """Grade of contact between the outlines of a tumour and of a structure."""
 
     APART = 0
     TOUCH = 1
@@ -29,24 +29,28 @@ class Grade(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Meeting:
-    """One structure and one lesion.
+    """Contact between one structure and one lesion.
 
     Parameters
     ----------
     name : str
-        Of the structure.
+        Name of the structure.
     structure : Patch
+        Outline of the structure.
     side : Side
-        Of the structure.
+        Side of the structure.
     mass : Mass
+        The lesion.
     grade : Grade
+        Whether both lie apart, touch or overlap.
     overlap_ml : float
+        Volume that both share.
     share : float
-        Of the structure that lies in the lesion.
+        Share of the structure that lies in the lesion, 0 to 1.
     where : Patch
         The voxels to look at.
     degrees : int or None
-        Of a vessel's circumference; None of other structures.
+        Degrees of a vessel's circumference that the lesion touches; None for other structures.
     """
 
     name: str
@@ -68,15 +72,18 @@ class Meeting:
 
 
 def meet(name: str, structure: Patch, mass: Mass, scene: Scene) -> Meeting:
-    """Overlap and contact (within one voxel, over faces, edges and corners) of a structure and a lesion.
+    """Measure overlap and contact (within one voxel, over faces, edges and corners) of a structure and a lesion.
 
     Parameters
     ----------
     name : str
-        Of `hyoid.anatomy.structures` or `hyoid.anatomy.subsites`.
+        Name of the structure in `hyoid.anatomy.structures` or `hyoid.anatomy.subsites`.
     structure : Patch
+        Outline of the structure.
     mass : Mass
+        The lesion.
     scene : Scene
+        Grid and midline that both lie on.
     """
     tumour = mass.patch
     side = BY_NAME[name].side if name in BY_NAME else SUBSITE_BY_NAME[name].side
@@ -100,14 +107,16 @@ def meet(name: str, structure: Patch, mass: Mass, scene: Scene) -> Meeting:
 
 
 def contact_degrees(vessel: Patch, tumour: Patch, shape: tuple[int, int, int]) -> int:
-    """Part of a vessel's circumference that tumour touches, in degrees, in the axial slice where it is greatest.
+    """Measure the degrees of a vessel's circumference that tumour touches, in the axial slice where most is touched.
 
     Counted on the ring of voxels around the vessel in each slice (faces and corners), rounded to ten degrees.
 
     Parameters
     ----------
     vessel, tumour : Patch
+        Outlines on one canonical grid.
     shape : (D, H, W)
+        Slices, rows and columns of that grid.
     """
     around = grown(vessel, shape)
     inner = np.zeros(around.mask.shape, bool)
@@ -125,14 +134,16 @@ def contact_degrees(vessel: Patch, tumour: Patch, shape: tuple[int, int, int]) -
 
 
 def contacts_of(mass: Mass, structures: Mapping[str, Patch], scene: Scene) -> tuple[schema.Contact, ...]:
-    """Every structure that a lesion's outline meets, vessels first, then by overlap.
+    """List every structure that a lesion's outline meets, vessels first, then by overlap.
 
     Parameters
     ----------
     mass : Mass
+        The lesion.
     structures : mapping of str to Patch
-        By name.
+        Outlined structures by name.
     scene : Scene
+        Grid and midline that all lie on.
     """
     met = [m for m in (meet(n, s, mass, scene) for n, s in structures.items()) if m.grade is not Grade.APART]
     met.sort(key=lambda m: (m.degrees is None, -(m.degrees or 0), -m.overlap_ml, m.name))

@@ -28,18 +28,20 @@ def impression(
     outlines: OutlineStatus,
     changes: Sequence[Change] = (),
 ) -> tuple[Conclusion, ...]:
-    """Two to five sentences.
+    """Write the impression in two to five sentences.
 
     Parameters
     ----------
     lines : mapping of str to Line
+        Lines of the report by key.
     lesions : sequence of Lesion
+        Lesions as the report lists them.
     outlined : bool
         Whether anybody outlined lesions.
     outlines : {"reader", "accepted", "model"}
         Who stands behind the outlines.
     changes : sequence of Change
-        Against an earlier report.
+        Changes against an earlier report.
     """
     if not outlined:
         return (
@@ -62,11 +64,12 @@ def impression(
 
 
 def mass_words(index: Lesion, location: str) -> str:
-    """The index lesion in plain words.
+    """Describe the index lesion in plain words: size, site and side.
 
     Parameters
     ----------
     index : Lesion
+        The index lesion, measured.
     location : str
         Value of the location line, "Oropharynx, right side".
     """

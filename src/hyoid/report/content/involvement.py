@@ -70,14 +70,16 @@ class Sources:
 def involvement_lines(
     scene: Scene, answers: Mapping[str, Involvement], sources: Sources
 ) -> tuple[dict[str, Line], tuple[Line, ...]]:
-    """Lines of the template's involvement fields by key, and lines of structures that the template does not name.
+    """Write the template's involvement fields by key, and lines of structures that the template does not name.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     answers : mapping of str to Involvement
-        Of the index lesion; without one nothing is answered.
+        Predictions for the index lesion, by field or organ; without an index lesion nothing is answered.
     sources : Sources
+        Who stands behind outlines and predictions.
     """
     answers = {} if scene.index is None else answers
     lines = {}
@@ -92,12 +94,14 @@ def involvement_lines(
 
 
 def coverage_lines(scene: Scene, answers: Mapping[str, Involvement], classifier: str) -> tuple[Line, ...]:
-    """What the high-dose target is predicted to cover, one line per field, outside the template.
+    """Write what the high-dose target is predicted to cover, one line per field, outside the template.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     answers : mapping of str to Involvement
+        Predicted coverage, by field or organ.
     classifier : str
         Name of the model.
     """

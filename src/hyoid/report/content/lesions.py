@@ -26,12 +26,14 @@ _LOW_HU = 40.0
 
 
 def lesion_rows(scene: Scene, inputs: ReportInputs) -> tuple[Lesion, ...]:
-    """One row per lesion: the index lesion, further foci, nodes, foci outside the neck, the predicted target.
+    """Make one row per lesion: the index lesion, further foci, nodes, foci outside the neck, the predicted target.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     inputs : ReportInputs
+        Image and PET for the values inside lesions, and who outlined these.
     """
     suv = None if inputs.pet is None else to_canonical(inputs.pet).array
     image = inputs.image
@@ -49,7 +51,9 @@ def attenuation_inside(hu: NDArray[np.number], node: Patch, geometry: Geometry) 
     hu : ndarray, shape (D, H, W)
         HU on the scene's grid.
     node : Patch
+        Outline of the node.
     geometry : Geometry
+        Grid of the node's outline, for distances in mm.
 
     Returns
     -------

@@ -88,7 +88,7 @@ class SideLandmarks:
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """What divides the neck into levels, measured once per scan.
+    """Landmarks that divide the neck into levels, measured once per scan.
 
     Parameters
     ----------
@@ -103,6 +103,7 @@ class Landmarks:
     submental_mm : float
         Distance of the digastric muscles' anterior bellies from the midline.
     sides : mapping of Side to SideLandmarks
+        Landmarks of the right and of the left side.
     missing : tuple of str
         Names of the landmarks that are not outlined.
     """
@@ -156,9 +157,9 @@ def find_landmarks(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm
     Parameters
     ----------
     organs : mapping of str to Patch
-        By name of `hyoid.anatomy.structures`, on a canonical grid.
+        Organs by name of `hyoid.anatomy.structures`, on a canonical grid.
     geometry : Geometry
-        That grid.
+        Grid of the organs.
     midline_x_mm : float
         LPS x of the body midline, mm.
     """
@@ -185,6 +186,7 @@ def levels_at(points_lps_mm: NDArray[np.floating], landmarks: Landmarks) -> NDAr
     points_lps_mm : ndarray, shape (N, 3)
         LPS (x, y, z), mm.
     landmarks : Landmarks
+        Landmarks of the same scan.
 
     Returns
     -------
@@ -206,8 +208,9 @@ def level_of_node(node: Patch, landmarks: Landmarks) -> NodeLevel:
     Parameters
     ----------
     node : Patch
-        On the grid of the landmarks.
+        Outline of the node, on the grid of the landmarks.
     landmarks : Landmarks
+        Landmarks of the same scan.
     """
     points = crop_geometry(landmarks.geometry, node.box).to_lps(np.argwhere(node.mask))
     found, counts = np.unique(levels_at(points, landmarks), return_counts=True)
@@ -230,6 +233,7 @@ def level_map(inside: NDArray[np.bool_], landmarks: Landmarks) -> NDArray[np.uin
     inside : ndarray of bool, shape (D, H, W)
         Where levels may lie, on the landmarks' grid: soft tissue of the neck.
     landmarks : Landmarks
+        Landmarks of the same scan.
 
     Returns
     -------

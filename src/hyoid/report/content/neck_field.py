@@ -31,13 +31,14 @@ _BESIDE_LEAST = 5  # organs that must be outlined before distance from all of th
 
 
 def outside_neck(focus: Patch, organs: Mapping[str, Patch], geometry: Geometry) -> str | None:
-    """Where a focus lies when it lies outside the neck; empty in the neck, None where no organ tells.
+    """Tell where a focus outside the neck lies; empty for a focus in the neck, None where no organ tells.
 
     Parameters
     ----------
     focus : Patch
+        Outline of the focus, on the canonical grid.
     organs : mapping of str to Patch
-        By name of `hyoid.anatomy.structures`.
+        Organs by name of `hyoid.anatomy.structures`.
     geometry : Geometry
         Canonical grid.
     """

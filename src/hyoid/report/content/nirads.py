@@ -13,14 +13,16 @@ _PLACES = (("nirads_primary", "NI-RADS, primary site", "GTVp"), ("nirads_neck", 
 
 
 def nirads_lines(lesions: Sequence[Lesion], changes: Sequence[Change], sources: Sources) -> tuple[Line, ...]:
-    """One line for the primary site and one for the neck; never a category on a network's word alone.
+    """Write one line for the primary site and one for the neck; never a category on a network's word alone.
 
     Parameters
     ----------
     lesions : sequence of Lesion
+        Lesions as the report lists them.
     changes : sequence of Change
-        Against the report of the earlier scan.
+        Changes against the report of the earlier scan.
     sources : Sources
+        Who stands behind the outlines.
     """
     return tuple(_line(key, words, kind, lesions, changes, sources) for key, words, kind in _PLACES)
 

@@ -18,16 +18,18 @@ from hyoid.report.content.template import BY_KEY
 
 
 def node_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> dict[str, Line]:
-    """Number, side and greatest size of the nodes in the neck.
+    """Write number, side and greatest size of the nodes in the neck.
 
     A network that outlines no node has not shown that there is none, so that no number is given.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     lesions : sequence of Lesion
-        As the report lists them, with their levels.
+        Lesions as the report lists them, with their levels.
     sources : Sources
+        Who stands behind the outlines.
     """
     rows = {key: BY_KEY[key] for key in ("number_of_nodes", "side", "max_size")}
     lines = {key: Line(key=key, words=row.words, section=row.section) for key, row in rows.items()}
@@ -76,7 +78,7 @@ def node_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> dic
 
 
 def node_words(node: Lesion) -> str:
-    """One node in one line: side, level, axes, volume, necrosis, extranodal extension, vessels and other contacts."""
+    """Describe a node in a line: side, level, axes, volume, necrosis, extranodal extension, vessels, other contacts."""
     parts = [
         f"{node.name}: {node.side}, {node.level}",
         f"axial {cm(node.axial_long_mm)} x {cm(node.axial_short_mm)} cm (short axis {cm(node.axial_short_mm)} cm)",

@@ -21,13 +21,14 @@ _WELL_ASIDE_MM, _BOTH_SIDES_SHARE = 15.0, 0.1
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """One structure and the box it lies in; never empty.
+    """Outline of one structure in the box it lies in; never empty.
 
     Parameters
     ----------
     words : str
-        As a reader writes it.
+        Name of the structure as a reader writes it.
     mask : ndarray of bool, shape (d, h, w)
+        Voxels of the structure inside the box.
     box : Box
         Where `mask` lies in the full array.
     """
@@ -43,12 +44,14 @@ class Patch:
 
 
 def cut_out(labels: NDArray[np.integer], words: Mapping[int, str]) -> dict[int, Patch]:
-    """Patch of every label in `words` that has a voxel.
+    """Cut out a patch for every label in `words` that has a voxel.
 
     Parameters
     ----------
     labels : ndarray of int, shape (D, H, W)
+        Label map in canonical order.
     words : mapping of int to str
+        Name of the structure of each label, as a reader writes it.
     """
     found = {}
     for label, slices in enumerate(ndimage.find_objects(labels), start=1):
@@ -58,7 +61,7 @@ def cut_out(labels: NDArray[np.integer], words: Mapping[int, str]) -> dict[int, 
 
 
 def joined(words: str, patches: Iterable[Patch]) -> Patch | None:
-    """All patches as one; None when there is none."""
+    """Join patches to one; None when there is no patch."""
     parts = list(patches)
     if not parts:
         return None
@@ -71,7 +74,7 @@ def joined(words: str, patches: Iterable[Patch]) -> Patch | None:
 
 
 def shared_part(first: Patch, second: Patch) -> Patch | None:
-    """Voxels of both, in the words of the first; None when they do not meet."""
+    """Cut out the voxels that two patches share, in the words of the first; None when the patches do not meet."""
     start = np.maximum(first.box.start, second.box.start)
     stop = np.minimum(first.box.stop, second.box.stop)
     if (start >= stop).any():
@@ -82,7 +85,7 @@ def shared_part(first: Patch, second: Patch) -> Patch | None:
 
 
 def grown(patch: Patch, shape: tuple[int, int, int]) -> Patch:
-    """The patch with every voxel that touches it over a face, an edge or a corner."""
+    """Grow a patch by every voxel that touches it over a face, an edge or a corner."""
     box = patch.box.grown((1, 1, 1), shape)
     mask = np.zeros(box.shape, bool)
     mask[_shifted(patch.box, box.start)] = patch.mask
@@ -90,12 +93,12 @@ def grown(patch: Patch, shape: tuple[int, int, int]) -> Patch:
 
 
 def centroid_lps_mm(patch: Patch, geometry: Geometry) -> NDArray[np.float64]:
-    """Mean of the voxel centres, (x, y, z) in LPS, mm."""
+    """Compute the mean of the voxel centres, (x, y, z) in LPS, mm."""
     return crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask).mean(axis=0))
 
 
 def on_both_sides(patch: Patch, geometry: Geometry, midline_x_mm: float) -> bool:
-    """Whether a tenth of the patch or more lies beyond 15 mm of the midline on each side.
+    """Tell whether a tenth of the patch or more lies beyond 15 mm of the midline on each side.
 
     Then its centroid, which may lie a few millimetres off the midline, tells no side.
     """
@@ -104,20 +107,20 @@ def on_both_sides(patch: Patch, geometry: Geometry, midline_x_mm: float) -> bool
 
 
 def sides_of(patch: Patch, geometry: Geometry, midline_x_mm: float) -> tuple[Side, ...]:
-    """Right and left where a patch lies on both sides, else the side of its centroid, or the midline."""
+    """Tell right and left where a patch lies on both sides, else the side of its centroid, or the midline."""
     if on_both_sides(patch, geometry, midline_x_mm):
         return (Side.RIGHT, Side.LEFT)
     return (side_of(float(centroid_lps_mm(patch, geometry)[0]), midline_x_mm),)
 
 
 def extremes_lps_mm(patch: Patch, geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Least and greatest (x, y, z) of the voxel centres, LPS, mm."""
+    """Find the least and greatest (x, y, z) of the voxel centres, LPS, mm."""
     places = crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask))
     return places.min(axis=0), places.max(axis=0)
 
 
 def distance_mm(first: Patch, second: Patch, geometry: Geometry) -> float:
-    """Least distance between voxel centres of the two."""
+    """Measure the least distance between voxel centres of two patches."""
     places = [crop_geometry(geometry, p.box).to_lps(np.argwhere(_border(p.mask))) for p in (first, second)]
     if shared_part(first, second) is not None:
         return 0.0
@@ -125,7 +128,7 @@ def distance_mm(first: Patch, second: Patch, geometry: Geometry) -> float:
 
 
 def region(patch: Patch, geometry: Geometry) -> Region:
-    """Where to look: the axial slice that holds most of the patch, and its voxel nearest to the middle there."""
+    """Find where to look: the axial slice that holds most of the patch, and its voxel nearest to the middle there."""
     areas = patch.mask.sum(axis=(1, 2))
     # Of equally full slices the middle one.
     fullest = np.flatnonzero(areas == areas.max())

@@ -39,12 +39,14 @@ _SITES: dict[str, tuple[str, ...]] = {
 
 
 def location_line(scene: Scene, sources: Sources) -> Line:
-    """Primary location: the sub-site, else the organ, with the largest share of the index lesion; else the nearest.
+    """Write the location: the sub-site, else the organ, with most of the index lesion; else the nearest.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     sources : Sources
+        Who stands behind the outlines.
     """
     row = BY_KEY["primary_location_of_the_mass"]
     line = Line(key=row.key, words=row.words, section=row.section)
@@ -65,12 +67,14 @@ def location_line(scene: Scene, sources: Sources) -> Line:
 
 
 def size_line(scene: Scene, sources: Sources) -> Line:
-    """Size of the index lesion: longest diameter and the three axes of the body, in cm.
+    """Write the size of the index lesion: longest diameter and the three axes of the body, in cm.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     sources : Sources
+        Who stands behind the outlines.
     """
     row = BY_KEY["size_of_the_mass"]
     line = Line(key=row.key, words=row.words, section=row.section)
@@ -96,14 +100,16 @@ def size_line(scene: Scene, sources: Sources) -> Line:
 
 
 def foci_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> tuple[Line, ...]:
-    """One line for every further primary focus and for every focus outside the neck; nothing is pooled.
+    """Write one line for every further primary focus and every focus outside the neck; nothing is pooled.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     lesions : sequence of Lesion
-        As the report lists them.
+        Lesions as the report lists them.
     sources : Sources
+        Who stands behind the outlines.
     """
     rows = {lesion.name: lesion for lesion in lesions}
     lines = []
@@ -148,7 +154,7 @@ def _cautions(lesion: Lesion, sources: Sources) -> tuple[str, ...]:
 
 
 def side_words(sides: Sequence[Side]) -> str:
-    """A side as a location names it.
+    """Write a side as a location names it.
 
     Examples
     --------
@@ -160,7 +166,7 @@ def side_words(sides: Sequence[Side]) -> str:
 
 
 def cm(length_mm: float) -> str:
-    """Centimetres with one decimal, as reports give them.
+    """Write a length in centimetres with one decimal, as reports do.
 
     Examples
     --------
@@ -171,7 +177,7 @@ def cm(length_mm: float) -> str:
 
 
 def axes_cm(box_mm: tuple[float, float, float]) -> str:
-    """Anteroposterior x transverse x craniocaudal in cm, from the extents along x, y, z in mm.
+    """Write anteroposterior x transverse x craniocaudal in cm, from the extents along x, y, z in mm.
 
     Examples
     --------
@@ -182,12 +188,14 @@ def axes_cm(box_mm: tuple[float, float, float]) -> str:
 
 
 def place_of(scene: Scene, mass: Patch) -> tuple[str, str]:
-    """Words for the site of a mass, and why; empty words when nothing outlined is near.
+    """Name the site of a mass, and why; empty words when nothing outlined is near.
 
     Parameters
     ----------
     scene : Scene
+        Sub-sites and organs on the canonical grid.
     mass : Patch
+        Outline of the mass.
     """
     for shares in (_subsite_shares(scene, mass), _organ_shares(scene, mass)):
         if shares and shares[0][1] >= _LEAST_SHARE:

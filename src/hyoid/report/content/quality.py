@@ -29,14 +29,16 @@ _LOWER = (("thyroid_gland", "thyroid gland"), ("cricoid_cartilage", "cricoid"), 
 def ct_quality(
     hu: NDArray[np.number], geometry: Geometry, organs: Mapping[str, Patch], index: Patch | None
 ) -> tuple[Fact, ...]:
-    """What limits the reading of a CT.
+    """Measure what limits the reading of a CT: metal, steps between slices, coverage and a cut field of view.
 
     Parameters
     ----------
     hu : ndarray, shape (D, H, W)
-        Canonical: slices feet to head.
+        CT in HU and canonical order: slices feet to head.
     geometry : Geometry
+        Grid of the CT.
     organs : mapping of str to Patch
+        Outlined organs by name of `hyoid.anatomy.structures`.
     index : Patch or None
         Outline of the index lesion.
     """
@@ -44,12 +46,14 @@ def ct_quality(
 
 
 def vessel_enhancement(hu: NDArray[np.number], organs: Mapping[str, Patch]) -> Fact | None:
-    """Attenuation of the outlined vessels and what it says of contrast; None without a vessel.
+    """Measure the attenuation of the outlined vessels and say what it tells of contrast; None without a vessel.
 
     Parameters
     ----------
     hu : ndarray, shape (D, H, W)
+        CT in HU and canonical order: slices feet to head.
     organs : mapping of str to Patch
+        Outlined organs by name of `hyoid.anatomy.structures`.
     """
     values = [hu[organs[name].box.slices][organs[name].mask] for name in _VESSELS if name in organs]
     if not values:

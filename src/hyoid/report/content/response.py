@@ -110,7 +110,7 @@ class ResponseReport(_Frozen):
 
 
 def summary_of(lines: tuple[ResponseLine, ...]) -> str:
-    """One or two sentences: total volumes, and how many lesions became what.
+    """Summarise total volumes, and how many lesions became what, in one or two sentences.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def summary_of(lines: tuple[ResponseLine, ...]) -> str:
 
 
 def response_text(report: ResponseReport) -> str:
-    """Plain text: statement, warnings, summary, one line per lesion, definition, sources."""
+    """Write a response as plain text: statement, warnings, summary, a line per lesion, definition, sources."""
     rows = [report.statement, "", *(f"WARNING: {warning}" for warning in report.warnings)]
     rows += ["", f"Summary: {report.summary}", "", "Response"]
     for line in report.response:

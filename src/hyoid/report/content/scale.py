@@ -11,7 +11,7 @@ PARTLY_FROM_DEGREES, ENCASED_ABOVE_DEGREES = 180, 270
 
 
 class Likelihood(StrEnum):
-    """How likely a classifier takes involvement to be."""
+    """Likelihood of involvement, as a classifier gives it."""
 
     LIKELY = "likely"
     POSSIBLE = "possible"
@@ -38,7 +38,7 @@ STATUS_WORDS: dict[LineStatus, str] = {
 
 
 def likelihood(probability: float, *, flagged: bool) -> Likelihood:
-    """Word for a probability; the same for every line.
+    """Choose the word for a probability; the same for every line.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def likelihood(probability: float, *, flagged: bool) -> Likelihood:
 
 
 def vessel_term(degrees: int) -> str:
-    """Word for contact with a vessel, by degrees of its circumference.
+    """Choose the word for contact with a vessel, by degrees of its circumference.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def vessel_term(degrees: int) -> str:
 
 
 def measured_status(outlines: OutlineStatus) -> LineStatus:
-    """Status of a line measured on outlines of this origin.
+    """Choose the status of a line that was measured on outlines of this origin.
 
     Examples
     --------

@@ -31,11 +31,12 @@ _MIDLINE_ORGANS = ("mandible", "hyoid_bone", "spinal_cord", "brainstem", "cricoi
 
 @dataclass(frozen=True)
 class Involvement:
-    """What a classifier says of one structure.
+    """Answer of a classifier about one structure.
 
     Parameters
     ----------
     probability : float
+        Probability of what `meaning` says, 0 to 1.
     threshold : float
         At or above it the answer is yes.
     meaning : str
@@ -43,7 +44,7 @@ class Involvement:
     equivocal : tuple of float, optional
         Range of probability, ends included, in which the answer is neither yes nor no.
     taught_by : str
-        Said beside the answer where the reader must know who taught it, e.g. "virtual patients only".
+        Words beside the answer where the reader must know who taught it, e.g. "virtual patients only".
     """
 
     probability: float
@@ -67,6 +68,7 @@ class ReportInputs:
     Parameters
     ----------
     study : Study
+        Scan that the report is about.
     organs : Volume
         Labels of `hyoid.anatomy.structures`.
     organ_sources : tuple of ModelUse
@@ -84,14 +86,17 @@ class ReportInputs:
     target_region : Volume, optional
         Above 0: predicted high-dose target, which includes margins and is no tumour outline.
     target_source : ModelUse or None
+        The model that predicted the target; None where no target was predicted.
     target_lost_ml : float
         Volume of target that was predicted apart from every organ and left out.
     coverage : mapping of str to Involvement
         Structures that the high-dose target is predicted to cover; keys as of `involvement`.
     coverage_source : ModelUse or None
+        The model that predicted coverage.
     involvement : mapping of str to Involvement
         What the outlined index lesion is predicted to involve. Keys: fields of the template, or organ names.
     involvement_source : ModelUse or None
+        The model that predicted involvement.
     image : Volume, optional
         The scan itself, where its values are to be looked at.
     pet : Volume, optional
@@ -99,14 +104,15 @@ class ReportInputs:
     midline_x_mm : float, optional
         LPS x of the body midline; default from the organs, and without these the centre of the grid.
     technique, context : tuple of Fact
-        As `Report` holds them.
+        How the scan was made, and what is known of the patient's case; see `Report`.
     prior_lesions : tuple of Lesion, optional
-        Of an earlier report of the same patient; None: no earlier report was given.
+        Lesions of an earlier report of the same patient; None: no earlier report was given.
     post_treatment : bool
         Whether whoever asked says that the patient was treated.
     staging : StagingRequest, optional
-        By which tables to stage; None: nobody asked.
+        Tables and findings to stage by; None: nobody asked.
     warnings : tuple of str
+        Cautions that the report must repeat.
     failed : bool
         A result failed its own check (said in `warnings`).
     """
@@ -140,19 +146,22 @@ class ReportInputs:
 
 @dataclass(frozen=True, eq=False)
 class Mass:
-    """One lesion: its measurement, its voxels and what the report takes it for.
+    """Lesion: its measurement, its voxels and what the report takes it for.
 
     Parameters
     ----------
     row : LesionMeasurement
+        Volume, diameters, side and centroid.
     patch : Patch
+        Voxels on the canonical grid.
     kind : {"GTVp", "GTVn", "target region"}
         What it was outlined as.
     role : {"index lesion", "further focus", "node", "focus outside the neck", "target region"}
+        What the report takes the lesion for.
     name : str
-        As the report calls it.
+        Name of the lesion in the report.
     place : str
-        Of a focus outside the neck, where it lies.
+        Words for where a focus outside the neck lies; empty for other lesions.
     """
 
     row: LesionMeasurement
@@ -172,14 +181,15 @@ class Scene:
     geometry : Geometry
         Canonical grid.
     midline_x_mm : float
+        LPS x of the body midline.
     organs, subsites : dict of str to Patch
-        By structure name.
+        Outlined organs and sub-sites by structure name.
     masses : tuple of Mass
         Every lesion: index lesion, further foci, nodes, foci outside the neck, target region.
     field_known : bool
         Whether organs tell which foci lie in the neck.
     landmarks : Landmarks
-        Of nodal levels.
+        Landmarks of nodal levels.
     """
 
     geometry: Geometry
@@ -196,7 +206,7 @@ class Scene:
         return self.geometry.shape
 
     def of(self, role: Role) -> tuple[Mass, ...]:
-        """Lesions of one role, largest first."""
+        """List the lesions of one role, largest first."""
         return tuple(mass for mass in self.masses if mass.role == role)
 
     @property
@@ -211,7 +221,7 @@ class Scene:
 
 
 def made_by(source: ModelUse | None) -> tuple[Status, str]:
-    """Status and name of whoever made something: a model, or a reader where the source is None."""
+    """Give status and name of whoever made something: a model, or a reader where the source is None."""
     return ("reader", READER) if source is None else ("model", source.words)
 
 
@@ -255,13 +265,14 @@ def make_scene(inputs: ReportInputs) -> Scene:
 
 
 def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
-    """The same organs with other lesions, each with its role and name.
+    """Put other lesions, each with its role and name, among the same organs.
 
     Parameters
     ----------
     scene : Scene
+        Scene whose organs are kept.
     masses : sequence of Mass
-        Of labels 1 and 2, on the scene's grid, largest first.
+        Lesions of labels 1 and 2, on the scene's grid, largest first.
     """
     places = [outside_neck(m.patch, scene.organs, scene.geometry) for m in masses]
     primary = [m for m, place in zip(masses, places, strict=True) if not place and m.row.label == GTVP_LABEL]
@@ -286,7 +297,7 @@ def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
 
 
 def index_outline(lesions: Volume, organs: Volume) -> Volume:
-    """The lesion map with the index lesion as its only primary tumour; nodes stay as they are.
+    """Keep the index lesion as the only primary tumour of a lesion map; nodes stay as they are.
 
     Parameters
     ----------
@@ -306,13 +317,14 @@ def index_outline(lesions: Volume, organs: Volume) -> Volume:
 
 
 def body_midline_x_mm(organs: Mapping[str, Patch], geometry: Geometry) -> float:
-    """LPS x of the body midline: half way between paired organs, else through midline bones, else the grid's centre.
+    """Find LPS x of the body midline: half way between paired organs, else midline bones, else the grid's centre.
 
     Parameters
     ----------
     organs : mapping of str to Patch
-        By name of `hyoid.anatomy.structures`.
+        Organs by name of `hyoid.anatomy.structures`.
     geometry : Geometry
+        Canonical grid of the organs.
     """
     centres = {name: float(centroid_lps_mm(patch, geometry)[0]) for name, patch in organs.items()}
     halfway = [
@@ -327,15 +339,16 @@ def body_midline_x_mm(organs: Mapping[str, Patch], geometry: Geometry) -> float:
 
 
 def measured_masses(components: Sequence[Component], midline_x_mm: float, words: str = "") -> list[Mass]:
-    """Components with their measurements.
+    """Measure components, and make a mass of each.
 
     Parameters
     ----------
     components : sequence of Component
-        Of labels 1 and 2, their boxes on the whole grid.
+        Components of labels 1 and 2, their boxes on the whole grid.
     midline_x_mm : float
+        LPS x of the body midline, which parts right from left.
     words : str
-        What they are, where it does not follow from the label.
+        Name of the masses, where the label does not give one.
     """
     names = {GTVP_LABEL: BY_NAME["gtvp"].words, GTVN_LABEL: BY_NAME["gtvn"].words}
     return [Mass(measure_component(c, midline_x_mm), Patch(words or names[c.label], c.mask, c.box)) for c in components]

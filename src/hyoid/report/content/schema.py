@@ -389,7 +389,7 @@ class Report(_Frozen):
         return " ".join(sentence.words for sentence in self.impression)
 
     def line(self, key: str) -> Line:
-        """The line with this key.
+        """Find the line with a key.
 
         Raises
         ------
@@ -403,5 +403,5 @@ class Report(_Frozen):
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of `report.json`."""
+    """Make the JSON Schema (2020-12) of `report.json`."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Report.model_json_schema()}

@@ -38,7 +38,7 @@ _SHOWN_GAPS = 4
 
 @dataclass(frozen=True)
 class StagingRequest:
-    """What somebody who asks for staging says beyond the outlines.
+    """Request for staging, with what whoever asks knows beyond the outlines.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class StagingRequest:
 
 @dataclass(frozen=True)
 class PrimaryFindings:
-    """What is known about a primary tumour.
+    """Findings about a primary tumour that decide its T category.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class PrimaryFindings:
 
 @dataclass(frozen=True)
 class NodeFindings:
-    """What is known about one involved node.
+    """Findings about one involved node that decide the N category.
 
     Parameters
     ----------
@@ -115,7 +115,9 @@ class Staged:
     gaps : tuple of str
         Words of the criteria that are not known and stand between `least` and `greatest`.
     edition : Edition
+        Edition of the tables that were used.
     site : Site
+        Primary site, which chooses the table.
     """
 
     least: str
@@ -149,8 +151,11 @@ def stage_primary(site: Site, edition: Edition, findings: PrimaryFindings) -> St
     Parameters
     ----------
     site : Site
+        Primary site, which chooses the table.
     edition : Edition
+        Edition of the TNM classification to stage by.
     findings : PrimaryFindings
+        Size, depth of invasion and extension, as far as known.
 
     Raises
     ------
@@ -179,9 +184,11 @@ def stage_nodes(
     Parameters
     ----------
     site : Site
-        Of the primary tumour.
+        Site of the primary tumour.
     edition : Edition
+        Edition of the TNM classification to stage by.
     nodes : sequence of NodeFindings
+        Findings of every involved node that is known.
     primary_side : Side
         Side of the primary; for one in the midline every lateral node is on its own side, and nodes on both sides are
         bilateral.
@@ -228,8 +235,9 @@ def staging_lines(
     Parameters
     ----------
     request : StagingRequest or None
+        Site, editions and further findings to stage by; None where nobody asked.
     lesions : sequence of Lesion
-        As the report lists them.
+        Lesions as the report lists them.
     outlined : collection of str
         Names of the organs that are outlined.
     status : {"reader", "accepted", "model"}
@@ -309,7 +317,7 @@ def node_findings(node: Lesion) -> NodeFindings:
     Parameters
     ----------
     node : Lesion
-        Of role "node"; its level says where it lies, as far as landmarks tell.
+        Lesion of role "node"; its level says where it lies, as far as landmarks tell.
     """
     levels = [part.strip() for part in node.level.removeprefix("levels").removeprefix("level").split(" and ")]
     names = [level.split(" (")[0] for level in levels]

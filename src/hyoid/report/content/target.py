@@ -24,12 +24,14 @@ _FAR_SHARE = 0.05  # of the prediction, that lay apart from every organ and was 
 def target_lines(
     scene: Scene, source: ModelUse | None, *, image: NDArray[np.number] | None = None, lost_ml: float = 0.0
 ) -> tuple[Line, ...]:
-    """Place, size and plausibility of the predicted target; none where none was predicted.
+    """Write place, size and plausibility of the predicted target; no line where no target was predicted.
 
     Parameters
     ----------
     scene : Scene
+        Organs and lesions on the canonical grid.
     source : ModelUse or None
+        The model that predicted the target; None where no target was predicted.
     image : ndarray, shape (D, H, W), optional
         HU on the scene's grid, to find air in the target.
     lost_ml : float

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a line of the template holds."""
+    """Kind of content that a line of the template holds."""
 
     TITLE = "title"
     HEADING = "heading"
@@ -32,17 +32,18 @@ _HEADINGS = (Kind.TITLE, Kind.HEADING, Kind.SUBHEADING)
 
 @dataclass(frozen=True)
 class Field:
-    """One line of the template.
+    """Line of the template.
 
     Parameters
     ----------
     key : str
         Its words in snake_case, without what stands in brackets.
     words : str
-        As printed in the paper.
+        Words of the line, as printed in the paper.
     section : str
         The heading it stands under; for a heading, its own words.
     kind : Kind
+        What the line holds, such as a size or an involvement.
     """
 
     key: str

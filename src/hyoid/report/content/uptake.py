@@ -16,15 +16,18 @@ _TOTALS = (("GTVp", "primary foci"), ("GTVn", "nodes"))
 
 
 def uptake_lines(lesions: Sequence[Lesion], scene: Scene, sources: Sources) -> tuple[Line, ...]:
-    """Uptake of the index lesion and of each node, and metabolic volume per class.
+    """Write the uptake of the index lesion and of each node, and the metabolic volume per class.
 
     Further foci carry their SUVmax on their own line. Totals are over the lesions in the neck.
 
     Parameters
     ----------
     lesions : sequence of Lesion
+        Lesions as the report lists them, with their uptake.
     scene : Scene
+        Outlines of these lesions, to say where to look.
     sources : Sources
+        Who stands behind the outlines.
     """
     patches = {mass.name: mass.patch for mass in scene.masses}
     status = measured_status(sources.outlines)

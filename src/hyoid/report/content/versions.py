@@ -19,7 +19,7 @@ _NAMES = {s.words: s.name for s in STRUCTURES}
 
 
 def open_report(text: str) -> Report:
-    """Report of a `report.json`, whatever version of the schema it was written in.
+    """Read a `report.json`, whatever version of the schema the file was written in.
 
     Parameters
     ----------
