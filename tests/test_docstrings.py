@@ -26,6 +26,7 @@ FINISHED = (
     "report/content",
     "progress.py",
     "provenance.py",
+    "systems",
     "training",
     "volume.py",
     "workspace",

@@ -16,19 +16,21 @@ class NamedRow(Protocol):
 
     @property
     def name(self) -> str:
-        """By which it is asked for."""
+        """Name by which the row is asked for."""
 
 
 R = TypeVar("R", bound=NamedRow)
 
 
 def chosen_rows(table: str, tables: Mapping[str, Sequence[R]], only: Sequence[str]) -> tuple[R, ...]:
-    """Rows of a table, or those asked for, in the order of the table.
+    """Select the rows of a table that were asked for, in the order of the table.
 
     Parameters
     ----------
     table : str
+        Name of the table.
     tables : mapping of str to sequence of row
+        Rows of every table, by its name.
     only : sequence of str
         Names of rows; all when empty.
 
@@ -48,7 +50,9 @@ def require_known(kind: str, wanted: Iterable[str], known: Collection[str]) -> N
     Parameters
     ----------
     kind : {"table", "row"}
+        Word for what is looked up, used in the refusal.
     wanted : iterable of str
+        Names that were asked for.
     known : collection of str
         In the order in which they are told.
 
@@ -62,7 +66,7 @@ def require_known(kind: str, wanted: Iterable[str], known: Collection[str]) -> N
 
 
 def finished_package(folder: Path, recipe: Recipe) -> ModelPackage | None:
-    """Package of a run that was finished before; None where there is none yet.
+    """Find the package of a run that was finished before; None where no package is there yet.
 
     Parameters
     ----------

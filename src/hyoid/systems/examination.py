@@ -71,7 +71,7 @@ class Request:
 def request(
     study: Study, question: str = "", *, post_treatment: bool | None = None, prior: Path | None = None
 ) -> Request:
-    """Check what was said, and open the earlier report.
+    """Check the clinical question and state of treatment, and open the earlier report.
 
     Parameters
     ----------
@@ -80,6 +80,7 @@ def request(
     question : str
         Clinical question.
     post_treatment : bool, optional
+        Whether the neck was treated before this scan; None where nobody said.
     prior : Path, optional
         `report.json` of an earlier run, or its folder.
 
@@ -108,7 +109,7 @@ def request(
 def staging_request(
     site: str | None, editions: Sequence[str] = (), *, depth_mm: float | None = None, all_nodes: bool = False
 ) -> StagingRequest | None:
-    """Check what was said about staging; None where nobody asks for it.
+    """Check what was said about staging; None where no staging was asked for.
 
     Parameters
     ----------
@@ -143,11 +144,12 @@ def staging_request(
 
 
 def asked_for(asked: Request) -> dict[str, object]:
-    """What a request adds to the inputs of a report.
+    """Collect what a request adds to the inputs of a report.
 
     Parameters
     ----------
     asked : Request
+        Question, state of treatment and earlier report.
     """
     return {
         "context": asked.facts,
@@ -158,13 +160,14 @@ def asked_for(asked: Request) -> dict[str, object]:
 
 
 def technique(study: Study, pet: Study | None = None) -> tuple[Fact, ...]:
-    """How the scan was made, as far as its headers tell.
+    """Tell how the scan was made, as far as its headers say.
 
     Parameters
     ----------
     study : Study
         CT or MR.
     pet : Study, optional
+        PET of the same examination, whose tracer and uptake time are told too.
     """
     header = study.headers[0] if study.headers else None
     facts = [_contrast(header), _thickness(header, study)]

@@ -84,7 +84,7 @@ def classifier_inputs(
     shape: tuple[int, int, int],
     constants: dict,
 ) -> ClassifierInputs | None:
-    """CT, organ map and heatmap as SGRNet sees them; None without an organ.
+    """Prepare CT, organ map and heatmap as SGRNet sees them; None without an organ.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def classify(
     *,
     least_seen: float = 0.0,
 ) -> Classified:
-    """Involvement of every field the package was trained for, and where it looked; nothing without an organ.
+    """Classify every field the package was trained for, and map its attention; no answers without an organ.
 
     Parameters
     ----------
@@ -140,7 +140,9 @@ def classify(
     tumour : Volume
         What the package was trained with: `target_map`, or `outlined` of the primary.
     package : ModelPackage
+        Network that answers involvement.
     machine : Machine
+        Device, precision and folder for compiled graphs.
     least_seen : float
         Nothing is answered either when less than this share of the tumour lies on the network's grid.
     """
@@ -190,7 +192,7 @@ def classify_outlined(
     machine: Machine,
     on_progress: Stages = ignore_stages,
 ) -> Classified | None:
-    """Lines of the template that an outlined primary overlaps; None without a primary.
+    """Classify which lines of the template an outlined primary overlaps; None without a primary.
 
     A primary that lies mostly beyond the organs that were found is not answered for.
     Attention is kept of the lines that are not answered with no: the others are many, and nothing is there.
@@ -202,6 +204,7 @@ def classify_outlined(
     package : ModelPackage
         Trained with `heatmap: outline`.
     machine : Machine
+        Device, precision and folder for compiled graphs.
     """
     primary = lesions.with_array((lesions.array == PRIMARY).astype(np.uint8))
     if not primary.array.any():
@@ -228,17 +231,17 @@ def sub_sites_warning(manifest: Manifest) -> str:
 
 
 def target_map(logits: Logits) -> Volume:
-    """Probability of the high-dose target region, on the tumour network's grid."""
+    """Turn logits into the probability of the high-dose target region, on the tumour network's grid."""
     return Volume(logits.probability("target_region"), logits.geometry, Quantity.PROBABILITY)
 
 
 def outlined(mask: Volume) -> Volume:
-    """An outline as a probability: 1 inside, 0 outside."""
+    """Turn an outline into a probability map: 1 inside, 0 outside."""
     return Volume((mask.array > 0).astype(np.float32), mask.geometry, Quantity.PROBABILITY)
 
 
 def explaining(package: ModelPackage) -> tuple[ModelPackage, bool]:
-    """The package with its attention as a second output, where its network has one; and whether it has."""
+    """Add attention as a second output to a package whose network has one; tell whether that was possible."""
     network = package.manifest.network
     if network.get("variant") not in ATTENDING:
         return package, False
@@ -247,13 +250,14 @@ def explaining(package: ModelPackage) -> tuple[ModelPackage, bool]:
 
 
 def attention_maps(maps: NDArray[np.float32], fields: Sequence[str], grid: Geometry) -> Attention:
-    """Attention by field, in the patient: a cell of the coarse map covers its share of the network's grid.
+    """Place attention in the patient, by field: a cell of the coarse map covers its share of the network's grid.
 
     Parameters
     ----------
     maps : ndarray, shape (1 or N, d, h, w)
         One for all fields, or one for each.
     fields : sequence of str, length N
+        Labels in the order of `maps`, or of all that share one map.
     grid : Geometry
         Of the network's input, (D, H, W).
     """

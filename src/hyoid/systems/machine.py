@@ -15,6 +15,7 @@ class Machine:
     Parameters
     ----------
     device : {"cpu", "cuda"}
+        Processor on which networks run: OpenVINO on a CPU, torch on CUDA.
     cache : Path
         Folder for compiled graphs.
     precision : {"f32", "bf16"}, optional

@@ -39,6 +39,7 @@ class OrganOutlines:
     precisions : mapping of str to str
         Arithmetic that each package used.
     warnings : tuple of str
+        Sentences on parts left out, for the report.
     """
 
     labels: Volume
@@ -52,7 +53,7 @@ def outline_organs(
     machine: Machine,
     on_progress: Stages = ignore_stages,
 ) -> OrganOutlines:
-    """Organ labels on the grid of the (canonical) scan.
+    """Outline organs as labels on the grid of the (canonical) scan.
 
     Air of the larynx counts only inside the larynx, so that the larynx is the same with and without it. Parts that lie
     apart from the neck are left out (`hyoid.inference.strays`), and a warning names those of half a millilitre or more.
@@ -60,10 +61,12 @@ def outline_organs(
     Parameters
     ----------
     ct : Volume
+        Canonical CT, HU.
     packages : sequence of ModelPackage
         On grids of one spacing. What an earlier one outlines, a later one does not paint over, except that the air
         of the larynx is painted over the larynx.
     machine : Machine
+        Device, precision and folder for compiled graphs.
     """
     body = body_on_grid(ct, packages[0].manifest.spacing_mm)
     logits: dict[str, NDArray[np.float32]] = {}
@@ -117,7 +120,7 @@ def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
 def localise_tumour(
     ct: Volume, package: ModelPackage, machine: Machine, on_progress: Stages = ignore_stages
 ) -> tuple[Logits, Precision]:
-    """Logits of the high-dose target region on the tumour network's grid, and the arithmetic used."""
+    """Compute logits of the high-dose target region on the tumour network's grid; return also the arithmetic."""
     body = body_on_grid(ct, package.manifest.spacing_mm)
     runtime = _tile_runtime(package, machine)
     logits = segment(
@@ -127,14 +130,14 @@ def localise_tumour(
 
 
 def target_mask(logits: Logits, ct: Volume, min_volume_ml: float) -> Volume:
-    """Predicted target region on the grid of the scan, as label 1; parts below `min_volume_ml` are dropped."""
+    """Mark the predicted target region on the grid of the scan with 1; parts below `min_volume_ml` are dropped."""
     mask = labels_from_logits(logits.array, logits.geometry, ct.geometry, [1])
     smallest = int(np.ceil(min_volume_ml / ct.geometry.voxel_ml))
     return mask.with_array(cc3d.dust(mask.array, threshold=smallest, connectivity=26))
 
 
 def model_use(manifest: Manifest) -> schema.ModelUse:
-    """What a report says of a model."""
+    """Describe a model as a report names it."""
     return schema.ModelUse(
         name=manifest.name,
         version=manifest.version,

@@ -130,6 +130,7 @@ def require_taken(recipe: Recipe, asked: Mapping[str, Any]) -> None:
     Parameters
     ----------
     recipe : Recipe
+        Recipe whose task is asked.
     asked : mapping of str to object
         Options by name; None or empty where not asked for.
 

@@ -111,6 +111,7 @@ def ablate(
         Gets `runs/`, which both tables share, and of a table `TABLE.json`, `TABLE.md`, and every held-out probability
         in `TABLE-held-out.json`.
     repeats : Repeats
+        Folds of the cross-validation, and trainings with other seeds for each.
     only : sequence of str
         Names of rows, when not all are wanted.
 
@@ -174,7 +175,7 @@ def ablate(
 def compared(
     truth: NDArray, scores: Mapping[str, Sequence[NDArray]], fold_of: NDArray | None, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Average precision of every row, with intervals over patients and paired differences.
+    """Compute the average precision of every row, with intervals over patients and paired differences.
 
     Parameters
     ----------
@@ -229,7 +230,7 @@ def compared(
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """The table as Markdown, once for held-out folds and once for the patients no row was trained on."""
+    """Write the table as Markdown, once for held-out folds and once for the patients no row was trained on."""
     parts = [f"# {result['table']}"]
     seeds = f"{result['seeds']} seed{'s' * (result['seeds'] > 1)}"
     headings = {

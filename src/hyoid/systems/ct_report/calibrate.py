@@ -45,14 +45,19 @@ class HeldOut(BaseModel):
     Parameters
     ----------
     fields : tuple of str
+        Labels in the order of the columns of `truth` and `scores`.
     network : dict
         Description of the network.
     heatmap : str
         Kind of heatmap it saw.
     fold : int
+        Fold that was held out, from 0.
     cases : tuple of str
+        Names of the held-out cases, in the order of the rows.
     truth : rows of 1, 0 or `UNKNOWN`
+        One row per case, one value per field: 1 involved, 0 not.
     scores : rows of probabilities
+        One row per case, one value per field, before any calibration.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,10 +78,13 @@ class Answers:
     Parameters
     ----------
     fields : tuple of str
+        Labels in the order of the columns.
     truth : ndarray, shape (n, fields)
+        1 involved, 0 not, `UNKNOWN` where a case does not tell.
     scores : ndarray, shape (n, fields)
         Probabilities before any calibration.
     fold_of : ndarray, shape (n,)
+        Fold in which each patient was held out.
     """
 
     fields: tuple[str, ...]
@@ -86,7 +94,7 @@ class Answers:
 
 
 def read_held_out(files: Sequence[Path], manifest: Manifest) -> Answers:
-    """Predictions of several folds, of the same network as a package's.
+    """Read the predictions of several folds, made by the same network as a package's.
 
     Parameters
     ----------
@@ -129,11 +137,12 @@ def read_held_out(files: Sequence[Path], manifest: Manifest) -> Answers:
 
 
 def calibration(fields: Sequence[str], truth: NDArray, scores: NDArray) -> dict[str, dict[str, Any]]:
-    """Temperature, threshold and band of doubt per field.
+    """Fit temperature, threshold and band of doubt of every field.
 
     Parameters
     ----------
     fields : sequence of str
+        Labels in the order of the columns.
     truth : ndarray, shape (n, fields)
         1, 0 or `UNKNOWN`.
     scores : ndarray, shape (n, fields)
@@ -170,7 +179,7 @@ def calibration(fields: Sequence[str], truth: NDArray, scores: NDArray) -> dict[
 
 
 def cross_fitted(answers: Answers) -> NDArray[np.float64]:
-    """Every patient's probabilities after the temperatures that the other folds ask for, shape (n, fields)."""
+    """Scale every patient's probabilities by temperatures fitted on the other folds, shape (n, fields)."""
     after = np.empty_like(answers.scores)
     for fold in np.unique(answers.fold_of):
         own = answers.fold_of == fold
@@ -183,12 +192,14 @@ def cross_fitted(answers: Answers) -> NDArray[np.float64]:
 def before_and_after(
     fields: Sequence[str], truth: NDArray, before: NDArray, after: NDArray, rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
-    """Calibration error and Brier score per field and over all, before and after, with 95 % intervals over patients.
+    """Compare calibration error and Brier score before and after, by field and over all, with 95 % intervals.
 
     Parameters
     ----------
     fields : sequence of str
+        Labels in the order of the columns.
     truth, before, after : ndarray, shape (n, fields)
+        Truth (1, 0 or `UNKNOWN`), and probabilities before and after calibration.
     rng : Generator
         Of the bootstrap.
 
@@ -228,7 +239,7 @@ def before_and_after(
 
 
 def uncalibrated(scores: NDArray, fields: Sequence[str], temperatures: Mapping[str, float]) -> NDArray[np.float64]:
-    """Probabilities as they were before a manifest's temperatures."""
+    """Return probabilities to what they were before a manifest's temperatures."""
     return np.stack([scaled(scores[:, k], 1 / temperatures.get(name, 1.0)) for k, name in enumerate(fields)], axis=1)
 
 

@@ -42,6 +42,7 @@ class ReportCase:
     Parameters
     ----------
     name : str
+        Name of the case in its data set.
     ct, organs, heatmap : ndarray, shape (D, H, W)
         Normalised CT, organ labels, tumour heatmap 0..1, all on the recipe's grid.
     target : ndarray, shape (N,)
@@ -74,11 +75,12 @@ def prepared_cases(
     cache: Path,
     on_progress: Progress = quiet,
 ) -> tuple[ReportCase, ...]:
-    """Cases with at least one label, as SGRNet sees them.
+    """Prepare the cases with at least one label as SGRNet sees them.
 
     Parameters
     ----------
     recipe : CtReportRecipe
+        Grid, window, kind of heatmap, fields and the rule of their labels.
     folders : sequence of Path
         OpenKBP folders and virtual cohorts of layout `plain`.
     priors : Path
@@ -121,7 +123,7 @@ def prepared_cases(
 
 
 def fold_of_cases(cases: Sequence[ReportCase], folds: int, seed: int) -> NDArray[np.int64]:
-    """Fold of every case, multi-label stratified; the same for the same cases, folds and seed."""
+    """Assign every case a fold, multi-label stratified; the same for the same cases, folds and seed."""
     return stratified_folds(np.stack([case.target for case in cases]), folds, np.random.default_rng(seed))
 
 

@@ -125,13 +125,13 @@ def settle_normalisation(network: nn.Module, cases: Sequence[ReportCase], batch:
 
 
 def logits_of(network: nn.Module, cases: Sequence[ReportCase]) -> Tensor:
-    """What a network answers of cases together, (B, N), on the device where it is."""
+    """Compute a network's logits for cases in one batch, shape (B, N), on the network's device."""
     place = next(network.parameters()).device
     return network(*(view.to(place) for view in views_of(cases)))
 
 
 def views_of(cases: Sequence[ReportCase]) -> tuple[Tensor, Tensor, Tensor]:
-    """CT, organs and heatmap of cases as a network takes them, each (B, 1, D, H, W)."""
+    """Stack CT, organs and heatmap of cases as a network takes them, each (B, 1, D, H, W)."""
     ct, organs, heatmap = (
         torch.from_numpy(np.stack(arrays).astype(np.float32))[:, None]
         for arrays in zip(*((case.ct, case.organs, case.heatmap) for case in cases), strict=True)

@@ -37,7 +37,7 @@ UNKNOWN = -1.0
 def involvement_targets(
     case: CaseFiles, fields: Sequence[str], share: float, rule: OrganRule = "target"
 ) -> NDArray[np.float32]:
-    """1 involved, 0 not, `UNKNOWN` where the case does not tell, shape (N,).
+    """Tell which fields are involved: 1 involved, 0 not, `UNKNOWN` where the case does not tell, shape (N,).
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ def involvement_targets(
     share : float
         An organ is involved when the target covers more than this share of it.
     rule : {"target", "tumour"}
+        What an organ's label means: that the high-dose target covers it, or that tumour does.
 
     Raises
     ------
@@ -67,13 +68,13 @@ def involvement_targets(
 
 
 def overlap_shares(organs: Volume, target: Volume, fields: Sequence[str]) -> NDArray[np.float32]:
-    """Share of each field's outlined organs that the predicted target covers, shape (N,); 0 without one."""
+    """Compute the share of each field's outlined organs that the predicted target covers, shape (N,), 0 if absent."""
     masks = (np.isin(organs.array, labels_of_field(name)) for name in fields)
     return np.array([(target.array[m] > 0).mean() if m.any() else 0.0 for m in masks], np.float32)
 
 
 def true_places(case: CaseFiles, fields: Sequence[str]) -> Volume:
-    """Where each line of the template lies in a virtual patient: k + 1 for field k; its sub-sites, else its organs.
+    """Map where each field lies in a virtual patient, k + 1 for field k: by its sub-sites, else by its organs.
 
     Raises
     ------

@@ -349,7 +349,7 @@ def measure_balls(
 
 
 def region_table(balls: Sequence[PlacedBall]) -> dict[str, dict[str, Any]]:
-    """By organ: how many balls, and for which share of them some line under each heading was answered yes."""
+    """Count balls by organ, and the share for which some line under each heading was answered yes."""
     headings = dict.fromkeys(field.region for field in FIELDS)
     table = {}
     for organ in dict.fromkeys(ball.organ for ball in balls):
@@ -360,14 +360,14 @@ def region_table(balls: Sequence[PlacedBall]) -> dict[str, dict[str, Any]]:
 
 
 def mean_ap(truth: NDArray, scores: NDArray) -> float | None:
-    """Mean average precision over the labels that have a positive; patients whose label is `UNKNOWN` are left out."""
+    """Compute the mean average precision over labels with a positive; patients of label `UNKNOWN` are left out."""
     return mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), scores).mean
 
 
 def told_of(
     rows: Sequence[InvolvementScores], fields: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[InvolvementScores, ...]]:
-    """The fields whose truth some patient tells, and the rows with these alone."""
+    """Select the fields whose truth at least one patient tells, and reduce the rows to these."""
     told = (np.stack([row.truth for row in rows]) != UNKNOWN).any(axis=0)
     kept = tuple(
         InvolvementScores(row.name, row.truth[told], {name: s[told] for name, s in row.scores.items()}) for row in rows
@@ -378,7 +378,7 @@ def told_of(
 def ranking_table(
     rows: Sequence[InvolvementScores], fields: Sequence[str], rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
-    """Average precision per label and scorer, and their mean with a 95 % interval over patients."""
+    """Compute average precision per label and scorer, and their mean with a 95 % interval over patients."""
     scorers = tuple(rows[0].scores)
     truth = np.stack([row.truth for row in rows])
     table: dict[str, dict[str, Any]] = {}
@@ -413,7 +413,7 @@ def ranking_table(
 def paired_gain(
     rows: Sequence[InvolvementScores], own: str, other: str, rng: np.random.Generator
 ) -> dict[str, float] | None:
-    """Difference of the mean average precision of two scorers on the same patients, with a 95 % interval.
+    """Compare the mean average precision of two scorers on the same patients: difference with a 95 % interval.
 
     None where one of them does not answer a label, or the difference is not defined.
     """

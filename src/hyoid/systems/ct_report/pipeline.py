@@ -71,6 +71,7 @@ class ReportResult:
     Parameters
     ----------
     report : Report
+        Every line of the template with its evidence, measurements and warnings.
     ct : Volume
         The scan on its own grid.
     outlines : Outlines
@@ -97,19 +98,22 @@ def structured_report(
     asked: Request | None = None,
     on_progress: Stages = ignore_stages,
 ) -> ReportResult:
-    """Report of one CT.
+    """Make the structured report of one CT.
 
     Parameters
     ----------
     study : Study
         With a CT in HU.
     models : ReportModels
+        Networks that outline organs, find the tumour and classify involvement.
     machine : Machine
+        Device, precision and folder for compiled graphs.
     reader : ReaderMasks, optional
         On the scan's grid; then the report rests on these, and no network is asked where the tumour is.
     asked : Request, optional
         Clinical question, state of treatment and earlier report.
     on_progress : Stages
+        Called with (stage, steps done, steps in all).
 
     Raises
     ------

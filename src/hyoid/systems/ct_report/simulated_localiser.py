@@ -43,7 +43,7 @@ class SimulatedLocaliser:
     LOGIT = 4.0  # inside; outside as much below zero: probabilities of 0.98 and 0.02
 
     def logits(self, case: CaseFiles, ct: Volume) -> Logits:
-        """Map of a virtual patient, the same at every call.
+        """Make the logits of a virtual patient's target region, the same at every call.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class SimulatedReader:
     displacement_mm: float = 1.5
 
     def outline(self, case: CaseFiles) -> Volume:
-        """Outline of a virtual patient's primary on the scan's grid (label 1), the same at every call.
+        """Outline a virtual patient's primary on the scan's grid (label 1), the same at every call.
 
         Raises
         ------

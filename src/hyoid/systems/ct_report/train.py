@@ -65,7 +65,7 @@ class ReportDataset(Dataset):
 
 
 def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Generator) -> tuple[Tensor, ...]:
-    """The three inputs, and places where there are any, under one random rotation, scale and shift; never mirrored."""
+    """Turn, scale and shift the inputs of a case, and its places if any, by one random map; never mirrored."""
     angles = np.deg2rad(rng.uniform(-1, 1, 3) * recipe.rotation_deg)
     scale = float(rng.uniform(*recipe.scale))
     edges = np.array(case.ct.shape[::-1], float)
@@ -108,7 +108,7 @@ class CtReportTraining(AveragedTraining):
         self.recipe, self.cases = recipe, cases
 
     def epoch_data(self, epoch: int) -> ReportDataset:
-        """Random views of every case."""
+        """Draw random views of every case."""
         return ReportDataset(self.cases, self.recipe, epoch)
 
     def contents(self) -> Contents:
@@ -132,7 +132,7 @@ class CtReportTraining(AveragedTraining):
         )
 
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
-        """Loss of one batch; sub-sites are also drawn, so that every patient teaches them and not only the involved."""
+        """Compute the loss of one batch; drawing sub-sites lets every patient teach them, not only those involved."""
         ct, organs, heatmap, target, *places = batch
         drawing_loss: Tensor | float = 0.0
         if self.recipe.variant == "sub_sites":
@@ -151,7 +151,7 @@ class CtReportTraining(AveragedTraining):
 
 
 def network_description(recipe: CtReportRecipe) -> dict[str, Any]:
-    """What `build_network` needs and a manifest stores."""
+    """Describe the network as `build_network` takes it and a manifest stores it."""
     return {
         "kind": "sgrnet",
         "variant": recipe.variant,
@@ -194,6 +194,7 @@ def train_ct_report(
     Parameters
     ----------
     recipe : CtReportRecipe
+        Variant, backbone, fields, grid and optimiser.
     cases : sequence of ReportCase
         All of them, whatever is held out.
     run : Run
@@ -286,7 +287,7 @@ def told_fields(recipe: CtReportRecipe, cases: Sequence[ReportCase]) -> tuple[st
 
 
 def taught_fields(recipe: CtReportRecipe, cases: Sequence[ReportCase]) -> tuple[str, ...]:
-    """Fields with enough positives and negatives among the cases."""
+    """List the fields with enough positives and negatives among the cases."""
     truth = np.stack([case.target for case in cases])
     fewest = np.minimum((truth == 1).sum(axis=0), (truth == 0).sum(axis=0))
     return tuple(name for name, n in zip(recipe.fields, fewest, strict=True) if n >= recipe.least_examples)
@@ -309,7 +310,7 @@ def require_taught(recipe: CtReportRecipe, cases: Sequence[ReportCase]) -> None:
 
 
 def predict_ct_report(module: CtReportTraining, cases: Sequence[ReportCase]) -> NDArray[np.float64]:
-    """Probabilities of cases, shape (n, N), by the averaged weights of a training."""
+    """Predict the probabilities of cases, shape (n, N), by the averaged weights of a training."""
     network = module.average.module
     network.eval()
     with torch.inference_mode():

@@ -80,6 +80,7 @@ def ablate(
     out : Path
         Gets `runs/`, `<table>.json` and `<table>.md`.
     budget : ClickBudget
+        Trainings per row, and clicks per lesion.
     only : sequence of str
         Rows, when not all are wanted.
 
@@ -126,7 +127,7 @@ def ablate(
 
 
 def planned(table: str, only: Sequence[str]) -> tuple[str, ...]:
-    """Rows of a table, or those asked for.
+    """Select the rows of a table that were asked for.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def planned(table: str, only: Sequence[str]) -> tuple[str, ...]:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """The table as Markdown."""
+    """Write the table as Markdown."""
     trained = result["trained_on"]
     lines = [
         f"# {result['table']}",

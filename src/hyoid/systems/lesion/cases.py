@@ -34,6 +34,7 @@ class LesionPatient:
     Parameters
     ----------
     name : str
+        Name of the patient's folder in the cohort.
     image : Volume
         Canonical.
     ids : ndarray, shape (D, H, W), uint8
@@ -57,6 +58,7 @@ class LesionCase:
     Parameters
     ----------
     patient : LesionPatient
+        Image and lesion numbers of the patient.
     number : int
         In the patient's `ids`.
     kind : str
@@ -133,7 +135,7 @@ def load_lesions(folders: Sequence[Path], on_progress: Steps = ignore_steps) -> 
 
 
 def of_part(cases: Sequence[LesionCase], shares: Sequence[float], seed: int, part: str) -> tuple[LesionCase, ...]:
-    """Lesions of the patients of one part; types reserved for zero-shot are left out of all parts."""
+    """Select the lesions of one part's patients; types reserved for zero-shot are left out of all parts."""
     parts = parts_of([case.patient.name for case in cases], shares, seed)
     return tuple(case for case in cases if parts[case.patient.name] == part and not case.zero_shot)
 

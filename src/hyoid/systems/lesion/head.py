@@ -75,7 +75,7 @@ class HeadTraining:
 def looked_at(
     network: ISRG, recipe: LesionRecipe, cases: Sequence[LesionCase], views: Sequence[int], on_progress: Progress
 ) -> tuple[Tensor, Tensor]:
-    """What the head is given of these views of every lesion: of the true mask and of that after every round of clicks.
+    """Collect the head's inputs from views of lesions: with the true mask and the mask after every round of clicks.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def looked_at(
 
 
 def fit_head(network: ISRG, features: Tensor, classes: Tensor, recipe: HeadRecipe, seed: int) -> float:
-    """Learn from what was looked at; the loss of the last tenth of the steps."""
+    """Train the head on collected features and return the mean loss of the last tenth of the steps."""
     head, generator = network.lesion_head.train(), torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     optimiser = torch.optim.AdamW(head.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)

@@ -153,14 +153,14 @@ def simulate(case: ClickCase, network: ClickNetwork, user: str, *, clicks: int =
 def hd95_mm(
     reference: NDArray[np.bool_], prediction: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> float:
-    """95th percentile of both directions together (MedPy's); infinite for an empty prediction."""
+    """Measure the 95th percentile of surface distances, both directions together (MedPy's); infinite if empty."""
     if not prediction.any():
         return float("inf")
     return float(np.percentile(border_distances(reference, prediction, spacing_mm).together_mm, 95))
 
 
 def ball_dice(case: ClickCase, volume_ml: float) -> float:
-    """Dice of a ball of a volume around the deterministic user's first click: what needs no network."""
+    """Compute the Dice of a ball of a volume around the deterministic user's first click, as network-free baseline."""
     geometry = case.scan.volume.geometry
     click = deterministic_click(case.reference, np.zeros(geometry.shape, bool), geometry.spacing_mm)
     assert click is not None
@@ -271,19 +271,19 @@ def simulate_all(
 
 
 def words_of(chances: dict[str, dict[str, float]]) -> dict[str, str]:
-    """The likeliest class of every attribute."""
+    """Choose the likeliest class of every attribute."""
     return {name: max(of, key=lambda k: of[k]) for name, of in chances.items()}
 
 
 def words_of_masks(cases: Sequence[ClickCase], network: ClickNetwork) -> list[dict[str, str]]:
-    """What a network that describes masks says of the references themselves: attribute -> class, case by case."""
+    """Describe the reference masks by a network: attribute -> class, case by case."""
     return [words_of(attributes_of(case.scan, case.reference, network)) for case in cases]
 
 
 def attribute_scores(
     cases: Sequence[ClickCase], words: Sequence[dict[str, str]]
 ) -> dict[str, dict[str, float | int | None]]:
-    """Accuracy with its 95 % interval over patients, majority class and balanced accuracy, where the truth is known.
+    """Score attributes where the truth is known: accuracy with 95 % interval, majority class, balanced accuracy.
 
     Parameters
     ----------

@@ -33,11 +33,12 @@ _OUTSIDE_LOGIT = -10.0
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a reader did.
+    """Click or box with which a reader points at a lesion.
 
     Parameters
     ----------
     kind : {"add", "remove", "box"}
+        Click on the lesion, click on what does not belong to it, or box around it.
     point_ijk : (slice, row, column)
         Voxel of the canonical scan; of a box its lowest corner.
     to_ijk : (slice, row, column), optional
@@ -60,7 +61,9 @@ class Outline:
     box : Box or None
         None: nothing was outlined.
     region : Region
+        Part of the scan that the network saw, with its spacing.
     answer : ClickAnswer
+        Logits, expected IoU and attributes.
     """
 
     mask: NDArray[np.bool_]
@@ -74,7 +77,7 @@ class Outline:
         return int(np.count_nonzero(self.mask))
 
     def painted(self, shape: Point) -> NDArray[np.bool_]:
-        """Mask on the whole grid."""
+        """Paint the mask on the whole grid."""
         full = np.zeros(shape, bool)
         if self.box is not None:
             full[self.box.slices] = self.mask
@@ -90,6 +93,7 @@ class Scan:
     volume : Volume
         Canonical.
     fingerprint : str
+        SHA-256 of voxels and geometry, under which encoded regions are kept.
     """
 
     volume: Volume
@@ -97,7 +101,7 @@ class Scan:
 
 
 def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
-    """Refuse a prompt that cannot be meant.
+    """Refuse a prompt that a reader cannot mean.
 
     Parameters
     ----------
@@ -106,6 +110,7 @@ def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
     prompts : sequence of Prompt
         Earlier ones of the same lesion.
     new : Prompt
+        Prompt to check, not yet among `prompts`.
 
     Raises
     ------
@@ -146,14 +151,16 @@ def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
 
 
 def outlined(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork) -> Outline:
-    """Outline after all prompts, one after the other, from nothing.
+    """Outline a lesion by all prompts, one after the other, from nothing.
 
     Parameters
     ----------
     scan : Scan
+        Canonical scan with its fingerprint.
     prompts : sequence of Prompt
         At least one.
     network : ClickNetwork
+        Network that answers clicks.
     """
     outline = None
     for count in range(1, len(prompts) + 1):
@@ -165,14 +172,16 @@ def outlined(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork) -> Ou
 def next_outline(
     scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, before: Outline | None, *, checked: bool = True
 ) -> Outline:
-    """Outline after the last prompt.
+    """Outline a lesion after the last prompt, from the outline before.
 
     Parameters
     ----------
     scan : Scan
+        Canonical scan with its fingerprint.
     prompts : sequence of Prompt
         All of this lesion.
     network : ClickNetwork
+        Network that answers clicks.
     before : Outline, optional
         After all prompts but the last.
     checked : bool
@@ -198,14 +207,16 @@ def next_outline(
 
 
 def attributes_of(scan: Scan, mask: NDArray[np.bool_], network: ClickNetwork) -> dict[str, dict[str, float]]:
-    """Attributes of a mask that a reader drew: attribute -> class -> probability.
+    """Describe a mask that a reader drew: attribute -> class -> probability.
 
     Parameters
     ----------
     scan : Scan
+        Canonical scan with its fingerprint.
     mask : ndarray of bool
         On the canonical scan's grid, at least one voxel.
     network : ClickNetwork
+        Network that can describe masks it did not outline.
 
     Raises
     ------

@@ -44,6 +44,7 @@ class Anatomy:
     inputs : ReportInputs
         Without lesions.
     scene : Scene
+        Organs and sub-sites cut out of the scan, against which lesions are measured.
     outlined_by : mapping of int to Provenance
         The network that outlined an organ, by label.
     """
@@ -60,17 +61,20 @@ def anatomy_of(
     manifests: Sequence[Manifest] = (),
     warnings: tuple[str, ...] = (),
 ) -> Anatomy:
-    """Cut the organs out once.
+    """Cut out the organs of a scan once, for all reports of a session.
 
     Parameters
     ----------
     study : Study
+        Scan as it was read, with its warnings and header facts.
     modality : {"CT", "MR", "PT"}
+        Modality of the scan.
     organs : Volume, optional
         Labels on the canonical grid; None: not outlined.
     manifests : sequence of Manifest
         Of the models that outlined them.
     warnings : tuple of str
+        Sentences for the report on how organs were outlined.
     """
     geometry = canonical_geometry(study.volume.geometry)
     if organs is None:
@@ -99,11 +103,12 @@ def lesion_report(
     manifest: Manifest,
     measurements: Measurements | None = None,
 ) -> schema.Report:
-    """The whole template, and five attributes per lesion under it.
+    """Report the whole template, and under it five attributes of every lesion.
 
     Parameters
     ----------
     anatomy : Anatomy
+        Organs and facts of the scan, from `anatomy_of`.
     lesions : sequence of (LesionState, Outline)
         Those with at least one prompt.
     state : State
@@ -149,7 +154,7 @@ def check_overrule(report: schema.Report, key: str) -> None:
 
 
 def changed_lines(before: schema.Report | None, now: schema.Report) -> tuple[str, ...]:
-    """Keys of the lines that say something else than before."""
+    """List the keys of the lines that say something else than before."""
     said = {} if before is None else {line.key: _said(line) for line in before.lines}
     return tuple(line.key for line in now.lines if said.get(line.key) != _said(line))
 
@@ -193,7 +198,7 @@ class Measurements:
         self._kept: dict[tuple[object, ...], tuple[Mass, ...]] = {}
 
     def masses(self, lesions: Sequence[tuple[LesionState, Outline]], scene: Scene) -> tuple[Mass, ...]:
-        """Connected parts of all outlines, largest first and numbered per label, with their measurements."""
+        """Measure the connected parts of all outlines, largest first and numbered per label."""
         there = [(lesion, outline) for lesion, outline in lesions if outline.box is not None]
         found: dict[tuple[object, ...], tuple[Mass, ...]] = {}
         for group in _touching(there):

@@ -16,11 +16,12 @@ GROUPS = tuple(len(words) for words in ATTRIBUTES.values())
 
 
 def attribute_loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """Categorical cross-entropy per attribute (equation 6), mean over what is known; 0 where nothing is.
+    """Compute categorical cross-entropy per attribute (equation 6), mean over known classes; 0 if no class is known.
 
     Parameters
     ----------
     logits : Tensor, shape (B, sum of groups)
+        Logits of the classes of all attributes, one attribute after the other.
     classes : Tensor of int, shape (B, groups)
         `UNKNOWN` does not count.
     """
@@ -39,7 +40,7 @@ class Clicks:
 
     @classmethod
     def empty(cls, mask: Tensor, box_share: float, rng: np.random.Generator) -> Clicks:
-        """No click yet; a share of the samples has a box around its lesion, not quite tight."""
+        """Begin without clicks; a share of the samples has a box around its lesion, not quite tight."""
         points = mask.new_zeros(len(mask), 2, 3)
         kinds = torch.full((len(mask), 2), int(PointKind.NOTHING), device=mask.device)
         for row, of_row in enumerate(mask[:, 0]):
@@ -52,11 +53,14 @@ class Clicks:
         return cls(points, kinds)
 
     def with_next(self, mask: Tensor, wrong: Tensor, rng: np.random.Generator) -> Clicks:
-        """One click more per sample, by halves anywhere in its error and innermost in the largest; none without error.
+        """Add a click per sample: half the time anywhere in the error, else in the middle of its largest part.
+
+        A sample without an error gets no click.
 
         Parameters
         ----------
         mask : Tensor, shape (B, 1, D, H, W)
+            True lesion, above 0 inside.
         wrong : Tensor of bool, shape (B, 1, D, H, W)
             Before the first click every voxel of the lesion is an error, and no other.
         """

@@ -33,8 +33,11 @@ class LesionDataset(Dataset):
     Parameters
     ----------
     cases : sequence of LesionCase
+        Lesions to draw views of.
     recipe : LesionRecipe
+        Region, spacing, random changes and seed.
     epoch : int
+        Number of the epoch, from 0.
     order : ndarray of int, optional
         Which lesions are seen one after the other; drawn at random when not given.
     """
@@ -79,7 +82,7 @@ class LesionDataset(Dataset):
 def drawn_region(
     case: LesionCase, recipe: LesionRecipe, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
-    """HU and mask on a turned region that holds a voxel of the lesion near its middle, and its spacing; never mirrored.
+    """Draw a turned region with a lesion voxel near its middle: HU, mask and spacing; never mirrored.
 
     A share `recipe.in_use_share` of the views has the spacing that the pipeline takes for the lesion. In the others the
     lesion's longest extent fills a share of the region drawn from `recipe.lesion_share`, whatever it is in mm: so a
@@ -138,7 +141,7 @@ def _reached(
 def changed_values(
     hu: NDArray[np.float32], mask: NDArray[np.bool_], recipe: LesionRecipe, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], bool]:
-    """Network input with other noise, sharpness and contrast, and whether the grey values are another modality's."""
+    """Change noise, sharpness and contrast of an input; tell whether its grey values imitate another modality."""
     changes = recipe.augmentation
     hu = hu + np.float32(rng.uniform(0, changes.noise_hu)) * _grain(hu.shape, rng)
     if rng.random() < changes.blur_probability:
@@ -150,7 +153,7 @@ def changed_values(
 
 
 def remapped(hu: NDArray[np.float32], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Grey values through a random curve, the lesion brighter or darker than what is around it: any MR, or PET."""
+    """Map grey values by a random curve, the lesion brighter or darker than its surroundings: any MR, or PET."""
     knots = np.array([-1024.0, -300, -120, -40, 20, 60, 110, 200, 500, 3071])
     curve = np.interp(hu, knots, rng.uniform(0, 1, len(knots))).astype(np.float32)
     softness = rng.uniform(0.3, 1.2)

@@ -39,7 +39,7 @@ class AddPrompt(_Frozen):
 
     @property
     def prompt(self) -> Prompt:
-        """As the pipeline takes it."""
+        """Prompt as the pipeline takes it."""
         return Prompt(self.kind, self.point_ijk, self.to_ijk)
 
 
@@ -96,7 +96,7 @@ class State(_Frozen):
     begun: int = 0
 
     def lesion(self, number: int) -> LesionState:
-        """The lesion of a number.
+        """Find the lesion of a number.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class State(_Frozen):
 
 
 def after(state: State, action: Action) -> State:
-    """State after one action.
+    """Compute the state after one action.
 
     Raises
     ------
@@ -166,7 +166,7 @@ class ClickSession(_Frozen):
 
     @property
     def state(self) -> State:
-        """What counts now."""
+        """State after all actions that were not undone."""
         state = State()
         for action in self.actions[: self.counted]:
             state = after(state, action)
@@ -174,16 +174,16 @@ class ClickSession(_Frozen):
 
     @property
     def can_undo(self) -> bool:
-        """Whether something counts."""
+        """Whether an action is left to undo."""
         return self.counted > 0
 
     @property
     def can_redo(self) -> bool:
-        """Whether something was undone."""
+        """Whether an undone action is left to redo."""
         return self.counted < len(self.actions)
 
     def done(self, action: Action) -> ClickSession:
-        """With one action more; what was undone is forgotten.
+        """Add an action; undone actions are forgotten.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class ClickSession(_Frozen):
         return self._with(actions=actions, counted=len(actions))
 
     def undone(self) -> ClickSession:
-        """Without its last action.
+        """Undo the last action.
 
         Raises
         ------
@@ -209,7 +209,7 @@ class ClickSession(_Frozen):
         return self._with(counted=self.counted - 1)
 
     def redone(self) -> ClickSession:
-        """With the action that was undone last.
+        """Redo the action that was undone last.
 
         Raises
         ------

@@ -31,7 +31,7 @@ _UNET_CHANNELS = (32, 64, 128)
 
 
 def network_description(recipe: LesionRecipe) -> dict[str, Any]:
-    """What `build_network` needs and a manifest stores."""
+    """Describe the network as `build_network` takes it and a manifest stores it."""
     n = recipe.network
     if recipe.variant == "unet":
         return {
@@ -66,7 +66,9 @@ class LesionTraining(AveragedTraining):
     Parameters
     ----------
     recipe : LesionRecipe
+        Variant, shape, rounds of clicks and optimiser.
     cases : sequence of LesionCase
+        Lesions to learn from.
     start : mapping of str to Tensor, optional
         Weights to begin with.
     """
@@ -88,7 +90,7 @@ class LesionTraining(AveragedTraining):
         self.log_variances = nn.Parameter(torch.zeros(2))
 
     def epoch_data(self, epoch: int) -> LesionDataset:
-        """Random views of lesions."""
+        """Draw random views of lesions."""
         return LesionDataset(self.cases, self.recipe, epoch)
 
     def contents(self) -> Contents:
@@ -96,11 +98,11 @@ class LesionTraining(AveragedTraining):
         return lesion_contents(self.recipe, self.cases)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """The recipe's optimiser and schedule, for the network and the weights of the losses."""
+        """Build the recipe's optimiser and schedule, for the network and the weights of the losses."""
         return optimiser_and_schedule([*self.network.parameters(), self.log_variances], self.optimiser)
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], index: int) -> Tensor:
-        """Loss of one batch, over all rounds of clicks."""
+        """Compute the loss of one batch over all rounds of clicks."""
         image, mask, attributes, spacing_mm = batch
         rng = np.random.default_rng((self.recipe.seed, self.global_step, index))
         features, finer = self.network.encode(image.to(memory_format=torch.channels_last_3d))
@@ -127,7 +129,7 @@ class LesionTraining(AveragedTraining):
         return loss
 
     def segmentation_loss(self, answer: Answer, logits: Tensor, mask: Tensor) -> Tensor:
-        """Dice (equation 5), and as far as the recipe asks cross-entropy and the error of the expected IoU."""
+        """Compute Dice loss (equation 5), and if the recipe asks cross-entropy and the error of the expected IoU."""
         p, space = logits.sigmoid(), (1, 2, 3, 4)
         dice = 2 * (p * mask).sum(space) / (p.sum(space) + mask.sum(space) + 1e-5)
         hard = logits.detach() > 0
@@ -140,7 +142,7 @@ class LesionTraining(AveragedTraining):
         return (1 - dice).mean() + self.recipe.bce_weight * bce + self.recipe.iou_weight * iou
 
     def together(self, segmentation: Tensor, description: Tensor) -> Tensor:
-        """L_seg + lambda L_attr."""
+        """Add both losses: L_seg + lambda L_attr."""
         if self.recipe.attribute_weight != "uncertainty":
             return segmentation + self.recipe.attribute_weight * description
         a, b = self.log_variances
@@ -155,9 +157,11 @@ def train_lesion(
     Parameters
     ----------
     recipe : LesionRecipe
+        Variant, shape, rounds of clicks, split and optimiser.
     folders : sequence of Path
         Cohorts; their patients are split by the recipe, and only the training part is used.
     run : Run
+        Output folder, device, processes and progress.
     start : mapping of str to Tensor, optional
         Weights to begin with.
 

@@ -81,6 +81,7 @@ def ablate(
     Parameters
     ----------
     table : {"midrt-fold0", "midrt-5fold"}
+        Table to make: the first fold left out, or all five in turn.
     recipe : MidrtRecipe
         Budget and constants shared by all rows.
     cases : sequence of HntsmrgCase
@@ -88,7 +89,9 @@ def ablate(
     out : Path
         Gets `runs/`, `table.json`, `table.md` and `volume_change.svg`.
     machine : Machine
+        Device, precision and folder for compiled graphs of prediction.
     seeds : int
+        Trainings of every row and fold.
     only : sequence of str
         Names of rows, when not all are wanted; the null row always stands beside them.
 
@@ -153,7 +156,7 @@ def ablate(
 
 
 def recipe_of(row: Row, recipe: MidrtRecipe, seed: int) -> MidrtRecipe:
-    """The shared recipe with the row's input."""
+    """Give the shared recipe a row's input, name and seed."""
     changes: dict[str, Any] = {
         "channels": row.channels,
         "gradient": row.gradient,
@@ -166,7 +169,7 @@ def recipe_of(row: Row, recipe: MidrtRecipe, seed: int) -> MidrtRecipe:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """The table as Markdown."""
+    """Write the table as Markdown."""
     lines = [
         f"# {result['table']}",
         "",
@@ -195,7 +198,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def volume_figure(results: dict[str, list[CaseResult]], answers: dict[str, list[Answer]]) -> str:
-    """Dice against the change of volume, as the paper's Figure 4; crosses where nothing is left at mid."""
+    """Draw Dice against the change of volume, as the paper's Figure 4; crosses where no tumour is left at mid."""
     chosen = "gradient-hyoid" if answers.get("gradient-hyoid") else next(iter(answers))
     plots = []
     for index, kind in enumerate(("GTVp", "GTVn")):
@@ -213,7 +216,7 @@ def volume_figure(results: dict[str, list[CaseResult]], answers: dict[str, list[
 
 
 def spearman_words(x: Sequence[float], y: Sequence[float]) -> str:
-    """Spearman's rank correlation in words; nothing is claimed of fewer than five points."""
+    """Word Spearman's rank correlation; no claim is made on fewer than five points."""
     if len(x) < 5 or len(set(x)) == 1 or len(set(y)) == 1:
         return f"n = {len(x)}"
     return f"Spearman {spearmanr(x, y).statistic:+.2f}, n = {len(x)}"

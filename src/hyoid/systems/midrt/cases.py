@@ -31,6 +31,7 @@ class MidrtCase:
     Parameters
     ----------
     name : str
+        Patient's name with "-mid" or "-pre".
     patient : str
         Pre- and mid-treatment images of a patient share it.
     t2 : ndarray, shape (d, h, w), float16
@@ -59,13 +60,14 @@ def load_midrt_cases(
     recipe: MidrtRecipe,
     on_progress: Steps = ignore_steps,
 ) -> tuple[MidrtCase, ...]:
-    """Training cases of patients; with `doubled`, two of each.
+    """Load the training cases of patients; with `doubled`, two of each.
 
     Parameters
     ----------
     files : sequence of HntsmrgCase
         With `mid_mask` and `pre_mask_registered`.
     recipe : MidrtRecipe
+        Channels, grid, draws of altered outlines and seed.
 
     Raises
     ------
@@ -95,14 +97,18 @@ def altered_outlines(
     changes: OutlineChanges,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """Outlines as a registration and a growing tumour would leave them: shifted, some cut short, some lost.
+    """Spoil outlines as a registration and a growing tumour would: shifted, some cut short, some lost.
 
     Parameters
     ----------
     labels : ndarray, shape (D, H, W)
+        1 GTVp, 2 GTVn.
     spacing_mm : (slice, row, column)
+        Voxel spacing of `labels`.
     changes : OutlineChanges
+        Chances of loss and cut, and the largest shift.
     rng : Generator
+        Draws what happens to every component.
     """
     result = np.zeros_like(labels)
     numbered = cc3d.connected_components(labels, connectivity=26)

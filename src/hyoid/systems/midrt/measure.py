@@ -111,7 +111,7 @@ class Answer:
 
 
 def prior_on_disk(case: HntsmrgCase, folder: Path) -> Prior:
-    """Registration of one patient by hyoid itself, done once and kept."""
+    """Register one patient by hyoid itself, once, and keep the result on disk."""
     kept, mid = folder / case.name, to_canonical(read_image(case.mid, Quantity.MR))
     if not (kept / "prior.json").is_file():
         pre = to_canonical(read_image(case.pre, Quantity.MR))
@@ -136,7 +136,7 @@ def answers_of(
     machine: Machine,
     on_progress: Steps = ignore_steps,
 ) -> tuple[Answer, ...]:
-    """Answers of one system to all patients; finished ones are read from `out`.
+    """Predict all patients by one system; finished ones are read from `out`.
 
     Parameters
     ----------
@@ -172,13 +172,13 @@ def answers_of(
 
 
 def fitted_curve(answers: Sequence[Answer], *, new_at_least: float = 0.5) -> PresenceCurve:
-    """Presence curve through all lesions of these answers."""
+    """Fit a presence curve through all lesions of these answers."""
     rows = [row for answer in answers for row in answer.lesions]
     return fit_presence([row.evidence for row in rows], [row.true_ml > 0 for row in rows], new_at_least=new_at_least)
 
 
 def cross_fitted(answers: Sequence[Answer], *, new_at_least: float = 0.5) -> dict[str, NDArray[np.uint8]]:
-    """Labels with vanished lesions removed; each patient by a curve through all the others."""
+    """Remove vanished lesions from labels, each patient by a curve through all the others."""
     return {
         answer.case: without_vanished(
             answer, fitted_curve([a for a in answers if a is not answer], new_at_least=new_at_least)
@@ -188,7 +188,7 @@ def cross_fitted(answers: Sequence[Answer], *, new_at_least: float = 0.5) -> dic
 
 
 def without_vanished(answer: Answer, curve: PresenceCurve) -> NDArray[np.uint8]:
-    """Labels of an answer without the lesions that the curve calls vanished."""
+    """Remove from an answer's labels the lesions that the curve calls vanished."""
     labels = answer.labels.copy()
     for row in answer.lesions:
         if curve.probability(row.evidence) < curve.threshold:
@@ -205,7 +205,7 @@ def without_vanished(answer: Answer, curve: PresenceCurve) -> NDArray[np.uint8]:
 
 
 def scored(cases: Sequence[HntsmrgCase], labels: Mapping[str, NDArray[np.uint8]]) -> tuple[CaseResult, ...]:
-    """Every case by protocol aarhus2024."""
+    """Score every case by protocol aarhus2024."""
     results = []
     for case in cases:
         reference = _reference(case)
@@ -217,7 +217,7 @@ def scored(cases: Sequence[HntsmrgCase], labels: Mapping[str, NDArray[np.uint8]]
 def score_table(
     results: Mapping[str, Sequence[CaseResult]], baseline: str, *, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Numbers of every system with intervals, and its paired difference to the baseline.
+    """Tabulate the scores of every system with intervals, and its paired difference from the baseline.
 
     Parameters
     ----------

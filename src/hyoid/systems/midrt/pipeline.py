@@ -52,6 +52,7 @@ class Pair:
     Parameters
     ----------
     pre, mid : Volume, MR
+        T2w scans before and in the middle of radiotherapy.
     outlines : Volume, LABEL
         1 GTVp, 2 GTVn on the grid of `pre`.
     carried : Volume, LABEL, optional
@@ -83,7 +84,9 @@ class Prior:
     before_ml : tuple of float
         On the pre-treatment scan itself.
     registration : Registration or None
+        Field that carries the earlier scan onto mid; None where outlines came registered.
     quality : Quality or None
+        Measures of that registration; None where outlines came registered.
     shown : tuple of float
         Share of each lesion in the field of view of mid; empty where the registration was done elsewhere.
     """
@@ -105,6 +108,7 @@ class MidrtResult:
     Parameters
     ----------
     report : ResponseReport
+        Response of every lesion, measurements and warnings.
     mid, pre, gradient : Volume
         The scan, the earlier one carried onto it, the gradient map.
     targets : Volume, LABEL
@@ -112,9 +116,11 @@ class MidrtResult:
     labels, pre_labels : Volume
         GTVp and GTVn now and before, for pictures (labels of `hyoid.anatomy.structures`).
     boxes : tuple of TumourBox
+        Boxes around the earlier components, within which the gradient map is kept.
     probability : dict of int to ndarray
         Of GTVp (1) and GTVn (2).
     precisions : dict of str to str
+        Arithmetic of each network that ran.
     """
 
     report: ResponseReport
@@ -135,15 +141,18 @@ def midrt(
     machine: Machine,
     on_progress: Stages = ignore_stages,
 ) -> MidrtResult:
-    """GTVp and GTVn on the mid-treatment MR, and what became of every lesion.
+    """Outline GTVp and GTVn on the mid-treatment MR, and tell what became of every lesion.
 
     Parameters
     ----------
     pair : Pair
+        Both scans and the outlines before treatment.
     packages : sequence of ModelPackage
         One, or one per fold; their probabilities are averaged.
     machine : Machine
+        Device, precision and folder for compiled graphs.
     on_progress : callable
+        Called with (stage, steps done, steps in all).
 
     Raises
     ------
@@ -214,7 +223,7 @@ def midrt(
 
 
 def prior_of(pair: Pair, on_progress: Stages = ignore_stages) -> Prior:
-    """Outlines and image from before on the grid of mid, lesion by lesion.
+    """Carry outlines and image from before onto the grid of mid, lesion by lesion.
 
     Raises
     ------
@@ -272,7 +281,7 @@ def prior_of(pair: Pair, on_progress: Stages = ignore_stages) -> Prior:
 
 
 def input_form(packages: Sequence[ModelPackage]) -> InputForm:
-    """What the networks see; all the same.
+    """Read the input form that all networks share.
 
     Raises
     ------
@@ -298,7 +307,7 @@ def input_form(packages: Sequence[ModelPackage]) -> InputForm:
 
 
 def presence_curve(package: ModelPackage) -> PresenceCurve | None:
-    """Calibration of `hyoid.metrics.presence` that the package carries."""
+    """Read the presence curve (`hyoid.metrics.presence`) that the package carries."""
     constants = package.manifest.preprocessing.get("presence")
     return PresenceCurve(**constants) if constants else None
 
@@ -309,7 +318,7 @@ def mean_probability(
     machine: Machine,
     on_progress: Stages = ignore_stages,
 ) -> tuple[NDArray[np.float32], dict[str, Precision]]:
-    """Class probabilities (3, d, h, w), the mean over the networks, and the arithmetic of each."""
+    """Average class probabilities (3, d, h, w) over the networks; return also the arithmetic of each."""
     total = np.zeros((3, *channels.shape[1:]), np.float32)
     precisions: dict[str, Precision] = {}
     for number, package in enumerate(packages):
@@ -335,7 +344,7 @@ def mean_probability(
 
 
 def labels_of(probability: NDArray[np.float32], scene: Scene, mid: Volume) -> NDArray[np.uint8]:
-    """Most probable class at every voxel of mid."""
+    """Choose the most probable class at every voxel of mid."""
     p = np.log(np.clip(probability, 1e-6, 1))
     # How far a class leads the best other one: interpolated, its zero is the border between both.
     leads = np.stack([p[k] - np.delete(p, k, axis=0).max(axis=0) for k in (1, 2)])
@@ -387,7 +396,7 @@ def evidence_of_new(
     prior: Prior,
     voxel_ml: float,
 ) -> list[float]:
-    """Evidence of every new lesion, in the order of their numbers."""
+    """Measure the evidence of every new lesion, in the order of their numbers."""
     found = []
     for number, box in enumerate(ndimage.find_objects(followed.astype(np.int32)), start=1):
         if box is not None and number > len(prior.label_of):
@@ -397,7 +406,7 @@ def evidence_of_new(
 
 
 def on_grid(probability: NDArray[np.float32], geometry: Geometry, mid: Volume) -> NDArray[np.float32]:
-    """One class's probability on the grid of mid, linear."""
+    """Interpolate one class's probability linearly to the grid of mid."""
     values = probability
     for axis in range(3):
         values = along(interpolation_matrix(geometry, mid.geometry, axis), values, axis)
@@ -430,6 +439,6 @@ def _with_extra(
 
 
 def canonical_pair(pair: Pair) -> Pair:
-    """The same with every volume in canonical orientation."""
+    """Turn every volume of a pair to canonical orientation."""
     carried = None if pair.carried is None else to_canonical(pair.carried)
     return Pair(to_canonical(pair.pre), to_canonical(pair.outlines), to_canonical(pair.mid), carried, pair.warnings)

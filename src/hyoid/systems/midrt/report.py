@@ -32,7 +32,7 @@ def response_line(
     present: dict[int, float],
     unseen: tuple[int, ...],
 ) -> ResponseLine:
-    """One row of the response section, with the place to look at: where it is, else where it was."""
+    """Make one row of the response section, with the place to look at: where the lesion is, else where it was."""
     hidden = number in unseen and row.after_ml == 0
     where = followed == number
     if not where.any():
@@ -63,7 +63,7 @@ def doubts(
     *,
     empty: bool,
 ) -> list[str]:
-    """What a reader must know about the outcome."""
+    """List in sentences what a reader must know about the outcome."""
     found = []
     before, after = sum(row.before_ml for row in rows), sum(row.after_ml for row in rows)
     if before and after > _GROWN * before:
@@ -95,7 +95,7 @@ def doubts(
 
 
 def registration_line(q: Quality | None) -> RegistrationLine:
-    """How the earlier scan came onto the later one, and how well."""
+    """Tell how the earlier scan was carried onto the later one, and how well."""
     if q is None:
         return RegistrationLine(method=REGISTERED_BEFORE)
     return RegistrationLine(
@@ -109,7 +109,7 @@ def registration_line(q: Quality | None) -> RegistrationLine:
 
 
 def measured(found: Volume) -> tuple[Lesion, ...]:
-    """Measurements of every outlined component, on the side of the grid's middle."""
+    """Measure every outlined component; left and right count from the middle of the grid."""
     midline = float(found.geometry.to_lps((np.array(found.array.shape) - 1) / 2)[0])
     rows = []
     for component in find_components(found):
@@ -140,12 +140,12 @@ def measured(found: Volume) -> tuple[Lesion, ...]:
 
 
 def facts(volume: Volume) -> Study:
-    """Grid of an MR."""
+    """Describe the grid of an MR for the report."""
     return Study(modality="MR", spacing_mm=volume.geometry.spacing_mm, slices=volume.geometry.shape[0])
 
 
 def structures(labels: Volume) -> Volume:
-    """1 and 2 as labels of `hyoid.anatomy.structures`."""
+    """Translate labels 1 and 2 into those of `hyoid.anatomy.structures`."""
     lookup = np.zeros(3, np.uint8)
     for label, structure in _STRUCTURES.items():
         lookup[label] = structure

@@ -49,7 +49,7 @@ class MidrtPatches(Dataset):
 
 
 def patch_centre(case: MidrtCase, draw: int, recipe: MidrtRecipe, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A voxel of tumour, of an outline, or anywhere, moved by up to an eighth of the patch."""
+    """Draw a patch centre: a voxel of tumour, of an outline or anywhere, moved by up to an eighth of the patch."""
     fate = rng.random()
     where: NDArray | None = None
     if fate < recipe.tumour_share:
@@ -68,7 +68,7 @@ def patch_centre(case: MidrtCase, draw: int, recipe: MidrtRecipe, rng: np.random
 def sampled_patch(
     case: MidrtCase, draw: int, centre: NDArray[np.float64], recipe: MidrtRecipe, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Channels and labels in a rotated, scaled and perhaps mirrored box around a voxel; zero outside the image."""
+    """Sample channels and labels in a rotated, scaled, perhaps mirrored box around a voxel; zero outside the image."""
     change = recipe.augmentation
     matrix = random_map(recipe.spacing_mm, change.rotation_deg, change.scale, rng)
     for axis in change.mirror:
@@ -107,7 +107,7 @@ class MidrtTraining(AveragedTraining):
         self.recipe, self.cases = recipe, cases
 
     def epoch_data(self, epoch: int) -> MidrtPatches:
-        """Random patches."""
+        """Draw the random patches of one epoch."""
         return MidrtPatches(self.cases, self.recipe, epoch)
 
     def contents(self) -> Contents:
@@ -139,7 +139,7 @@ class MidrtTraining(AveragedTraining):
 
 
 def network_description(recipe: MidrtRecipe) -> dict[str, Any]:
-    """What `build_network` needs and a manifest stores."""
+    """Describe the network as `build_network` takes it and a manifest stores it."""
     return {
         "kind": "unet_stages",
         "in_channels": len(recipe.channels),
@@ -154,8 +154,11 @@ def train_midrt(recipe: MidrtRecipe, folders: Sequence[Path], run: Run, *, fold:
     Parameters
     ----------
     recipe : MidrtRecipe
+        Channels, stages of the network, random changes and optimiser.
     folders : sequence of Path
+        Folders of the HNTS-MRG layout.
     run : Run
+        Output folder, device, processes and progress.
     fold : int, optional
         Fifth of the patients to hold out, 0 to 4, with all their images.
 

@@ -51,6 +51,7 @@ class Options:
     fast : bool
         Leave out tiles without a voxel above -500 HU; a label there, if the network would give one, is lost.
     device : {"cpu", "cuda"}
+        Processor on which the network runs.
     probabilities : bool
         Also return them; as large as classes x scan.
     """
@@ -74,7 +75,9 @@ class Prediction:
     probabilities : ndarray, shape (K, D, H, W), float32, or None
         Of the outputs, on the same grid.
     precision : str
+        Arithmetic that was used, "f32" or "bf16".
     trainer : str
+        Name of the nnU-Net trainer that made the model.
     """
 
     labels: Volume
@@ -92,14 +95,16 @@ def predict_case(
     from_dicom: bool = False,
     on_progress: Stages = ignore_stages,
 ) -> Prediction:
-    """Labels as nnU-Net's own predictor gives them.
+    """Predict the labels of one case as nnU-Net's own predictor gives them.
 
     Parameters
     ----------
     model : NnunetModel
+        nnU-Net folder with its checkpoints.
     channels : sequence of Volume
         On one grid, in the order of the model's channels.
     options : Options
+        Mirroring, tile step, precision and device.
     cache : Path
         Compiled graphs.
     from_dicom : bool
@@ -322,7 +327,7 @@ def bf16_agrees(
     cache: Path,
     on_progress: Stages = ignore_stages,
 ) -> float | None:
-    """Smallest Dice over the labels between bfloat16 and float32, on tiles that cover the whole case once.
+    """Find the smallest Dice per label between bfloat16 and float32, on tiles that cover the whole case once.
 
     A few tiles would do for the common labels and say nothing of the rare ones, which suffer first, as does what one
     region has over another.
@@ -330,10 +335,13 @@ def bf16_agrees(
     Parameters
     ----------
     model : NnunetModel
+        nnU-Net folder, for its labels.
     package : CheckpointPackage
+        Network of one checkpoint.
     image : ndarray, shape (C, d, h, w)
         Prepared case.
     cache : Path
+        Compiled graphs.
 
     Returns
     -------

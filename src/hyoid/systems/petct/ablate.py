@@ -39,7 +39,9 @@ class Row:
     Parameters
     ----------
     name, words : str
+        Key of the row, and what a reader of the table sees.
     networks : tuple of (recipe, preset)
+        Fine networks whose answers are averaged.
     paper : tuple of float
         GTVp DSC, GTVn aggregated DSC and F1 of the paper's row, on its own patients; () where it has none.
     """
@@ -86,8 +88,11 @@ class Setting:
     train, test : Path
         Folders of cases, see `find_petct_cases`.
     out : Path
+        Folder of trained networks, predictions and the table.
     head, coarse : ModelPackage
+        Networks of the first two stages, the same for every row.
     machine : Machine
+        Device, precision and folder for compiled graphs of prediction.
     seeds : int
         Trainings of each network.
     steps : int, optional
@@ -112,9 +117,11 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
     Parameters
     ----------
     setting : Setting
+        Cases, output folder, first two networks, seeds and steps.
     only : sequence of str
         Names of rows; all when empty.
     on_progress : callable
+        Called with (stage, steps done, steps in all, words).
 
     Returns
     -------
@@ -162,7 +169,7 @@ def ablate(setting: Setting, only: Sequence[str] = (), on_progress: Progress = q
 def markdown(
     table: dict[str, Summary], less: dict[str, Summary], rows: Sequence[Row], setting: Setting, patients: int
 ) -> str:
-    """The table for people, the paper's numbers beside, and the differences from the full system."""
+    """Write the table as Markdown, with the paper's numbers and the differences from the full system."""
     steps = "the recipes' steps" if setting.steps is None else f"{setting.steps} steps"
     lines = [
         f"{patients} virtual patients of centres not seen in training, {setting.seeds} seed(s), {steps} for each "
@@ -186,12 +193,14 @@ def markdown(
 
 
 def shortened(optimiser: OptimiserRecipe, steps: int) -> OptimiserRecipe:
-    """The same schedule in other steps: warm-up and the window of the averaged weights keep their share.
+    """Fit a schedule to other steps: warm-up and the window of the averaged weights keep their share.
 
     Parameters
     ----------
     optimiser : OptimiserRecipe
+        Optimiser with the recipe's steps.
     steps : int
+        Steps to train instead.
     """
     share = steps / optimiser.steps
     return optimiser.model_copy(

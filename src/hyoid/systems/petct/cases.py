@@ -36,7 +36,9 @@ class PetctCase:
     Parameters
     ----------
     name : str
+        Name of the case in its data set.
     image : ndarray, shape (C, D, H, W), float16
+        Channels of the network's input, already normalised.
     labels : ndarray, shape (D, H, W), uint8
         Indices of the recipe's labels.
     voxels : dict of int to ndarray
@@ -66,7 +68,9 @@ def load_petct_case(files: CaseFiles, recipe: PetctRecipe, find_head: FindHead |
     Parameters
     ----------
     files : CaseFiles
+        CT, PET, targets and perhaps the head's outline.
     recipe : PetctRecipe
+        Stage, channels, region and spacing.
     find_head : callable, optional
         For cases whose head is not outlined.
 
@@ -107,7 +111,7 @@ def load_petct_cases(
     find_head: FindHead | None = None,
     on_progress: Steps = ignore_steps,
 ) -> tuple[PetctCase, ...]:
-    """Every case of every folder, in memory."""
+    """Load the cases of all folders into memory."""
     files = [f for folder in folders for f in find_petct_cases(folder)]
     cases = []
     for file in files:
@@ -117,7 +121,7 @@ def load_petct_cases(
 
 
 def head_of(ct: Volume, organs: Volume, below_cricoid_mm: float) -> Volume:
-    """Head and neck of a patient whose organs are known: the body above a height below the cricoid cartilage.
+    """Mark head and neck of a patient with known organs: the body above a height below the cricoid cartilage.
 
     Parameters
     ----------
@@ -126,6 +130,7 @@ def head_of(ct: Volume, organs: Volume, below_cricoid_mm: float) -> Volume:
     organs : Volume, LABEL
         On the same grid.
     below_cricoid_mm : float
+        Distance kept below the lowest slice of the cricoid cartilage.
     """
     cricoid = np.flatnonzero((organs.array == BY_NAME["cricoid_cartilage"].label).any(axis=(1, 2)))
     mask = body_mask(ct)

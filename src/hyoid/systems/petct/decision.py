@@ -39,13 +39,13 @@ def decide_voxels(
 def outside_fine(
     coarse: NDArray[np.float32], grid: Geometry, inside: NDArray[np.bool_], target: Geometry
 ) -> NDArray[np.uint8]:
-    """Coarse labels on the scan's grid, within the coarse region and without the fine one."""
+    """Bring coarse labels onto the scan's grid, inside the coarse region and outside the fine one."""
     labels = labels_from_logits(coarse[1:] - coarse[:1], grid, target, [GTVP, GTVN]).array
     return np.where(covered(grid, target) & ~inside, labels, 0).astype(np.uint8)
 
 
 def said_of_outside(labels: NDArray[np.uint8], alone: NDArray[np.bool_], voxel_ml: float) -> list[str]:
-    """One warning that names what rests on the coarse network alone."""
+    """Warn of parts that rest on the coarse network alone; an empty list without any such part."""
     if not alone.any():
         return []
     parts = []
@@ -62,12 +62,14 @@ def said_of_outside(labels: NDArray[np.uint8], alone: NDArray[np.bool_], voxel_m
 def without_small_parts(
     labels: NDArray[np.uint8], voxel_ml: float, smallest_ml: float
 ) -> tuple[NDArray[np.uint8], int]:
-    """Labels without connected parts below a volume, and how many parts went.
+    """Remove connected parts below a volume from labels, and count the parts removed.
 
     Parameters
     ----------
     labels : ndarray, shape (D, H, W)
+        1 GTVp, 2 GTVn.
     voxel_ml, smallest_ml : float
+        Volume of one voxel, and the smallest part that stays.
     """
     kept, dropped = labels.copy(), 0
     for label in (GTVP, GTVN):

@@ -22,10 +22,13 @@ class PetctPatches(Dataset):
     Parameters
     ----------
     cases : sequence of PetctCase
+        Cases to draw patches from.
     recipe : PetctRecipe
+        Patch size, random changes and seed.
     epoch : int
         Patch k of epoch e is drawn with the generator (seed, e, k).
     count : int
+        Number of patches in the epoch.
     augment : bool
         Validation takes every case in turn, around its targets, unchanged.
     """
@@ -61,14 +64,18 @@ class PetctPatches(Dataset):
 
 
 def cut(case: PetctCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Image and labels at `matrix` times the patch's offsets around a voxel; beyond the edge the edge counts.
+    """Sample image and labels at `matrix` times the patch's offsets around a voxel; beyond the edge the edge counts.
 
     Parameters
     ----------
     case : PetctCase
+        Channels and labels to sample.
     centre : ndarray, shape (3,), voxel indices
+        Place of the patch's middle in the case; need not be whole numbers.
     matrix : ndarray, shape (3, 3)
+        Map from offsets in the patch to offsets in the case, both in voxels.
     patch : (d, h, w)
+        Edges of the patch in voxels.
     """
     grid = sampling_grid(patch_voxels(patch, matrix, centre), case.labels.shape)
     image = torch.from_numpy(np.asarray(case.image, np.float32))[None]
@@ -79,7 +86,7 @@ def cut(case: PetctCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequence
 
 
 def changed(image: Tensor, recipe: PetctAugmentationRecipe, rng: np.random.Generator) -> Tensor:
-    """Noise, blur, brightness, contrast, resolution and gamma, each with its own probability, channel by channel."""
+    """Change noise, blur, brightness, contrast, resolution and gamma, each with its own probability, by channel."""
     out = []
     for channel in image:
         x = channel

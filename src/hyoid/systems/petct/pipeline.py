@@ -48,6 +48,7 @@ class PetCtModels:
     Parameters
     ----------
     head, coarse : ModelPackage
+        Networks that find the head region, and the targets in it.
     fine : tuple of ModelPackage
         Ten in the paper: five folds of two architectures.
     """
@@ -94,6 +95,7 @@ class TargetsResult:
     facts : dict
         Places and numbers of the stages, for `run.json`.
     alignment : Alignment or None
+        Agreement of the outlines of the patient on CT and PET; None without a PET.
     failed : bool
         The targets are larger than a neck can hold.
     """
@@ -123,8 +125,11 @@ class Located:
     centre : ndarray, shape (3,), LPS mm, or None
         Of the coarse targets.
     warnings : tuple of str
+        Fallbacks and doubts so far, in words.
     precisions : dict of str to str
+        Arithmetic of each network that ran.
     alignment : Alignment or None
+        Agreement of the outlines of the patient on CT and PET; None without a PET.
     """
 
     ct: Volume
@@ -140,16 +145,20 @@ class Located:
 def find_targets(
     ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Stages = ignore_stages
 ) -> TargetsResult:
-    """Primary tumour and involved nodes of one patient.
+    """Find the primary tumour and involved nodes of one patient.
 
     Parameters
     ----------
     ct : Volume, HU
+        Scan on its own grid.
     pet : Volume, SUV, or None
         On any grid in the CT's frame of reference. None: the networks see CT alone, and the result says so.
     models : PetCtModels
+        Networks of all three stages.
     machine : Machine
+        Device, precision and folder for compiled graphs.
     on_progress : callable
+        Called with (stage, steps done, steps in all).
 
     Raises
     ------
@@ -164,7 +173,7 @@ def find_targets(
 def locate_targets(
     ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Stages = ignore_stages
 ) -> Located:
-    """Stages 1 and 2: the head region, and where in it the targets lie; parameters and errors as of `find_targets`."""
+    """Find the head region and the targets in that region, stages 1 and 2; raises what `find_targets` raises."""
     scan = to_canonical(ct.require(Quantity.HU))
     uptake = None if pet is None else to_canonical(require_suv(pet))
     said: list[str] = []
@@ -188,15 +197,18 @@ def locate_targets(
 def outline_targets(
     located: Located, models: PetCtModels, machine: Machine, on_progress: Stages = ignore_stages
 ) -> TargetsResult:
-    """Stage 3: outlines by the fine networks around the coarse targets.
+    """Outline targets by the fine networks around the coarse targets (stage 3).
 
     Parameters
     ----------
     located : Located
         By the same first two networks.
     models : PetCtModels
+        Networks of the system; the fine ones are used.
     machine : Machine
+        Device, precision and folder for compiled graphs.
     on_progress : callable
+        Called with (stage, steps done, steps in all).
     """
     ct, pet, head_grid, centre = located.ct, located.pet, located.head_grid, located.centre
     scan, uptake = to_canonical(ct), None if pet is None else to_canonical(pet)
@@ -237,7 +249,7 @@ def outline_targets(
 def head_mask(
     ct: Volume, package: ModelPackage, machine: Machine, on_progress: Stages = ignore_stages
 ) -> tuple[Volume, Precision]:
-    """Stage 1: the largest connected part that the head network finds, on its own grid.
+    """Keep the largest connected part that the head network finds, on its own grid (stage 1).
 
     Parameters
     ----------
@@ -257,7 +269,7 @@ def head_mask(
 
 
 def tile_weight(package: ModelPackage) -> NDArray[np.float32]:
-    """Weight of a tile's voxels as in the framework that the authors run such a network in: nnU-Net, or MONAI."""
+    """Weigh a tile's voxels as the framework in which the authors run such a network does: nnU-Net, or MONAI."""
     patch = package.manifest.patch
     of_monai = package.manifest.network["kind"] == "segresnet_ds"
     return gaussian_weight(patch, least=MONAI_LEAST) if of_monai else nnunet_weight(patch)
@@ -271,7 +283,7 @@ def stage_probabilities(
     machine: Machine,
     on_progress: Steps = ignore_steps,
 ) -> tuple[NDArray[np.float32], Precision]:
-    """Class-wise mean of the softmax of several networks with one input rule, shape (K, d, h, w).
+    """Average the softmax of several networks with one input rule, class by class, shape (K, d, h, w).
 
     Parameters
     ----------

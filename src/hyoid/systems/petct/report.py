@@ -35,11 +35,13 @@ class PetCtReport:
     Parameters
     ----------
     report : Report
+        Every line of the template with its evidence, measurements and warnings.
     ct : Volume
         The scan on its own grid.
     outlines : Outlines
         Organs and targets on that grid, each whole.
     targets : TargetsResult
+        Outlined targets, warnings and places of the stages.
     precisions : dict of str to str
         Arithmetic of each network that ran.
     """
@@ -61,15 +63,18 @@ def petct_report(
     asked: Request | None = None,
     on_progress: Stages = ignore_stages,
 ) -> PetCtReport:
-    """Targets of one PET/CT, and the report that is measured on them.
+    """Outline the targets of one PET/CT, and report what is measured on the outlines.
 
     Parameters
     ----------
     study : PetCtStudy
+        CT and, where there is one, PET of the same examination.
     models : PetCtModels
+        Networks of all three stages.
     outlining : sequence of ModelPackage
         Networks that outline organs: they give sites, levels and involvement. None: these stay `Missing`.
     machine : Machine
+        Device, precision and folder for compiled graphs.
     template : ModelPackage, optional
         Says which sub-sites the primary overlaps, as `ReportModels.template`; needs organs.
     asked : Request, optional
@@ -133,7 +138,7 @@ def petct_report(
 
 
 def system_use(models: PetCtModels) -> schema.ModelUse:
-    """The whole ensemble as one speaker; its hash is that of its networks' hashes."""
+    """Describe the whole ensemble as one model; its hash is that of its networks' hashes."""
     manifests = [package.manifest for package in models.all]
     names = ", ".join(f"{m.name} {m.version}" for m in manifests)
     together = hashlib.sha256("".join(m.sha256 for m in manifests).encode()).hexdigest()

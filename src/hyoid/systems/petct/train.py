@@ -32,7 +32,7 @@ _SHOWN = 4  # patches in a picture
 
 
 def network_description(recipe: PetctRecipe) -> dict[str, Any]:
-    """What `build_network` needs and a manifest stores."""
+    """Describe the network as `build_network` takes it and a manifest stores it."""
     return {
         **recipe.network,
         "in_channels": len(recipe.input.channels),
@@ -46,6 +46,7 @@ class PetctTraining(AveragedTraining):
     Parameters
     ----------
     recipe : PetctRecipe
+        Stage, network, patches, losses and optimiser.
     cases : sequence of PetctCase
         To learn from.
     held_out : sequence of PetctCase
@@ -60,7 +61,7 @@ class PetctTraining(AveragedTraining):
         self._counts = torch.zeros(2, len(recipe.labels))
 
     def epoch_data(self, epoch: int) -> PetctPatches:
-        """Random patches; Lightning deals them out to the processes, each of which takes all steps."""
+        """Draw random patches; Lightning deals them out to the processes, each of which takes all steps."""
         optimiser = self.recipe.optimiser
         processes = 1 if self._trainer is None else self.trainer.world_size
         count = optimiser.steps_per_epoch * optimiser.batch * processes
@@ -88,7 +89,7 @@ class PetctTraining(AveragedTraining):
         )
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Loss of one batch."""
+        """Compute the loss of one batch."""
         image, labels = batch
         outputs = self.network.deep(image.to(memory_format=torch.channels_last_3d))
         loss = deep_dice_ce(outputs, labels, **self.recipe.loss.model_dump())
@@ -96,7 +97,7 @@ class PetctTraining(AveragedTraining):
         return loss
 
     def val_dataloader(self) -> DataLoader | list[Any]:
-        """One patch of every held-out case, always the same."""
+        """Load one patch of every held-out case, always the same."""
         if not self.held_out:
             return []
         return DataLoader(PetctPatches(self.held_out, self.recipe, 0, len(self.held_out), augment=False))
@@ -118,7 +119,7 @@ class PetctTraining(AveragedTraining):
             self.shown.append((image[0, 0].cpu().float().numpy(), labels[0].cpu().numpy(), predicted[0].cpu().numpy()))
 
     def on_validation_epoch_end(self) -> None:
-        """Dice over all voxels of all held-out patches, by class, of all processes."""
+        """Log Dice over all voxels of all held-out patches, by class, of all processes."""
         counts = self.trainer.strategy.reduce(self._counts, reduce_op="sum")
         for k, name in enumerate(self.recipe.labels):
             if k and counts[1, k]:
@@ -138,6 +139,7 @@ def train_petct(
     Parameters
     ----------
     recipe : PetctRecipe
+        Stage, network, patches, losses, optimiser and number of folds.
     folders : sequence of Path
         Cases to learn from, see `find_petct_cases`.
     run : Run
@@ -175,13 +177,14 @@ class ValidationPictures(Callback):
     Parameters
     ----------
     folder : Path
+        Gets one PNG per validation; made when absent.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Write it."""
+        """Write the picture of a validation."""
         shown = getattr(module, "shown", [])
         if not shown or not trainer.is_global_zero:
             return
