@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import shutil
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from typer.testing import CliRunner
 from hyoid.errors import HyoidError
 from hyoid.interfaces.cli.main import app
 from hyoid.io.dicom.ct import write_ct_series
+from hyoid.io.dicom.images import write_mr_series
+from hyoid.io.dicom.pet import write_petct_study
 from hyoid.io.files.volumes import write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -39,19 +43,24 @@ def drawn():
     return Volume(hu.astype(np.int16), GRID, Quantity.HU)
 
 
+def plant(folder: Path) -> Path:
+    """Write the name into every header and every file name below a folder."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        dataset = pydicom.dcmread(path)
+        for keyword in PLANTED:
+            limit = 16 if keyword in ("AccessionNumber", "StudyID", "StationName") else 64
+            setattr(dataset, keyword, (NAME if limit == 16 else HOSTILE))
+        dataset.save_as(path.with_name(f"{NAME}_{path.name}"))
+        path.unlink()
+    return folder
+
+
 @pytest.fixture
 def named(tmp_path):
     """A CT series in a folder of that name, the name in every header."""
     folder = tmp_path / f"{NAME}^one" / "study"
     write_ct_series(folder, drawn(), seed="test")
-    for path in sorted(folder.iterdir()):
-        dataset = pydicom.dcmread(path)
-        for keyword in PLANTED:
-            limit = 16 if keyword in ("AccessionNumber", "StudyID", "StationName") else 64
-            setattr(dataset, keyword, (NAME if limit == 16 else HOSTILE))
-        dataset.save_as(folder / f"{NAME}_{path.name}")
-        path.unlink()
-    return folder
+    return plant(folder)
 
 
 def texts(path: Path):
@@ -114,3 +123,153 @@ def test_no_refusal_of_a_reader_s_masks_names_the_patient(named, tmp_path):
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, HyoidError)
     assert NAME not in str(result.exception) + result.output
+
+
+def test_no_output_or_message_of_predict_names_the_patient(named, make_nnunet_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYOID_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "out"
+    with zipfile.ZipFile(tmp_path / f"{NAME}.zip", "w") as archive:
+        for path in named.iterdir():
+            archive.write(path, path.name)
+    model = make_nnunet_folder(patch=(8, 32, 32), spacing=(3.0, 3.0, 3.0))
+    arguments = [
+        "predict",
+        str(model),
+        str(tmp_path / f"{NAME}.zip"),
+        "--out",
+        str(out),
+        "--precision",
+        "f32",
+        "--no-mirror",
+        "--step",
+        "1",
+    ]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0 and NAME not in result.output
+    assert sorted(p.name for p in out.iterdir()) == ["case_001"]
+    assert found_in(out) == [] and found_in(tmp_path / "cache") == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [("gap", "slice(s) are missing"), ("two", "2 studies"), ("no channel", "input 1 ends in _0000")]
+)
+def test_no_refusal_of_predict_names_the_patient(named, make_nnunet_folder, tmp_path, fault, words):
+    if fault == "gap":
+        sorted(named.iterdir())[9].unlink()
+    elif fault == "two":
+        write_ct_series(named / NAME, drawn(), seed="another")
+        plant(named / NAME)
+    else:
+        write_nifti(drawn(), named.parent / f"{NAME}.nii.gz")
+    assert words in refused("predict", make_nnunet_folder(), named.parent, "--out", tmp_path / "out").problem
+
+
+def refused(*arguments):
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert isinstance(result.exception, HyoidError), result.exception or result.output
+    assert NAME not in f"{result.exception} {result.exception.problem} {result.exception.cure} {result.output}"
+    return result.exception
+
+
+@pytest.fixture
+def examinations(tmp_path, monkeypatch):
+    """MR before and during treatment in folders of that name, masks of that name, and no network."""
+    monkeypatch.setattr("hyoid.interfaces.cli.midrt.midrt_models", lambda _: ())
+    mr = Volume(np.clip(drawn().array, 0, None).astype(np.float32), GRID, Quantity.MR)
+    folders = []
+    for which, image in (("before", mr), ("during", mr.with_array(mr.array + 1))):
+        write_mr_series(tmp_path / f"{NAME}^{which}", image, seed=which, description="T2")
+        folders.append(plant(tmp_path / f"{NAME}^{which}"))
+    masks = tmp_path / f"{NAME}.nii.gz"
+    write_nifti(Volume((drawn().array > 100).astype(np.uint8), GRID, Quantity.LABEL), masks)
+    return (*folders, masks)
+
+
+def change_of(folder, **values):
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+        dataset.save_as(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda pre, mid, _: change_of(mid, PatientID=f"{NAME} two"), "different patients"),
+        (lambda pre, mid, _: [p.unlink() for p in mid.iterdir()], "no DICOM images"),
+        (lambda pre, mid, _: change_of(mid, Modality="CT"), "no MR series"),
+        (lambda pre, mid, _: sorted(pre.iterdir())[9].unlink(), "1 slice(s) are missing"),
+        (lambda pre, mid, masks: masks.unlink(), "names no file"),
+        (lambda pre, mid, masks: masks.write_bytes(b"x" * 400), "cannot be read"),
+        (lambda pre, mid, masks: write_nifti(Volume(drawn().array * 0, GRID, Quantity.LABEL), masks), "no labels"),
+    ],
+    ids=["other patient", "empty", "CT", "gap", "no masks", "broken masks", "empty masks"],
+)
+def test_no_refusal_of_midrt_names_the_patient(examinations, tmp_path, change, words):
+    change(*examinations)
+    pre, mid, masks = examinations
+    assert words in refused("midrt", pre, mid, "--pre-masks", masks, "--out", tmp_path / "out").problem
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def scanned(tmp_path, monkeypatch):
+    """A PET/CT in folders of that name, and no network."""
+    monkeypatch.setattr("hyoid.interfaces.cli.petct.petct_models", lambda *_: ())
+    suv = np.where(drawn().array > -300, 1.0, 0.0).astype(np.float32)
+    folder = tmp_path / f"{NAME}^one"
+    write_petct_study(folder, drawn(), Volume(suv, GRID, Quantity.SUV), seed="test")
+    return plant(folder)
+
+
+def drop_dose(folder):
+    for path in (folder / "pt").iterdir():
+        dataset = pydicom.dcmread(path)
+        del dataset.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose
+        dataset.save_as(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "words"),
+    [
+        (drop_dose, (), "RadionuclideTotalDose"),
+        (lambda folder: shutil.rmtree(folder / "pt"), (), "no PET"),
+        (lambda folder: shutil.rmtree(folder / "ct"), (), "no CT series"),
+        (lambda folder: sorted((folder / "pt").iterdir())[9].unlink(), (), "1 slice(s) are missing"),
+        (lambda folder: change_of(folder / "pt", Units="CNTS"), (), "in counts"),
+        (lambda folder: change_of(folder / "pt", PatientID=f"{NAME} two"), (), "2 patients"),
+        (lambda folder: None, ("--pet-series", "99"), "No series fit"),
+    ],
+    ids=["no dose", "no PET", "no CT", "gap", "counts", "other patient", "no such series"],
+)
+def test_no_refusal_of_petct_names_the_patient(scanned, tmp_path, change, options, words):
+    change(scanned)
+    assert words in refused("petct", scanned, "--out", tmp_path / "out", *options).problem
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_workspace_shows_names_of_files_where_a_study_is_chosen_and_nowhere_else(named, tmp_path):
+    pytest.importorskip("fastapi")
+    from fastapi.testclient import TestClient
+
+    from hyoid.inference.click_network import ClickNetwork
+    from hyoid.interfaces.installed import load_model
+    from hyoid.interfaces.web.server import make_app
+    from hyoid.interfaces.web.studies import Studies
+    from hyoid.workspace.workspace import Workspace
+
+    (named.parent / f"{NAME} <b>.nii.gz").write_bytes(b"x" * 400)
+    data = tmp_path / "data"
+    studies = Studies(named.parent, data / "uploads", 10**9)
+    network = ClickNetwork(load_model("isrg"), cache=tmp_path / "cache")
+    client = TestClient(make_app(Workspace(data, network, studies.read), studies), base_url="http://127.0.0.1:8042")
+    listed = {row["name"]: row["key"] for row in client.get("/api/studies").json()}
+    # A reader chooses by the names of files that lie on the reader's own machine; headers are not shown.
+    assert list(listed) == [f"{NAME} <b>.nii.gz", "study"] and NAME not in "".join(listed.values())
+    begun = client.post("/api/sessions", json={"study": listed["study"]})
+    assert begun.status_code == 200 and NAME not in begun.text
+    broken = client.post("/api/sessions", json={"study": listed[f"{NAME} <b>.nii.gz"]})
+    assert broken.status_code == 422 and NAME not in broken.text
+    assert NAME not in client.get("/api/sessions").text
+    assert found_in(data) == []

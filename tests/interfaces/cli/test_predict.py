@@ -68,7 +68,7 @@ def test_a_dicom_series_is_a_case(make_nnunet_folder, tmp_path):
     out = tmp_path / "out"
     arguments = ["predict", str(make_nnunet_folder()), str(tmp_path / "ct"), "--out", str(out), "--precision", "f32"]
     assert RUN.invoke(app, [*arguments, "--no-mirror"], catch_exceptions=False).exit_code == 0
-    assert (out / "ct" / "labels.nii.gz").is_file()
+    assert (out / "case_001" / "labels.nii.gz").is_file()
 
 
 def test_dicom_studies_are_cases_of_their_own(make_nnunet_folder, tmp_path):
@@ -78,9 +78,11 @@ def test_dicom_studies_are_cases_of_their_own(make_nnunet_folder, tmp_path):
     studies = [str(tmp_path / "first"), str(tmp_path / "second")]
     arguments = ["predict", str(make_nnunet_folder()), *studies, "--out", str(out), "--precision", "f32", "--no-mirror"]
     assert RUN.invoke(app, arguments, catch_exceptions=False).exit_code == 0
-    assert sorted(p.name for p in out.iterdir()) == ["first", "second"]
+    assert sorted(p.name for p in out.iterdir()) == ["case_001", "case_002"]
     with pytest.raises(UsageError, match="same name"):
-        find_cases([tmp_path / "first", tmp_path / "deep" / "first"], 1)
+        for folder in ("files", "more"):
+            write_nifti(scan(), tmp_path / folder / "a_0000.nii.gz")
+        find_cases([tmp_path / "files", tmp_path / "more"], 1)
     with pytest.raises(UsageError, match="given together"):
         find_cases([tmp_path / "first", tmp_path / "a.nii.gz"], 1)
 
@@ -92,7 +94,7 @@ def test_a_dicom_mr_is_a_case_of_an_mr_model(make_nnunet_folder, tmp_path):
     model = make_nnunet_folder(channels=("MR",), schemes=("ZScoreNormalization",))
     arguments = ["predict", str(model), str(tmp_path / "mr"), "--out", str(out), "--precision", "f32", "--no-mirror"]
     assert RUN.invoke(app, [*arguments, "--dicom"], catch_exceptions=False).exit_code == 0
-    assert (out / "mr" / "labels.nii.gz").is_file()
+    assert (out / "case_001" / "labels.nii.gz").is_file()
 
 
 def test_files_of_several_cases_are_told_apart_by_their_numbers(tmp_path):

@@ -19,7 +19,7 @@ from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
 from hyoid.io.channels import channels_of_dicom, channels_of_files
-from hyoid.io.cohorts.nnunet import case_name, channel_files, stem_of
+from hyoid.io.cohorts.nnunet import case_name, channel_files
 from hyoid.io.dicom.output import synthetic_headers
 from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
@@ -60,7 +60,12 @@ def predict(
             help="A file per channel; folders of *_0000 files; or DICOM folders or zips (CT, MR, PET), a case each.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the label maps, one folder in it per case.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the label maps, one folder in it per case: NAME of files, case_001 ... of DICOM."
+        ),
+    ],
     folds: Annotated[
         str | None, typer.Option(help="Folds to average, such as 0,2; by default every fold of the folder.")
     ] = None,
@@ -121,6 +126,9 @@ def predict(
 def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
     """Find the cases that the arguments mean.
 
+    A case of image files is called after its files, as in nnU-Net. A DICOM study is called `case_001`, `case_002`, ...
+    by its place among the arguments: names of its folders and archives are often those of patients.
+
     Parameters
     ----------
     inputs : sequence of Path
@@ -145,12 +153,12 @@ def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
             return _numbered_cases(files, channels, "the files given")
         return (Case(case_name(files[0]), tuple(files), dicom=False),)
     cases: list[Case] = []
-    for path in inputs:
+    for place, path in enumerate(inputs, start=1):
         inside = sorted(p for p in path.iterdir() if image_suffix(p)) if path.is_dir() else []
         if inside:
-            cases += _numbered_cases(inside, channels, repr(path.name))
+            cases += _numbered_cases(inside, channels, f"input {place}")
         else:
-            cases.append(Case(stem_of(path).removesuffix(".zip"), (path,), dicom=True))
+            cases.append(Case(f"case_{place:03d}", (path,), dicom=True))
     names = [case.name for case in cases]
     if len(set(names)) < len(names):
         raise UsageError("Two inputs have the same name, and would have the same output.", "Rename one of them.")
