@@ -23,7 +23,7 @@ FINISHED = (
     "names.py",
     "phantom",
     "preprocess",
-    "report/content",
+    "report",
     "progress.py",
     "provenance.py",
     "systems",

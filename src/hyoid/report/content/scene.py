@@ -104,7 +104,7 @@ class ReportInputs:
     midline_x_mm : float, optional
         LPS x of the body midline; default from the organs, and without these the centre of the grid.
     technique, context : tuple of Fact
-        How the scan was made, and what is known of the patient's case; see `Report`.
+        How the scan was made; what whoever asked said of the patient's treatment and question.
     prior_lesions : tuple of Lesion, optional
         Lesions of an earlier report of the same patient; None: no earlier report was given.
     post_treatment : bool

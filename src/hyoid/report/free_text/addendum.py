@@ -51,7 +51,7 @@ _NOTHING_THERE = re.compile(
 
 
 def addendum_lines(sentences: tuple[Sentence, ...], used: frozenset[str]) -> tuple[Line, ...]:
-    """Lines behind the template, each with the sentences that it rests on.
+    """Write the lines behind the template, each with the sentences that it rests on.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ class BothEngine:
 
 
 def agreed_lines(rules: dict[str, Line], model: dict[str, Line]) -> dict[str, Line]:
-    """Lines that both engines answer alike; the others are blank with a flag that says why.
+    """Keep the lines that both engines answer alike; the others are blank with a flag that says why.
 
     Parameters
     ----------

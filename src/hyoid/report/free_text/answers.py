@@ -39,18 +39,18 @@ _LETTERS = {"right": "R", "left": "L", "both sides": "Both"}
 
 
 def blank(row: Field) -> Line:
-    """The line of a field, unanswered."""
+    """Make the line of a field, unanswered."""
     flags = (IDENTIFIERS,) if row.kind is Kind.IDENTITY else ()
     return Line(key=row.key, words=row.words, section=row.section, flags=flags)
 
 
 def side_words(sides: frozenset[Side]) -> str:
-    """ "right", "left", "both sides", or nothing."""
+    """Write "right", "left", "both sides", or nothing for sides."""
     return _SIDES.get(sides, "")
 
 
 def state_words(row: Field, state: State, sides: frozenset[Side]) -> str:
-    """Answer of an involvement line, a finding or a yes-or-no line.
+    """Write the answer of an involvement line, a finding or a yes-or-no line.
 
     Examples
     --------
@@ -70,12 +70,14 @@ def state_words(row: Field, state: State, sides: frozenset[Side]) -> str:
 
 
 def is_answer(row: Field, value: str) -> bool:
-    """Whether a value is one that free text can give to this line.
+    """Tell whether a value is one that free text can give to this line.
 
     Parameters
     ----------
     row : Field
+        Line of the template.
     value : str
+        Answer in the template's words, such as "R - involved".
     """
     if row.kind is Kind.IDENTITY or not value.strip():
         return False
@@ -96,10 +98,10 @@ def _possible(row: Field) -> set[str]:
 
 
 def count_words(count: int) -> str:
-    """Number of nodes; `MULTIPLE` and unknown numbers in words."""
+    """Write the number of nodes; `MULTIPLE` and unknown numbers in words."""
     return "Multiple" if count == MULTIPLE else str(count) if count else "Present, number not stated"
 
 
 def answerable() -> tuple[Field, ...]:
-    """Lines that free text may answer: all but the patient."""
+    """List the lines that free text may answer: all but the patient."""
     return tuple(row for row in FIELDS if row.kind is not Kind.IDENTITY)

@@ -18,7 +18,7 @@ from hyoid.report.free_text.vocabulary import Mention, sides_in
 
 
 class State(StrEnum):
-    """What is said of a place."""
+    """State of a place, as a sentence gives it."""
 
     INVOLVED = "involved"
     NOT_INVOLVED = "not involved"
@@ -29,18 +29,21 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Assertion:
-    """One place and what is said of it.
+    """Place of a sentence and what is said of this place.
 
     Parameters
     ----------
     mention : Mention
+        The place and its words in the sentence.
     state : State
+        State that the sentence gives the place.
     sides : frozenset of Side
-        Empty when no side is named.
+        Sides named for the place; empty when no side is named.
     cue : str
-        The words that say it.
+        Words that give the state.
     rest_only : bool
-        Said of the rest ("otherwise normal") or of a part ("its tip"): it does not speak against what is said elsewhere.
+        The state holds for the rest ("otherwise normal") or for a part ("its tip"): it does not speak against what is
+        said elsewhere.
     """
 
     mention: Mention
@@ -72,12 +75,12 @@ _FAT_SPACES = {"preepiglottic_space", "paraglottic_space", "parapharyngeal_space
 
 
 def assertions_in(words: str) -> tuple[Assertion, ...]:
-    """Everything a plain sentence says of the places it names; places of which nothing is said are left out.
+    """List what a plain sentence says of the places it names; places of which nothing is said are left out.
 
     Parameters
     ----------
     words : str
-        From `hyoid.report.free_text.sentences.plain`.
+        Sentence from `hyoid.report.free_text.sentences.plain`.
 
     Examples
     --------
@@ -89,13 +92,14 @@ def assertions_in(words: str) -> tuple[Assertion, ...]:
 
 
 def assertions_of(reading: Reading, words: str) -> tuple[Assertion, ...]:
-    """Everything that a sentence says of its places.
+    """List everything that a read sentence says of its places.
 
     Parameters
     ----------
     reading : Reading
+        Sentence as `read_sentence` reads it.
     words : str
-        The plain sentence.
+        The plain sentence itself.
     """
     found = []
     rest = _OTHERWISE.search(words) is not None
@@ -130,13 +134,14 @@ def _sided(found: list[Assertion]) -> list[Assertion]:
 
 
 def state_of(governed: Governed, reading: Reading) -> State | None:
-    """One state from everything told of a place; None where nothing safe can be said.
+    """Find one state from everything told of a place; None where nothing safe can be said.
 
     Parameters
     ----------
     governed : Governed
+        Place with everything that is told of it.
     reading : Reading
-        Of the sentence: whether it speaks of treatment.
+        Reading of the whole sentence, which says whether it speaks of treatment.
     """
     told = governed.told
     if any(t.sense is Sense.UNSEEN for t in told):
@@ -164,11 +169,12 @@ def state_of(governed: Governed, reading: Reading) -> State | None:
 
 
 def one_state(told: Told) -> State:
-    """State that one word gives by itself.
+    """Give the state that one word gives by itself.
 
     Parameters
     ----------
     told : Told
+        Word that tells something of a place, denied or doubted or neither.
     """
     if told.sense is Sense.MASS and not told.denied and _UNMARKED_UPTAKE.fullmatch(told.token.text):
         return State.EQUIVOCAL
@@ -235,12 +241,14 @@ def _tumour_in_question(reading: Reading) -> bool:
 
 
 def sides_of(place: Token, reading: Reading) -> frozenset[Side]:
-    """Sides that the words around a place give it; a side in front of a list is that of each place in it.
+    """Find the sides that the words around a place give it; a side in front of a list is that of each place in it.
 
     Parameters
     ----------
     place : Token
+        Place in the sentence.
     reading : Reading
+        Reading of the whole sentence.
     """
     tokens = reading.tokens
     at = tokens.index(place)

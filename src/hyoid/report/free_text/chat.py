@@ -202,8 +202,9 @@ def supported_lines(lines: dict[str, Line], sentences: tuple[Sentence, ...]) -> 
     Parameters
     ----------
     lines : dict of str to Line
-        By key, each quoting a stretch of the report.
+        Answered lines by key, each quoting a stretch of the report.
     sentences : tuple of Sentence
+        Sentences of the report.
     """
     kept, refused = {}, []
     for key, line in lines.items():
@@ -222,7 +223,7 @@ def _quoted(quote: str, sentences: tuple[Sentence, ...]) -> list[Sentence]:
 
 
 def accepted_lines(content: str, text: str) -> dict[str, Line] | str:
-    """Lines of an endpoint's answer, or in words why it is refused.
+    """Read the lines of an endpoint's answer, or say in words why the answer is refused.
 
     Parameters
     ----------

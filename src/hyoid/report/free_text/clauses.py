@@ -29,13 +29,14 @@ _LISTING = (Kind.AND, Kind.COMMA)
 
 @dataclass(frozen=True)
 class Told:
-    """One thing told of a place.
+    """Word that tells something of a place.
 
     Parameters
     ----------
     token : Token
         The word that tells.
     denied, doubted : bool
+        Whether the sentence denies, or doubts, what the word tells.
     bare : bool
         Told of a place that was governed before, without naming it again.
     """
@@ -59,7 +60,9 @@ class Governed:
     Parameters
     ----------
     place : Token
+        Words of the place.
     told : list of Told
+        Words that tell something of the place, in order.
     loose : bool
         A denial or doubt of its clause could not be given to any word.
     own_sides : tuple of Token
@@ -74,16 +77,18 @@ class Governed:
 
 @dataclass(frozen=True)
 class Reading:
-    """A sentence, read.
+    """Sentence with what it tells of each place.
 
     Parameters
     ----------
     governed : tuple of Governed
+        Places of the sentence, each with what is told of it.
     bare : tuple of Told
         What a sentence without places tells of those of the sentence before.
     treated : bool
         The sentence speaks of the effect of treatment.
     tokens : tuple of Token
+        Stretches of the sentence, in order.
     """
 
     governed: tuple[Governed, ...]
@@ -94,11 +99,12 @@ class Reading:
 
 @lru_cache(maxsize=256)
 def read_sentence(words: str) -> Reading:
-    """Read one plain sentence.
+    """Read what a plain sentence tells of each place it names.
 
     Parameters
     ----------
     words : str
+        Sentence in plain spelling, see `hyoid.report.free_text.sentences.plain`.
 
     Examples
     --------

@@ -18,6 +18,7 @@ def clauses_of(tokens: list[Token]) -> list[list[Token]]:
     Parameters
     ----------
     tokens : list of Token
+        Stretches of one sentence, in order.
 
     Examples
     --------
@@ -44,11 +45,12 @@ def clauses_of(tokens: list[Token]) -> list[list[Token]]:
 
 
 def says(tokens: Sequence[Token]) -> bool:
-    """Tell whether a word among these says something of a place.
+    """Tell whether a word among these stretches says something of a place.
 
     Parameters
     ----------
     tokens : sequence of Token
+        Stretches of one clause.
     """
     return any(token.speaks or token.kind is Kind.GONE for token in tokens)
 

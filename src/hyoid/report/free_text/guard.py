@@ -77,11 +77,12 @@ def why_refused(row: Field, value: str, sentence: Sentence) -> str:
 
 
 def state_in(value: str) -> tuple[State | None, frozenset[Side]]:
-    """Read the state and the sides of an answer; None where it is none of one state.
+    """Read the state and the sides of an answer; no state (None) where the answer gives none.
 
     Parameters
     ----------
     value : str
+        Answer in the template's words, such as "R - involved".
 
     Examples
     --------

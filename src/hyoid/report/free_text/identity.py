@@ -42,7 +42,7 @@ _SAME = {"name": _NAME, "number": r"(?:m\.?r\.?n\.?|mr\s+no\.?|uhid|patient\s*(?
 
 
 def without_identifiers(text: str) -> str:
-    """The text without header lines such as name, number, date of birth, age, referring doctor.
+    """Remove header lines such as name, number, date of birth, age and referring doctor from a text.
 
     What such a header gave as name, number or birth date is also removed wherever it returns in the text, as are
     titled names ("Mrs. Roe") and numbers of six and more digits.
@@ -50,6 +50,7 @@ def without_identifiers(text: str) -> str:
     Parameters
     ----------
     text : str
+        Report as it came in.
 
     Examples
     --------

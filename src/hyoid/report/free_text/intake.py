@@ -57,6 +57,7 @@ def readable(text: str) -> str:
     Parameters
     ----------
     text : str
+        Content of a file or a page.
 
     Returns
     -------

@@ -41,6 +41,7 @@ def language_of(text: str) -> str:
     Parameters
     ----------
     text : str
+        Report in any language.
 
     Examples
     --------
@@ -59,13 +60,14 @@ def language_of(text: str) -> str:
 
 
 def in_english(text: str, language: str) -> str:
-    """A sentence in the words that the rules know; English comes back as it is.
+    """Put a sentence into the words that the rules know; English comes back as it is.
 
     Parameters
     ----------
     text : str
+        Sentence of the report.
     language : str
-        From `language_of`.
+        Language of the report, from `language_of`.
 
     Examples
     --------
@@ -88,12 +90,14 @@ def _said(phrase: str, at: int, rows: dict[str, str], open_ended: tuple[tuple[re
 
 
 def heading_in_english(words: str, language: str) -> str:
-    """A heading of the whole report ("Befund") in English; every other as it is.
+    """Put a heading of the whole report ("Befund") into English; every other heading comes back as it is.
 
     Parameters
     ----------
     words : str
+        Heading of the report.
     language : str
+        Language of the report, from `language_of`.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, Mention, T
 
 
 class Kind(StrEnum):
-    """What a stretch of words does in its clause."""
+    """Part that a stretch of words plays in its clause."""
 
     PLACE = "place"
     VERB = "verb"  # governs what follows: "involves"
@@ -44,7 +44,7 @@ class Kind(StrEnum):
 
 
 class Sense(StrEnum):
-    """What a verb, predicate or noun says of a place."""
+    """Sense of a verb, predicate or noun about a place."""
 
     INVADE = "invade"
     MASS = "mass"
@@ -59,18 +59,20 @@ class Sense(StrEnum):
 
 @dataclass(frozen=True)
 class Token:
-    """One stretch of words.
+    """Stretch of words with its part in the clause.
 
     Parameters
     ----------
     kind : Kind
+        Part that the words play in their clause.
     start, end : int
-        Characters of the plain sentence.
+        Range of characters in the plain sentence.
     text : str
+        The words themselves.
     sense : Sense or None
-        Of verbs, predicates and nouns.
+        What verbs, predicates and nouns say of a place; None for other words.
     term : Term or None
-        Of places.
+        Entry of the vocabulary, for a place; None for other words.
     """
 
     kind: Kind
@@ -303,7 +305,7 @@ def tokens_in(words: str) -> list[Token]:
     Parameters
     ----------
     words : str
-        From `hyoid.report.free_text.sentences.plain`.
+        Sentence from `hyoid.report.free_text.sentences.plain`.
 
     Examples
     --------

@@ -114,8 +114,9 @@ class NodeGroup:
     count : int
         0 where only nodes are named, without a number; `MULTIPLE` for "several".
     sides : frozenset of Side
+        Sides named for the group; empty when no side is named.
     levels : tuple of str
-        In the order of the neck.
+        Levels named for the group, in the order of the neck.
     """
 
     count: int
@@ -125,14 +126,16 @@ class NodeGroup:
 
 @dataclass(frozen=True)
 class NodeStatement:
-    """One sentence on nodes.
+    """Sentence on nodes and what it says of these.
 
     Parameters
     ----------
     sentence : Sentence
+        Sentence that says it.
     groups : tuple of NodeGroup
+        Nodes that the sentence says together, by side and level.
     sizes : tuple of Size
-        With the side named nearest, if any.
+        Sizes given for nodes, each with the side named nearest, if any.
     denied : bool
         It says that there are none, at all or on `sides`.
     harmless : bool
@@ -153,7 +156,7 @@ class NodeStatement:
 
 
 def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...]:
-    """Sentences on nodes, in order; a sentence without the word follows the one before ("The largest measures 2 cm").
+    """Read the sentences on nodes; one without the word follows the one before ("The largest measures 2 cm").
 
     Parameters
     ----------
@@ -190,12 +193,12 @@ def _on_same_side(statement: NodeStatement, before: list[NodeStatement]) -> Node
 
 
 def speaks_of_nodes(words: str) -> bool:
-    """Whether a plain sentence names nodes."""
+    """Tell whether a plain sentence names nodes."""
     return _NODE.search(words) is not None
 
 
 def levels_in(words: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
-    """Levels named in a plain sentence: (start, end, levels); ranges are spelled out.
+    """Find the levels named in a plain sentence: (start, end, levels); ranges are spelled out.
 
     Examples
     --------
@@ -410,6 +413,6 @@ def _node_sizes(words: str) -> tuple[Size, ...]:
 
 
 def current(statements: tuple[NodeStatement, ...]) -> tuple[NodeStatement, ...]:
-    """Statements that count: those of the findings, else those of the impression, so that nothing counts twice."""
+    """Choose the statements that count: the findings', else the impression's, so that nothing counts twice."""
     findings = tuple(s for s in statements if s.sentence.part is Part.FINDINGS)
     return findings or statements

@@ -50,9 +50,11 @@ class Place:
     site : str
         Empty where only a side is said.
     sides : frozenset of Side
+        Sides named for the site; empty when no side is named.
     rank : int
         How plainly: 3 "centred in", 2 a place behind or in front of the word mass.
     sentence : Sentence
+        Sentence that gives the site.
     """
 
     site: str
@@ -62,7 +64,7 @@ class Place:
 
 
 def places_of_mass(sentences: tuple[Sentence, ...]) -> tuple[Place, ...]:
-    """Sites of the mass, best said first: findings before impression before clinical background.
+    """List the sites of the mass, best said first: findings before impression before clinical background.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def _sided(place: Place) -> Place:
 
 
 def mass_sizes(sentences: tuple[Sentence, ...]) -> tuple[tuple[Size, Sentence], ...]:
-    """Sizes of the mass in order; "It measures 3 cm" follows the sentence before.
+    """List the sizes of the mass in order; "It measures 3 cm" follows the sentence before.
 
     Parameters
     ----------
@@ -109,7 +111,7 @@ def mass_sizes(sentences: tuple[Sentence, ...]) -> tuple[tuple[Size, Sentence], 
 
 
 def denials_of_mass(sentences: tuple[Sentence, ...]) -> tuple[Sentence, ...]:
-    """Sentences that say there is no mass at all, not only none in one place."""
+    """List the sentences that say there is no mass at all, not only none in one place."""
     found = []
     for sentence in sentences:
         match = _DENIED.search(sentence.plain)

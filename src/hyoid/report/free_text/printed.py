@@ -14,21 +14,23 @@ _MISSING = re.compile(rf"^(?:{MISSING}|{NOT_ASSESSED}(?:: [^()]*)?)(?: \((?P<fla
 
 
 def is_template(text: str) -> bool:
-    """Whether a text is the template, printed by `hyoid.report.pages.text.template_text` or filled by hand.
+    """Tell whether a text is the template, printed by `hyoid.report.pages.text.template_text` or filled by hand.
 
     Parameters
     ----------
     text : str
+        Text of any kind.
     """
     return len(_rows(text)) >= _LEAST_LINES * len(FIELDS)
 
 
 def read_template(text: str) -> dict[str, Line]:
-    """Lines of a printed template by key, each quoting itself; the patient's line is never read.
+    """Read the lines of a printed template by key, each quoting itself; the patient's line is never read.
 
     Parameters
     ----------
     text : str
+        Template that was printed or filled by hand.
     """
     lines = {}
     for key, (row, rest) in _rows(text).items():

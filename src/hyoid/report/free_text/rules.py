@@ -55,19 +55,22 @@ _FAT_DENIED = re.compile(r"\b(?:no|without)\b[^,;]*$")
 
 @dataclass(frozen=True)
 class Said:
-    """One thing said for one line.
+    """Statement about one line of the template.
 
     Parameters
     ----------
     state : State
+        State that the sentence gives the place.
     sides : frozenset of Side
+        Sides named for the place; empty when no side is named.
     sentence : Sentence
+        Sentence that gives the state.
     cue : str
-        The words that say it.
+        Words that give the state.
     region : bool
-        Said of a region that the line belongs to.
+        The state is that of a region which the line belongs to.
     rest_only : bool
-        Said of the rest of it.
+        The state holds for the rest of the place, or for a part of it.
     place : str
         The words for the place: a line may hold several, as carotid artery and jugular vein.
     """
@@ -83,16 +86,20 @@ class Said:
 
 @dataclass(frozen=True)
 class Populated:
-    """Everything said, line by line, before one answer is chosen.
+    """All statements, line by line, before one answer is chosen.
 
     Parameters
     ----------
     said : dict of str to list of Said
-        Involvement, findings and yes-or-no lines.
+        Statements by key of the line: involvement, findings and yes-or-no lines.
     places : tuple of Place
+        Sites of the mass, best said first.
     sizes : tuple of (Size, Sentence)
+        Sizes of the mass, each with the sentence that gives it.
     no_mass : tuple of Sentence
+        Sentences that say there is no mass at all.
     nodes : tuple of NodeStatement
+        Sentences on nodes and what each says.
     """
 
     said: dict[str, list[Said]]
@@ -103,11 +110,12 @@ class Populated:
 
 
 def fill_by_rules(sentences: tuple[Sentence, ...]) -> dict[str, Line]:
-    """Answered lines of the template by key.
+    """Answer lines of the template from sentences, by key of the line.
 
     Parameters
     ----------
     sentences : tuple of Sentence
+        Sentences of the whole report, in order.
     """
     return refine(populate(sentences))
 
@@ -118,6 +126,7 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
     Parameters
     ----------
     sentences : tuple of Sentence
+        Sentences of the whole report, in order.
     """
     present = tuple(s for s in sentences if s.part in _PRESENT)
     said: dict[str, list[Said]] = defaultdict(list)
@@ -150,11 +159,12 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
 
 
 def refine(populated: Populated) -> dict[str, Line]:
-    """One answer a line, with every sentence that it rests on; contradictions are kept and flagged.
+    """Choose one answer a line, with every sentence that it rests on; contradictions are kept and flagged.
 
     Parameters
     ----------
     populated : Populated
+        Statements from `populate`.
     """
     lines = {}
     for row in answerable():

@@ -23,7 +23,7 @@ def reaches_back(tokens: list[Token], at: int, kind: Kind, *, through_places: bo
     Parameters
     ----------
     tokens : list of Token
-        Of one clause.
+        Stretches of one clause, in order.
     at : int
         Place of the word in it.
     kind : Kind

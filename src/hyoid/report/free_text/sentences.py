@@ -25,13 +25,14 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence.
+    """Sentence of a report and the part it stands in.
 
     Parameters
     ----------
     text : str
-        As it stands in the report, line breaks and runs of blanks made one blank.
+        Words of the report, line breaks and runs of blanks made one blank.
     part : Part
+        Part of the report, such as findings or impression.
     plain : str
         Lower case, signs and abbreviations spelled one way, earlier scans cut out; what the rules read.
     """
@@ -114,7 +115,7 @@ _WRAPPED_FROM = 55  # characters; a line as long as this that ends without a sto
 
 
 def read_sentences(text: str) -> tuple[Sentence, ...]:
-    """Sentences of a report in order.
+    """Cut a report into sentences, in order.
 
     Headings of the whole report (Findings, Impression, Comparison, Clinical background, ...) set the part and are left
     out; headings that name a structure ("Maxilla/mandible: Normal.") stay in their sentence.
@@ -312,12 +313,12 @@ _CUT = [re.compile(pattern) for pattern in _CUTS]
 
 
 def present(words: str) -> str:
-    """A plain sentence without what it says about earlier scans.
+    """Cut out of a plain sentence what it says about earlier scans.
 
     Parameters
     ----------
     words : str
-        From `plain`.
+        Sentence from `plain`.
 
     Examples
     --------

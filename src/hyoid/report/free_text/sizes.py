@@ -61,12 +61,12 @@ class Size:
 
 
 def sizes_in(words: str) -> tuple[Size, ...]:
-    """Sizes of a plain sentence; limits ("larger than 1 cm") and distances are none.
+    """Find the sizes of a plain sentence; limits ("larger than 1 cm") and distances are no sizes.
 
     Parameters
     ----------
     words : str
-        From `hyoid.report.free_text.sentences.plain`.
+        Sentence from `hyoid.report.free_text.sentences.plain`.
 
     Examples
     --------

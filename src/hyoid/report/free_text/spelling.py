@@ -59,7 +59,7 @@ def _exact() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def plain(text: str) -> str:
-    """Lower case with signs, abbreviations and slips of spelling written one way.
+    """Write words in lower case with signs, abbreviations and slips of spelling in one way.
 
     Examples
     --------
@@ -83,12 +83,12 @@ def plain(text: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def mended(word: str) -> str:
-    """A word that is one slip (two in long words) from exactly one known word, mended; every other word as it is.
+    """Mend a word that is one slip (two in long words) from exactly one known word; leave every other word.
 
     Parameters
     ----------
     word : str
-        Lower case.
+        Single word in lower case.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def _inflected(word: str, known: frozenset[str]) -> bool:
 
 @cache
 def known_words() -> frozenset[str]:
-    """Words that are spelled right: those of the vocabulary and ordinary words of reports."""
+    """List words that are spelled right: those of the vocabulary and ordinary words of reports."""
     text = (files("hyoid.report.free_text") / "words" / "ordinary.txt").read_text(encoding="utf-8")
     patterns = (*(term.pattern for term in TERMS), *PATTERNS, NODE_WORDS, MASS_WORDS)
     return frozenset(text.split()) | _targets() | {word for p in patterns for word in re.findall(r"[a-z]{4,}", p)}

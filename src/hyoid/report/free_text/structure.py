@@ -23,7 +23,7 @@ from hyoid.report.free_text.vocabulary import mentions_in
 
 @dataclass(frozen=True)
 class Filled:
-    """What an engine returns.
+    """Lines that an engine filled, and who filled these.
 
     Parameters
     ----------
@@ -72,8 +72,9 @@ def structure_text(text: str, engine: Engine | None = None) -> Report:
     Parameters
     ----------
     text : str
+        Free-text radiology report, plain or HTML.
     engine : Engine, optional
-        By default the rules.
+        Engine that answers the lines; by default the rules.
 
     Returns
     -------
@@ -111,13 +112,14 @@ def structure_text(text: str, engine: Engine | None = None) -> Report:
 
 
 def fill_with_rules(text: str, sentences: tuple[Sentence, ...]) -> Filled:
-    """The engine of rules; offline, and the default.
+    """Fill the template by the rules; offline, and the default engine.
 
     Parameters
     ----------
     text : str
         Not used; rules read the sentences.
     sentences : tuple of Sentence
+        Sentences of the whole report, in order.
     """
     del text
     return Filled(fill_by_rules(sentences), RULES)
@@ -144,11 +146,12 @@ def _refuse_other_part(sentences: tuple[Sentence, ...], language: str) -> None:
 
 
 def title_of(text: str) -> str:
-    """Title of the template for the scan that a report names first; empty for a CT with contrast or where none is named.
+    """Choose the template's title for the scan that a report names first; empty for a contrast CT or an unnamed scan.
 
     Parameters
     ----------
     text : str
+        Report as it came in.
 
     Examples
     --------

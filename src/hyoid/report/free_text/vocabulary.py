@@ -21,7 +21,7 @@ class Term:
         Lines of the template that it fills. Several keys are a region: "the larynx is normal" speaks for all of them,
         "a mass in the larynx" for none.
     site : str
-        As the location of a mass is written; empty where no mass is said to arise.
+        Words for the location of a mass; empty where no mass is said to arise.
     whole : bool
         The words name more than the line, as "tongue" does more than the oral tongue.
     beyond : str
@@ -368,13 +368,14 @@ _SIDE = re.compile(r"\b(right|left|bilateral(?:ly)?|both)(?:[- ]sided)?\b")
 
 @dataclass(frozen=True)
 class Mention:
-    """A place named in a sentence.
+    """Place that a sentence names.
 
     Parameters
     ----------
     term : Term
+        Words for the place and the lines that it fills.
     start, end : int
-        Characters of the plain sentence.
+        Range of characters in the plain sentence.
     """
 
     term: Term
@@ -389,11 +390,12 @@ def _compiled() -> tuple[tuple[Term, re.Pattern[str]], ...]:
 
 @lru_cache(maxsize=256)
 def mentions_in(words: str) -> tuple[Mention, ...]:
-    """Places named in a plain sentence, in order; of overlapping words the longer count.
+    """Find the places named in a plain sentence, in order; of overlapping words the longer count.
 
     Parameters
     ----------
     words : str
+        Sentence in plain spelling.
 
     Examples
     --------
@@ -409,7 +411,7 @@ def mentions_in(words: str) -> tuple[Mention, ...]:
 
 
 def sides_in(words: str) -> frozenset[Side]:
-    """Sides named in a stretch of plain words; "both" and "bilateral" are two.
+    """Find the sides named in a stretch of plain words; "both" and "bilateral" are two.
 
     Examples
     --------

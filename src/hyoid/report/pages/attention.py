@@ -34,7 +34,7 @@ class Attention:
     Parameters
     ----------
     maps : mapping of str to Volume
-        By field that the classifier answers.
+        Attention by field that the classifier answers.
     shared : bool
         The network has one map for all fields, so every field's is the same.
     words : str
@@ -64,7 +64,7 @@ class Look:
 
 
 def write_attention(folder: Path, attention: Attention) -> tuple[Path, ...]:
-    """One NIfTI per field, or one for all, in `folder/attention`; values are the network's own."""
+    """Write one NIfTI per field, or one for all, in `folder/attention`; values are the network's own."""
     (folder / FOLDER).mkdir()
     named = {SHARED: next(iter(attention.maps.values()))} if attention.shared else attention.maps
     written = []
@@ -75,13 +75,16 @@ def write_attention(folder: Path, attention: Attention) -> tuple[Path, ...]:
 
 
 def looks_of(line: Line, attention: Attention | None, backdrop: Backdrop) -> tuple[Look, ...]:
-    """Pictures for the fields that a line's classifier answered; none where no attention is known.
+    """Draw pictures for the fields that a line's classifier answered; no picture where no attention is known.
 
     Parameters
     ----------
     line : Line
+        Line of the report whose evidence names a classifier.
     attention : Attention or None
+        Where the classifier looked; None where it did not run.
     backdrop : Backdrop
+        Scan and outlines to draw on.
     """
     if attention is None or not any(e.status == "model" and e.probability is not None for e in line.evidence):
         return ()
@@ -90,7 +93,7 @@ def looks_of(line: Line, attention: Attention | None, backdrop: Backdrop) -> tup
 
 
 def highest_point(attention: Volume, inside: NDArray[np.bool_], backdrop: Backdrop) -> tuple[float, float, float]:
-    """Point (LPS, mm) of the highest attention inside a mask of the scan; of all the attention where it is empty."""
+    """Find the highest attention inside a mask, a point (LPS, mm); anywhere where the mask is empty."""
     if inside.any():
         voxels = np.argwhere(inside)
         points = backdrop.geometry.to_lps(voxels)

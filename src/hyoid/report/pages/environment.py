@@ -11,7 +11,7 @@ from hyoid.characters import printable
 
 
 def page_environment() -> Environment:
-    """Where the templates lie; everything put into one is escaped and shown, and a missing value is an error."""
+    """Make the loader of the pages' templates; values are escaped and shown, and a missing value is an error."""
     return Environment(
         loader=PackageLoader("hyoid.report.pages"),
         autoescape=True,
@@ -24,7 +24,7 @@ def page_environment() -> Environment:
 
 @cache
 def page_template(name: str) -> Template:
-    """A template of `report/pages/templates`."""
+    """Load a template of `report/pages/templates`."""
     return page_environment().get_template(name)
 
 

@@ -34,13 +34,14 @@ _PLANES = {
 
 @dataclass(frozen=True)
 class Panel:
-    """One plane as a JPEG.
+    """JPEG of one plane.
 
     Parameters
     ----------
     plane : str
         "axial", "coronal" or "sagittal".
     jpeg : bytes
+        Content of the JPEG file.
     alt : str
         What it shows, in words.
     """
@@ -59,6 +60,7 @@ class Figure:
     panels : tuple of Panel
         Axial, coronal and sagittal plane with contours.
     legend : tuple of Structure
+        Structures drawn, targets before organs, for the legend.
     plain : Panel or None
         The axial plane without any mark.
     fused : tuple of Panel
@@ -78,6 +80,7 @@ class Ruler:
     Parameters
     ----------
     ends_lps_mm : pair of points
+        End points of the diameter, each (x, y, z).
     words : str
         Its length, as the report gives it.
     """
@@ -97,6 +100,7 @@ class Backdrop:
     labels : ndarray of int, shape (D, H, W)
         Labels of `hyoid.anatomy.structures`.
     geometry : Geometry
+        Canonical grid that image and labels share.
     suv : ndarray, shape (D, H, W), optional
         SUV of the nearest PET voxel.
     """
@@ -107,13 +111,13 @@ class Backdrop:
     suv: NDArray[np.floating] | None = None
 
     def visible(self, point_ijk: tuple[int, int, int], plane: str = "axial") -> frozenset[str]:
-        """Words of the structures that a plane through a voxel cuts."""
+        """List the words of the structures that a plane through a voxel cuts."""
         axis = _PLANES[plane][0]
         found = np.unique(np.take(self.labels, point_ijk[axis], axis=axis)).tolist()
         return frozenset(BY_LABEL[label].words for label in found if label in BY_LABEL)
 
     def voxel_at(self, point_lps_mm: tuple[float, float, float]) -> tuple[int, int, int]:
-        """Voxel of the grid nearest to a point of the patient."""
+        """Find the voxel of the grid that is nearest to a point of the patient."""
         nearest = np.rint(self.geometry.to_ijk(point_lps_mm)).astype(int)
         i, j, k = np.clip(nearest, 0, np.array(self.geometry.shape) - 1).tolist()
         return i, j, k
@@ -129,9 +133,11 @@ def make_backdrop(
     Parameters
     ----------
     image : Volume
+        Scan in HU, or MR, PET or probabilities.
     labels : Volume
         Labels of `hyoid.anatomy.structures`, on the grid of the image.
     window_hu : (centre, width)
+        Window for HU; darker and brighter values are cut.
     pet : Volume, optional
         SUV on the same grid.
 
@@ -170,12 +176,14 @@ def make_figure(
     only: frozenset[int] | None = None,
     rulers: Sequence[Ruler] = (),
 ) -> Figure:
-    """Axial, coronal and sagittal plane through a point, each 200 mm wide and in true proportions.
+    """Draw the axial, coronal and sagittal plane through a point, each 200 mm wide and in true proportions.
 
     Parameters
     ----------
     backdrop : Backdrop
+        Scan and outlines to draw.
     point_lps_mm : (x, y, z)
+        Point that all three planes pass through.
     only : frozenset of int, optional
         Labels to draw; by default all.
     rulers : sequence of Ruler
@@ -202,12 +210,14 @@ def make_figure(
 
 
 def make_panel(backdrop: Backdrop, point_lps_mm: tuple[float, float, float], *, like: Backdrop | None = None) -> Panel:
-    """The axial plane through a point, 200 mm wide.
+    """Draw the axial plane through a point, 200 mm wide.
 
     Parameters
     ----------
     backdrop : Backdrop
+        Scan and outlines to draw.
     point_lps_mm : (x, y, z)
+        Point that the plane passes through.
     like : Backdrop, optional
         Backdrop on the same grid by whose body the field is centred, so that panels side by side show the same field.
     """
@@ -218,14 +228,16 @@ def make_panel(backdrop: Backdrop, point_lps_mm: tuple[float, float, float], *, 
 def axial_pixels(
     backdrop: Backdrop, point_lps_mm: tuple[float, float, float], pixels: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Grey values of the axial plane through a point, 200 mm wide, and where each pixel lies in the array.
+    """Sample the grey values of the axial plane through a point, 200 mm wide, and each pixel's place in the array.
 
     Parameters
     ----------
     backdrop : Backdrop
+        Scan to sample.
     point_lps_mm : (x, y, z)
+        Point that the plane passes through.
     pixels : int
-        Edge of the picture.
+        Edge of the square picture.
 
     Returns
     -------

@@ -33,11 +33,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Block:
-    """One region of the findings.
+    """Region of the findings, such as a heading's lines.
 
     Parameters
     ----------
     words : str
+        Heading of the region.
     lines : tuple of tuple of Line
         Findings, those that say the same together.
     likely : tuple of (Likelihood, tuple of Line)
@@ -55,11 +56,12 @@ class Block:
 def to_html(
     report: Report, image: Volume, labels: Volume, attention: Attention | None = None, pet: Volume | None = None
 ) -> str:
-    """The whole page: impression, how the scan was made, pictures, findings by region, template, technical part.
+    """Write the whole page: impression, how the scan was made, pictures, findings by region, template, technical part.
 
     Parameters
     ----------
     report : Report
+        Report to print.
     image : Volume
         The scan.
     labels : Volume

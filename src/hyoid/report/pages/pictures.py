@@ -19,20 +19,24 @@ _ORDER = ("index lesion", "node", "further focus", "focus outside the neck", "ta
 
 @dataclass(frozen=True)
 class Picture:
-    """One place to look at.
+    """Place to look at, with its pictures.
 
     Parameters
     ----------
     key : str
         Anchor in the page.
     title : str
+        Words above the picture.
     point_lps_mm : tuple of float
+        Point (x, y, z) that the planes pass through.
     slice_index : int
+        Axial slice, counted from the feet from 0.
     labels : frozenset of int or None
         Structures to draw; None for all.
     rulers : tuple of Ruler
+        Diameters to draw in the axial plane.
     role : str
-        Of the lesion that it shows; empty for an overview or a finding.
+        Role of the lesion that it shows; empty for an overview or a finding.
     lines : tuple of str
         Words of the lines that point here.
     """
@@ -48,14 +52,16 @@ class Picture:
 
 
 def choose_pictures(report: Report, backdrop: Backdrop) -> tuple[tuple[Picture, ...], dict[str, str]]:
-    """One set per key lesion, the index lesion first; else an overview.
+    """Choose one set of pictures per key lesion, the index lesion first; else an overview.
 
     A line points to the lesion's pictures that show its structure; the others keep their slice number.
 
     Parameters
     ----------
     report : Report
+        Report whose lesions and lines are shown.
     backdrop : Backdrop
+        Scan and outlines, to see which structures a plane cuts.
 
     Returns
     -------

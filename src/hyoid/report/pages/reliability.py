@@ -14,12 +14,14 @@ _INNER = _PANEL - 2 * _EDGE
 
 @dataclass(frozen=True)
 class Reliability:
-    """One panel.
+    """Panel of a reliability diagram.
 
     Parameters
     ----------
     title : str
+        Words above the panel.
     bins : tuple of ReliabilityBin
+        Promised and observed share of positive answers, bin by bin.
     """
 
     title: str
@@ -27,11 +29,12 @@ class Reliability:
 
 
 def reliability_svg(panels: Sequence[Reliability]) -> str:
-    """Panels side by side; a dot per bin, its area the number of answers, a whisker of one standard error.
+    """Draw panels side by side; a dot per bin, its area the number of answers, a whisker of one standard error.
 
     Parameters
     ----------
     panels : sequence of Reliability
+        Panels from left to right.
 
     Examples
     --------

@@ -17,7 +17,7 @@ MOST_PICTURES = 10  # keeps the file below 2 MB
 
 @dataclass(frozen=True, eq=False)
 class ResponseScene:
-    """What the pictures show, all on the grid of the mid scan.
+    """Images and labels behind the pictures, all on the grid of the mid scan.
 
     Parameters
     ----------
@@ -59,12 +59,14 @@ def write_response(folder: Path, report: ResponseReport, scene: ResponseScene) -
 
 
 def response_html(report: ResponseReport, scene: ResponseScene) -> str:
-    """The whole page.
+    """Write the whole response page: pictures side by side on the same slice, then the table.
 
     Parameters
     ----------
     report : ResponseReport
+        Response of every lesion.
     scene : ResponseScene
+        Images and labels to draw.
     """
     columns = {
         "Before treatment, carried onto this scan": make_backdrop(scene.pre, scene.pre_labels),

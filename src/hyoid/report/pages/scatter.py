@@ -11,7 +11,7 @@ WIDTH, HEIGHT, EDGE = 380, 300, 48
 
 @dataclass(frozen=True)
 class Dot:
-    """One point; `size` sets the area of the dot, a crossed one is drawn as a red cross."""
+    """Point of a plot; `size` sets the area of the dot, a crossed point is drawn as a red cross."""
 
     x: float
     y: float
@@ -21,7 +21,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Plot:
-    """One panel; y runs from 0 to 1."""
+    """Panel of a scatter plot; y runs from 0 to 1."""
 
     title: str
     x_words: str
@@ -30,7 +30,7 @@ class Plot:
 
 
 def scatter_svg(plots: Sequence[Plot]) -> str:
-    """Panels side by side.
+    """Draw panels side by side.
 
     Examples
     --------

@@ -30,13 +30,14 @@ _MARKS = {
 
 
 def to_text(report: Report) -> str:
-    """One page to paste: impression, how the scan was made, findings by region, cautions.
+    """Write one page to paste: impression, how the scan was made, findings by region, cautions.
 
     What is not assessed stands in one line per region. The whole template is `template_text`.
 
     Parameters
     ----------
     report : Report
+        Report to print.
     """
     rows = [report.statement, "", report.title]
     rows += [f"{words}: {told}" for words, told in _context(report)]
@@ -57,11 +58,12 @@ def to_text(report: Report) -> str:
 
 
 def template_text(report: Report) -> str:
-    """The whole template line by line, each with who said it, and what lies outside of it.
+    """Write the whole template line by line, each with who said it, and what lies outside of it.
 
     Parameters
     ----------
     report : Report
+        Report to print.
     """
     own = {field.key for field in FIELDS}
     by_key = {line.key: line for line in report.lines if line.key in own}
@@ -88,13 +90,13 @@ def template_text(report: Report) -> str:
 
 
 def template_heading(report: Report) -> str:
-    """First heading of the template: its own for a CT, the title of the report for another scan."""
+    """Choose the first heading of the template: its own for a CT, the title of the report for another scan."""
     of_ct = report.study is not None and report.study.modality == "CT"
     return FRONT if of_ct or not report.title else report.title
 
 
 def line_text(line: Line) -> str:
-    """One line: words, value, who said it with what probability, and the cautions.
+    """Write a line: words, value, who said it with what probability, and the cautions.
 
     Examples
     --------
@@ -114,11 +116,12 @@ def line_text(line: Line) -> str:
 def grouped(
     lines: Sequence[Line],
 ) -> tuple[tuple[Line, ...], dict[Likelihood, tuple[Line, ...]], dict[str, list[Line]]]:
-    """Lines to print each, lines that a classifier answers by likelihood, and lines not assessed by reason.
+    """Sort lines into those to print each, those that a classifier answers by likelihood, and unassessed by reason.
 
     Parameters
     ----------
     lines : sequence of Line
+        Lines of one region, in the order of the template.
     """
     own: list[Line] = []
     likely: dict[Likelihood, list[Line]] = {word: [] for word in Likelihood}
@@ -136,11 +139,12 @@ def grouped(
 
 
 def together(lines: Sequence[Line]) -> tuple[tuple[Line, ...], ...]:
-    """Lines one by one, those that say "not involved" in the same words together, at the end.
+    """Put lines that say "not involved" in the same words together, at the end; others stay one by one.
 
     Parameters
     ----------
     lines : sequence of Line
+        Lines to print, in the order of the template.
     """
     alike: dict[tuple[str, str], list[Line]] = {}
     found: list[tuple[Line, ...]] = []
@@ -185,7 +189,7 @@ def _with_side(line: Line) -> str:
 
 
 def plain_words(words: str) -> str:
-    """Words of a line inside a sentence.
+    """Write the words of a line as they stand inside a sentence.
 
     Examples
     --------

@@ -27,7 +27,9 @@ def write_report(
     Parameters
     ----------
     folder : Path
+        Folder to write into, which must exist.
     report : Report
+        Report to write.
     image : Volume
         The scan.
     labels : Volume
