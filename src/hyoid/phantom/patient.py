@@ -134,7 +134,7 @@ class VirtualPatient:
     Parameters
     ----------
     ct : Volume
-        HU, int16.
+        CT in HU, int16.
     organs, subsites : Volume
         Labels of `hyoid.anatomy.structures` (1-30) and `hyoid.anatomy.subsites`.
     lesions : Volume

@@ -71,9 +71,9 @@ def finished_package(folder: Path, recipe: Recipe) -> ModelPackage | None:
     Parameters
     ----------
     folder : Path
-        Of the run.
+        Folder of the run.
     recipe : Recipe
-        What the row asks for.
+        Recipe that the row asks for.
 
     Raises
     ------

@@ -32,7 +32,7 @@ _LARGEST_REPORT = 50_000_000  # bytes
 
 @dataclass(frozen=True)
 class Request:
-    """What whoever asks for a report says.
+    """Clinical question, state of treatment and earlier report that go with a scan.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def request(
     study : Study
         The scan to be reported on.
     question : str
-        Clinical question.
+        Clinical question, in the requester's words.
     post_treatment : bool, optional
         Whether the neck was treated before this scan; None where nobody said.
     prior : Path, optional

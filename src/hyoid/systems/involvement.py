@@ -47,16 +47,16 @@ _LEAST_SEEN = 0.5  # of an outline: a small one gains or loses a third of its vo
 
 @dataclass(frozen=True, eq=False)
 class Classified:
-    """What SGRNet said.
+    """Answers of SGRNet for one scan.
 
     Parameters
     ----------
     answers : dict of str to Involvement
         By field; empty without an organ.
     attention : Attention or None
-        Where it looked; None for variants without attention.
+        Where the network looked; None for variants without attention.
     precision : str
-        Arithmetic used.
+        Arithmetic that was used, "f32" or "bf16".
     warnings : tuple of str
         What a reader must know of the answers, or why there are none.
     """
@@ -93,7 +93,7 @@ def classifier_inputs(
     tumour : Volume
         Probability of tumour, on any grid: `target_map`, or `outlined`.
     spacing_mm : (slice, row, column)
-        Of SGRNet's grid.
+        Voxel spacing of SGRNet's grid.
     shape : (D, H, W)
         Voxels of SGRNet's grid.
     constants : dict

@@ -10,7 +10,7 @@ from hyoid.inference.runtime import Device, Precision
 
 @dataclass(frozen=True)
 class Machine:
-    """Where networks run.
+    """Processor, cache and precision with which networks run.
 
     Parameters
     ----------

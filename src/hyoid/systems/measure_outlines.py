@@ -366,11 +366,11 @@ def measure_cases(
     Parameters
     ----------
     cases : sequence of CaseFiles
-        Where they lie on disk.
+        Image and label files of every case.
     scores : callable
-        From a case to its result.
+        Measures one case and returns its result.
     codec : Codec
-        Of the result.
+        Writes a result as JSON, and reads it back.
     shelf : Path
         Folder that keeps the results.
     on_progress : callable
@@ -386,7 +386,7 @@ def contours_of(case: CaseFiles) -> dict[str, NDArray[np.bool_]]:
     Parameters
     ----------
     case : CaseFiles
-        With contours.
+        Files of the case, contours among these.
 
     Raises
     ------

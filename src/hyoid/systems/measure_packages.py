@@ -127,7 +127,7 @@ def check_order(kind: Kind, order: CardOrder) -> None:
     Parameters
     ----------
     kind : Kind
-        Of the packages.
+        Kind of the packages to measure.
     order : CardOrder
         What they are to be measured on.
 
@@ -152,9 +152,9 @@ def count_cases(kind: Kind, packages: Sequence[ModelPackage], order: CardOrder) 
     Parameters
     ----------
     kind : Kind
-        Of the packages.
+        Kind of the packages to measure.
     packages : sequence of ModelPackage
-        That are to be measured.
+        Packages to measure.
     order : CardOrder
         What they are to be measured on.
 
@@ -194,9 +194,9 @@ def measure_packages(
     kind : Kind
         Of the packages, as `kind_of_all` tells.
     packages : sequence of ModelPackage
-        Those measured together.
+        Packages to measure together.
     order : CardOrder
-        What they are measured on; `check_order` has passed it.
+        Folders and options of the measurement, accepted by `check_order`.
     measuring : Measuring
         Where results are kept, and who is told how far it is.
 

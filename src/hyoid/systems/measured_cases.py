@@ -20,7 +20,7 @@ _SAID = ("words", "training_data", "licence", "metrics", "bf16_agreement", "reci
 
 @dataclass(frozen=True)
 class Measuring:
-    """How a package is measured.
+    """Places and progress of a measurement.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Measuring:
         Parameters
         ----------
         what : str
-            The measurement in a word.
+            Name of the measurement, one word.
         manifests : sequence of Manifest
             Of every network that takes part; another weight, label or constant gives another folder.
         """
@@ -67,7 +67,7 @@ class Codec(Generic[T]):
     encode : callable
         From a result to values that JSON knows.
     decode : callable
-        The way back.
+        Reads a result back from JSON.
     """
 
     encode: Callable[[T], Any]
@@ -90,7 +90,7 @@ def measure_each(
     measure : callable
         From the position of a case to its result.
     codec : Codec
-        Of the result.
+        Writes a result as JSON, and reads it back.
     shelf : Path
         Folder that keeps the results.
     on_progress : callable

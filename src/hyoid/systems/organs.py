@@ -35,7 +35,7 @@ class OrganOutlines:
     Parameters
     ----------
     labels : Volume
-        On the grid of the scan.
+        Organ labels on the grid of the scan.
     precisions : mapping of str to str
         Arithmetic that each package used.
     warnings : tuple of str

@@ -165,7 +165,7 @@ def foreign_outlines(labels: Volume, names: Mapping[str, int | tuple[int, ...]],
     Parameters
     ----------
     labels : Volume, LABEL
-        On the scan's own grid.
+        Somebody else's label map, on the scan's own grid.
     names : mapping of str to int or tuple of int
         What the labels mean; several labels are one region.
     outlined_by : Provenance

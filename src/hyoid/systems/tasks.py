@@ -30,12 +30,12 @@ from hyoid.training.segmentation import HALVES, train_segmentation
 
 @dataclass(frozen=True)
 class Task:
-    """One kind of training.
+    """Kind of training, with what it takes and how its cases are found.
 
     Parameters
     ----------
     words : str
-        What its networks do.
+        What networks of the task do, in words.
     find : callable
         From a folder to the cases in it; refuses a folder without any.
     train : callable

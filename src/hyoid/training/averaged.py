@@ -27,9 +27,9 @@ class Skipped:
     Parameters
     ----------
     steps : int
-        Since the run began or went on.
+        Steps left out since the run began or was resumed.
     in_a_row : int
-        Up to now.
+        Steps left out one after the other up to now.
     """
 
     steps: int = 0
@@ -46,7 +46,7 @@ def clip_or_drop(optimiser: torch.optim.Optimizer, longest: float, skipped: Skip
     longest : float
         Largest length of all gradients together.
     skipped : Skipped
-        Before this step.
+        Counts before this step.
 
     Returns
     -------
@@ -104,7 +104,7 @@ class AveragedTraining(lightning.LightningModule):
     optimiser : OptimiserRecipe
         Optimiser, learning rates, batch, number of steps, and decay of the averaged weights.
     layout : torch.memory_format
-        Of weights in memory.
+        Order of the weights in memory.
     """
 
     workers = 0

@@ -26,7 +26,7 @@ def cut_package(source: ModelPackage, labels: Sequence[str], folder: Path, *, na
     folder : Path
         Of the new package; its card says that nothing was measured yet.
     name, words : str
-        Of the new package; words say what it does.
+        Name of the new package, and words that say what its network does.
 
     Returns
     -------

@@ -83,9 +83,9 @@ def parts_of(patients: Sequence[str], shares: Sequence[float], seed: int) -> dic
     Parameters
     ----------
     patients : sequence of str
-        Repeats count once.
+        Patient of every case; repeats count once.
     shares : sequence of float
-        Of the three parts.
+        Relative sizes of the three parts.
     seed : int
         Seed of the random order.
 
@@ -116,7 +116,7 @@ def stratified_folds(targets: NDArray, folds: int, rng: np.random.Generator) -> 
     folds : int
         Number of folds.
     rng : Generator
-        Breaks ties.
+        Breaks ties between folds, and orders patients.
 
     Notes
     -----

@@ -125,7 +125,7 @@ def deep_dice_ce(
     background : bool
         Count class 0 in Dice.
     drop_coarsest : bool
-        See `stage_weights`.
+        Give the coarsest of several stages no weight, as nnU-Net does.
     batch : bool
         Take one Dice over all patches of the batch in place of one for every patch.
     smooth : float

@@ -157,7 +157,7 @@ def random_map(
     Parameters
     ----------
     spacing_mm : (slice, row, column)
-        Of the case.
+        Voxel spacing of the case.
     rotation_deg : float
         Largest angle about each axis.
     scale : (float, float)

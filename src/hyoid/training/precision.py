@@ -65,7 +65,7 @@ def precision_of(precision: str, device: str, probe: Callable[[], Bfloat16Probe]
     Parameters
     ----------
     precision : {"bf16-mixed", "16-mixed", "32-true"}
-        Of the recipe.
+        Precision that the recipe asks for.
     device : {"auto", "cpu", "cuda"}
         Where training runs; "auto" means CUDA where there is a GPU.
     probe : callable

@@ -139,7 +139,7 @@ class CtReportRecipe(_AnyRecipe):
 
 
 class ChannelRecipe(_Strict):
-    """Fields of `hyoid.preprocess.petct.ChannelRule`, which explains them."""
+    """Channels of a PET/CT network; `hyoid.preprocess.petct.ChannelRule` explains every field."""
 
     channels: tuple[Literal["ct", "ct_squared", "ct_cube_root", "pet"], ...]
     window_hu: tuple[float, float]
@@ -367,9 +367,9 @@ def require_same_recipe(kept: dict[str, Any], recipe: Recipe, folder: Path) -> N
     kept : dict
         Recipe of the run, as its files hold it.
     recipe : Recipe
-        What is asked for.
+        Recipe that is asked for now.
     folder : Path
-        Of the run.
+        Folder of the run.
 
     Raises
     ------

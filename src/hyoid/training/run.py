@@ -80,13 +80,13 @@ class Run:
         Processes that draw samples; 0 draws them in this one. They are forked, which is not safe in a process that has
         run OpenVINO.
     processes : Processes
-        Of data-parallel training.
+        Machines and processes of data-parallel training.
     logger : {"", "tensorboard", "mlflow"}
         Logger beside `metrics.jsonl`.
     cache : Path, optional
         Folder for compiled graphs of networks that prepare the cases; `graphs` in `out` without one.
     on_progress : callable
-        See `Progress`.
+        Called with (stage, steps done, steps in all, words).
     """
 
     out: Path

@@ -110,7 +110,7 @@ class View:
     study : OpenStudy
         Scan that the session is about.
     lesions : tuple of (LesionState, Outline or None)
-        None: no click yet.
+        Every lesion with its outline; None in place of an outline before the first click.
     report : Report
         Whole template with the lines on these lesions.
     changed : tuple of str
@@ -367,7 +367,7 @@ def first_readable(attempts: dict[str, Callable[[], Study]]) -> tuple[Study, str
     Parameters
     ----------
     attempts : dict of str to callable
-        Modality -> how to read it.
+        Reader of each modality, in the order in which to try.
 
     Raises
     ------

@@ -22,7 +22,7 @@ class Lattice:
     Parameters
     ----------
     z, y, x : ndarray
-        Ascending, evenly spaced.
+        Coordinates of planes, rows and columns, ascending and evenly spaced.
     """
 
     z: NDArray[np.float64]

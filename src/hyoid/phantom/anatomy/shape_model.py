@@ -71,7 +71,7 @@ class Organ:
     Parameters
     ----------
     distance_mm : ndarray, shape (z, y, x)
-        Of a left organ; `side` -1 mirrors it.
+        Distance map of a left organ; `side` -1 mirrors the map.
     grid_mm : float
         Distance between grid points, the organ's size change included.
     centre_mm : ndarray

@@ -45,7 +45,7 @@ class LesionTruth:
     Parameters
     ----------
     id : int
-        Its number in `lesion_ids`.
+        Number of the lesion in `lesion_ids`.
     kind : str
         Name in `hyoid.phantom.disease.lesion_types.LESION_TYPES`.
     zero_shot : bool
@@ -55,7 +55,7 @@ class LesionTruth:
     attributes, measured : Attributes
         As drawn, and measured back from CT and mask.
     volume_ml, longest_mm : float
-        On the grid of the CT.
+        Size on the grid of the CT.
     suv_max : float, optional
         On the grid of the PET, in the lesion.
     """

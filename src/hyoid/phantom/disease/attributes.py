@@ -83,7 +83,7 @@ def measure_attributes(
     image_hu : ndarray, shape (D, H, W)
         CT on the grid of the mask, HU.
     mask : ndarray of bool
-        One lesion, not empty.
+        Voxels of one lesion, not empty.
     structures : ndarray of bool
         Bone, cartilage, vessels, glands, organs: what a lesion may be in close relationship with.
     muscle_hu, noise_hu : float

@@ -23,7 +23,7 @@ from hyoid.volume import Geometry, Volume
 
 @dataclass(frozen=True, eq=False)
 class Disease:
-    """What was painted into a patient.
+    """Disease that was painted into a patient.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Disease:
     nodes : list of DrawnNode
         Of lesions 2, 3, ... when there is a primary.
     kinds, targets, places : lists of str
-        Per lesion.
+        Type, gross tumour volume and place of origin of every lesion.
     looks : list of Look
         Uptake and MR signal of every lesion.
     chosen : list of Attributes
@@ -112,11 +112,11 @@ def describe(
     tissue : ndarray
         Most frequent tissue of each voxel before there was disease.
     geometry : Geometry
-        Of the output grid.
+        Output grid.
     pet : Volume, optional
         SUV on its own grid; without a PET no uptake is measured.
     lattice : Lattice
-        Of the canvas.
+        Lattice of the canvas.
     """
     if not disease.kinds:
         return ()

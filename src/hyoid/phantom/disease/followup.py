@@ -48,7 +48,7 @@ class LesionChange:
     Parameters
     ----------
     number : int
-        As in `lesion_ids`.
+        Number of the lesion in `lesion_ids`.
     target : {"gtvp", "gtvn"}
         Gross tumour volume that the lesion belongs to: primary or node.
     before_ml, after_ml : float
@@ -75,7 +75,7 @@ class MrPair:
     pre_ids, mid_ids : Volume
         Lesion numbers, the same at both times.
     pre_lesions, mid_lesions : Volume
-        1 GTVp, 2 GTVn.
+        Tumour labels: 1 GTVp, 2 GTVn.
     field : Field
         Where each point of the later image lay before treatment.
     changes : tuple of LesionChange
@@ -164,13 +164,13 @@ def make_pair(
     numbers : ndarray
         Lesion numbers on the canvas, from 1.
     targets : sequence of {"gtvp", "gtvn"}
-        Of lesion 1, 2, ...
+        Gross tumour volume of lesion 1, 2, ...
     looks : list of Look
         MR signal of lesion 1, 2, ...
     lattice : Lattice
-        Of the canvas.
+        Lattice of the canvas.
     spacing_mm : (slice, row, column), optional
-        Of both images; drawn like scanners' when not given.
+        Voxel spacing of both images; drawn like scanners' when not given.
     centre : str
         See `hyoid.phantom.images.mr.MR_SCANNERS`; any when empty.
     """

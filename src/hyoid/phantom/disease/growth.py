@@ -85,7 +85,7 @@ def grow_primary(
     site : str
         Name of the sub-site in which the tumour begins.
     diameter_mm : float
-        Wanted longest extent.
+        Longest extent to reach.
     voxel_mm : spacing of the canvas
         Voxel spacing along slice, row, column.
 

@@ -18,12 +18,12 @@ Shares = Mapping[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class LesionType:
-    """One type.
+    """Type of lesion: where it arises and how it looks.
 
     Parameters
     ----------
     name, words : str
-        Key, and as a reader writes it.
+        Key of the type, and its name as a reader writes it.
     places : tuple of str
         Where it arises: `subsite:<name>`, `organ:<name>`, `node:<level>`, `tissue:<name>`, or `point:<z>,<y>,<x>` of
         the common frame (mm; mirrored to either side).

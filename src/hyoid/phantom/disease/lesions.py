@@ -74,7 +74,7 @@ def place_lesions(
     kinds : sequence of str
         Names of `LESION_TYPES`, `any` (one of those not reserved) or `zero_shot` (one of those reserved).
     wanted : Attributes, optional
-        Of every lesion; drawn by type when not given.
+        Attributes of every lesion; drawn by type when not given.
     gap_mm : float
         Least distance between two lesions.
     voxel_mm : spacing of the canvas
@@ -244,9 +244,9 @@ def structures_for(tissue: NDArray[np.uint8], place: str) -> NDArray[np.bool_]:
     Parameters
     ----------
     tissue : ndarray
-        Before disease.
+        Tissue of every voxel before disease.
     place : str
-        As in `LesionType.places`.
+        Place of origin as in `LesionType.places`.
     """
     host = _HOST.get(place.split(":")[1].removesuffix("_left").removesuffix("_right"))
     return np.isin(tissue, [t for t in STRUCTURES if t != host])

@@ -35,7 +35,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Overlay:
-    """What a lesion adds to the CT.
+    """Attenuation that a lesion adds to the CT.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Overlay:
     weight : ndarray
         1 where the lesion is alone, 0 where the surroundings are, between at an ill-defined margin.
     above_muscle_hu : ndarray
-        Attenuation of the lesion.
+        Attenuation of the lesion above muscle, HU.
     """
 
     where: Slices

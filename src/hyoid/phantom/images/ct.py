@@ -68,7 +68,7 @@ def render(
     bone_density : ndarray
         How dense bone is on the coarse grid, see `paint_background`.
     wide : bool
-        See `tissue_hu`.
+        Vary attenuation more than patients do, see `tissue_hu`.
     block : (a, b, c)
         Voxels of the canvas that make one voxel of the image: their mean is the partial volume.
     voxel_mm : spacing of the image

@@ -29,12 +29,12 @@ _SIGNAL: dict[Tissue, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class MrScanner:
-    """Acquisition.
+    """MR acquisition: spacing, resolution, field of view and noise.
 
     Parameters
     ----------
     spacing_mm : (slice, row, column)
-        Of the reconstructed image.
+        Voxel spacing of the reconstructed image.
     acquired_mm : float
         Resolution in the plane; reconstruction interpolates to `spacing_mm`.
     field_mm : float
@@ -95,7 +95,7 @@ def signal_map(
     tissue, numbers : ndarray
         Of the time point; those of the canvas before treatment.
     lut : ndarray
-        See `tissue_signal`.
+        Signal of every tissue, see `tissue_signal`.
     healed : ndarray of bool, optional
         Where tumour was: swollen or scarred.
     """
@@ -135,7 +135,7 @@ def mr_geometry(
     Parameters
     ----------
     lattice : Lattice
-        Of the canvas at that time.
+        Lattice of the canvas at that time.
     low_mm, high_mm : ndarray
         Box of the lesions (z, y, x), which lies inside the field with a margin.
     """
@@ -165,11 +165,11 @@ def render_mr(
     Parameters
     ----------
     signal : ndarray
-        On the canvas.
+        Signal on the canvas.
     lattice : Lattice
-        Of the canvas.
+        Lattice of the canvas.
     geometry : Geometry
-        Of the image.
+        Grid of the image.
     scanner : MrScanner
         Resolution and noise of the acquisition.
 

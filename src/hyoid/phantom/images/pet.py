@@ -30,7 +30,7 @@ _SUV: dict[Tissue, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class PetScanner:
-    """Acquisition and reconstruction.
+    """PET acquisition and reconstruction: spacing, point spread and noise.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def uptake_map(canvas: Canvas, numbers: NDArray[np.uint8], looks: list[Look], rn
     numbers : ndarray
         Lesion numbers on the canvas, from 1.
     looks : list of Look
-        Of lesion 1, 2, ...
+        Uptake of lesion 1, 2, ...
     """
     lut = np.zeros(len(Tissue), np.float32)
     for tissue, (mean, sd) in _SUV.items():
@@ -153,11 +153,11 @@ def render_pet(
     Parameters
     ----------
     uptake : ndarray
-        On the canvas.
+        SUV on the canvas.
     lattice : Lattice
-        Of the canvas.
+        Lattice of the canvas.
     geometry : Geometry
-        Of the PET.
+        Grid of the PET.
     scanner : PetScanner
         Point spread and noise of the image.
 

@@ -68,7 +68,7 @@ def compose_report(truth: Truth, style: Style, rng: np.random.Generator) -> Writ
     Parameters
     ----------
     truth : Truth
-        With a primary.
+        Findings to state, with a primary.
     style : Style
         Grammar, names of places and habits of the writer.
     rng : numpy.random.Generator

@@ -38,7 +38,7 @@ class Stated:
     state : {"involved", "not involved", "equivocal", "treated"}
         Finding that the sentence states for the line.
     side : {"", "right", "left", "both"}
-        Side that the sentence names; empty where it names none.
+        Side that the sentence names; empty where the sentence gives no side.
     """
 
     state: str
@@ -56,19 +56,19 @@ class WrittenReport:
     stated : dict of str to Stated
         Involvement, airway, tube, extranodal extension, fat planes of nodes.
     site : str
-        Field of the primary.
+        Field of the template in which the primary lies.
     site_side : {"", "right", "left"}
-        Side of the primary as written; empty where the report names none.
+        Side of the primary as written; empty where the report gives no side.
     size_cm : tuple of float
         As written, in centimetres; empty where the report gives none.
     nodes : int or None
-        Number; None where the report gives none, -1 for "multiple".
+        Number of nodes as written; None where the report gives no number, -1 for "multiple".
     node_side : {"", "right", "left", "both"}
-        Side of the nodes as written; empty where the report names none.
+        Side of the nodes as written; empty where the report gives no side.
     node_levels : frozenset of str
         Levels of the nodes as written, such as "IIa".
     node_size_cm : tuple of float
-        Of the largest.
+        Diameters of the largest node as written, in centimetres.
     sentences : dict of str to str
         Sentence in which a line is stated, where the writer keeps it, before slips.
     """
@@ -138,7 +138,7 @@ def write_report(truth: Truth, phrasing: Phrasing, rng: np.random.Generator) -> 
     Parameters
     ----------
     truth : Truth
-        With a primary.
+        Findings to state, with a primary.
     phrasing : Phrasing
         A set of `hyoid.phantom.text.phrasings`.
     rng : numpy.random.Generator

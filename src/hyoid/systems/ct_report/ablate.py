@@ -180,7 +180,7 @@ def compared(
     Parameters
     ----------
     truth : ndarray, shape (n, labels)
-        1, 0 or `UNKNOWN`.
+        1 involved, 0 not, `UNKNOWN` where a case does not tell.
     scores : mapping of str to sequence of ndarray, shape (n, labels)
         One array per training seed. A row's number is the mean over its seeds.
     fold_of : ndarray, shape (n,), optional

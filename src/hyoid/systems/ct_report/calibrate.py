@@ -49,7 +49,7 @@ class HeldOut(BaseModel):
     network : dict
         Description of the network.
     heatmap : str
-        Kind of heatmap it saw.
+        Kind of heatmap that the network saw.
     fold : int
         Fold that was held out, from 0.
     cases : tuple of str
@@ -144,7 +144,7 @@ def calibration(fields: Sequence[str], truth: NDArray, scores: NDArray) -> dict[
     fields : sequence of str
         Labels in the order of the columns.
     truth : ndarray, shape (n, fields)
-        1, 0 or `UNKNOWN`.
+        1 involved, 0 not, `UNKNOWN` where a case does not tell.
     scores : ndarray, shape (n, fields)
         Probabilities of patients held out of training.
 
@@ -201,7 +201,7 @@ def before_and_after(
     truth, before, after : ndarray, shape (n, fields)
         Truth (1, 0 or `UNKNOWN`), and probabilities before and after calibration.
     rng : Generator
-        Of the bootstrap.
+        Draws patients for the bootstrap.
 
     Returns
     -------

@@ -37,7 +37,7 @@ Localiser = ModelPackage | SimulatedLocaliser | SimulatedReader
 
 @dataclass(frozen=True, eq=False)
 class ReportCase:
-    """What SGRNet sees of one patient, and what it should say.
+    """Input of SGRNet for one patient, and the labels it should give.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class ReportCase:
     places : ndarray, shape (D, H, W), or None
         Where each label's structure truly is: k + 1 in that of label k; for variant "sub_sites".
     virtual : bool
-        A virtual patient.
+        Whether the patient was simulated.
     """
 
     name: str
@@ -91,7 +91,7 @@ def prepared_cases(
         In turn for the cases, as `hyoid train tumour --fold K` holds cases out: give those trained without these cases.
         A recipe with `heatmap: outline` needs none, and virtual patients: a simulated reader outlines their tumours.
     cache : Path
-        Compiled graphs.
+        Folder for compiled graphs.
 
     Raises
     ------

@@ -36,7 +36,7 @@ from hyoid.volume import Quantity
 
 @dataclass(frozen=True, eq=False)
 class InvolvementScores:
-    """What was measured of the involvement answers of one patient.
+    """Truth and scores of involvement of one patient.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def measure_involvement(
     Parameters
     ----------
     folder : Path
-        OpenKBP layout.
+        Cases in OpenKBP's layout.
     package : ModelPackage
         The classifier; its scorer is "sgrnet".
     networks : Localising
@@ -252,7 +252,7 @@ def measure_outlined(
     Parameters
     ----------
     folder : Path
-        A cohort of layout `plain`.
+        Virtual cohort of layout `plain`.
     networks : Localising
         Networks that outline organs.
     package : ModelPackage
@@ -282,7 +282,7 @@ def measure_outlined(
 
 @dataclass(frozen=True)
 class PlacedBall:
-    """What was answered about a ball in a real patient's anatomy.
+    """Answers about a ball placed in a real patient's anatomy.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ def measure_balls(
     Parameters
     ----------
     folder : Path
-        OpenKBP's layout.
+        Cases in OpenKBP's layout.
     networks : Localising
         Networks that outline organs.
     package : ModelPackage

@@ -38,7 +38,7 @@ from hyoid.volume import Quantity, Volume
 
 @dataclass(frozen=True, eq=False)
 class ReportModels:
-    """The networks of the system.
+    """Networks of the structured report.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ReportModels:
     neck : ModelPackage
         The structures of the neck for which no real contours exist, learned from virtual patients.
     tumour, classifier : ModelPackage
-        Location of the high-dose target, and what it involves.
+        Networks that localise the high-dose target, and classify which structures it involves.
     template : ModelPackage
         Sub-sites that an outlined primary tumour overlaps, learned from virtual patients.
     """
@@ -66,14 +66,14 @@ class ReportModels:
 
 @dataclass(frozen=True, eq=False)
 class ReportResult:
-    """What a run made.
+    """Report of one CT, with the volumes behind the report.
 
     Parameters
     ----------
     report : Report
         Every line of the template with its evidence, measurements and warnings.
     ct : Volume
-        The scan on its own grid.
+        Scan on its own grid, HU.
     outlines : Outlines
         Organs, targets and predicted target region on that grid, each whole.
     precisions : dict of str to str
@@ -103,7 +103,7 @@ def structured_report(
     Parameters
     ----------
     study : Study
-        With a CT in HU.
+        CT in HU, with its headers and warnings.
     models : ReportModels
         Networks that outline organs, find the tumour and classify involvement.
     machine : Machine

@@ -34,7 +34,7 @@ class SimulatedLocaliser:
     displacement_mm : float
         Standard deviation along each axis; 4.8 mm leave a mean Dice of 0.51 (100 virtual patients).
     spacing_mm : (slice, row, column)
-        Of the map.
+        Voxel spacing of the map.
     """
 
     displacement_mm: float = 4.8

@@ -196,7 +196,7 @@ def train_ct_report(
     recipe : CtReportRecipe
         Variant, backbone, fields, grid and optimiser.
     cases : sequence of ReportCase
-        All of them, whatever is held out.
+        All cases, those to hold out among these.
     run : Run
         With a fold, its folder also gets `held_out.json`, for `hyoid calibrate`.
     fold : int, optional

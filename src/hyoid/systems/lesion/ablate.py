@@ -41,14 +41,14 @@ TABLES = ("lesion-table2", "lesion-table3", "lesion-clicks")
 
 @dataclass(frozen=True)
 class ClickBudget:
-    """How much of everything.
+    """Number of trainings and of clicks in an ablation.
 
     Parameters
     ----------
     seeds : int
         Trainings per row.
     clicks : int
-        Per lesion.
+        Clicks per lesion.
     """
 
     seeds: int = 3

@@ -29,14 +29,14 @@ _FEWEST_VOXELS = 8
 
 @dataclass(frozen=True, eq=False)
 class LesionPatient:
-    """One virtual patient.
+    """Image and lesions of one virtual patient.
 
     Parameters
     ----------
     name : str
         Name of the patient's folder in the cohort.
     image : Volume
-        Canonical.
+        Scan in canonical orientation.
     ids : ndarray, shape (D, H, W), uint8
         Number of the lesion of each voxel, 0 for none.
     """
@@ -60,15 +60,15 @@ class LesionCase:
     patient : LesionPatient
         Image and lesion numbers of the patient.
     number : int
-        In the patient's `ids`.
+        Number of the lesion in the patient's `ids`.
     kind : str
         Lesion type; "primary" or "node" where the cohort knows no others.
     zero_shot : bool
-        Reserved: never trained on.
+        Whether the lesion's type is reserved: never trained on.
     attributes : tuple of int
         Class per attribute in the order of `ATTRIBUTES`; `UNKNOWN` where the cohort does not say.
     box : tuple of slice
-        Around the lesion.
+        Part of the grid that just holds the lesion.
     """
 
     patient: LesionPatient
@@ -117,7 +117,7 @@ def load_lesions(folders: Sequence[Path], on_progress: Steps = ignore_steps) -> 
     Parameters
     ----------
     folders : sequence of Path
-        See `find_lesion_patients`.
+        Virtual cohorts, see `find_lesion_patients`.
     on_progress : callable
         Called with (patients done, patients in all).
 

@@ -32,7 +32,7 @@ class HeadTraining:
     Parameters
     ----------
     recipe : LesionRecipe
-        With `head`.
+        Recipe of the lesion system whose section `head` is filled in.
     described : Contents
         Network with a lesion head.
     start : mapping of str to Tensor, optional

@@ -49,7 +49,7 @@ class ClickCase:
     name, patient : str
         Name of the lesion, and of the patient who has it: intervals are over patients.
     scan : Scan
-        The image.
+        Canonical scan with its fingerprint.
     reference : ndarray of bool, shape (D, H, W)
         True outline, on the scan's (canonical) grid.
     attributes : tuple of int
@@ -70,7 +70,7 @@ class ClickCase:
 
 @dataclass(frozen=True, eq=False)
 class ClickRun:
-    """One user on one lesion.
+    """Course of one simulated user's clicks on one lesion.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def click_cases(lesions: Sequence[LesionCase]) -> list[ClickCase]:
     Parameters
     ----------
     lesions : sequence of LesionCase
-        As they lie in a cohort.
+        Lesions as they lie in a cohort.
     """
     scans: dict[str, Scan] = {}
     cases = []
@@ -119,13 +119,13 @@ def simulate(case: ClickCase, network: ClickNetwork, user: str, *, clicks: int =
     Parameters
     ----------
     case : ClickCase
-        The lesion.
+        Lesion to click on, with its reference.
     network : ClickNetwork
         Outlines what is clicked on.
     user : {"deterministic", "noisy", "random"}
         How the user chooses the voxel to click.
     clicks : int
-        Most clicks.
+        Largest number of clicks.
     seed : int
         Of the generator of a noisy user.
     """
@@ -189,7 +189,7 @@ def measure_clicks(
     cases : sequence of ClickCase
         Lesions to click on.
     network : ClickNetwork
-        The network.
+        Network that answers clicks.
     users : sequence of str
         Simulated users, keys of `hyoid.metrics.simulated_clicks.USERS`.
     clicks : int
@@ -246,7 +246,7 @@ def simulate_all(
     cases : sequence of ClickCase
         Lesions to click on.
     network : ClickNetwork
-        The network.
+        Network that answers clicks.
     user : str
         Key of `hyoid.metrics.simulated_clicks.USERS`.
     clicks : int
@@ -357,9 +357,9 @@ def measure_lesion_network(
     Parameters
     ----------
     package : ModelPackage
-        Of task lesion.
+        Package of task `lesion`.
     folders : LesionFolders
-        Where the lesions lie.
+        Folders in which the lesions lie.
     measuring : Measuring
         Where results are kept, and who is told how far it is.
     users : sequence of str
@@ -396,7 +396,7 @@ def lesion_sets(folders: LesionFolders, recipe: Mapping[str, Any], most: int = 0
     Parameters
     ----------
     folders : LesionFolders
-        Where they lie.
+        Folders in which the lesions lie.
     recipe : mapping
         Of the network, with `split` and `seed`.
     most : int

@@ -59,7 +59,7 @@ class Outline:
     mask : ndarray of bool
         In `box` of the canonical scan.
     box : Box or None
-        None: nothing was outlined.
+        Smallest box around the mask; None when nothing was outlined.
     region : Region
         Part of the scan that the network saw, with its spacing.
     answer : ClickAnswer
@@ -86,12 +86,12 @@ class Outline:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What clicks are made on.
+    """Scan that a reader clicks on.
 
     Parameters
     ----------
     volume : Volume
-        Canonical.
+        Scan in canonical orientation.
     fingerprint : str
         SHA-256 of voxels and geometry, under which encoded regions are kept.
     """
@@ -106,7 +106,7 @@ def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
     Parameters
     ----------
     scan : Volume
-        Canonical.
+        Scan in canonical orientation.
     prompts : sequence of Prompt
         Earlier ones of the same lesion.
     new : Prompt
@@ -158,7 +158,7 @@ def outlined(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork) -> Ou
     scan : Scan
         Canonical scan with its fingerprint.
     prompts : sequence of Prompt
-        At least one.
+        Prompts on the lesion in order, at least one.
     network : ClickNetwork
         Network that answers clicks.
     """
@@ -179,11 +179,11 @@ def next_outline(
     scan : Scan
         Canonical scan with its fingerprint.
     prompts : sequence of Prompt
-        All of this lesion.
+        All prompts on this lesion in order.
     network : ClickNetwork
         Network that answers clicks.
     before : Outline, optional
-        After all prompts but the last.
+        Outline after all prompts but the last; None at the first prompt.
     checked : bool
         Refuse what a reader cannot mean; simulated users click wherever a reference says.
 

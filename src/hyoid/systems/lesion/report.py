@@ -37,12 +37,12 @@ _OVERRULED = "Overruled by the reader"
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """What of a report does not change from click to click.
+    """Part of a report that stays the same from click to click.
 
     Parameters
     ----------
     inputs : ReportInputs
-        Without lesions.
+        Facts and organs for the report, still without lesions.
     scene : Scene
         Organs and sub-sites cut out of the scan, against which lesions are measured.
     outlined_by : mapping of int to Provenance
@@ -72,7 +72,7 @@ def anatomy_of(
     organs : Volume, optional
         Labels on the canonical grid; None: not outlined.
     manifests : sequence of Manifest
-        Of the models that outlined them.
+        Manifests of the models that outlined the organs.
     warnings : tuple of str
         Sentences for the report on how organs were outlined.
     """
@@ -114,7 +114,7 @@ def lesion_report(
     state : State
         Overruled lines, and whether the reader accepted.
     manifest : Manifest
-        Of the interactive network.
+        Manifest of the interactive network.
     measurements : Measurements, optional
         Of earlier reports on the same scan.
     """

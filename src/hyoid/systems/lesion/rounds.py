@@ -23,7 +23,7 @@ def attribute_loss(logits: Tensor, classes: Tensor) -> Tensor:
     logits : Tensor, shape (B, sum of groups)
         Logits of the classes of all attributes, one attribute after the other.
     classes : Tensor of int, shape (B, groups)
-        `UNKNOWN` does not count.
+        True class of every attribute; `UNKNOWN` does not count.
     """
     losses = [
         functional.cross_entropy(part, classes[:, k], ignore_index=UNKNOWN, reduction="sum")

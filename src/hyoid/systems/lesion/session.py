@@ -44,7 +44,7 @@ class AddPrompt(_Frozen):
 
 
 class RemoveLesion(_Frozen):
-    """A lesion that is none."""
+    """Remove a lesion from the list."""
 
     do: Literal["drop"] = "drop"
     lesion: int
@@ -77,7 +77,7 @@ class LesionState(_Frozen):
 
 
 class State(_Frozen):
-    """What counts now.
+    """Lesions, overruled lines and acceptance after all actions that were not undone.
 
     Attributes
     ----------

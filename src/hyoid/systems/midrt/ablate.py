@@ -85,7 +85,7 @@ def ablate(
     recipe : MidrtRecipe
         Budget and constants shared by all rows.
     cases : sequence of HntsmrgCase
-        With all masks.
+        Patients with all masks.
     out : Path
         Gets `runs/`, `table.json`, `table.md` and `volume_change.svg`.
     machine : Machine

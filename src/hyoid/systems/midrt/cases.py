@@ -33,11 +33,11 @@ class MidrtCase:
     name : str
         Patient's name with "-mid" or "-pre".
     patient : str
-        Pre- and mid-treatment images of a patient share it.
+        Name of the patient, the same for both images.
     t2 : ndarray, shape (d, h, w), float16
-        z-scores.
+        T2w image as z-scores.
     target : ndarray, shape (d, h, w), uint8
-        0, 1 GTVp, 2 GTVn.
+        Tumour on this image: 0 background, 1 GTVp, 2 GTVn.
     maps : ndarray, shape (draws, d, h, w), uint8
         Gradient maps, 0..255 for 0..1; no draw where the recipe has no such channel.
     map_moments : tuple of (float, float)
@@ -102,7 +102,7 @@ def altered_outlines(
     Parameters
     ----------
     labels : ndarray, shape (D, H, W)
-        1 GTVp, 2 GTVn.
+        Outlines to spoil: 0 background, 1 GTVp, 2 GTVn.
     spacing_mm : (slice, row, column)
         Voxel spacing of `labels`.
     changes : OutlineChanges

@@ -80,7 +80,7 @@ class LesionEvidence:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one system said of one patient.
+    """Answer of one system to one patient.
 
     Parameters
     ----------
@@ -141,13 +141,13 @@ def answers_of(
     Parameters
     ----------
     cases : sequence of HntsmrgCase
-        With mid-treatment masks.
+        Patients with mid-treatment masks.
     packages : sequence of ModelPackage, optional
         None: the registered outlines themselves are the answer.
     priors, out : Path
         Folders that keep registrations, and answers of this system.
     machine : Machine
-        Where networks run.
+        Device, precision and folder for compiled graphs.
     """
     answers = []
     for number, case in enumerate(cases, start=1):
@@ -226,7 +226,7 @@ def score_table(
     baseline : str
         System from which the others' differences are taken.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     """
     table = {}
     for name, rows in results.items():
@@ -312,7 +312,7 @@ def measure_midrt_network(
     Parameters
     ----------
     package : ModelPackage
-        The network.
+        Network to measure.
     folder : Path
         Patients that no training saw, in the layout of HNTS-MRG, with mid-treatment masks.
     beside : mapping of str to ModelPackage
@@ -397,7 +397,7 @@ def compare_volumes(answers: Sequence[Answer]) -> dict[str, float | int]:
     Parameters
     ----------
     answers : sequence of Answer
-        One per patient.
+        One answer per patient.
 
     Returns
     -------
@@ -427,7 +427,7 @@ def label_agreement(exact: Sequence[Answer], short: Sequence[Answer]) -> dict[st
     Parameters
     ----------
     exact : sequence of Answer
-        In float32.
+        Answers computed in float32.
     short : sequence of Answer
         In bfloat16, of the first patients of `exact`.
     """
@@ -446,7 +446,7 @@ def outside_recall(answers: Sequence[Answer]) -> dict[str, float | int | None]:
     Parameters
     ----------
     answers : sequence of Answer
-        One per patient.
+        One answer per patient.
     """
     true, found = sum(a.outside_true for a in answers), sum(a.outside_found for a in answers)
     return {"voxels": true, "found": found / true if true else None}

@@ -47,7 +47,7 @@ _CLASSES = (1, 2)  # GTVp, GTVn
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """What goes in; every volume in canonical orientation.
+    """Both scans and the earlier outlines, every volume in canonical orientation.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Prior:
     numbers : ndarray of int, shape (D, H, W)
         Lesion numbers of the outlines.
     label_of : tuple of int
-        Label of lesion 1, 2, ...
+        Label (1 GTVp, 2 GTVn) of lesion 1, 2, ...
     before_ml : tuple of float
         On the pre-treatment scan itself.
     registration : Registration or None
@@ -103,7 +103,7 @@ class Prior:
 
 @dataclass(frozen=True, eq=False)
 class MidrtResult:
-    """What a run made, on the canonical grid of the mid scan.
+    """Targets, volumes and report of a run, on the canonical grid of the mid scan.
 
     Parameters
     ----------
@@ -112,13 +112,13 @@ class MidrtResult:
     mid, pre, gradient : Volume
         The scan, the earlier one carried onto it, the gradient map.
     targets : Volume, LABEL
-        1 GTVp, 2 GTVn now.
+        Tumour in mid-treatment: 1 GTVp, 2 GTVn.
     labels, pre_labels : Volume
         GTVp and GTVn now and before, for pictures (labels of `hyoid.anatomy.structures`).
     boxes : tuple of TumourBox
         Boxes around the earlier components, within which the gradient map is kept.
     probability : dict of int to ndarray
-        Of GTVp (1) and GTVn (2).
+        Probability of GTVp (key 1) and GTVn (key 2) at every voxel.
     precisions : dict of str to str
         Arithmetic of each network that ran.
     """

@@ -53,7 +53,7 @@ class Options:
     device : {"cpu", "cuda"}
         Processor on which the network runs.
     probabilities : bool
-        Also return them; as large as classes x scan.
+        Return probabilities too, as large as classes x scan.
     """
 
     mirror: bool = True
@@ -71,9 +71,9 @@ class Prediction:
     Parameters
     ----------
     labels : Volume
-        On the grid of the input.
+        Most probable label at every voxel, on the grid of the input.
     probabilities : ndarray, shape (K, D, H, W), float32, or None
-        Of the outputs, on the same grid.
+        Probability of each output at every voxel; None unless asked for.
     precision : str
         Arithmetic that was used, "f32" or "bf16".
     trainer : str
@@ -106,7 +106,7 @@ def predict_case(
     options : Options
         Mirroring, tile step, precision and device.
     cache : Path
-        Compiled graphs.
+        Folder for compiled graphs.
     from_dicom : bool
         DICOM has no axis order of its own; it is brought into the one in which converters write files.
 
@@ -339,9 +339,9 @@ def bf16_agrees(
     package : CheckpointPackage
         Network of one checkpoint.
     image : ndarray, shape (C, d, h, w)
-        Prepared case.
+        Case as prepared for the network.
     cache : Path
-        Compiled graphs.
+        Folder for compiled graphs.
 
     Returns
     -------

@@ -81,7 +81,7 @@ TABLES = {TABLE: ROWS}
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What all rows share.
+    """Data, networks and budget that all rows share.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Setting:
     seeds : int
         Trainings of each network.
     steps : int, optional
-        Instead of the recipe's.
+        Steps of each training; the recipe's when not given.
     """
 
     train: Path

@@ -126,9 +126,9 @@ def head_of(ct: Volume, organs: Volume, below_cricoid_mm: float) -> Volume:
     Parameters
     ----------
     ct : Volume, HU
-        Canonical.
+        Scan in canonical orientation.
     organs : Volume, LABEL
-        On the same grid.
+        Organ labels on the same grid.
     below_cricoid_mm : float
         Distance kept below the lowest slice of the cricoid cartilage.
     """

@@ -102,7 +102,7 @@ def stages_of(packages: Sequence[ModelPackage]) -> tuple[ModelPackage, ModelPack
     Parameters
     ----------
     packages : sequence of ModelPackage
-        In any order.
+        Networks of all stages, in any order.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def find_all(
     systems : mapping of str to tuple of ModelPackage
         Row of the card to its fine networks.
     measuring : Measuring
-        Where networks run.
+        Device, cache and progress of the measurement.
     """
     assert files.organs is not None and files.targets is not None
     study = read_petct(files.ct, PetRequest(file=files.pet, units="suv"))
@@ -178,11 +178,11 @@ def system_metrics(cases: Sequence[CaseFiles], found: Sequence[FoundTargets], wh
     Parameters
     ----------
     cases : sequence of CaseFiles
-        The patients.
+        Patients that were measured.
     found : sequence of FoundTargets
         What was found, in the order of the patients.
     whom : str
-        The patients in words.
+        Words that say which patients were measured.
     """
     results: dict[str, list[CaseResult]] = {name: [] for name in found[0].labels}
     for case, row in zip(cases, found, strict=True):

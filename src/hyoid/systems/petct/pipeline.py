@@ -43,7 +43,7 @@ _IMPLAUSIBLE_ML = 1500.0
 
 @dataclass(frozen=True, eq=False)
 class PetCtModels:
-    """The networks of the system.
+    """Networks of the three stages of the PET/CT system.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class PetCtModels:
 
 @dataclass(frozen=True, eq=False)
 class TargetsResult:
-    """What the system found.
+    """Targets found in one PET/CT, with warnings and measures of the stages.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class TargetsResult:
 
 @dataclass(frozen=True, eq=False)
 class Located:
-    """What the first two stages say; the fine networks go on from it.
+    """Head region and coarse targets found by the first two stages, from which the fine networks start.
 
     Parameters
     ----------
@@ -121,9 +121,9 @@ class Located:
     head_grid : Geometry
         Region of the coarse stage, at its spacing.
     coarse : ndarray, shape (3, d, h, w)
-        Probabilities on that grid.
+        Probabilities of background, GTVp and GTVn on `head_grid`.
     centre : ndarray, shape (3,), LPS mm, or None
-        Of the coarse targets.
+        Centre of the coarse targets; None where the coarse network found no target.
     warnings : tuple of str
         Fallbacks and doubts so far, in words.
     precisions : dict of str to str
@@ -254,7 +254,7 @@ def head_mask(
     Parameters
     ----------
     ct : Volume, HU
-        Canonical.
+        Scan in canonical orientation.
     """
     grid_shape = tuple(int(n) for n in _region(package)["grid"])
     grid = grid_from_top(ct.geometry, grid_shape, package.manifest.spacing_mm)  # type: ignore[arg-type]
@@ -290,7 +290,7 @@ def stage_probabilities(
     packages : sequence of ModelPackage
         One network is in memory at a time.
     ct, pet : Volume
-        The original images.
+        Images on their own grids: CT in HU, PET in SUV.
     grid : Geometry
         Region, at the networks' spacing.
     """

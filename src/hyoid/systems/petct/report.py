@@ -30,14 +30,14 @@ from hyoid.volume import Quantity, Volume
 
 @dataclass(frozen=True, eq=False)
 class PetCtReport:
-    """What a run made.
+    """Report of one PET/CT, with the volumes behind the report.
 
     Parameters
     ----------
     report : Report
         Every line of the template with its evidence, measurements and warnings.
     ct : Volume
-        The scan on its own grid.
+        Scan on its own grid, HU.
     outlines : Outlines
         Organs and targets on that grid, each whole.
     targets : TargetsResult

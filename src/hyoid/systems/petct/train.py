@@ -48,9 +48,9 @@ class PetctTraining(AveragedTraining):
     recipe : PetctRecipe
         Stage, network, patches, losses and optimiser.
     cases : sequence of PetctCase
-        To learn from.
+        Cases to learn from.
     held_out : sequence of PetctCase
-        To validate on; none: no validation.
+        Cases to validate on; when empty, validation is left out.
     """
 
     def __init__(self, recipe: PetctRecipe, cases: Sequence[PetctCase], held_out: Sequence[PetctCase]) -> None:
