@@ -83,7 +83,7 @@ class Geometry:
         origin_lps_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
         frame_of_reference_uid: str = "",
     ) -> Geometry:
-        """Grid whose slices run feet to head, rows front to back, columns patient right to left.
+        """Make a grid whose slices run feet to head, rows front to back, columns patient right to left.
 
         Parameters
         ----------

@@ -361,7 +361,7 @@ def measure_cases(
     shelf: Path,
     on_progress: Callable[[int, int], None],
 ) -> tuple[T, ...]:
-    """Measure every case of a folder in order, or read what an earlier run found of it.
+    """Measure every case of a folder in order, or read the case's result from an earlier run.
 
     Parameters
     ----------

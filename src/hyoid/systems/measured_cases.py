@@ -81,7 +81,7 @@ def measure_each(
     shelf: Path,
     on_progress: Callable[[int, int], None],
 ) -> tuple[T, ...]:
-    """Measure every case, or read what an earlier run found of it.
+    """Measure every case, or read the case's result from an earlier run.
 
     Parameters
     ----------

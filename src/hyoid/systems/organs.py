@@ -103,7 +103,7 @@ def outline_organs(
 
 
 def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
-    """Name the model that outlines each organ, by label: of two that know it, the earlier one.
+    """Name the model that outlines each organ, by label: of two models for one organ, the earlier.
 
     Parameters
     ----------

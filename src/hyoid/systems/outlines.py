@@ -86,7 +86,7 @@ class Outlines:
         return Volume(array, self.geometry, Quantity.LABEL)
 
     def region_map(self) -> Volume | None:
-        """Make the mask of the predicted target region, 0 and 1; None where there is none."""
+        """Make the mask of the predicted target region, 0 and 1; None without such a region."""
         if TARGET_REGION not in self.targets:
             return None
         array = np.zeros(self.geometry.shape, np.uint8)

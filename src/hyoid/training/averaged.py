@@ -37,7 +37,7 @@ class Skipped:
 
 
 def clip_or_drop(optimiser: torch.optim.Optimizer, longest: float, skipped: Skipped) -> Skipped:
-    """Scale gradients down to a length, or drop all of them, so that the step changes nothing, where one is no number.
+    """Scale gradients down to a length; drop all gradients of a step, which then changes nothing, if one is no number.
 
     Parameters
     ----------

@@ -360,7 +360,7 @@ _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminato
 
 
 def require_same_recipe(kept: dict[str, Any], recipe: Recipe, folder: Path) -> None:
-    """Refuse a run that another recipe made: what it left would be taken for this one's.
+    """Refuse a run that another recipe made, whose files would be taken for this recipe's.
 
     Parameters
     ----------

@@ -264,7 +264,7 @@ def stopped_run(out: Path, recipe: Recipe) -> Path | None:
 
 
 def require_same_order(out: Path, order: dict[str, Any]) -> None:
-    """Refuse to go on with a stopped run for other cases: those held out now would be among those it learned from.
+    """Refuse to resume a run with other cases: those held out now would be among those the run learned from.
 
     Parameters
     ----------

@@ -177,7 +177,7 @@ def segmentation_cases(
 
 
 def require_lessons(cases: Sequence[Case], recipe: SegmentationRecipe) -> None:
-    """Refuse folders in which none of the recipe's structures is contoured."""
+    """Refuse folders in which no structure of the recipe is contoured."""
     if not taught(cases, recipe):
         raise UsageError(
             f"None of the {len(cases)} cases has a contour that recipe {recipe.name!r} learns.",

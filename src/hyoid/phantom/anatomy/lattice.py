@@ -31,7 +31,7 @@ class Lattice:
 
     @classmethod
     def of_blocks(cls, geometry: Geometry, block: tuple[int, int, int]) -> Lattice:
-        """Lattice of the finer voxels, `block` of which make one voxel of an axial grid."""
+        """Make the lattice of the finer voxels, `block` of which make one voxel of an axial grid."""
         lines = []
         for n, s, start, b in zip(
             geometry.shape, geometry.spacing_mm, geometry.origin_lps_mm[::-1], block, strict=True
@@ -41,7 +41,7 @@ class Lattice:
 
     @classmethod
     def of_grid(cls, geometry: Geometry) -> Lattice:
-        """Lattice of an axial grid itself."""
+        """Make the lattice of an axial grid itself."""
         return cls.of_blocks(geometry, (1, 1, 1))
 
     @property
@@ -61,7 +61,7 @@ class Lattice:
         return d, h, w
 
     def part(self, where: Sequence[slice]) -> Lattice:
-        """Lattice of a part."""
+        """Cut the lattice to a part of the canvas."""
         z, y, x = (line[s] for line, s in zip(self.lines, where, strict=True))
         return Lattice(z, y, x)
 

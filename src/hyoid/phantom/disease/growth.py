@@ -174,7 +174,7 @@ def place_nodes(
     voxel_mm: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> list[DrawnNode]:
-    """Add nodes to a map of lesions (1 is the primary; nodes get 2, 3, ...), none closer than `gap_mm` to another.
+    """Add nodes to a map of lesions (1 is the primary; nodes get 2, 3, ...), at least `gap_mm` apart.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def draw_mr_scanner(
 
 
 def tissue_signal(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Signal of every tissue in one patient, index = `Tissue`."""
+    """Draw the signal of every tissue in one patient, index = `Tissue`."""
     lut = np.zeros(len(Tissue), np.float32)
     for tissue, (mean, spread) in _SIGNAL.items():
         lut[tissue] = mean * np.exp(spread * np.clip(rng.standard_normal(), -2, 2))
@@ -88,7 +88,7 @@ def signal_map(
     rng: np.random.Generator,
     healed: NDArray[np.bool_] | None = None,
 ) -> Array:
-    """Signal on the canvas before coil and noise.
+    """Compute the signal on the canvas before coil profile and noise.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def mr_geometry(
     high_mm: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> Geometry:
-    """Grid of one MR: in the plane a square around the patient, slices around what it is to show.
+    """Lay out the grid of one MR: in the plane a square around the patient, slices around the lesions.
 
     Parameters
     ----------

@@ -141,7 +141,7 @@ def measure_sub_sites(
     real: Path | None,
     measuring: Measuring,
 ) -> MeasuredClassifier:
-    """Measure a classifier of sub-sites on virtual patients, place balls in real anatomy, decide what it may answer.
+    """Measure a classifier of sub-sites on virtual patients and on balls in real anatomy; decide what it may answer.
 
     Parameters
     ----------

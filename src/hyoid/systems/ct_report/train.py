@@ -65,7 +65,7 @@ class ReportDataset(Dataset):
 
 
 def augmented(case: ReportCase, recipe: AugmentationRecipe, rng: np.random.Generator) -> tuple[Tensor, ...]:
-    """Turn, scale and shift the inputs of a case, and its places if any, by one random map; never mirrored."""
+    """Rotate, scale and shift the inputs of a case, and its places if any, by one random map; never mirrored."""
     angles = np.deg2rad(rng.uniform(-1, 1, 3) * recipe.rotation_deg)
     scale = float(rng.uniform(*recipe.scale))
     edges = np.array(case.ct.shape[::-1], float)

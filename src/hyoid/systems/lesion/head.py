@@ -56,7 +56,7 @@ class HeadTraining:
         self.recipe, self.described, self.network = recipe, described, network.eval()
 
     def learn(self, cases: Sequence[LesionCase], on_progress: Progress) -> None:
-        """Look at the views of all lesions, then learn from them."""
+        """Collect the head's inputs from views of all lesions, then train the head."""
         assert self.recipe.head is not None
         views = range(self.recipe.head.views)
         features, classes = looked_at(self.network, self.recipe, cases, views, on_progress)

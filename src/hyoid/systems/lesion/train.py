@@ -193,7 +193,7 @@ def train_on(
 
 
 def lesion_contents(recipe: LesionRecipe, cases: Sequence[LesionCase]) -> Contents:
-    """Describe the network; an attribute is supported when the cases know more than one class of it."""
+    """Describe the network; an attribute is supported when the cases hold at least two of its classes."""
     taught = [name for k, name in enumerate(ATTRIBUTES) if len({case.attributes[k] for case in cases} - {UNKNOWN}) > 1]
     return Contents(
         task="lesion",

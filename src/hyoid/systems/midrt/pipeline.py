@@ -358,7 +358,7 @@ def decide(
     curve: PresenceCurve | None,
     mid: Volume,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint16], dict[int, float]]:
-    """Follow every lesion, ask whether it is still there, remove what is not; new lesions need more evidence.
+    """Follow every lesion and remove those that vanished; new lesions need more evidence to stay.
 
     Returns
     -------

@@ -119,7 +119,7 @@ def stages_of(packages: Sequence[ModelPackage]) -> tuple[ModelPackage, ModelPack
 
 
 def systems_of(coarse: ModelPackage, fine: Sequence[ModelPackage]) -> dict[str, tuple[ModelPackage, ...]]:
-    """List the fine networks of every row of the card: all of them, each alone, and the coarse network in their place.
+    """List the fine networks of every row of the card: all together, each alone, and the coarse network instead.
 
     Parameters
     ----------
