@@ -31,7 +31,7 @@ class Provenance:
     name : str
         Network or program; for an edited outline, whose outline the reader changed. Empty for a reader's own.
     version : str
-        Of the network or program.
+        Version of the network or program.
     on : Provenance or None
         For a measurement: the outline that was measured.
     reader : str

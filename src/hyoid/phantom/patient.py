@@ -52,7 +52,7 @@ class PhantomOptions:
     Parameters
     ----------
     disease : bool
-        Without disease there are neither tumour nor nodes.
+        Whether the patient has any disease: primary and nodes, or `lesion_kinds`.
     primary : str, optional
         Sub-site of the primary (a name in `hyoid.anatomy.subsites`); drawn when empty.
     diameter_mm : (low, high)
@@ -65,13 +65,13 @@ class PhantomOptions:
     whole_width : bool
         Scan field wide enough for the shoulders; otherwise drawn.
     modalities : tuple of str
-        Of `ct` (made always), `pet`, `mr` (a pair, before and in the middle of treatment).
+        Images to make: `ct` (always made), `pet`, `mr` (a pair, before and in the middle of treatment).
     lesion_kinds : tuple of str
         Such lesions, one each, in place of primary and nodes: names of
         `hyoid.phantom.disease.lesion_types.LESION_TYPES`, `any` of those not reserved, or `zero_shot`, any of those
         reserved.
     attributes : Attributes, optional
-        Of all lesions of `lesion_kinds`; drawn by type when not given.
+        Attributes of all lesions of `lesion_kinds`; drawn by type when not given.
     pet_spacing_mm, mr_spacing_mm : (slice, row, column), optional
         Drawn like real scanners' when not given.
     centre : str

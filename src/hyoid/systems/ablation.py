@@ -54,7 +54,7 @@ def require_known(kind: str, wanted: Iterable[str], known: Collection[str]) -> N
     wanted : iterable of str
         Names that were asked for.
     known : collection of str
-        In the order in which they are told.
+        Names that exist, in the order in which the refusal lists them.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class Request:
     warnings : tuple of str
         What could not be checked of the earlier report.
     staging : StagingRequest or None
-        By which tables to stage; None: nobody asked.
+        Tables by which to stage; None where no staging was asked for.
     """
 
     question: str = ""

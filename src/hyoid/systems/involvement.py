@@ -52,7 +52,7 @@ class Classified:
     Parameters
     ----------
     answers : dict of str to Involvement
-        By field; empty without an organ.
+        Answer for each field; empty without an organ.
     attention : Attention or None
         Where the network looked; None for variants without attention.
     precision : str
@@ -259,7 +259,7 @@ def attention_maps(maps: NDArray[np.float32], fields: Sequence[str], grid: Geome
     fields : sequence of str, length N
         Labels in the order of `maps`, or of all that share one map.
     grid : Geometry
-        Of the network's input, (D, H, W).
+        Grid of the network's input, (D, H, W).
     """
     size = maps.shape[1:]
     per_cell = np.array(grid.shape) / np.array(size)

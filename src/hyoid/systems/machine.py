@@ -19,7 +19,7 @@ class Machine:
     cache : Path
         Folder for compiled graphs.
     precision : {"f32", "bf16"}, optional
-        By default what each package allows.
+        Arithmetic of the networks; by default what each package allows.
     """
 
     device: Device

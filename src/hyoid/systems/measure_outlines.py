@@ -50,7 +50,7 @@ class OutlineScores:
     name : str
         Name of the case.
     dice : dict of str to float
-        By structure; only structures that are contoured.
+        Dice by structure; only structures that are contoured.
     volume_ml : dict of str to float
         Outlined volume of every structure that the model supports, 0 where it found none.
     true_volume_ml : dict of str to float
@@ -78,7 +78,7 @@ def measure_outlining(
     Parameters
     ----------
     packages : sequence of ModelPackage
-        In the order of use, the better founded one first.
+        Networks in the order of use, the better founded one first.
     real : Path
         Folder of real cases with contours.
     virtual : Path, optional
@@ -137,7 +137,7 @@ def measure_target_network(package: ModelPackage, real: Path, measuring: Measuri
     Parameters
     ----------
     package : ModelPackage
-        Of task segmentation, whose only label is the target region.
+        Segmentation network whose only label is the target region.
     real : Path
         Folder of real cases with a high-dose target.
     measuring : Measuring
@@ -196,7 +196,7 @@ def measure_organs(
     folder : Path
         OpenKBP's layout or a virtual cohort.
     packages : sequence of ModelPackage
-        In the order of use.
+        Networks in the order of use.
     measuring : Measuring
         Where results are kept, and who is told how far it is.
     stage : str
@@ -271,7 +271,7 @@ def dice_table(rows: Sequence[OutlineScores], rng: np.random.Generator) -> dict[
     rows : sequence of OutlineScores
         One per patient.
     rng : Generator
-        Of the bootstrap.
+        Draws patients for the bootstrap.
     """
     names = sorted({name for row in rows for name in row.dice})
     table = {}
@@ -304,7 +304,7 @@ def transfer_table(
     names : sequence of str
         Structures that virtual patients alone taught.
     rng : Generator
-        Of the bootstrap.
+        Draws patients for the bootstrap.
     """
     table = dice_table(virtual, rng)
     chosen = {}
@@ -339,7 +339,7 @@ def bf16_agreement(
     measuring : Measuring
         Where results are kept, and who is told how far it is.
     labels_of : callable
-        From a canonical scan and a machine to a label map.
+        Makes a label map from a canonical scan and a machine.
     """
     values = {BY_NAME[name].label if name != "target_region" else 1: name for name in package.manifest.supported}
 

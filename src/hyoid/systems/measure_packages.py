@@ -59,7 +59,7 @@ class CardOrder:
     trained : tuple of Path
         Cohorts that an interactive network was trained on: the test part is measured.
     zero_shot, described : Path, optional
-        As `hyoid.systems.lesion.measure.LesionFolders` explains.
+        Cohorts of lesions, as `hyoid.systems.lesion.measure.LesionFolders` explains.
     organs : tuple of ModelPackage
         Networks that outline organs for a classifier, the better founded one first.
     tumour : ModelPackage, optional
@@ -100,7 +100,7 @@ def kind_of_all(packages: Sequence[ModelPackage]) -> Kind:
     Parameters
     ----------
     packages : sequence of ModelPackage
-        At least one.
+        Packages to measure, at least one.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def measure_packages(
     Parameters
     ----------
     kind : Kind
-        Of the packages, as `kind_of_all` tells.
+        Kind of the packages, as `kind_of_all` tells.
     packages : sequence of ModelPackage
         Packages to measure together.
     order : CardOrder
@@ -241,7 +241,7 @@ def diagram(found: MeasuredClassifier) -> str:
     Parameters
     ----------
     found : MeasuredClassifier
-        With the probabilities of every patient.
+        Measured classifier with the probabilities of every patient.
     """
     known = found.truth != UNKNOWN
     panels = [("Uncalibrated", found.before)]

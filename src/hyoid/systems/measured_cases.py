@@ -52,7 +52,8 @@ class Measuring:
         what : str
             Name of the measurement, one word.
         manifests : sequence of Manifest
-            Of every network that takes part; another weight, label or constant gives another folder.
+            Manifests of all networks that take part; another weight, label or constant gives another
+            folder.
         """
         told = [manifest.model_dump(mode="json", exclude=set(_SAID)) for manifest in manifests]
         return self.work / f"{what}-{_digest(told)}"
@@ -65,7 +66,7 @@ class Codec(Generic[T]):
     Parameters
     ----------
     encode : callable
-        From a result to values that JSON knows.
+        Turns a result into values that JSON knows.
     decode : callable
         Reads a result back from JSON.
     """
@@ -88,7 +89,7 @@ def measure_each(
     cases : sequence of (str, str)
         Name of each case, and what identifies its images: when that changes, the case is measured again.
     measure : callable
-        From the position of a case to its result.
+        Measures the case at a position and returns its result.
     codec : Codec
         Writes a result as JSON, and reads it back.
     shelf : Path

@@ -108,7 +108,7 @@ def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
     Parameters
     ----------
     manifests : sequence of Manifest
-        Of the networks, the better founded one first.
+        Manifests of the networks, the better founded one first.
     """
     found: dict[int, Provenance] = {}
     for manifest in manifests:

@@ -37,13 +37,13 @@ class Task:
     words : str
         What networks of the task do, in words.
     find : callable
-        From a folder to the cases in it; refuses a folder without any.
+        Finds the cases in a folder; refuses a folder without any.
     train : callable
         Called with (recipe, folders, run) and the options by name; returns the package.
     options : tuple of str
         Names of the options that the task takes, of those of `hyoid train` that not every task takes.
     folds : callable
-        From a recipe to the number of folds that cases are divided into; 0 where there are none.
+        Tells the number of folds into which a recipe divides cases; 0 for a task without folds.
     workers : int
         Processes that draw samples beside the one that learns.
     """

@@ -103,7 +103,7 @@ def load_case(
     target_kind : {"planning", "primary", "cuboid"}
         Target to learn: the high-dose planning target, the primary tumour itself, or its bounding box.
     margin_mm : float
-        Around lesions, for a planning target.
+        Margin added around lesions to make a planning target.
     """
     hu = body_on_grid(to_canonical(read_image(files.ct, Quantity.HU)), spacing_mm)
     labels = np.zeros(hu.array.shape, np.uint8)

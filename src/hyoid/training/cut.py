@@ -20,11 +20,11 @@ def cut_package(source: ModelPackage, labels: Sequence[str], folder: Path, *, na
     Parameters
     ----------
     source : ModelPackage
-        Of a U-Net with one sigmoid per structure.
+        Package of a U-Net with one sigmoid per structure.
     labels : sequence of str
         Structures to keep, in the order of the new package's channels.
     folder : Path
-        Of the new package; its card says that nothing was measured yet.
+        Folder of the new package; its card says that nothing was measured yet.
     name, words : str
         Name of the new package, and words that say what its network does.
 

@@ -205,7 +205,7 @@ def sampling_grid(voxels: np.ndarray, shape: Sequence[int]) -> Tensor:
     voxels : ndarray, shape (d, h, w, 3)
         Indices (slice, row, column) to sample at; need not be whole numbers.
     shape : (D, H, W)
-        Of the array that is sampled.
+        Voxels of the array that is sampled.
     """
     unit = 2 * voxels / np.maximum(np.array(shape) - 1, 1) - 1
     return torch.from_numpy(unit[..., ::-1].astype(np.float32).copy())[None]

@@ -28,7 +28,7 @@ class Bfloat16Probe:
         Largest relative error of an output, an input gradient or a weight gradient against float32; infinite where one
         of them is not a number.
     seconds_float32, seconds_bfloat16 : float
-        Of all of them, forward and backward.
+        Time of all convolutions, forward and backward.
     """
 
     shapes: int
@@ -92,7 +92,7 @@ def probe_bfloat16(network: nn.Module, run: Callable[[], object]) -> Bfloat16Pro
     Parameters
     ----------
     network : Module
-        On the CPU; its weights stay as they are.
+        Network on the CPU; its weights stay as they are.
     run : callable
         Sends one real batch through the network, so that the shapes are those of the training.
     """

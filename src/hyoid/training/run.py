@@ -185,7 +185,7 @@ def fit(recipe: Recipe, run: Run, make: Callable[[], T], callbacks: Sequence[Cal
     make : callable
         Builds the training, with first weights drawn from the recipe's seed.
     callbacks : sequence of Callback
-        Beside those of every training.
+        Callbacks of this training, beside those of every training.
 
     Returns
     -------
@@ -269,7 +269,7 @@ def require_same_order(out: Path, order: dict[str, Any]) -> None:
     Parameters
     ----------
     out : Path
-        Of the run; without a checkpoint a new one begins, whatever else lies there.
+        Folder of the run; without a checkpoint a new run begins, whatever else lies there.
     order : dict
         Options that a recipe does not hold, by name.
 

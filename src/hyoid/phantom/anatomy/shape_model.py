@@ -79,7 +79,7 @@ class Organ:
     side : int
         1 for a left or midline organ, -1 for a right one.
     stretch : float
-        Of the map from feet to head.
+        Factor by which the map is stretched from feet to head.
     """
 
     distance_mm: NDArray[np.float32]

@@ -139,7 +139,7 @@ def write_patient(
     patient : VirtualPatient
         Images, masks and truth to write.
     folder : Path
-        Of the patient; its parent is the cohort's.
+        Folder of the patient; its parent is the cohort's.
     seed : (seed, number)
         Chooses the wording of the report.
     layout : str

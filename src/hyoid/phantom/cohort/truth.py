@@ -49,15 +49,15 @@ class LesionTruth:
     kind : str
         Name in `hyoid.phantom.disease.lesion_types.LESION_TYPES`.
     zero_shot : bool
-        Of a type that is reserved: never for training.
+        Whether the lesion's type is reserved: never for training.
     target : {"gtvp", "gtvn"}
         Gross tumour volume that the lesion belongs to: primary or node.
     attributes, measured : Attributes
-        As drawn, and measured back from CT and mask.
+        Attributes as drawn, and as measured on CT and mask.
     volume_ml, longest_mm : float
         Size on the grid of the CT.
     suv_max : float, optional
-        On the grid of the PET, in the lesion.
+        Largest SUV in the lesion, on the grid of the PET.
     """
 
     id: int

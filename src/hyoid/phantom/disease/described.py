@@ -32,7 +32,7 @@ class Disease:
     site : str
         Sub-site of the primary; empty without one.
     nodes : list of DrawnNode
-        Of lesions 2, 3, ... when there is a primary.
+        Nodes as placed, lesions 2, 3, ... when there is a primary.
     kinds, targets, places : lists of str
         Type, gross tumour volume and place of origin of every lesion.
     looks : list of Look

@@ -52,7 +52,7 @@ class LesionChange:
     target : {"gtvp", "gtvn"}
         Gross tumour volume that the lesion belongs to: primary or node.
     before_ml, after_ml : float
-        On the masks of the MR images.
+        Volumes on the masks of the MR images.
     response : {"vanished", "shrunk", "stable", "grown"}
         Vanished: nothing left. Stable: volume changed by 20 % or less.
     """

@@ -30,7 +30,7 @@ class LesionType:
     diameter_mm : (low, high)
         Range of the longest extent.
     shares : mapping
-        Per attribute the share of each of its words, in the order of `ATTRIBUTES`.
+        Share of each word of every attribute, in the order of `ATTRIBUTES`.
     offset_hu : dict of (low, high)
         Attenuation above muscle in this image, per density.
     suv, t2

@@ -63,7 +63,7 @@ def draw_pattern(site: str, diameter_mm: float, rng: np.random.Generator) -> lis
     site : {"oral", "oropharynx", "hypopharynx", "larynx"}
         Site of the primary as the cohort counts.
     diameter_mm : float
-        Of the primary: up to 40 mm stands for T1 and T2, above for T3 and T4.
+        Diameter of the primary: up to 40 mm stands for T1 and T2, above for T3 and T4.
 
     Returns
     -------

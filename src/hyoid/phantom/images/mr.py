@@ -93,7 +93,7 @@ def signal_map(
     Parameters
     ----------
     tissue, numbers : ndarray
-        Of the time point; those of the canvas before treatment.
+        Tissues and lesion numbers at the time of the image; those of the canvas before treatment.
     lut : ndarray
         Signal of every tissue, see `tissue_signal`.
     healed : ndarray of bool, optional

@@ -60,7 +60,7 @@ class WrittenReport:
     site_side : {"", "right", "left"}
         Side of the primary as written; empty where the report gives no side.
     size_cm : tuple of float
-        As written, in centimetres; empty where the report gives none.
+        Diameters of the primary as written, in centimetres; empty where the report gives no size.
     nodes : int or None
         Number of nodes as written; None where the report gives no number, -1 for "multiple".
     node_side : {"", "right", "left", "both"}

@@ -101,7 +101,7 @@ def read_held_out(files: Sequence[Path], manifest: Manifest) -> Answers:
     files : sequence of Path
         `held_out.json` of `hyoid train ct_report --fold K`, one per fold.
     manifest : Manifest
-        Of the package that is to be calibrated.
+        Manifest of the package that is to be calibrated.
 
     Raises
     ------

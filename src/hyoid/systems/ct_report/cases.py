@@ -86,7 +86,7 @@ def prepared_cases(
     priors : Path
         Prepared cases are kept here, so that another run does not predict them again.
     organs : sequence of ModelPackage
-        As `ReportModels.outlining`.
+        Networks that outline organs, as `ReportModels.outlining` gives them.
     tumours : sequence of ModelPackage, SimulatedLocaliser or SimulatedReader
         In turn for the cases, as `hyoid train tumour --fold K` holds cases out: give those trained without these cases.
         A recipe with `heatmap: outline` needs none, and virtual patients: a simulated reader outlines their tumours.

@@ -42,7 +42,7 @@ def involvement_targets(
     Parameters
     ----------
     case : CaseFiles
-        With contours and target on the scan's own grid.
+        Files of the case, contours and target on the scan's own grid.
     fields : sequence of str
         Organ names, whose meaning `rule` gives, and keys of the template: these always mean that the tumour overlaps
         the structure (nodes count for the fields that nodes reach), which only virtual patients tell.

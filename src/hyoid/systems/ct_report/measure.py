@@ -45,7 +45,7 @@ class InvolvementScores:
     truth : ndarray, shape (N,)
         Involvement labels; `UNKNOWN` where not contoured.
     scores : dict of str to ndarray of shape (N,)
-        By scorer; NaN for a label that it does not answer.
+        Probabilities by scorer; NaN for a label that the scorer does not answer.
     """
 
     name: str
@@ -91,7 +91,7 @@ class MeasuredClassifier:
     Parameters
     ----------
     manifest : Manifest
-        With everything that was measured.
+        Manifest of the package, with everything that was measured.
     truth : ndarray, shape (n, N)
         1 involved, 0 not, `UNKNOWN`, by patient and field.
     before, after : ndarray, shape (n, N)
@@ -114,7 +114,7 @@ def measure_classifier(
     package : ModelPackage
         The classifier, after `hyoid calibrate` where it is to be calibrated.
     networks : Localising
-        With the network of the target.
+        Networks before the classifier, that of the target among these.
     others : mapping of str to ModelPackage
         Classifiers on the same patients, for paired differences: "ct_only", "before" or any other name.
     real : Path
@@ -214,7 +214,7 @@ def measure_involvement(
     package : ModelPackage
         The classifier; its scorer is "sgrnet".
     networks : Localising
-        With the network of the target.
+        Networks before the classifier, that of the target among these.
     others : mapping of str to ModelPackage
         Further classifiers by name, for example the backbone on CT alone.
     measuring : Measuring

@@ -198,7 +198,8 @@ def train_ct_report(
     cases : sequence of ReportCase
         All cases, those to hold out among these.
     run : Run
-        With a fold, its folder also gets `held_out.json`, for `hyoid calibrate`.
+        Output folder, device and progress; with a fold, the folder also gets `held_out.json`, for `hyoid
+        calibrate`.
     fold : int, optional
         Stratified fifth of the cases to hold out, 0 to 4; the network answers about them at the end.
     start : mapping of str to Tensor, optional

@@ -77,9 +77,9 @@ class ClickRun:
     name, patient : str
         Name of the lesion, and of its patient.
     dice : list of float
-        After click 1, 2, ...; a user who finds no error any more leaves it as it is.
+        Dice after click 1, 2, ...; repeats the last one once the user finds no error any more.
     hd95_mm : float
-        After the last click; infinite for an empty mask.
+        95th percentile of surface distances after the last click; infinite for an empty mask.
     attributes : list of dict
         Attribute -> class, after every click.
     """
@@ -127,7 +127,7 @@ def simulate(case: ClickCase, network: ClickNetwork, user: str, *, clicks: int =
     clicks : int
         Largest number of clicks.
     seed : int
-        Of the generator of a noisy user.
+        Seed of a noisy user.
     """
     rng = np.random.default_rng(seed)
     geometry = case.scan.volume.geometry
@@ -398,7 +398,7 @@ def lesion_sets(folders: LesionFolders, recipe: Mapping[str, Any], most: int = 0
     folders : LesionFolders
         Folders in which the lesions lie.
     recipe : mapping
-        Of the network, with `split` and `seed`.
+        Recipe of the network, with `split` and `seed`.
     most : int
         Most lesions of each virtual cohort; 0 for all.
 
@@ -437,7 +437,7 @@ def real_lesions(folder: Path, modality: str) -> list[ClickCase]:
     Parameters
     ----------
     folder : Path
-        With a folder for every patient.
+        Folder that holds a folder for every patient.
     modality : str
         Key of `MODALITIES`.
     """
@@ -456,9 +456,9 @@ def describe_sets(package: ModelPackage, folders: LesionFolders, measuring: Meas
     Parameters
     ----------
     package : ModelPackage
-        Of task lesion; it is asked for all attributes, whatever it may tell.
+        Package of task `lesion`; all attributes are asked for, even those that a report may not tell.
     folders : LesionFolders
-        With `described`; types never trained on and cohorts that no training saw are scored too.
+        Cohorts to score, `described` among these; reserved types and unseen cohorts are scored too.
     measuring : Measuring
         Where results are kept, and who is told how far it is.
 

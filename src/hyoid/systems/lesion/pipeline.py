@@ -57,7 +57,7 @@ class Outline:
     Parameters
     ----------
     mask : ndarray of bool
-        In `box` of the canonical scan.
+        Voxels of the lesion within `box` of the canonical scan.
     box : Box or None
         Smallest box around the mask; None when nothing was outlined.
     region : Region
@@ -214,7 +214,7 @@ def attributes_of(scan: Scan, mask: NDArray[np.bool_], network: ClickNetwork) ->
     scan : Scan
         Canonical scan with its fingerprint.
     mask : ndarray of bool
-        On the canonical scan's grid, at least one voxel.
+        Lesion on the canonical scan's grid, at least one voxel.
     network : ClickNetwork
         Network that can describe masks it did not outline.
 

@@ -116,7 +116,7 @@ def lesion_report(
     manifest : Manifest
         Manifest of the interactive network.
     measurements : Measurements, optional
-        Of earlier reports on the same scan.
+        Measurements of earlier reports on the same scan, used again where outlines are the same.
     """
     geometry = anatomy.scene.geometry
     scene = with_masses(anatomy.scene, (measurements or Measurements()).masses(lesions, anatomy.scene))

@@ -62,7 +62,7 @@ class Clicks:
         mask : Tensor, shape (B, 1, D, H, W)
             True lesion, above 0 inside.
         wrong : Tensor of bool, shape (B, 1, D, H, W)
-            Before the first click every voxel of the lesion is an error, and no other.
+            Voxels in error; before the first click these are all voxels of the lesion, and no other.
         """
         first = self.kinds.shape[1] == 2
         points, kinds = self.points.new_zeros(len(mask), 1, 3), self.kinds.new_full((len(mask), 1), PointKind.NOTHING)

@@ -65,7 +65,7 @@ def load_midrt_cases(
     Parameters
     ----------
     files : sequence of HntsmrgCase
-        With `mid_mask` and `pre_mask_registered`.
+        Files of each patient, `mid_mask` and `pre_mask_registered` among these.
     recipe : MidrtRecipe
         Channels, grid, draws of altered outlines and seed.
 

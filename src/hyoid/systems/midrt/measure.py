@@ -378,7 +378,7 @@ def count_vanished(answers: Sequence[Answer], said: Sequence[Answer]) -> dict[st
     Parameters
     ----------
     answers : sequence of Answer
-        With what became of every lesion in truth.
+        Answers that hold what became of every lesion in truth.
     said : sequence of Answer
         The outcome that is judged, patient by patient.
     """
@@ -429,7 +429,7 @@ def label_agreement(exact: Sequence[Answer], short: Sequence[Answer]) -> dict[st
     exact : sequence of Answer
         Answers computed in float32.
     short : sequence of Answer
-        In bfloat16, of the first patients of `exact`.
+        Answers computed in bfloat16, for the first patients of `exact`.
     """
     return lowest(
         {

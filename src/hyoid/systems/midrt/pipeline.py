@@ -82,7 +82,7 @@ class Prior:
     label_of : tuple of int
         Label (1 GTVp, 2 GTVn) of lesion 1, 2, ...
     before_ml : tuple of float
-        On the pre-treatment scan itself.
+        Volume of every lesion on the pre-treatment scan itself.
     registration : Registration or None
         Field that carries the earlier scan onto mid; None where outlines came registered.
     quality : Quality or None

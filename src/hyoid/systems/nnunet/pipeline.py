@@ -47,7 +47,7 @@ class Options:
     step : float
         Distance of neighbouring tiles over the tile's edge.
     precision : {"f32", "bf16"}, optional
-        By default bfloat16 where `bf16_agrees`.
+        Arithmetic of the network; by default bfloat16 where `bf16_agrees`.
     fast : bool
         Leave out tiles without a voxel above -500 HU; a label there, if the network would give one, is lost.
     device : {"cpu", "cuda"}
@@ -102,7 +102,7 @@ def predict_case(
     model : NnunetModel
         nnU-Net folder with its checkpoints.
     channels : sequence of Volume
-        On one grid, in the order of the model's channels.
+        Images on one grid, in the order of the model's channels.
     options : Options
         Mirroring, tile step, precision and device.
     cache : Path

@@ -144,7 +144,7 @@ def find_all(
     Parameters
     ----------
     files : CaseFiles
-        With PET, targets and organs.
+        Files of the patient: CT, PET, targets and organs.
     head, coarse : ModelPackage
         Networks of the first two stages.
     systems : mapping of str to tuple of ModelPackage
@@ -228,7 +228,7 @@ def hot_parts(suv: Volume, organs: Volume) -> NDArray[np.uint8]:
     Parameters
     ----------
     suv : Volume, SUV
-        On the grid of the CT, slices from the feet to the head.
+        PET on the grid of the CT, slices from the feet to the head.
     organs : Volume, LABEL
         Organ labels on the same grid.
 

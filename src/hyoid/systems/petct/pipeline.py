@@ -117,7 +117,7 @@ class Located:
     Parameters
     ----------
     ct, pet : Volume
-        As given; PET in SUV, or None.
+        Images as given: CT in HU, PET in SUV or None.
     head_grid : Geometry
         Region of the coarse stage, at its spacing.
     coarse : ndarray, shape (3, d, h, w)
@@ -202,7 +202,7 @@ def outline_targets(
     Parameters
     ----------
     located : Located
-        By the same first two networks.
+        Head region and coarse targets found by the first two networks of `models`.
     models : PetCtModels
         Networks of the system; the fine ones are used.
     machine : Machine
