@@ -26,7 +26,7 @@ _FILE_QUANTITIES = {"CT": Quantity.HU, "MR": Quantity.MR}
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A scan ready for use.
+    """Scan that was read from a study, with its headers and warnings.
 
     Parameters
     ----------

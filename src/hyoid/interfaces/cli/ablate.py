@@ -21,7 +21,7 @@ def ablate(
             help="Table: ct_report-table1|2, midrt-fold0|5fold, petct-table5, lesion-table2|3 or lesion-clicks."
         ),
     ],
-    data: Annotated[Path, typer.Option(help="For cross-validation: cases, or a virtual cohort.")],
+    data: Annotated[Path, typer.Option(help="Folder of cases for cross-validation, or of a virtual cohort.")],
     out: Annotated[Path, typer.Option(help="Folder for runs and tables; finished runs are not repeated.")],
     validation: Annotated[
         Path | None,
@@ -35,9 +35,9 @@ def ablate(
         ),
     ] = None,
     organs: Annotated[
-        list[str] | None, typer.Option(help="Packages that outline organs, by default organs and neck.")
+        list[str] | None, typer.Option(help="ct_report: packages that outline organs, by default organs and neck.")
     ] = None,
-    tumour_of_all: Annotated[str, typer.Option(help="Tumour package for the validation cases.")] = "tumour",
+    tumour_of_all: Annotated[str, typer.Option(help="ct_report: tumour package for the validation cases.")] = "tumour",
     preset: Annotated[str, typer.Option(help="Preset of the recipe: budget and constants of every row.")] = "ablation",
     folds: Annotated[int, typer.Option(min=2, help="Number of cross-validation folds.")] = 5,
     seeds: Annotated[
@@ -47,7 +47,9 @@ def ablate(
     head: Annotated[str, typer.Option(help="petct: package of stage 1.")] = PETCT_HEAD,
     coarse: Annotated[str, typer.Option(help="petct: package of stage 2.")] = PETCT_COARSE,
     row: Annotated[list[str] | None, typer.Option(help="Row to run; repeat for several. By default all.")] = None,
-    priors: Annotated[Path | None, typer.Option(help="Folder of prepared cases; OUT/priors by default.")] = None,
+    priors: Annotated[
+        Path | None, typer.Option(help="ct_report: folder of prepared cases; OUT/priors by default.")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
     as_json: Annotated[

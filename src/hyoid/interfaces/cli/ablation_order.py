@@ -11,7 +11,7 @@ from hyoid.interfaces.terminal import Terminal
 
 @dataclass(frozen=True)
 class AblationOrder:
-    """Options that all papers share.
+    """Options of `hyoid ablate` that the tables of all papers share.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def card(
     ] = None,
     described: Annotated[
         Path | None,
-        typer.Option(help="Lesions: cohort that taught the attributes; chooses which attributes are told."),
+        typer.Option(help="Lesions: cohort that taught the attributes; decides which attributes are reported."),
     ] = None,
     organs: Annotated[
         list[Path] | None,
@@ -56,8 +56,10 @@ def card(
     user: Annotated[
         list[str] | None, typer.Option(help="Lesions: simulated user, deterministic or noisy. (default: both)")
     ] = None,
-    most: Annotated[int, typer.Option(help="Lesions: most lesions of each virtual cohort; 0 for all.")] = 0,
-    whom: Annotated[str, typer.Option(help="Words for the measured patients. (default: the folder's name)")] = "",
+    most: Annotated[int, typer.Option(help="Lesions: largest number of lesions per virtual cohort; 0 for all.")] = 0,
+    whom: Annotated[
+        str, typer.Option(help="Description of the measured patients in the card. (default: the folder's name)")
+    ] = "",
     notes: Annotated[
         Path | None,
         typer.Option(
@@ -76,7 +78,7 @@ def card(
 ) -> None:
     """Measure a package on cases that no training saw, and write what it may answer into its manifest and card.
 
-    A measurement that was stopped goes on: the result of every case is kept in --work.
+    A stopped measurement is resumed: the result of every case is kept in --work.
     """
     from hyoid.cards.card import compose_card
     from hyoid.cards.kinds import Kind

@@ -40,8 +40,8 @@ def evaluate(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file that defines the protocol `custom`.")] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Compare two systems A and B on one reference.")] = False,
-    pred_layout: Annotated[Layout, typer.Option(help="How the predictions lie in their folder.")] = Layout.AUTO,
-    ref_layout: Annotated[Layout, typer.Option(help="How the references lie in their folder.")] = Layout.AUTO,
+    pred_layout: Annotated[Layout, typer.Option(help="Layout of the folder of predictions.")] = Layout.AUTO,
+    ref_layout: Annotated[Layout, typer.Option(help="Layout of the folder of references.")] = Layout.AUTO,
     levels: Annotated[
         Path | None, typer.Option(help="Folder with label maps of nodal levels, to count lesions by level.")
     ] = None,

@@ -35,8 +35,8 @@ def lesion(
     click: Annotated[
         list[str],
         typer.Option(
-            help="Click to make: slice,row,column of a voxel in the file's own order, then :+ (in the lesion; the "
-            "default) or :- (does not). Clicks count in their order; the first must add."
+            help="Click to make: slice,row,column of a voxel in the file's own order, then :+ (inside the lesion; "
+            "the default) or :- (outside). Clicks are made in their order; the first must be inside."
         ),
     ],
     out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,

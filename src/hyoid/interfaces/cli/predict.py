@@ -63,7 +63,7 @@ def predict(
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder for the label maps, one folder in it per case: NAME of files, case_001 ... of DICOM."
+            help="Folder for the label maps, one folder in it per case: its name for files, case_001 ... for DICOM."
         ),
     ],
     folds: Annotated[

@@ -70,7 +70,7 @@ class Begin(BaseModel):
 
 @dataclass(frozen=True)
 class AccessRule:
-    """Who may talk to the server.
+    """Rule of who may talk to the server.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _SUFFIXES = (".zip", ".dcm")
 
 @dataclass(frozen=True)
 class Entry:
-    """A study that can be opened."""
+    """Study in the list of studies that can be opened."""
 
     key: str
     name: str

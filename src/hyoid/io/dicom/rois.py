@@ -99,7 +99,7 @@ class StructureSet:
 
 @dataclass(frozen=True, eq=False)
 class Rasterised:
-    """Voxels of one region.
+    """Voxels that one region of interest encloses on a grid.
 
     Parameters
     ----------

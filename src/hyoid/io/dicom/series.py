@@ -50,7 +50,7 @@ _NOT_HU = {"OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"}
 
 @dataclass(frozen=True, eq=False)
 class LoadedSeries:
-    """A series as one volume.
+    """DICOM series as one volume, with what was changed while reading.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ _SHOWS_ITSELF, _NEEDS_STATEMENT = 0.2, 0.5
 
 @dataclass(frozen=True)
 class EvenSteps:
-    """Even positions behind rounded ones.
+    """Evenly spaced slice positions that explain rounded ones.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Labels:
-    """Meaning of the network's outputs.
+    """Meaning of the output channels of an nnU-Net model.
 
     Parameters
     ----------

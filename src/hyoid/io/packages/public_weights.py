@@ -31,7 +31,7 @@ class _Frozen(BaseModel):
 
 
 class GithubRelease(_Frozen):
-    """A zip among the assets of a release."""
+    """Zip among the assets of a GitHub release."""
 
     kind: Literal["github_release"]
     repository: str

@@ -42,7 +42,7 @@ FIELD_OF_ORGAN = {organ: key for key, organs in ORGANS_OF_FIELD.items() for orga
 
 @dataclass(frozen=True)
 class Sources:
-    """Who speaks.
+    """Makers of the outlines and predictions that a report's lines rest on.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ class Landmarks:
 
 @dataclass(frozen=True)
 class NodeLevel:
-    """Level of one node.
+    """Nodal level in which one node lies, and the landmarks that were missing.
 
     Parameters
     ----------

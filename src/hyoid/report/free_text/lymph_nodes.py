@@ -107,7 +107,7 @@ _LARGEST = re.compile(r"\b(?:largest|biggest|dominant|maximum|max)\b")
 
 @dataclass(frozen=True)
 class NodeGroup:
-    """Nodes said together.
+    """Nodes that a sentence names together, by number, side and level.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ _INNER = _PANEL - 2 * _EDGE
 
 @dataclass(frozen=True)
 class Reliability:
-    """Panel of a reliability diagram.
+    """Title and bins of one panel of a reliability diagram.
 
     Parameters
     ----------
