@@ -94,3 +94,62 @@ def test_statements_of_other_places_sides_and_times_do_not_contradict(text):
 
 def test_a_doubt_in_the_next_sentence_counts():
     assert answers("The left tonsil is full. Tumour cannot be excluded.")["tonsil"] == "L - equivocal"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "key", "value"),
+    [
+        ("Whether the cricoid is invaded cannot be decided.", "cricoid_cartilage", "Equivocal"),
+        ("Whether the epiglottis is involved remains open.", "epiglottis", "Equivocal"),
+        ("We could not decide if the left tonsil is infiltrated.", "tonsil", "L - equivocal"),
+        ("Invasion of the left tonsil was raised; this is not the case.", "tonsil", "L - equivocal"),
+        ("Invasion of the left tonsil was described. On our review this is not confirmed.", "tonsil", "L - equivocal"),
+        ("I do not believe that the epiglottis is involved.", "epiglottis", "Equivocal"),
+        ("Unless the epiglottis is involved, partial laryngectomy is possible.", "epiglottis", "Equivocal"),
+        ("Invasion of the cricoid would mean T4.", "cricoid_cartilage", "Equivocal"),
+        ("There is hardly any invasion of the epiglottis.", "epiglottis", "Equivocal"),
+        ("The thyroid cartilage seems eroded, though this may be ossification.", "thyroid_cartilage", "Equivocal"),
+        ("The epiglottis is far from normal.", "epiglottis", "Equivocal"),
+        ("There is no doubt that the epiglottis is involved.", "epiglottis", "Involved"),
+        ("The tumour falls short of the cricoid.", "cricoid_cartilage", "Not involved"),
+    ],
+)
+def test_what_is_left_open_is_equivocal(sentence, key, value):
+    assert answers(f"Mass of the floor of mouth. {sentence}")[key] == value
+
+
+@pytest.mark.parametrize(
+    ("sentence", "key", "value"),
+    [
+        ("The epiglottis was involved before treatment and is now normal.", "epiglottis", "Not involved"),
+        ("The formerly infiltrated epiglottis is now normal.", "epiglottis", "Not involved"),
+        ("The epiglottis, involved at diagnosis, is clear.", "epiglottis", "Not involved"),
+        ("The former invasion of the epiglottis has vanished.", "epiglottis", "Not involved"),
+        ("The right level II node, which had been 32 mm, is now 12 mm.", "max_size", "1.2 cm"),
+        (
+            "The mass was expected in the left tonsil but is in the right tonsil.",
+            "primary_location_of_the_mass",
+            "Tonsil, right side",
+        ),
+        ("The lip was thought to be normal but the right tonsil is involved.", "tonsil", "R - involved"),
+    ],
+)
+def test_what_was_is_not_what_is(sentence, key, value):
+    assert answers(sentence)[key] == value
+
+
+def test_a_node_that_has_vanished_is_none():
+    assert (
+        "III" not in answers("Right level II node, 12 mm. The node in right level III has vanished.")["number_of_nodes"]
+    )
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "His father had laryngeal cancer involving the epiglottis.",
+        "Family history: brother with cancer of the left tonsil.",
+    ],
+)
+def test_another_person_fills_nothing(sentence):
+    assert answers(f"The lip is normal. {sentence}").keys() == {"lip"}

@@ -14,6 +14,7 @@ from enum import StrEnum
 from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.clauses import Governed, Reading, Told, read_sentence
 from hyoid.report.free_text.lexicon import Kind, Sense, Token
+from hyoid.report.free_text.reservations import reserved_in
 from hyoid.report.free_text.vocabulary import Mention, sides_in
 
 
@@ -103,6 +104,7 @@ def assertions_of(reading: Reading, words: str) -> tuple[Assertion, ...]:
     """
     found = []
     rest = _OTHERWISE.search(words) is not None
+    reserved = reserved_in(words)
     for governed in reading.governed:
         term = governed.place.term
         if term is None or not governed.told:
@@ -110,6 +112,8 @@ def assertions_of(reading: Reading, words: str) -> tuple[Assertion, ...]:
         state = state_of(governed, reading)
         if state is None:
             continue
+        if any(start <= governed.place.start < end for start, end in reserved):
+            state = State.EQUIVOCAL
         sides = sides_in(" ".join(t.text for t in governed.own_sides)) or sides_of(governed.place, reading)
         part = _PART.search(words[max(0, governed.place.start - 24) : governed.place.end + 24]) is not None
         cue = " ".join(dict.fromkeys(told.token.text for told in governed.told))

@@ -134,7 +134,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.VERB,
         Sense.FREE,
-        r"spar(?:es?|ing)(?: of)?|respect(?:s|ing| of)|stops? short of|preserv(?:es?|ing)|preservation of|"
+        r"spar(?:es?|ing)(?: of)?|respect(?:s|ing| of)|(?:stop|fall|end|halt)(?:s|ing)? short of|preserv(?:es?|ing)|preservation of|"
         rf"(?:clear|free|preserved|intact|maintained|clean) {_PLANE} (?:(?:is|are) \w+ )?(?:with|to|from|between|around)|{_PLANE} (?:is|are) (?:\w+ )?(?:preserved|maintained|intact|clear) (?:with|to|around|from)|"
         r"(?:clearly |well )?separate(?:d)? from|away from|distant from|remote from",
     ),
@@ -226,7 +226,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.DENY,
         r"(?:no|without) (?:evidence|signs?|suspicion|suggestion|features|indication|data|proof|findings?|doubt) (?:of|for|that)|no longer|no|not|without|neither|never|(?:in the )?absence of|lack of|negative for|devoid of|free (?:of|from)|clear of(?! tumou?r| disease)|fail(?:s|ed) to|"
-        r"resolution of|complete resolution of|nil|nor|none|exclud(?:es|ing)|rather than|instead of",
+        r"resolution of|complete resolution of|nil|nor|none|exclud(?:es|ing)|rather than|instead of|(?:far from|anything but)(?= (?:normal|unremarkable|intact|healthy|symmetric\w*)\b)",
     ),
     (
         Kind.HEDGE,
@@ -238,12 +238,12 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
         Kind.OPEN,
         r"(?:can|could|may) ?not be (?:\w+ )?(?:excluded|ruled out|cleared)|(?:can|could) ?not be (?:\w+ly )?(?!seen|identif|demonstr|detect|found|assess|evaluat|visuali|delineat|determin|judg|apprais|separat|distinguish|demarcat)\w+(?:ed|nt|out)|not (?:be )?(?:\w+ )?(?:excluded|ruled out)|(?:difficult|hard|impossible) to (?:exclude|rule out)|"
         r"(?:is |are )?to be (?:assumed|suspected|considered|presumed)|(?:is|are|remains?|seems?|appears?|being) (?:\w+ )?(?:suspected|possible|likely|probable|questionable|equivocal|indeterminate|uncertain|unclear|doubtful|suspicious|conceivable|debatable|borderline)(?=\s*(?:[.,;)?]|$|-|and\b|for\b|but\b|in\b|on\b|at\b|due\b|that\b|with\b|of\b))|"
-        r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|suspicious|not (?:\w+ )?certain|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
+        r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|suspicious|not (?:\w+ )?certain|(?:is|was) not (?:the case|so|true|correct)|(?:not|never) (?:be )?(?:confirm(?:ed)?|corroborated?|substantiated?|borne out)|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
     ),
     (
         Kind.GONE,
         rf"(?:{BE})? ?(?:not|no longer|never) (?:(?:\w+ly|been|be|clearly) )*{_SEEN}|(?:can|could) ?not be (?:\w+ )?(?:seen|identified|demonstrated|detected|found)|excluded|ruled out|(?:completely |entirely |fully )?resolved|"
-        r"negative|none|nil|-ve|(?:was|were|is|are|been) (?:not|no longer) (?:suspected|expected)|not suspected|denied|disappeared|no(?= ?[.,;)]?$)",
+        r"negative|none|nil|-ve|(?:was|were|is|are|been) (?:not|no longer) (?:suspected|expected)|not suspected|denied|disappeared|vanished|(?:completely |fully |entirely )regressed|gone(?=\s*(?:[.,;)]|$))|no(?= ?[.,;)]?$)",
     ),
     (
         Kind.TREATED,

@@ -86,7 +86,7 @@ _DENIED = re.compile(
     rf"\b(?:no|without|absence of|negative for|nil)\b(?![^,;.]*\b(?:change|necrosis|extra-?nodal|extra-?capsular|"
     rf"ene)\b)[^;.]{{0,60}}?(?:{NODE_WORDS})|"
     rf"(?:{NODE_WORDS})\b[^,;.]*\b(?:(?:not|no longer) (?:\w+ )?(?:seen|enlarged|present|identified|noted|"
-    rf"visuali[sz]ed|evident)|resolved|absent|"
+    rf"visuali[sz]ed|evident)|resolved|absent|vanished|disappeared|(?:completely|fully|entirely) regressed|"
     rf"normal|unremarkable|inconspicuous|negative)|\b(?:{NODE_WORDS}) ?(?:[:=-]|\|) ?(?:none|nil|negative|no\b|normal|nad|not enlarged|unremarkable|clear)|"
     rf"\b(?:{NODE_WORDS}) ?: ?(?:right|left)(?: side| neck)? ?[:-] ?(?:nil|none|no\b(?! \w)|normal|clear|negative)|"
     r"\b(?:right|left)(?: side)?(?: of the)? neck(?: side)? ?(?:[-:]|is)? ?(?:clear|normal|negative|unremarkable|free)"

@@ -34,6 +34,7 @@ from hyoid.report.free_text.lymph_nodes import (
     speaks_of_nodes,
 )
 from hyoid.report.free_text.mass import Place, denials_of_mass, mass_sizes, places_of_mass
+from hyoid.report.free_text.reservations import takes_back
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size
 from hyoid.report.free_text.vocabulary import MASS_WORDS, mentions_in
@@ -133,6 +134,7 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
     of_nodes = False
     before: tuple[Assertion, ...] = ()
     part_before = Part.FINDINGS
+    sentence_before: Sentence | None = None
     for sentence in present:
         reading = read_sentence(sentence.plain)
         found = assertions_of(reading, sentence.plain)
@@ -146,11 +148,17 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
                 for a in before
                 if same_part and a.state in open_to_doubt and not a.mention.term.is_region
             )
+        if not reading.governed and takes_back(sentence.plain):
+            # "The other hospital saw invasion of the tonsil. We cannot confirm this."
+            found = tuple(replace(a, state=State.EQUIVOCAL) for a in before if sentence.part is part_before)
+            for assertion in found:
+                for key in assertion.mention.term.keys:
+                    said[key] = [s for s in said[key] if s.sentence is not sentence_before]
         for assertion in found:
             for key in assertion.mention.term.keys:
                 if _counts(assertion, key):
                     said[key].append(_said(assertion, sentence))
-        before, part_before = found, sentence.part
+        before, part_before, sentence_before = found, sentence.part, sentence
         _add_tube(said, sentence)
         of_nodes = speaks_of_nodes(sentence.plain) or (of_nodes and _MASS.search(sentence.plain) is None)
         _add_fat_planes(said, sentence, of_nodes=of_nodes)

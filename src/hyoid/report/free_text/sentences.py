@@ -20,6 +20,7 @@ class Part(StrEnum):
     TECHNIQUE = "technique"
     ADVICE = "advice"
     ELSEWHERE = "another part of the body"
+    OTHER_PERSON = "another person"
     UNREAD = "too long to read"
 
 
@@ -101,6 +102,11 @@ _TELLS_HISTORY = re.compile(
 _TREATED_BEFORE = re.compile(
     r"(?:f/?u\b|follow[- ]?up|k/?c/?o\b|operated|post[- ]?op|status[- ]post|s/p\b|treated)", re.IGNORECASE
 )
+_OF_OTHER_PERSON = re.compile(
+    r"\b(?:fathers?|mothers?|brothers?|sisters?|parents?|siblings?|sons?|daughters?(?! (?:lesion|nodule|node|tumou?r|cyst))|uncles?|aunts?|cousins?|"
+    r"grand(?:father|mother|parent)s?|twin|wife|husband|spouse|relatives?|famil(?:y|ial))\b",
+    re.IGNORECASE,
+)
 _ADVISES = re.compile(
     r"(?:please |kindly )?(?:recommend|suggest(?:ed|ion)?\b|advi[sc]e|correlat|clinical correlation|further evaluation|consider )",
     re.IGNORECASE,
@@ -179,7 +185,9 @@ def _sentence(piece: str, part: Part, language: str = ENGLISH, *, of_nodes: bool
 
 
 def _own_part(piece: str, part: Part) -> Part:
-    """Part that a sentence's own first words give it: background or advice among the findings."""
+    """Part that a sentence's own words give it: background or advice among the findings, or another person."""
+    if part in (Part.FINDINGS, Part.IMPRESSION, Part.HISTORY) and _OF_OTHER_PERSON.search(piece):
+        return Part.OTHER_PERSON
     if part in (Part.FINDINGS, Part.IMPRESSION) and _ADVISES.match(piece):
         return Part.ADVICE
     if part is Part.FINDINGS and _TELLS_HISTORY.match(piece):
@@ -270,12 +278,21 @@ _THEN = (
     r"(?: (?:of|from|dated|done|on) [^,;()]*?(?=,|;| and | with |\(|\)|\.|$))?"
     r"(?:,? (?:(?:in|on|at) which|when|where) [^,;()]*)?"
 )
+_STATE = r"(?:involved|infiltrated|invaded|eroded|destroyed|encased|enlarged|effaced|replaced|thickened|bulky|present|affected)"
 _CUTS = (
     rf"\b(?:than|since|versus|vs|from|as on) (?:on |in )?{_TO_SCAN}{_THEN}",
     # A size or a state of then, told in passing.
     rf"\b(?:previously|earlier|formerly) (?:seen|noted|described|reported|demonstrated|identified|known|measured) (?:about )?{_SIZE}(?= )",
     r"(?<=,) (?:previously|formerly|initially|earlier) \w+(?: \w+)?(?=,)",
     rf"\((?:was|were|prior|before|earlier|previously)[^()]*{_SIZE}[^()]*\)",
+    rf"\b(?:which|that) (?:had|has) (?:previously |formerly |initially |once |then )?(?:been|measured) (?:about |approx |approximately )?{_SIZE},?",
+    rf"\bhad (?:previously |formerly |initially |once )?(?:been|measured) (?:about |approx |approximately )?{_SIZE}",
+    # What was held before, up to what is.
+    r"\b(?:was|were|had been) (?:\w+ly )?(?:expected|thought|believed|assumed|presumed|said|reported|described|suspected)\b[^,;]*?,? but\b(?= (?:is|are|lies|appears?|remains?|looks?|now|turns out)\b)",
+    # A state of then, with its time.
+    r"\b(?:was|were|had been) [^,;]*?\b(?:before|prior to) (?:the )?(?:\w+ )?(?:treatment|therapy|radio\w+|chemo\w+|surgery)\b(?: and\b)?",
+    rf"\b(?:formerly|previously|initially|originally|earlier|once) {_STATE}\b",
+    rf"\b(?:(?:was|were|had been) )?{_STATE} (?:before|at (?:the )?(?:time of )?(?:(?:first|initial|primary) )?(?:diagnosis|baseline|presentation|staging))\b",
     # A state of then, without a verb.
     rf"\b(?:involved|infiltrated|invaded|eroded|encased|enlarged|effaced|thickened|present|involvement|infiltration|invasion) (?:on|in|at) {_TO_SCAN}[^,;]*",
     # Seen before and still described: only the reminder goes.
