@@ -72,13 +72,13 @@ weights: $(VENV)/.installed-test
 	$(BIN)/hyoid train ct_report --preset organ_pooling --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet
 	$(BIN)/hyoid train ct_report --preset ct_only --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-ct-only
 	for fold in 0 1 2 3 4; do $(BIN)/hyoid train ct_report --preset organ_pooling --fold $$fold --data $(DATA)/train $(PRIORS) --out $(WORK)/sgrnet-fold-$$fold || exit 1; done
-	$(BIN)/hyoid calibrate $(WORK)/sgrnet/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-fold-$(k)/held_out.json) --out $(WORK)/calibration
+	$(BIN)/hyoid calibrate $(WORK)/sgrnet/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-fold-$(k)/held_out.json) --out $(WORK)/calibration --overwrite
 	$(CARD) $(WORK)/sgrnet/package $(REAL) $(ORGANS) --tumour $(WORK)/tumour/package --beside ct_only=$(WORK)/sgrnet-ct-only/package --figure docs/ct_report-reliability.svg
 	$(BIN)/hyoid phantom --n 300 --seed 11 --spacing 3,4,4 --out $(WORK)/virtual-template
 	$(BIN)/hyoid phantom --n 60 --seed 12 --spacing 3,4,4 --out $(WORK)/virtual-template-held-out
 	$(BIN)/hyoid train ct_report --preset template --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template
 	for fold in 0 1 2 3 4; do $(BIN)/hyoid train ct_report --preset template --fold $$fold --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template-$$fold || exit 1; done
-	$(BIN)/hyoid calibrate $(WORK)/sgrnet-template/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --out $(WORK)/calibration-template
+	$(BIN)/hyoid calibrate $(WORK)/sgrnet-template/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --out $(WORK)/calibration-template --overwrite
 	$(CARD) $(WORK)/sgrnet-template/package $(REAL) $(ORGANS) --virtual $(WORK)/virtual-template-held-out $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --figure docs/ct_report-template-reliability.svg
 	$(BIN)/hyoid train lesion --data $(WORK)/virtual --out $(WORK)/isrg
 	$(CARD) $(WORK)/isrg/package --virtual $(WORK)/virtual-held-out --data $(DATA)/../lesions

@@ -121,6 +121,18 @@ def test_a_folder_of_known_names_is_emptied_and_a_link_in_it_is_not_followed(tmp
     assert not list(out.iterdir()) and (elsewhere / "keep.txt").exists()
 
 
+def test_what_a_killed_run_left_is_emptied_with_the_folder(tmp_path):
+    out = used(tmp_path / "out", patient_txt="x")
+    (out / "patient.txt").rename(out / ".unfinished-ab12.json")
+    (out / ".patient-x1y2z3a4").mkdir()
+    with pytest.raises(UsageError, match="used"):
+        claim_folder(out, overwrite=False, known=("patient",))
+    with pytest.raises(OutputError, match="did not write"):
+        claim_folder(out, overwrite=True, known=("report",))
+    claim_folder(out, overwrite=True, known=("patient",))
+    assert not list(out.iterdir())
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(OutputError, match="existing file"):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from hyoid.errors import OutputError, UsageError
 
+_UNFINISHED = ".unfinished-"
+
 
 @contextmanager
 def output_folder(path: str | Path) -> Iterator[Path]:
@@ -63,7 +65,8 @@ def claim_folder(path: str | Path, *, overwrite: bool, known: Collection[str] = 
     path : path
         Output folder, which need not exist.
     overwrite : bool
-        Empty a used folder, if its content is hyoid's: results with their `run.json`, or nothing but `known` names.
+        Empty a used folder, if its content is hyoid's: results with their `run.json`, or nothing but `known` names and
+        what a killed run left of these.
     known : collection of str
         Names that the command leaves in its folder, where it leaves no `run.json`.
 
@@ -86,7 +89,9 @@ def claim_folder(path: str | Path, *, overwrite: bool, known: Collection[str] = 
                 "The output folder is used: it holds files already.",
                 "Give a new folder with --out, or add --overwrite to empty this one first.",
             )
-        if not _is_results(path) and any(entry.name not in known for entry in entries):
+        if not _is_results(path) and any(
+            entry.name not in known and not _is_leftover(entry.name, known) for entry in entries
+        ):
             raise OutputError(
                 "The output folder holds files that hyoid did not write: it is not emptied.",
                 "Give another folder with --out.",
@@ -109,6 +114,11 @@ def _is_results(folder: Path) -> bool:
     return isinstance(record, dict) and {"hyoid", "statement"} <= record.keys()
 
 
+def _is_leftover(name: str, known: Collection[str]) -> bool:
+    """Whether a file or folder is what a killed run left: a temporary name of `output_folder` or `atomic_write`."""
+    return name.startswith((_UNFINISHED, *(f".{whole}-" for whole in known)))
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Make a temporary file beside `path`, which becomes `path` when the block ends without an error.
@@ -127,7 +137,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_UNFINISHED, suffix="".join(path.suffixes[-2:]), dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         # mkstemp makes files private; an output is like any other file of this user.

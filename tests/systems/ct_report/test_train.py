@@ -6,8 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
-from hyoid.errors import UsageError
+from hyoid.errors import OutputError, UsageError
+from hyoid.interfaces.cli.main import app
 from hyoid.systems.ct_report import calibrate as ct_report_calibration
 from hyoid.systems.ct_report.calibrate import read_held_out
 from hyoid.systems.ct_report.cases import ReportCase
@@ -81,6 +83,13 @@ def test_folds_together_calibrate_a_package(tmp_path, capsys, monkeypatch):
         "reliability.svg",
     }
     assert "Calibration error" in "".join(capsys.readouterr())
+    # A used folder is refused, and the package stays as it was; it is emptied on purpose, but not of other files.
+    before = (package / "manifest.yaml").read_bytes()
+    for more, kind in (((), UsageError), (("--overwrite",), None), (("--overwrite",), OutputError)):
+        result = CliRunner().invoke(app, [*sys.argv[1:], *more])
+        assert isinstance(result.exception, kind) if kind else result.exit_code == 0
+        assert (package / "manifest.yaml").read_bytes() == before
+        (tmp_path / "calibration" / "notes.txt").touch() if kind is None else None
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.cli.words import JSON_HELP, OVERWRITE_HELP
 from hyoid.interfaces.terminal import Terminal
+
+_FILES = ("calibration.json", "calibration.md", "reliability.svg")
 
 
 def calibrate(
@@ -22,14 +24,18 @@ def calibrate(
             help="Answers on held-out patients: held_out.json of `hyoid train ct_report --fold K`, once per fold."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for calibration.json, calibration.md and reliability.svg.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for calibration.json, calibration.md and reliability.svg; a used one is refused."),
+    ],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Fit temperature, threshold and band of doubt of a classifier on held-out patients, and judge the fit."""
     import numpy as np
 
     from hyoid.cards.involvement import EVERY_FIELD, calibration_rows
-    from hyoid.io.atomic import output_folder
+    from hyoid.io.atomic import claim_folder, output_folder
     from hyoid.io.packages.model_package import read_manifest, write_manifest
     from hyoid.metrics.calibration import reliability
     from hyoid.report.pages.reliability import Reliability, reliability_svg
@@ -37,6 +43,7 @@ def calibrate(
     from hyoid.systems.ct_report.labels import UNKNOWN
 
     terminal = Terminal(as_json=as_json)
+    claim_folder(out, overwrite=overwrite, known=_FILES)
     manifest = read_manifest(package)
     answers = steps.read_held_out(held_out, manifest)
     fitted = steps.calibration(answers.fields, answers.truth, answers.scores)
@@ -57,10 +64,10 @@ def calibrate(
         Reliability(f"{words} ({known.sum()} answers)", reliability(answers.truth[known], s[known], n_bins=steps.BINS))
         for words, s in (("Before", answers.scores), ("After", after))
     ]
+    texts = (json.dumps(found | fitted, indent=1) + "\n", rows + "\n", reliability_svg(panels))
     with output_folder(out) as folder:
-        (folder / "calibration.json").write_text(json.dumps(found | fitted, indent=1) + "\n", encoding="utf-8")
-        (folder / "calibration.md").write_text(rows + "\n", encoding="utf-8")
-        (folder / "reliability.svg").write_text(reliability_svg(panels), encoding="utf-8")
+        for name, text in zip(_FILES, texts, strict=True):
+            (folder / name).write_text(text, encoding="utf-8")
     write_manifest(package, calibrated)
     overall = table[EVERY_FIELD]
     terminal.event("done", out=str(out), **{key: overall[key] for key in ("ece_before", "ece_after")})

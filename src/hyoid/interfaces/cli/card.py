@@ -67,9 +67,15 @@ def card(
             "(default: the card that is replaced)"
         ),
     ] = None,
-    figure: Annotated[Path | None, typer.Option(help="Classifiers: SVG file for the reliability diagram.")] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Classifiers: SVG file for the reliability diagram; one that is there is replaced."),
+    ] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Folder that keeps the result of every case. (default: in the cache folder)")
+        Path | None,
+        typer.Option(
+            help="Folder that keeps the result of every case, for later calls. (default: in the cache folder)"
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be measured, and stop.")] = False,
     as_json: Annotated[
@@ -78,7 +84,8 @@ def card(
 ) -> None:
     """Measure a package on cases that no training saw, and write what it may answer into its manifest and card.
 
-    A stopped measurement is resumed: the result of every case is kept in --work.
+    Manifest and card of PACKAGE are replaced once everything is measured; sections that a person wrote stay. A stopped
+    measurement is resumed: the result of every case is kept in --work.
     """
     from hyoid.cards.card import compose_card
     from hyoid.cards.kinds import Kind
