@@ -1,6 +1,6 @@
 """Free text -> template: precision and recall per field on reports of virtual patients.
 
-    python benchmarks/structure.py --style held-out|tuning|NAME [--reports 300] [--seed 2] [--errors]
+    python benchmarks/structure.py --style left-alone|held-out|tuning|NAME [--reports 300] [--seed 2] [--errors]
     python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out] [--cohort DIR] [--errors]
 
 With `--style` the reports are composed (`hyoid.phantom.text.composed`), one table row a style. Otherwise they are
@@ -22,7 +22,7 @@ from hyoid.phantom.cohort.truth import NodeTruth, Truth
 from hyoid.phantom.text.composed import compose_report
 from hyoid.phantom.text.free_text import WrittenReport, draw_truth, write_report
 from hyoid.phantom.text.phrasings import HELD_OUT, TUNING_1, TUNING_2, TUNING_3, TUNING_4, TUNING_5
-from hyoid.phantom.text.styles import GERMAN
+from hyoid.phantom.text.styles import GERMAN, LEFT_ALONE
 from hyoid.phantom.text.styles import HELD_OUT as HELD_OUT_STYLES
 from hyoid.phantom.text.styles import TUNING as TUNING_STYLES
 from hyoid.report.content.schema import Report
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--phrasing", choices=tuple(PHRASINGS), default="held-out")
     parser.add_argument("--cohort", type=Path)
     parser.add_argument("--errors", action="store_true", help="print every wrong line with its report's sentences")
-    parser.add_argument("--style", help="composed reports: held-out, tuning, or the name of one style")
+    parser.add_argument("--style", help="composed reports: left-alone, held-out, tuning, or the name of one style")
     given = parser.parse_args()
     if given.style:
         by_style(given.style, given.reports, given.seed, show=given.errors)
@@ -77,8 +77,10 @@ def main() -> None:
 
 def by_style(name: str, reports: int, seed: int, *, show: bool) -> None:
     """Print one row a style, and the kinds of statement of all together."""
-    sets = {"held-out": HELD_OUT_STYLES, "tuning": TUNING_STYLES}
-    styles = sets.get(name) or tuple(s for s in (*TUNING_STYLES, *HELD_OUT_STYLES, GERMAN) if s.name == name)
+    sets = {"held-out": HELD_OUT_STYLES, "tuning": TUNING_STYLES, "left-alone": LEFT_ALONE}
+    styles = sets.get(name) or tuple(
+        s for s in (*TUNING_STYLES, *HELD_OUT_STYLES, *LEFT_ALONE, GERMAN) if s.name == name
+    )
     rows = [
         "| style | involved F1 | not involved F1 | equivocal F1 | treated F1 | inverted | site | size "
         "| nodes: number | levels | side | size | without support | reports a minute |",

@@ -6,9 +6,9 @@ import pytest
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 from hyoid.phantom.text.composed import compose_report
 from hyoid.phantom.text.free_text import draw_truth
-from hyoid.phantom.text.styles import HELD_OUT, TUNING
+from hyoid.phantom.text.styles import HELD_OUT, LEFT_ALONE, TUNING
 
-STYLES = [*TUNING, *HELD_OUT]
+STYLES = [*TUNING, *HELD_OUT, *LEFT_ALONE]
 
 
 def composed(seed, style):

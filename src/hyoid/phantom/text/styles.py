@@ -1,4 +1,4 @@
-"""Styles in which virtual reports are composed: `TUNING` to work on, `HELD_OUT` for the figure alone."""
+"""Styles in which virtual reports are composed: `TUNING` and `HELD_OUT`, which rules were worked on, and `LEFT_ALONE`."""
 
 from __future__ import annotations
 
@@ -358,7 +358,61 @@ _FRENCH = Style(
 )  # fmt: skip
 
 HELD_OUT = (_AUSTRALIAN, _CHECKLIST, _FRENCH)
-"""Written when the rules stood still, for the figure alone."""
+"""Held out for a first figure, then worked on: no figure of these is that of an unknown style any more."""
+
+_LETTER = Style(
+    "letter to the surgeon",
+    {
+        **_SIZES,
+        "report": ("MRI of the neck\n\nDear colleague,\n\nthank you for sending this patient. {findings}\n\n{nodes}\n\n{traps}\n\nWith kind regards\n",),
+        "joint": (" ",),
+        "mass": ("I see a tumour in {places}, some {size} across.", "The known cancer sits in {places} and takes up {size}."),
+        "involved": ("It has eaten into {places}.", "{places} {be} taken over by tumour.", "It has gone into {places}.", "Sadly {places} {be} part of it.", "It has broken into {places}."),
+        "spared": ("{places} {be} safe.", "I can see no trouble with {places}.", "It leaves {places} alone.", "You will find {places} untouched."),
+        "spared_or": ("It does not touch {places}.", "I see nothing wrong with {places}."),
+        "doubted": ("I am not sure about {places}.", "I would not bet on {places} being free.", "{places} may well be caught.", "I cannot promise you that {places} {be} clear."),
+        "treated": ("{places} {be} puffy from the radiation.", "The radiation has left {places} swollen."),
+        "earlier": ("Last year {places} was full of tumour.",),
+        "unseen": ("I cannot see {places} for metal.", "{places} went with the last operation."),
+        "elsewhere": ("There is a 14 mm lump in the liver.",),
+        "landmark": ("It stops a finger's breadth above {places}.",),
+        "no_nodes": ("The neck is free of nodes.", "I see no bad nodes."),
+        "node_group": ("{count} bad node{s} in {side} level {level}",),
+        "nodes": ("There are {groups}, the biggest {size}.",),
+        "ene": ("They have burst their capsule.",),
+        "no_ene": ("Their capsule holds.",),
+        "ene_doubted": ("I wonder about their capsule.",),
+    },
+)  # fmt: skip
+
+_EXPORT = Style(
+    "export of a form",
+    {
+        **_SIZES,
+        "report": ("STUDY=CT NECK\n{findings}\n{nodes}\n{traps}\nEND\n",),
+        "joint": ("\n",),
+        "mass": ("PRIMARY={bare}; SIZE={size}",),
+        "involved": ("{bare}=POSITIVE", "{bare}=YES", "{bare}=INVOLVED", "{bare}=TUMOUR"),
+        "spared": ("{bare}=NEGATIVE", "{bare}=NO", "{bare}=NORMAL", "{bare}=NOT INVOLVED"),
+        "spared_or": ("NEGATIVE={bare}", "NOT INVOLVED={bare}"),
+        "doubted": ("{bare}=EQUIVOCAL", "{bare}=MAYBE", "{bare}=?", "{bare}=POSSIBLE"),
+        "treated": ("{bare}=OEDEMA AFTER RADIOTHERAPY",),
+        "earlier": ("PRIOR STUDY: {bare}=INVOLVED",),
+        "unseen": ("{bare}=NOT ASSESSED", "{bare}=N/A", "{bare}=RESECTED"),
+        "elsewhere": ("LUNG=NODULE 9 mm",),
+        "landmark": ("LOWER END=ABOVE {bare}",),
+        "no_nodes": ("NODES=NONE", "NODES=0"),
+        "node_group": ("{count} {side} {level}",),
+        "nodes": ("NODES={groups}; MAX={size}",),
+        "ene": ("ENE=YES",),
+        "no_ene": ("ENE=NO",),
+        "ene_doubted": ("ENE=MAYBE",),
+    },
+    sided=("{side} {name}",),
+)  # fmt: skip
+
+LEFT_ALONE = (_LETTER, _EXPORT)
+"""Measured once and never worked on (docs/structure.md); whoever mends a rule for a sentence of these writes new ones."""
 
 GERMAN = Style(
     "german",
