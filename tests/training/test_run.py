@@ -159,3 +159,22 @@ def test_a_trapezoid_stays_and_then_falls_along_a_line(recipe):
     assert [rate(step, schedule) for step in (10, 40, 70)] == [1, 1, pytest.approx(1)]
     assert rate(90, schedule) == pytest.approx(0.5)
     assert rate(110, schedule) == 0
+
+
+def test_a_resumed_run_goes_on_in_the_number_format_that_it_began_with(openkbp, tmp_path, recipe, monkeypatch):
+    class StoppedError(Exception):
+        pass
+
+    def stop(stage, done, total, words):
+        if stage == "train" and done == 3:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train_segmentation(recipe, [openkbp], Run(tmp_path / "run", "cpu", on_progress=stop))
+    assert (tmp_path / "run" / "precision.txt").read_text() == "32-true"
+
+    def asked_again(*_):
+        raise AssertionError("the machine was asked again")
+
+    monkeypatch.setattr("hyoid.training.run.precision_of", asked_again)
+    assert train_segmentation(recipe, [openkbp], Run(tmp_path / "run", "cpu")).is_dir()

@@ -28,6 +28,7 @@ from hyoid.training.recipe import Recipe, require_same_recipe
 
 CHECKPOINTS = "checkpoints"
 KEPT_RECIPE = "recipe.json"
+KEPT_PRECISION = "precision.txt"
 KEPT_ORDER = "order.json"
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, words)."""
@@ -207,7 +208,7 @@ def fit(recipe: Recipe, run: Run, make: Callable[[], T], callbacks: Sequence[Cal
     if last is None:
         write_text(out / KEPT_RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     optimiser = recipe.optimiser
-    precision = precision_of(optimiser.precision, device, lambda: _probe(module, on_progress))
+    precision = _precision(module, run, resumed=last is not None)
     checkpoints = ModelCheckpoint(
         out / CHECKPOINTS, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True
     )
@@ -234,6 +235,16 @@ def fit(recipe: Recipe, run: Run, make: Callable[[], T], callbacks: Sequence[Cal
     )
     trainer.fit(module, ckpt_path=last, weights_only=True)
     return module
+
+
+def _precision(module: AveragedTraining, run: Run, *, resumed: bool) -> str:
+    """Decide the number format once per run: a resumed run goes on in the one that it began with."""
+    kept = run.out / KEPT_PRECISION
+    if resumed and kept.is_file():
+        return kept.read_text(encoding="utf-8")
+    found = precision_of(module.optimiser.precision, run.device, lambda: _probe(module, run.on_progress))
+    write_text(kept, found)
+    return found
 
 
 def _probe(module: AveragedTraining, on_progress: Progress) -> Bfloat16Probe:
