@@ -188,3 +188,27 @@ def test_importing_hyoid_and_its_command_line_needs_no_torch():
         "import sys, hyoid, hyoid.interfaces.cli.main; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+_STALE_STACK = """
+import ctypes, os, signal, time
+from hyoid.interfaces.cli import main
+
+class Stack(ctypes.Structure):
+    _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+def run():
+    stale = Stack(4096, 0, 1 << 16)
+    assert ctypes.CDLL(None).sigaltstack(ctypes.byref(stale), None) == 0
+    os.kill(os.getpid(), signal.%s)
+    time.sleep(10)
+
+main.app = run
+main.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the alternate stack is set on Linux")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_signal_ends_a_run_whatever_a_library_left_as_its_stack(name, code):
+    assert subprocess.run([sys.executable, "-c", _STALE_STACK % name], check=False).returncode == code

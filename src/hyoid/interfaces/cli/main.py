@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 wrong usage, 3 input refused, 4 model unusable, 5 finished
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import sys
 from typing import Annotated
@@ -79,11 +80,26 @@ def _terminate(number: int, frame: object) -> None:
     sys.exit(128 + number)
 
 
+def _handle_on_the_ordinary_stack(number: int) -> None:
+    """Keep a signal's handler off the alternate stack, which OpenVINO leaves set after its memory is gone.
+
+    Python's handlers ask for the alternate stack (SA_ONSTACK); C's `signal` sets the same handler without it.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    libc.signal.restype, libc.signal.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
+    libc.signal(number, libc.signal(number, None))
+    signal.siginterrupt(number, True)
+
+
 def main() -> None:
     """Run a command; a refusal becomes two lines and its exit code."""
     terminal = Terminal(as_json=False)
     # A terminated run removes its temporary folder, as an interrupted one does.
     signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        _handle_on_the_ordinary_stack(number)
     try:
         app()
     except HyoidError as error:
