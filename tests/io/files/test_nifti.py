@@ -264,3 +264,10 @@ def test_damaged_headers_are_refused_in_words(tmp_path):
     (tmp_path / "x.nii").write_bytes(b"\x5c\x01\0\0")
     with pytest.raises(UnreadableFileError, match="not NIfTI"):
         read_image(tmp_path / "x.nii", Quantity.MR)
+
+
+def test_a_voxel_size_next_to_nothing_is_a_contradiction_and_no_overflow(tmp_path):
+    # pixdim[2] of NIfTI-2: the third of eight doubles from byte 104.
+    file = save(tmp_path / "a.nii", kind=nib.Nifti2Image, qform=0, edit=lambda raw: put(raw, 104 + 2 * 8, "d", 1e-310))
+    with pytest.raises(GeometryError, match="contradicts itself: voxels of"):
+        read_image(file, Quantity.MR)

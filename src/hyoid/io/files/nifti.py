@@ -275,7 +275,9 @@ def _qform(stated: tuple[float, ...], qfac: float, sizes: NDArray[np.float64]) -
 
 def _require_same_sizes(found: NDArray[np.float64], stated: NDArray[np.float64], notes: list[str]) -> None:
     """Refuse voxel sizes (pixdim) that are not those of the matrix."""
-    off = float(np.abs(found / stated - 1).max())
+    # A stated size may be as small as a number can be; then the quotient is infinite, and refused.
+    with np.errstate(over="ignore", divide="ignore"):
+        off = float(np.abs(found / stated - 1).max())
     if off > _ROUNDED_SIZE:
         raise GeometryError(
             f"The header contradicts itself: voxels of {' x '.join(f'{s:.4g}' for s in stated)} by pixdim and of "
