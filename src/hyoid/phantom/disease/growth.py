@@ -37,7 +37,7 @@ PRIMARY_SITES: dict[str, float] = {
 # Centre of the left group of nodes (z, y, x) in the common frame, well inside the borders of the level
 # (`hyoid.report.content.levels`): the hyoid's lower edge lies at -40, the cricoid's at -84.
 NODE_SITES: dict[str, tuple[float, float, float]] = {
-    "Ia": (-34, -12, 1), "Ib": (-30, 14, 38), "IIa": (-18, 46, 40), "IIb": (-12, 66, 46), "III": (-61, 49, 40),
+    "Ia": (-34, -12, 1), "Ib": (-30, 14, 38), "IIa": (-18, 46, 40), "IIb": (-12, 66, 46), "III": (-56, 50, 41),
     "IV": (-98, 47, 36), "Va": (-46, 76, 50), "Vb": (-99, 74, 48), "VIIa": (4, 46, 17),
 }  # fmt: skip
 

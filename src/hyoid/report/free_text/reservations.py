@@ -34,6 +34,7 @@ def reserved_in(words: str) -> tuple[tuple[int, int], ...]:
     Parameters
     ----------
     words : str
+        One sentence in lower case, without its full stop.
         From `hyoid.report.free_text.sentences.plain`.
 
     Returns
@@ -65,6 +66,7 @@ def takes_back(words: str) -> bool:
     Parameters
     ----------
     words : str
+        One sentence in lower case, without its full stop.
 
     Examples
     --------
