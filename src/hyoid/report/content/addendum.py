@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from hyoid.geometry.boxes import crop_geometry
 from hyoid.report.content.involvement import NO_OUTLINE, NO_PRIMARY, Sources
-from hyoid.report.content.patches import region
+from hyoid.report.content.patches import places_lps_mm, region
 from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line
@@ -48,7 +45,7 @@ def _midline(scene: Scene, sources: Sources) -> Line:
     if scene.index is None:
         return line.model_copy(update={"value": NO_PRIMARY if sources.outlined else NO_OUTLINE})
     mass = scene.index.patch
-    x = crop_geometry(scene.geometry, mass.box).to_lps(np.argwhere(mass.mask))[:, 0] - scene.midline_x_mm
+    x = places_lps_mm(mass, scene.geometry)[:, 0] - scene.midline_x_mm
     left, right = float(max(x.max(), 0.0)), float(max(-x.min(), 0.0))
     near, far = sorted(((left, "left"), (right, "right")))
     less = near[0]

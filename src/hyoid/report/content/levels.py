@@ -30,8 +30,7 @@ from numpy.typing import NDArray
 
 from hyoid.anatomy.levels import LEVELS
 from hyoid.anatomy.structures import Side
-from hyoid.geometry.boxes import crop_geometry
-from hyoid.report.content.patches import Patch
+from hyoid.report.content.patches import Patch, extremes_lps_mm, places_lps_mm
 from hyoid.volume import Geometry
 
 UNKNOWN_LEVEL = "level not determined"
@@ -212,7 +211,7 @@ def level_of_node(node: Patch, landmarks: Landmarks) -> NodeLevel:
     landmarks : Landmarks
         Landmarks of the same scan.
     """
-    points = crop_geometry(landmarks.geometry, node.box).to_lps(np.argwhere(node.mask))
+    points = places_lps_mm(node, landmarks.geometry)
     found, counts = np.unique(levels_at(points, landmarks), return_counts=True)
     told = sorted(((int(n), str(name)) for name, n in zip(found, counts, strict=True) if name), reverse=True)
     names = tuple(name for at, (n, name) in enumerate(told[:2]) if at == 0 or n >= _SECOND_SHARE * len(points))
@@ -311,7 +310,7 @@ def _between_carotids(z: NDArray[np.float64], hyoid_mm: float, medial: NDArray[n
 def _side(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float, side: Side) -> SideLandmarks:
     """Edges of the organs of one side."""
     gland = organs.get(f"submandibular_{side.value}")
-    places = None if gland is None else crop_geometry(geometry, gland.box).to_lps(np.argwhere(gland.mask))
+    low, high = (np.full(3, np.nan),) * 2 if gland is None else extremes_lps_mm(gland, geometry)
     jugular, carotid, muscle = (
         organs.get(f"{name}_{side.value}") for name in ("jugular", "carotid", "sternocleidomastoid")
     )
@@ -320,8 +319,8 @@ def _side(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float, 
         carotid_front_mm=_track(carotid, geometry, np.minimum, lambda p: p[:, 1]),
         muscle_back_mm=_track(muscle, geometry, np.maximum, lambda p: p[:, 1]),
         carotid_medial_mm=_track(carotid, geometry, np.minimum, lambda p: np.abs(p[:, 0] - midline_x_mm)),
-        gland_back_mm=float("nan") if places is None else float(places[:, 1].max()),
-        gland_bottom_mm=float("nan") if places is None else float(places[:, 2].min()),
+        gland_back_mm=float(high[1]),
+        gland_bottom_mm=float(low[2]),
     )
 
 
@@ -329,8 +328,8 @@ def _heights(organ: Patch | None, geometry: Geometry) -> tuple[float, float]:
     """Least and greatest LPS z of an organ, mm; NaN without one."""
     if organ is None:
         return float("nan"), float("nan")
-    z = crop_geometry(geometry, organ.box).to_lps(np.argwhere(organ.mask))[:, 2]
-    return float(z.min()), float(z.max())
+    low, high = extremes_lps_mm(organ, geometry)
+    return float(low[2]), float(high[2])
 
 
 def _track(
@@ -359,8 +358,8 @@ def _submental_mm(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm:
         muscle, gland = organs.get(f"digastric_{side}"), organs.get(f"submandibular_{side}")
         if muscle is None or gland is None:
             continue
-        places = crop_geometry(geometry, muscle.box).to_lps(np.argwhere(muscle.mask))
-        front = crop_geometry(geometry, gland.box).to_lps(np.argwhere(gland.mask))[:, 1].min()
+        places = places_lps_mm(muscle, geometry)
+        front = extremes_lps_mm(gland, geometry)[0][1]
         belly = places[places[:, 1] < front]
         if len(belly):
             edges.append(float(np.quantile(np.abs(belly[:, 0] - midline_x_mm), 0.1)))

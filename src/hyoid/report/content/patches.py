@@ -92,6 +92,19 @@ def grown(patch: Patch, shape: tuple[int, int, int]) -> Patch:
     return Patch(patch.words, ndimage.binary_dilation(mask, np.ones((3, 3, 3))), box)
 
 
+def places_lps_mm(patch: Patch, geometry: Geometry) -> NDArray[np.float64]:
+    """Give the voxel centres of a patch as LPS (x, y, z), mm, in the order of slices; shape (N, 3).
+
+    Parameters
+    ----------
+    patch : Patch
+        Structure or lesion.
+    geometry : Geometry
+        Grid that its box is counted on.
+    """
+    return crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask))
+
+
 def centroid_lps_mm(patch: Patch, geometry: Geometry) -> NDArray[np.float64]:
     """Compute the mean of the voxel centres, (x, y, z) in LPS, mm."""
     return crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask).mean(axis=0))
@@ -102,7 +115,7 @@ def on_both_sides(patch: Patch, geometry: Geometry, midline_x_mm: float) -> bool
 
     Then its centroid, which may lie a few millimetres off the midline, tells no side.
     """
-    x = crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask))[:, 0] - midline_x_mm
+    x = places_lps_mm(patch, geometry)[:, 0] - midline_x_mm
     return min((x > _WELL_ASIDE_MM).mean(), (x < -_WELL_ASIDE_MM).mean()) >= _BOTH_SIDES_SHARE
 
 
@@ -115,7 +128,7 @@ def sides_of(patch: Patch, geometry: Geometry, midline_x_mm: float) -> tuple[Sid
 
 def extremes_lps_mm(patch: Patch, geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find the least and greatest (x, y, z) of the voxel centres, LPS, mm."""
-    places = crop_geometry(geometry, patch.box).to_lps(np.argwhere(patch.mask))
+    places = places_lps_mm(patch, geometry)
     return places.min(axis=0), places.max(axis=0)
 
 
