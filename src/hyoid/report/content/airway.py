@@ -20,8 +20,7 @@ from scipy import ndimage
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.geometry.boxes import Box
 from hyoid.report.content.patches import Patch
-from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, Region
-from hyoid.report.content.template import BY_KEY
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, Region, unanswered_line
 from hyoid.volume import Quantity, Volume
 
 LANDMARKS = ("oropharynx", "trachea")
@@ -93,8 +92,7 @@ def airway_lines(ct: Volume, organs: Mapping[str, Patch], *, outlined_by: str, b
     by_model : bool
         Whether a network did.
     """
-    rows = {key: BY_KEY[key] for key in ("airway_compromise", "et_tube_in_situ")}
-    lines = {key: Line(key=key, words=row.words, section=row.section) for key, row in rows.items()}
+    lines = {key: unanswered_line(key) for key in ("airway_compromise", "et_tube_in_situ")}
     missing = missing_landmarks(organs)
     found = measure_airway(ct, organs)
     if found is None:

@@ -16,10 +16,10 @@ from hyoid.report.content.patches import region
 from hyoid.report.content.primary import foci_lines, location_line, size_line
 from hyoid.report.content.quality import ct_quality, vessel_enhancement
 from hyoid.report.content.scene import READER, Involvement, ReportInputs, Scene, made_by, make_scene
-from hyoid.report.content.schema import Fact, Line, MissingOrgan, ModelUse, Organ, Report
+from hyoid.report.content.schema import Fact, MissingOrgan, ModelUse, Organ, Report, unanswered_line
 from hyoid.report.content.staging import staging_lines
 from hyoid.report.content.target import target_lines
-from hyoid.report.content.template import BY_KEY, FIELDS
+from hyoid.report.content.template import FIELDS
 from hyoid.report.content.uptake import uptake_lines
 from hyoid.volume import Quantity
 
@@ -70,12 +70,8 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     lines["primary_location_of_the_mass"] = location_line(scene, sources)
     lines["size_of_the_mass"] = size_line(scene, sources)
     lines.update(node_lines(scene, lesions, sources))
-    lines["patient"] = Line(
-        key="patient",
-        words=BY_KEY["patient"].words,
-        section=BY_KEY["patient"].section,
-        value="Not written",
-        flags=("Identifiers are never written",),
+    lines["patient"] = unanswered_line("patient").model_copy(
+        update={"value": "Not written", "flags": ("Identifiers are never written",)}
     )
     changes = () if inputs.prior_lesions is None else changes_between(lesions, inputs.prior_lesions)
     image = None if inputs.image is None else to_canonical(inputs.image)

@@ -12,7 +12,7 @@ from hyoid.report.content.contact import Grade, Meeting, meet
 from hyoid.report.content.patches import Patch, joined, region, sides_of
 from hyoid.report.content.scale import Likelihood, likelihood, measured_status
 from hyoid.report.content.scene import Involvement, Mass, Scene
-from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, OutlineStatus, Region, Status
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, OutlineStatus, Region, Status, unanswered_line
 from hyoid.report.content.template import ADDENDUM, BY_KEY, FIELDS, TARGET, Field, Kind
 
 NO_OUTLINE = f"{NOT_ASSESSED}: no outline"
@@ -120,7 +120,7 @@ def coverage_lines(scene: Scene, answers: Mapping[str, Involvement], classifier:
 
 def _field_line(row: Field, scene: Scene, answers: Mapping[str, Involvement], sources: Sources) -> Line:
     """Measured where it can be, else classified, else not assessed."""
-    blank = Line(key=row.key, words=row.words, section=row.section)
+    blank = unanswered_line(row.key)
     named = {name: answers[name] for name in (row.key, *ORGANS_OF_FIELD.get(row.key, ())) if name in answers}
     said = _classified(row.key, row.words, row.section, named, scene, sources.classifier)
     if row.kind not in _MEASURABLE:

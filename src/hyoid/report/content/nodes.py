@@ -13,8 +13,7 @@ from hyoid.report.content.patches import centroid_lps_mm, on_both_sides, region
 from hyoid.report.content.primary import ON_A_MODELS_OUTLINE, cm
 from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
-from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line
-from hyoid.report.content.template import BY_KEY
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line, unanswered_line
 
 
 def node_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> dict[str, Line]:
@@ -31,8 +30,7 @@ def node_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> dic
     sources : Sources
         Who stands behind the outlines.
     """
-    rows = {key: BY_KEY[key] for key in ("number_of_nodes", "side", "max_size")}
-    lines = {key: Line(key=key, words=row.words, section=row.section) for key, row in rows.items()}
+    lines = {key: unanswered_line(key) for key in ("number_of_nodes", "side", "max_size")}
     nodes = [lesion for lesion in lesions if lesion.role == "node"]
     if not sources.outlined:
         return {key: line.model_copy(update={"value": NO_OUTLINE}) for key, line in lines.items()}

@@ -10,7 +10,7 @@ from hyoid.report.content.involvement import MUCOSA, MUCOSAL_FIELDS, NO_OUTLINE,
 from hyoid.report.content.patches import Patch, distance_mm, region, shared_part, sides_of
 from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
-from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line
+from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line, unanswered_line
 from hyoid.report.content.template import BY_KEY, UPTAKE
 
 HOW_TO_OUTLINE = (
@@ -48,8 +48,7 @@ def location_line(scene: Scene, sources: Sources) -> Line:
     sources : Sources
         Who stands behind the outlines.
     """
-    row = BY_KEY["primary_location_of_the_mass"]
-    line = Line(key=row.key, words=row.words, section=row.section)
+    line = unanswered_line("primary_location_of_the_mass")
     if scene.index is None:
         return line.model_copy(update={"value": _unknown(scene, sources)})
     mass = scene.index.patch
@@ -76,8 +75,7 @@ def size_line(scene: Scene, sources: Sources) -> Line:
     sources : Sources
         Who stands behind the outlines.
     """
-    row = BY_KEY["size_of_the_mass"]
-    line = Line(key=row.key, words=row.words, section=row.section)
+    line = unanswered_line("size_of_the_mass")
     if scene.index is None:
         return line.model_copy(update={"value": _unknown(scene, sources)})
     found = scene.index.row

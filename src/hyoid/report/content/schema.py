@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hyoid.report.content.template import BY_KEY
+
 SCHEMA_VERSION: Final = "2.0"
 STATEMENT = "Research use only. Not a medical device, not for diagnosis or treatment."
 MISSING: Final = "Missing"
@@ -104,6 +106,23 @@ class Line(_Frozen):
     def region(self) -> Region | None:
         """First region among the evidence: the picture to look at."""
         return next((e.region for e in self.evidence if e.region is not None), None)
+
+
+def unanswered_line(key: str) -> Line:
+    """Make the line of a row of the template, not answered yet.
+
+    Parameters
+    ----------
+    key : str
+        Key of `hyoid.report.content.template.BY_KEY`.
+
+    Examples
+    --------
+    >>> unanswered_line("side").words, unanswered_line("side").value
+    ('Side (Ipsi/Bi/Contra)', 'Missing')
+    """
+    row = BY_KEY[key]
+    return Line(key=row.key, words=row.words, section=row.section)
 
 
 class Uptake(_Frozen):

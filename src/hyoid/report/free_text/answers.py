@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hyoid.anatomy.structures import Side
-from hyoid.report.content.schema import Line
+from hyoid.report.content.schema import Line, unanswered_line
 from hyoid.report.content.template import FIELDS, Field, Kind
 from hyoid.report.free_text.assertions import State
 from hyoid.report.free_text.lymph_nodes import MULTIPLE
@@ -41,7 +41,7 @@ _LETTERS = {"right": "R", "left": "L", "both sides": "Both"}
 def blank(row: Field) -> Line:
     """Make the line of a field, unanswered."""
     flags = (IDENTIFIERS,) if row.kind is Kind.IDENTITY else ()
-    return Line(key=row.key, words=row.words, section=row.section, flags=flags)
+    return unanswered_line(row.key).model_copy(update={"flags": flags})
 
 
 def side_words(sides: frozenset[Side]) -> str:
