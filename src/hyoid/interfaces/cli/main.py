@@ -14,51 +14,18 @@ import typer
 
 import hyoid
 from hyoid.errors import HyoidError
-from hyoid.interfaces.cli import (
-    ablate,
-    calibrate,
-    card,
-    evaluate,
-    grand_challenge,
-    lesion,
-    measure,
-    midrt,
-    models,
-    petct,
-    phantom,
-    predict,
-    report,
-    serve,
-    structure,
-    train,
-)
+from hyoid.interfaces.cli.commands import CommandTable
 from hyoid.interfaces.terminal import Terminal
 
 app = typer.Typer(
     name="hyoid",
+    cls=CommandTable,
     help="Head-and-neck oncology imaging: a scan goes in; masks, a structured report and its evidence come out. "
     "Research use only.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command("demo")(report.demo)
-app.command("report")(report.report)
-app.command("midrt")(midrt.midrt_command)
-app.command("petct")(petct.petct)
-app.command("grand-challenge")(grand_challenge.grand_challenge)
-app.command("lesion")(lesion.lesion)
-app.command("structure")(structure.structure)
-app.command("measure")(measure.measure)
-app.command("evaluate")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.command("phantom")(phantom.phantom)
-app.command("train")(train.train)
-app.command("ablate")(ablate.ablate)
-app.command("calibrate")(calibrate.calibrate)
-app.command("card")(card.card)
-app.command("serve")(serve.serve)
-app.add_typer(models.app, name="models")
 
 
 def _version(asked: bool) -> None:

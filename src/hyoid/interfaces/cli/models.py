@@ -19,7 +19,7 @@ from hyoid.io.packages import public_weights
 from hyoid.io.packages.model_package import CARD, read_manifest
 from hyoid.io.packages.public_weights import PublicModel
 
-app = typer.Typer(help="List, describe, fetch, pack and verify models.", no_args_is_help=True)
+app = typer.Typer(help="List, describe, fetch, pack and verify models.", no_args_is_help=True, add_completion=False)
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Models to check, by name or folder; by default all that are installed.")
