@@ -159,3 +159,10 @@ StructureSetDescription
 StructureSetLabel
 SUVType
 Units
+
+# Commands, named as text in hyoid.interfaces.cli.commands.
+demo
+grand_challenge
+midrt_command
+phantom
+serve

@@ -91,6 +91,19 @@ def test_without_a_record_of_agreement_it_is_float32(package, tmp_path):
     assert runtime.best_precision(type(package)(poor, package.weights)) == "f32"
 
 
+@pytest.mark.parametrize(
+    ("losses", "wanted"),
+    [({"tongue": 0.0019, "larynx": -0.01}, "bf16"), ({"tongue": 0.002, "larynx": 0.0}, "f32")],
+)
+def test_a_loss_against_the_reference_decides_before_agreement(package, monkeypatch, losses, wanted):
+    monkeypatch.setattr(runtime, "computes_bf16", lambda: True)
+    agreement = {"tongue": 0.9 if wanted == "bf16" else 1.0}
+    manifest = package.manifest.model_copy(update={"bf16_loss": losses, "bf16_agreement": agreement})
+    assert runtime.best_precision(type(package)(manifest, package.weights)) == wanted
+    monkeypatch.setattr(runtime, "computes_bf16", lambda: False)
+    assert runtime.best_precision(type(package)(manifest, package.weights)) == "f32"
+
+
 def test_weights_of_another_network_are_refused(package, tmp_path):
     other = package.manifest.model_copy(update={"network": NETWORK | {"features": [4, 12]}})
     with pytest.raises(ModelUnusableError, match="do not fit its network"):

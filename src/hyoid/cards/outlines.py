@@ -9,7 +9,7 @@ from hyoid.anatomy.involvement import words_of_field
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.cards.decisions import LOWEST_DICE, transfers
 from hyoid.cards.table_cells import with_limits
-from hyoid.inference.runtime import BF16_AGREEMENT
+from hyoid.inference.runtime import BF16_AGREEMENT, BF16_LOSS
 from hyoid.io.packages.model_package import Manifest
 
 
@@ -29,7 +29,7 @@ def outlines_measured(manifest: Manifest) -> list[str]:
     unlearned = [name for name in manifest.labels if name not in manifest.supported]
     if unlearned:
         parts.append(f"Not learned well enough, so never outlined: {', '.join(words_of_field(n) for n in unlearned)}.")
-    return [*parts, *agreement_words(manifest)]
+    return [*parts, *precision_words(manifest)]
 
 
 def outlines_limits(manifest: Manifest) -> list[str]:
@@ -100,14 +100,22 @@ def transfer_rows(metrics: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def agreement_words(manifest: Manifest) -> list[str]:
-    """Tell how far bfloat16 agrees with float32; nothing where that was not measured.
+def precision_words(manifest: Manifest) -> list[str]:
+    """Tell what bfloat16 costs against float32; nothing where that was not measured.
 
     Parameters
     ----------
     manifest : Manifest
-        Whose `bf16_agreement` gives the lowest Dice per structure.
+        Whose `bf16_loss` gives the fall of the mean Dice per structure, or `bf16_agreement` the lowest Dice between
+        both.
     """
+    if manifest.bf16_loss:
+        worst = max(manifest.bf16_loss, key=lambda name: manifest.bf16_loss[name])
+        return [
+            "bfloat16 against float32, both against the reference: the mean Dice falls most for "
+            f"{BY_NAME[worst].words} ({manifest.bf16_loss[worst]:+.4f}); bfloat16 is used where it falls by less than "
+            f"{BF16_LOSS} for every structure."
+        ]
     if not manifest.bf16_agreement:
         return []
     worst = min(manifest.bf16_agreement, key=lambda name: manifest.bf16_agreement[name])

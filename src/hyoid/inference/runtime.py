@@ -25,7 +25,9 @@ from hyoid.io.packages.model_package import Manifest
 Device = Literal["cpu", "cuda"]
 Precision = Literal["f32", "bf16"]
 BF16_AGREEMENT = 0.999
-"""Dice of bfloat16 against float32 labels that a card must record before bfloat16 is used."""
+"""Dice of bfloat16 against float32 labels from which bfloat16 is used where no reference tells what it costs."""
+BF16_LOSS = 0.002
+"""Fall of the mean Dice against the reference, float32 to bfloat16, from which a structure keeps float32."""
 
 
 class Compilable(Protocol):
@@ -82,7 +84,7 @@ def load_runtime(
     device : {"cpu", "cuda"}
         Where the network runs.
     precision : {"f32", "bf16"}, optional
-        By default bfloat16 where the CPU computes in it and the package records that its labels stay the same, else
+        By default bfloat16 where the CPU computes in it and the package records that it costs no accuracy, else
         float32. It is always set explicitly: OpenVINO would choose bfloat16 by itself.
     cache : Path
         Folder for compiled graphs.
@@ -124,10 +126,22 @@ def load_runtime(
 
 
 def best_precision(package: Compilable) -> Precision:
-    """Choose bfloat16 where the CPU has it and the card says that labels stay the same; else float32."""
-    agreement = package.manifest.bf16_agreement
-    agrees = bool(agreement) and min(agreement.values()) >= BF16_AGREEMENT
-    return "bf16" if agrees and "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    """Choose bfloat16 where the CPU has it and the card says that it costs no accuracy; else float32.
+
+    A card that measured both against the reference decides by the loss (`BF16_LOSS`, every structure below); one that
+    compared the labels alone by their agreement (`BF16_AGREEMENT`, every structure).
+    """
+    losses, agreement = package.manifest.bf16_loss, package.manifest.bf16_agreement
+    if losses:
+        harmless = max(losses.values()) < BF16_LOSS
+    else:
+        harmless = bool(agreement) and min(agreement.values()) >= BF16_AGREEMENT
+    return "bf16" if harmless and computes_bf16() else "f32"
+
+
+def computes_bf16() -> bool:
+    """Ask OpenVINO whether this CPU computes in bfloat16."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _graph_key(package: Compilable, input_shapes: Sequence[tuple[int, ...]]) -> str:

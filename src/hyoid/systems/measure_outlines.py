@@ -7,7 +7,7 @@ alone taught, and how often bfloat16 gives the same labels as float32.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,25 +16,23 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.structures import BY_NAME, ORGANS, structure_mask
-from hyoid.cards.decisions import learned_structures, lowest, transfers
+from hyoid.anatomy.structures import ORGANS, structure_mask
+from hyoid.cards.decisions import learned_structures, transfers
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.overlap import dice_of_masks
+from hyoid.inference.runtime import computes_bf16
 from hyoid.io.cohorts.case_files import CaseFiles
 from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS, OPENKBP_PTV70
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.io.packages.model_package import NOT_STATED, Manifest, ModelPackage
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
-from hyoid.systems.machine import Machine
 from hyoid.systems.measured_cases import Codec, Measuring, identity_of, measure_each
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
 from hyoid.training.cases import find_cases
-from hyoid.volume import Quantity, Volume
+from hyoid.volume import Quantity
 
 T = TypeVar("T")
-BF16_CASES = 4
-"""Scans on which bfloat16 is compared with float32."""
 MIN_TARGET_ML = 1.0
 """Smallest part of the predicted target that counts, as in the recipe of SGRNet."""
 SEED = 0
@@ -89,7 +87,7 @@ def measure_outlining(
     Returns
     -------
     tuple of Manifest
-        In the order of `packages`, with metrics, supported structures and agreement of bfloat16.
+        In the order of `packages`, with metrics, supported structures and the loss of accuracy in bfloat16.
 
     Raises
     ------
@@ -106,10 +104,10 @@ def measure_outlining(
             "Give --virtual FOLDER, a cohort of `hyoid phantom` that no training used.",
         )
     rng = np.random.default_rng(SEED)
-    rows = measure_organs(real, taught, measuring, "real patients")
-    virtual_rows = () if virtual is None or not any(alone) else measure_organs(
-        virtual, taught, measuring, "virtual patients"
-    )  # fmt: skip
+    only_virtual_asked = virtual if any(alone) else None
+    rows, virtual_rows = _measure_both(real, only_virtual_asked, taught, measuring)
+    short = dataclasses.replace(measuring, precision="bf16")
+    rows_bf16, virtual_bf16 = _measure_both(real, only_virtual_asked, taught, short) if computes_bf16() else ((), ())
     dice = dice_table(rows, rng)
     found = []
     for package, only_virtual in zip(taught, alone, strict=True):
@@ -126,13 +124,25 @@ def measure_outlining(
         metrics |= {"dice": contoured} if contoured else {}
         metrics |= {"transfer": transfer, "virtual_n": len(virtual_rows)} if transfer else {}
         package = only(package, sorted(kept))  # noqa: PLW2901
-        agreement = bf16_agreement(real, package, measuring, partial(_outlined, package))
-        found.append(package.manifest.model_copy(update={"metrics": metrics, "bf16_agreement": agreement}))
+        losses: dict[str, float] = {}
+        if rows_bf16:
+            losses = bf16_loss(rows, rows_bf16, kept - {*only_virtual})
+            losses |= bf16_loss(virtual_rows, virtual_bf16, kept & {*only_virtual})
+        measured = {"metrics": metrics, "bf16_agreement": {}, "bf16_loss": losses}
+        found.append(package.manifest.model_copy(update=measured))
     return tuple(found)
 
 
+def _measure_both(
+    real: Path, virtual: Path | None, packages: Sequence[ModelPackage], measuring: Measuring
+) -> tuple[tuple[OutlineScores, ...], tuple[OutlineScores, ...]]:
+    short = "" if measuring.precision == "f32" else f", {measuring.precision}"
+    rows = measure_organs(real, packages, measuring, f"real patients{short}")
+    return rows, () if virtual is None else measure_organs(virtual, packages, measuring, f"virtual patients{short}")
+
+
 def measure_target_network(package: ModelPackage, real: Path, measuring: Measuring) -> Manifest:
-    """Measure a network that localises the high-dose target: Dice, and agreement of bfloat16.
+    """Measure a network that localises the high-dose target: Dice, and what bfloat16 costs.
 
     Parameters
     ----------
@@ -144,14 +154,15 @@ def measure_target_network(package: ModelPackage, real: Path, measuring: Measuri
         Where results are kept, and who is told how far it is.
     """
     rows = measure_target(real, package, MIN_TARGET_ML, measuring)
-    agreement = bf16_agreement(
-        real, package, measuring, lambda ct, machine: target_mask(localise_tumour(ct, package, machine)[0], ct, 0.0)
-    )
+    losses: dict[str, float] = {}
+    if computes_bf16():
+        short = dataclasses.replace(measuring, precision="bf16")
+        losses = bf16_loss(rows, measure_target(real, package, MIN_TARGET_ML, short), package.manifest.labels)
     metrics = {
         "data": patients_in_words(len(rows), measuring.whom),
         "dice": dice_table(rows, np.random.default_rng(SEED)),
     }
-    return package.manifest.model_copy(update={"metrics": metrics, "bf16_agreement": agreement})
+    return package.manifest.model_copy(update={"metrics": metrics, "bf16_agreement": {}, "bf16_loss": losses})
 
 
 def patients_in_words(n: int, whom: str) -> str:
@@ -260,7 +271,8 @@ def measure_target(
         )
 
     shelf = measuring.shelf("target", [package.manifest])
-    return measure_cases(find_cases(folder), scores, SCORES, shelf, partial(measuring.on_progress, "real patients"))
+    stage = "real patients" if measuring.precision == "f32" else f"real patients, {measuring.precision}"
+    return measure_cases(find_cases(folder), scores, SCORES, shelf, partial(measuring.on_progress, stage))
 
 
 def dice_table(rows: Sequence[OutlineScores], rng: np.random.Generator) -> dict[str, dict[str, Any]]:
@@ -325,33 +337,23 @@ def transfer_table(
     return chosen
 
 
-def bf16_agreement(
-    folder: Path, package: ModelPackage, measuring: Measuring, labels_of: Callable[[Volume, Machine], Volume]
+def bf16_loss(
+    exact: Sequence[OutlineScores], short: Sequence[OutlineScores], names: Collection[str]
 ) -> dict[str, float]:
-    """Find the smallest Dice per label between bfloat16 and float32 over the first cases of a folder.
+    """Find how far the mean Dice against the reference falls from float32 to bfloat16, structure by structure.
 
     Parameters
     ----------
-    folder : Path
-        Cases; the first `BF16_CASES` are compared.
-    package : ModelPackage
-        Whose supported structures are compared.
-    measuring : Measuring
-        Where results are kept, and who is told how far it is.
-    labels_of : callable
-        Makes a label map from a canonical scan and a machine.
+    exact, short : sequence of OutlineScores
+        The same patients in the same order, outlined in float32 and in bfloat16.
+    names : collection of str
+        Structures that are compared; one without any reference is left out.
     """
-    values = {BY_NAME[name].label if name != "target_region" else 1: name for name in package.manifest.supported}
-
-    def agreement(case: CaseFiles) -> Mapping[str, float]:
-        ct = to_canonical(read_image(case.ct, Quantity.HU))
-        exact, short = (labels_of(ct, Machine("cpu", measuring.cache, p)).array for p in ("f32", "bf16"))
-        return {name: round(dice_of_masks(exact == value, short == value), 5) for value, name in values.items()}
-
-    shelf = measuring.shelf("bf16", [package.manifest])
-    stage = partial(measuring.on_progress, f"bfloat16, {package.manifest.name}")
-    same: Codec[Mapping[str, float]] = Codec(dict, dict)
-    return lowest(measure_cases(find_cases(folder)[:BF16_CASES], agreement, same, shelf, stage))
+    falls: dict[str, list[float]] = {}
+    for one, other in zip(exact, short, strict=True):
+        for name in one.dice.keys() & names:
+            falls.setdefault(name, []).append(one.dice[name] - other.dice[name])
+    return {name: round(float(np.mean(falls[name])), 5) for name in sorted(falls)}
 
 
 def measure_cases(
@@ -401,10 +403,6 @@ def contours_of(case: CaseFiles) -> dict[str, NDArray[np.bool_]]:
     else:
         masks = {name: labels == value for value, name in OPENKBP_ORGANS.items()}
     return {name: mask for name, mask in masks.items() if mask.any()}
-
-
-def _outlined(package: ModelPackage, ct: Volume, machine: Machine) -> Volume:
-    return outline_organs(ct, [package], machine).labels
 
 
 def _judged(packages: Sequence[ModelPackage]) -> list[ModelPackage]:

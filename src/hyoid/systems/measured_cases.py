@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from hyoid.inference.runtime import Precision
 from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import Manifest
 from hyoid.progress import Stages, ignore_stages
 from hyoid.systems.machine import Machine
 
 T = TypeVar("T")
-_SAID = ("words", "training_data", "licence", "metrics", "bf16_agreement", "recipe", "learned_from")
+_SAID = ("words", "training_data", "licence", "metrics", "bf16_agreement", "bf16_loss", "recipe", "learned_from")
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,20 @@ class Measuring:
         The measured patients in words, for example "OpenKBP's validation split".
     on_progress : Stages
         Called with (stage, done, total).
+    precision : {"f32", "bf16"}
+        Arithmetic in which the networks run.
     """
 
     cache: Path
     work: Path
     whom: str
     on_progress: Stages = ignore_stages
+    precision: Precision = "f32"
 
     @property
     def machine(self) -> Machine:
-        """Where cards are measured: on a CPU in float32, so that every machine finds the same numbers."""
-        return Machine("cpu", self.cache, "f32")
+        """Where cards are measured: on a CPU, by default in float32, so that every machine finds the same numbers."""
+        return Machine("cpu", self.cache, self.precision)
 
     def shelf(self, what: str, manifests: Sequence[Manifest]) -> Path:
         """Name the folder that keeps the results of one measurement of these networks.
@@ -56,7 +60,7 @@ class Measuring:
             folder.
         """
         told = [manifest.model_dump(mode="json", exclude=set(_SAID)) for manifest in manifests]
-        return self.work / f"{what}-{_digest(told)}"
+        return self.work / f"{what}-{'' if self.precision == 'f32' else f'{self.precision}-'}{_digest(told)}"
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,8 @@ class Manifest(BaseModel):
         Label to the range of probability in which the answer is "equivocal".
     bf16_agreement : dict
         Label to Dice of bfloat16 against float32 labels; empty until measured.
+    bf16_loss : dict
+        Label to the fall of its mean Dice against the reference, float32 to bfloat16; empty until measured.
     learned_from : LearnedFrom
         Real or virtual patients, label by label; texts are made from it, never from `training_data`.
     training_data : str
@@ -139,6 +141,7 @@ class Manifest(BaseModel):
     temperatures: dict[str, float] = {}
     equivocal: dict[str, tuple[float, float]] = {}
     bf16_agreement: dict[str, float] = {}
+    bf16_loss: dict[str, float] = {}
     learned_from: LearnedFrom = LearnedFrom()
     training_data: str
     licence: str
