@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from hyoid.geometry.overlap import dice_of_masks
+from hyoid.inference.nnunet import Options, predict_case
 from hyoid.io.files.volumes import read_image
 from hyoid.io.packages.nnunet_folder import read_nnunet_folder
-from hyoid.systems.nnunet.pipeline import Options, predict_case
 from hyoid.volume import Quantity
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -80,8 +80,8 @@ def test_the_network_sees_what_nnunetv2_prepares(root, trained):
     from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+    from hyoid.inference import nnunet as ours
     from hyoid.preprocess import nnunet as prepare
-    from hyoid.systems.nnunet import pipeline as ours
 
     made = ALL[trained]
     folder = next((root / "results").glob(f"Dataset{made.number}_*/*"))

@@ -14,6 +14,7 @@ import typer
 
 import hyoid
 from hyoid.anatomy.structures import TG263_NAMES
+from hyoid.inference.nnunet import Prediction
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom.output import Export, synthetic_headers
@@ -38,7 +39,6 @@ from hyoid.io.verify import verify_written
 from hyoid.report.content.response import ResponseReport
 from hyoid.report.content.schema import Report
 from hyoid.systems.machine import Machine
-from hyoid.systems.nnunet.pipeline import Prediction
 from hyoid.systems.outlines import TARGET_VALUES, Outlines
 from hyoid.volume import Geometry, Volume
 

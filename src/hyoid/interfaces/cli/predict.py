@@ -12,6 +12,7 @@ import typer
 
 from hyoid.anatomy.structures import foreign_structure
 from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
+from hyoid.inference.nnunet import Options, Prediction, predict_case
 from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, PRECISION_HELP
 from hyoid.interfaces.delivery import deliver_prediction, scan_record
 from hyoid.interfaces.installed import nnunet_folder
@@ -32,7 +33,6 @@ from hyoid.io.study import Study
 from hyoid.io.verify import verify_written
 from hyoid.provenance import network
 from hyoid.systems.machine import Machine
-from hyoid.systems.nnunet.pipeline import Options, Prediction, predict_case
 from hyoid.systems.outlines import foreign_outlines
 from hyoid.volume import Volume
 

@@ -10,11 +10,11 @@ from scipy import ndimage
 
 from hyoid.errors import InputRefusedError, ModelUnusableError
 from hyoid.geometry.orientation import to_canonical
+from hyoid.inference import nnunet as engine
 from hyoid.inference.checkpoints import fold_package
+from hyoid.inference.nnunet import Options, predict_case
 from hyoid.io.packages.nnunet_folder import read_nnunet_folder
 from hyoid.models.build import build_network
-from hyoid.systems.nnunet import pipeline as engine
-from hyoid.systems.nnunet.pipeline import Options, predict_case
 from hyoid.volume import Geometry, Quantity, Volume
 
 F32 = Options(precision="f32")
