@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=36)
     parser.add_argument("--seed", type=int, default=61)
     arguments = parser.parse_args()
-    options = PhantomOptions(modalities=("ct", "mr"), nodes=(0, 4), mr_spacing_mm=MR_MM)
+    options = PhantomOptions(modalities=("ct", "mr"), nodes=(0, 4), real_sizes=True, mr_spacing_mm=MR_MM)
     for number in range(arguments.n):
         name = f"virtual{arguments.seed}-{number:03d}"
         if (arguments.out / name).is_dir():

@@ -27,7 +27,7 @@ def main() -> None:
         folder = arguments.out / f"phantom_{arguments.seed}_{k:04d}"
         if not folder.is_dir():
             centre = arguments.centres[k % len(arguments.centres)]
-            options = PhantomOptions(modalities=("ct", "pet"), nodes=None, centre=centre)
+            options = PhantomOptions(modalities=("ct", "pet"), nodes=None, real_sizes=True, centre=centre)
             rng = np.random.default_rng([arguments.seed, k])
             write_patient(virtual_patient(rng, spacing_mm=(3.0, 3.0, 3.0), options=options), folder)
 

@@ -33,13 +33,14 @@ from hyoid.phantom.disease.described import Disease, describe, draw_types, with_
 from hyoid.phantom.disease.followup import MrPair, make_pair
 from hyoid.phantom.disease.lesions import check_kinds
 from hyoid.phantom.disease.lymphatics import draw_pattern, lymphatic_site
+from hyoid.phantom.disease.sizes import draw_volume_ml, split_volume_ml
 from hyoid.phantom.images.ct import block_mean, render
 from hyoid.phantom.images.mr import MR_SCANNERS
 from hyoid.phantom.images.pet import PET_SCANNERS, draw_pet_scanner, pet_geometry, render_pet, uptake_map
 from hyoid.volume import Geometry, Quantity, Volume
 
 # Of the virtual patients: goes up when the bytes of a seed change (docs/phantom.md says what changed).
-VERSION = 5
+VERSION = 6
 MODALITIES = ("ct", "pet", "mr")
 _COARSEST_MM, _FINEST_MM = 5.0, 0.6
 _COARSEST_OTHER_MM = 8.0
@@ -60,6 +61,8 @@ class PhantomOptions:
     nodes : (low, high) or None
         Number of involved nodes, both included; fewer are placed only where there is no room. None: the levels of a
         real patient with a primary of that site and size.
+    real_sizes : bool
+        Volumes of primary and nodes as often as in real patients before treatment, in place of `diameter_mm`.
     wide_hu : bool
         Vary attenuation more than patients do.
     whole_width : bool
@@ -87,6 +90,7 @@ class PhantomOptions:
     primary: str = ""
     diameter_mm: tuple[float, float] = (10.0, 60.0)
     nodes: tuple[int, int] | None = (0, 5)
+    real_sizes: bool = False
     wide_hu: bool = True
     whole_width: bool = False
     modalities: tuple[str, ...] = ("ct",)
@@ -300,18 +304,30 @@ def _disease(
     if not options.disease:
         return Disease(ids)
     site = options.primary or disease.draw_primary_site(rng)
-    diameter = float(np.exp(rng.uniform(*np.log(options.diameter_mm))))
-    ids[disease.grow_primary(canvas, site, diameter, fine_mm, rng)] = 1
+    if options.real_sizes:
+        volume = draw_volume_ml("gtvp", rng)
+        ids[disease.grow_primary(canvas, site, None, fine_mm, rng, volume_ml=volume)] = 1
+        diameter = float((np.ptp(np.argwhere(ids == 1), axis=0) * fine_mm).max())
+    else:
+        diameter = float(np.exp(rng.uniform(*np.log(options.diameter_mm))))
+        ids[disease.grow_primary(canvas, site, diameter, fine_mm, rng)] = 1
     canvas.tissue[ids == 1] = Tissue.TUMOUR
     x = _common_x(canvas, ids == 1)
     side = "left" if x > 0 else "right"
     if options.nodes is None:
         places = draw_pattern(lymphatic_site(site), diameter, looks_rng)
-        nodes = disease.place_pattern(canvas, ids, places, side, gap, fine_mm, rng)
+        sizes = _nodal_volumes_ml(options, len(places), rng)
+        nodes = disease.place_pattern(canvas, ids, places, side, gap, fine_mm, rng, sizes)
     else:
         count = int(rng.integers(options.nodes[0], options.nodes[1] + 1))
-        nodes = disease.place_nodes(canvas, ids, count, site, side, gap, fine_mm, rng)
+        sizes = _nodal_volumes_ml(options, count, rng)
+        nodes = disease.place_nodes(canvas, ids, count, site, side, gap, fine_mm, rng, sizes)
     return with_looks(site, ids, nodes, looks_rng)
+
+
+def _nodal_volumes_ml(options: PhantomOptions, count: int, rng: np.random.Generator) -> list[float]:
+    """Volume of every node of a patient with nodes of real sizes; nothing where sizes are drawn node by node."""
+    return split_volume_ml(draw_volume_ml("gtvn", rng), count, rng) if options.real_sizes else []
 
 
 def _pet(canvas: Canvas, drawn: Disease, lattice: Lattice, options: PhantomOptions, rng: np.random.Generator) -> Volume:

@@ -69,3 +69,17 @@ def test_nodes_do_not_come_near_each_other(block):
 def test_sites_are_real(block):
     rng = np.random.default_rng(0)
     assert {draw_primary_site(rng) for _ in range(50)} <= set(SUBSITE_BY_NAME)
+
+
+@pytest.mark.parametrize("wanted_ml", [1.0, 8.0, 30.0])
+def test_a_tumour_is_as_large_as_wanted(block, wanted_ml):
+    mask = grow_primary(block, "tonsil_left", None, VOXEL_MM, np.random.default_rng(1), volume_ml=wanted_ml)
+    assert mask.sum() * 0.008 == pytest.approx(wanted_ml, rel=0.15)
+
+
+def test_nodes_have_the_volumes_asked_for_where_there_is_room(block):
+    block.coarse = block.coarse + np.array([-20, 46, 40], np.float32)[:, None, None, None]
+    block.tissue[:] = Tissue.FAT
+    lesions = np.zeros(block.shape, np.uint8)
+    place_nodes(block, lesions, 1, "tonsil_left", "left", 2.0, VOXEL_MM, np.random.default_rng(0), [5.0])
+    assert (lesions == 2).sum() * 0.008 == pytest.approx(5.0, rel=0.25)

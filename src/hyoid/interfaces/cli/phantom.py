@@ -51,6 +51,13 @@ def phantom(
             "with such a primary. Empty: range for CT alone, else cohort."
         ),
     ] = "",
+    sizes: Annotated[
+        str,
+        typer.Option(
+            help="range: primaries of 10 to 60 mm, nodes of 8 to 34 mm; cohort: volumes of primaries and nodes as "
+            "often as in real patients before treatment. Empty: range for CT alone, else cohort."
+        ),
+    ] = "",
     centre: Annotated[
         str, typer.Option(help="Centre whose PET and MR scanners are imitated, a to f; by default all.")
     ] = "",
@@ -62,12 +69,14 @@ def phantom(
     from hyoid.phantom.patient import PhantomOptions
 
     modalities = tuple(dict.fromkeys(_MODALITIES.get(m.strip(), m.strip()) for m in modality.split(",")))
-    if nodes not in ("", "range", "cohort"):
-        raise UsageError(f"--nodes cannot be {nodes!r}.", "Choose range or cohort.")
-    together = nodes == "cohort" or (not nodes and modalities != ("ct",))
+    for option, asked in (("--nodes", nodes), ("--sizes", sizes)):
+        if asked not in ("", "range", "cohort"):
+            raise UsageError(f"{option} cannot be {asked!r}.", "Choose range or cohort.")
+    others = "range" if modalities == ("ct",) else "cohort"
     options = PhantomOptions(
         primary=primary,
-        nodes=None if together else (0, 5),
+        nodes=None if (nodes or others) == "cohort" else (0, 5),
+        real_sizes=(sizes or others) == "cohort" and not lesions,
         modalities=modalities,
         lesion_kinds=tuple(kind.strip() for kind in lesions.split(",") if kind.strip()),
         pet_spacing_mm=spacing_of(pet_spacing, "--pet-spacing") if pet_spacing else None,

@@ -42,6 +42,9 @@ NODE_SITES: dict[str, tuple[float, float, float]] = {
 }  # fmt: skip
 
 
+_NO_ROOM = 0.85  # what a node without room shrinks by before the next try
+
+
 @dataclass(frozen=True)
 class DrawnNode:
     """A node as it was placed; sizes are measured later on the label map."""
@@ -71,12 +74,18 @@ def draw_primary_site(rng: np.random.Generator) -> str:
 
 
 def grow_primary(
-    canvas: Canvas, site: str, diameter_mm: float, voxel_mm: tuple[float, float, float], rng: np.random.Generator
+    canvas: Canvas,
+    site: str,
+    diameter_mm: float | None,
+    voxel_mm: tuple[float, float, float],
+    rng: np.random.Generator,
+    *,
+    volume_ml: float = 0.0,
 ) -> NDArray[np.bool_]:
     """Grow a tumour mask from one point of a sub-site.
 
     A front moves outward in random steps, faster through mucosa than through muscle and fat, until the tumour is as
-    long as wanted or can grow no more.
+    long or as large as wanted, or can grow no more.
 
     Parameters
     ----------
@@ -84,10 +93,12 @@ def grow_primary(
         Tissues and sub-sites of the patient; stays as it is.
     site : str
         Name of the sub-site in which the tumour begins.
-    diameter_mm : float
-        Longest extent to reach.
+    diameter_mm : float or None
+        Longest extent to reach; None grows to a volume.
     voxel_mm : spacing of the canvas
         Voxel spacing along slice, row, column.
+    volume_ml : float
+        Volume to reach where no extent is given.
 
     Raises
     ------
@@ -104,13 +115,18 @@ def grow_primary(
             f"The sub-site {site} has no soft tissue at this spacing.", "Choose a finer spacing or another sub-site."
         )
     seed = soft[rng.integers(len(soft))]
-    reach = np.ceil(0.75 * diameter_mm / np.array(voxel_mm)).astype(int) + 2
+    # A tumour along the mucosa is up to twice as long as a ball of its volume.
+    longest = 2 * (6000 * volume_ml / np.pi) ** (1 / 3) if diameter_mm is None else diameter_mm
+    reach = np.ceil(0.75 * longest / np.array(voxel_mm)).astype(int) + 2
     start, stop = np.maximum(seed - reach, 0), np.minimum(seed + reach + 1, canvas.shape)
     where: Slices = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))  # type: ignore[assignment]
     speed = speed_of[canvas.tissue[where]]
     grain = smooth_noise(speed.shape, 4.0 / float(np.mean(voxel_mm)), rng)
-    time_of = _arrival(speed * np.exp(0.35 * grain), tuple(seed - start), voxel_mm, diameter_mm)
-    mask = time_of <= _time_for(time_of, diameter_mm, voxel_mm)
+    time_of = _arrival(speed * np.exp(0.35 * grain), tuple(seed - start), voxel_mm, longest)
+    if diameter_mm is None:
+        mask = time_of <= _time_for_volume(time_of, volume_ml, voxel_mm)
+    else:
+        mask = time_of <= _time_for(time_of, diameter_mm, voxel_mm)
     mask = ndi.binary_opening(mask) if mask.sum() > 200 else mask
     mask &= speed > 0
     mask = largest(mask)
@@ -155,6 +171,13 @@ def _time_for(time: NDArray[np.float32], diameter_mm: float, voxel_mm: tuple[flo
     return float(order[low])
 
 
+def _time_for_volume(time: NDArray[np.float32], volume_ml: float, voxel_mm: tuple[float, float, float]) -> float:
+    """Time at which the grown part is as large as wanted, or when all is grown that can be."""
+    order = np.sort(time[np.isfinite(time)])
+    wanted = round(1000 * volume_ml / float(np.prod(voxel_mm)))
+    return float(order[min(max(wanted, 1), len(order)) - 1])
+
+
 def largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Keep the largest component of a mask (26-connectivity)."""
     labels = cc3d.connected_components(mask.astype(np.uint8), connectivity=26)
@@ -173,6 +196,7 @@ def place_nodes(
     gap_mm: float,
     voxel_mm: tuple[float, float, float],
     rng: np.random.Generator,
+    volumes_ml: Sequence[float] = (),
 ) -> list[DrawnNode]:
     """Add nodes to a map of lesions (1 is the primary; nodes get 2, 3, ...), at least `gap_mm` apart.
 
@@ -181,16 +205,21 @@ def place_nodes(
     primary, main_side : str
         Its sub-site and side ("left" or "right"): levels and sides are drawn as often as real patients with a primary
         of that site have them involved.
+    volumes_ml : sequence of float
+        Volume of every node; drawn when not given. A node for which there is no room becomes smaller.
     """
     shares = involved_levels(lymphatic_site(primary))
     places, share = list(shares), np.array(list(shares.values()))
     drawn: list[DrawnNode] = []
+    shrunk = 1.0
     for _ in range(6 * count):
         if len(drawn) == count:
             break
         level, same_side = places[rng.choice(len(places), p=share / share.sum())]
         side = "left" if (main_side == "left") == same_side else "right"
-        node = _place_node(canvas, lesions, level, side, 2 + len(drawn), gap_mm, voxel_mm, rng)
+        volume = shrunk * volumes_ml[len(drawn)] if volumes_ml else None
+        node = _place_node(canvas, lesions, level, side, 2 + len(drawn), gap_mm, voxel_mm, rng, volume)
+        shrunk = 1.0 if node is not None else _NO_ROOM * shrunk
         if node is not None:
             drawn.append(node)
     return drawn
@@ -204,6 +233,7 @@ def place_pattern(
     gap_mm: float,
     voxel_mm: tuple[float, float, float],
     rng: np.random.Generator,
+    volumes_ml: Sequence[float] = (),
 ) -> list[DrawnNode]:
     """Add one node in each of the given levels; a level in which there is no room after eight tries stays free.
 
@@ -211,12 +241,15 @@ def place_pattern(
     ----------
     places : sequence of (level, on the side of the primary)
         Levels to fill, in order; the second value is false for the other side.
+    volumes_ml : sequence of float
+        Volume of the node of every level; drawn when not given. A node for which there is no room becomes smaller.
     """
     drawn: list[DrawnNode] = []
-    for level, same_side in places:
+    for number, (level, same_side) in enumerate(places):
         side = "left" if (main_side == "left") == same_side else "right"
-        for _ in range(8):
-            node = _place_node(canvas, lesions, level, side, 2 + len(drawn), gap_mm, voxel_mm, rng)
+        for tried in range(8):
+            volume = _NO_ROOM**tried * volumes_ml[number] if volumes_ml else None
+            node = _place_node(canvas, lesions, level, side, 2 + len(drawn), gap_mm, voxel_mm, rng, volume)
             if node is not None:
                 drawn.append(node)
                 break
@@ -232,12 +265,16 @@ def _place_node(
     gap_mm: float,
     voxel_mm: tuple[float, float, float],
     rng: np.random.Generator,
+    volume_ml: float | None = None,
 ) -> DrawnNode | None:
     """Paint a node of a level; None where there is no room for it."""
     centre = np.array(NODE_SITES[level]) + np.clip(rng.standard_normal(3), -2, 2) * (5, 3, 2)
     centre[2] *= 1 if side == "left" else -1
     radius = float(np.clip(np.exp(rng.normal(np.log(8), 0.35)), 4.2, 17))
     radii = radius * np.array([rng.uniform(0.8, 1.0), rng.uniform(0.55, 0.95), rng.uniform(0.55, 0.95)])
+    if volume_ml is not None:
+        radii *= (750 * volume_ml / (np.pi * float(np.prod(radii)))) ** (1 / 3)
+        radius = float(radii.max())
     mask = _node_mask(canvas, lesions, centre, radii, gap_mm, voxel_mm, rng)
     if mask is None:
         return None

@@ -26,7 +26,7 @@ _PLAIN_HU = {
 
 # Gain in HU at full contrast.
 _ENHANCEMENT_HU = {
-    Tissue.ARTERY: 170, Tissue.VEIN: 140, Tissue.THYROID: 70, Tissue.MUCOSA: 32, Tissue.LYMPHOID: 38, Tissue.TUMOUR: 38,
+    Tissue.ARTERY: 170, Tissue.VEIN: 140, Tissue.THYROID: 70, Tissue.MUCOSA: 32, Tissue.LYMPHOID: 38, Tissue.TUMOUR: 52,
     Tissue.NODE: 40, Tissue.SUBMANDIBULAR: 35, Tissue.PAROTID: 18, Tissue.MUSCLE: 8, Tissue.TONGUE: 12,
     Tissue.NECROSIS: 3, Tissue.BRAIN: 5,
 }  # fmt: skip
