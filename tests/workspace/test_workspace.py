@@ -156,6 +156,20 @@ def test_damaged_and_unknown_sessions_are_refused(workspace, tmp_path):
     assert "hu" not in json.loads(file.read_text())
 
 
+def test_sessions_are_bounded_and_can_be_deleted(workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr("hyoid.workspace.workspace.MOST_SESSIONS", 2)
+    names = [workspace.begin(key).session.session for key in "st"]
+    with pytest.raises(InputRefusedError, match="2 sessions are kept"):
+        workspace.begin("s")
+    workspace.delete(names[0])
+    with pytest.raises(UsageError, match="no such session"):
+        workspace.view(names[0])
+    assert workspace.delete_study("s") == 0
+    assert workspace.delete_study("t") == 1
+    assert not list((tmp_path / "sessions").iterdir())
+    workspace.begin("s")
+
+
 def test_another_scan_under_a_session_is_refused(workspace, tmp_path, ball_study, click_network):
     from dataclasses import replace
 

@@ -37,6 +37,29 @@ def work_folder() -> Path:
     return weights_folder().parent / "workspace"
 
 
+def make_private(folder: Path) -> Path:
+    """Make a folder that this account alone may open, or close an existing one to other accounts.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder, made with its parents where absent.
+
+    Raises
+    ------
+    UsageError
+        When the folder cannot be made, or belongs to another account.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise UsageError(
+            f"The folder for private files cannot be made private ({error.strerror}).", "Name one of your own."
+        ) from error
+    return folder
+
+
 def device_named(name: str) -> Device:
     """Choose the device for auto, cpu or cuda.
 

@@ -173,7 +173,8 @@ def _move_all(temporary: Path, path: Path) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
+    # The mask can only be read by setting one: the strictest, so that no other thread makes a public file meanwhile.
+    mask = os.umask(0o077)
     os.umask(mask)
     return mask
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 STUDY_BYTES_IN_MEMORY = 4 * 1024**3
 SESSIONS_IN_MEMORY = 32
 OUTLINES_PER_SESSION = 64
+MOST_SESSIONS = 2000
+"""Sessions that are kept on disk, before old ones must be deleted."""
 
 ReadStudy = Callable[[str], tuple[Study, str]]
 """From a study's key to the study and its modality."""
@@ -200,7 +202,17 @@ class Workspace:
         opened.organs, opened.organ_state = organs, "refused" if organs is None else "done"
 
     def begin(self, study_key: str) -> View:
-        """Begin a session on a scan."""
+        """Begin a session on a scan.
+
+        Raises
+        ------
+        InputRefusedError
+            When the scan cannot be read, or as many sessions are kept as may be.
+        """
+        if sum(1 for _ in self._session_folder.glob("*.json")) >= MOST_SESSIONS:
+            raise InputRefusedError(
+                f"{MOST_SESSIONS:,} sessions are kept, the most that a workspace holds.", "Delete some that are done."
+            )
         opened = self.study(study_key)
         session = ClickSession(session=secrets.token_hex(8), study=opened.scan.fingerprint)
         live = _Live(session=session, study_key=study_key)
@@ -261,6 +273,40 @@ class Workspace:
             return changed
 
         return self._changed(name, revision, change)
+
+    def delete(self, name: str) -> None:
+        """Delete a session, from memory and disk.
+
+        Parameters
+        ----------
+        name : str
+            Name of the session.
+
+        Raises
+        ------
+        UsageError
+            When no session has that name.
+        """
+        with self._held(name):
+            with self._lock:
+                del self._live[name]
+            (self._session_folder / f"{name}.json").unlink(missing_ok=True)
+
+    def delete_study(self, key: str) -> int:
+        """Delete every session on a study, forget its scan, and count the sessions.
+
+        Parameters
+        ----------
+        key : str
+            Key of the study.
+        """
+        names = [str(row["session"]) for row in self.sessions() if row["study"] == key]
+        for name in names:
+            self.delete(name)
+        with self._lock:
+            self._studies.pop(key, None)
+            self._study_locks.pop(key, None)
+        return len(names)
 
     def undo(self, name: str, revision: int) -> View:
         """Undo the last action of a session; raises what `act` raises."""

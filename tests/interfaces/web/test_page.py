@@ -20,12 +20,17 @@ import chromium
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium.binary() is None, reason="needs a Chromium")]
 
 
+TOKEN = "token-of-the-tests"
+
+
 class Server:
     """`hyoid serve` in a process of its own."""
 
     def __init__(self, studies, data, port):
         self.arguments = ["serve", str(studies), "--port", str(port), "--data", str(data), "--no-organs"]
-        self.address = f"http://127.0.0.1:{port}/"
+        self.arguments += ["--token", TOKEN]
+        self.address = f"http://127.0.0.1:{port}/?token={TOKEN}"
+        self.about = f"http://127.0.0.1:{port}/api/about?token={TOKEN}"
         self.process = None
 
     def start(self):
@@ -35,7 +40,7 @@ class Server:
         end = time.monotonic() + 240
         while True:
             try:
-                urllib.request.urlopen(f"{self.address}api/about", timeout=5).close()
+                urllib.request.urlopen(self.about, timeout=5).close()
                 return self
             except OSError:
                 if time.monotonic() > end or self.process.poll() is not None:

@@ -194,6 +194,33 @@ def test_a_huge_upload_is_refused_before_it_is_read_and_while_it_runs(folder, tm
     assert not list((tmp_path / "uploads").glob("*"))
 
 
+def test_uploads_have_a_quota_and_can_be_deleted_with_their_sessions(folder, tmp_path, network):
+    packed = (folder / "ct.nii.gz").read_bytes()
+    studies = Studies(folder, tmp_path / "uploads", 10**9, quota_bytes=len(packed) + 10)
+    client = TestClient(make_app(Workspace(tmp_path, network, studies.read), studies), base_url="http://127.0.0.1")
+    kept = client.post("/api/uploads?name=kept.nii.gz", content=packed).json()["key"]
+    announced = client.post("/api/uploads?name=more.nii.gz", content=packed)
+    streamed = client.post("/api/uploads?name=more.nii.gz", content=(packed[:100] for _ in range(3)))
+    for refused in (announced, streamed):
+        assert refused.status_code == 422
+        assert "uploads fill" in refused.json()["problem"]
+    session = client.post("/api/sessions", json={"study": kept}).json()["session"]
+    assert client.delete(f"/api/uploads/{kept}").json() == {"sessions_deleted": 1}
+    assert not list((tmp_path / "uploads").iterdir())
+    assert client.get(f"/api/sessions/{session}").status_code == 400
+    own = next(s["key"] for s in client.get("/api/studies").json())
+    for key in (kept, own, "nobody"):
+        assert "no such upload" in client.delete(f"/api/uploads/{key}").json()["problem"]
+    assert client.post("/api/uploads?name=more.nii.gz", content=packed).status_code == 200
+
+
+def test_a_session_can_be_deleted(client):
+    session = begin(client).json()["session"]
+    assert client.delete(f"/api/sessions/{session}").json() == {"deleted": True}
+    assert client.get("/api/sessions").json() == []
+    assert "no such session" in client.delete(f"/api/sessions/{session}").json()["problem"]
+
+
 def test_a_token_is_asked_for(folder, tmp_path, network):
     client = client_of(folder, tmp_path, network, token="secret", base="http://server.example:8042")
     assert client.get("/api/about").status_code == 403
@@ -201,6 +228,7 @@ def test_a_token_is_asked_for(folder, tmp_path, network):
     assert client.get("/?token=secret").status_code == 200
     assert client.get("/api/about").status_code == 200  # the cookie of the page
     assert "secret" not in client.get("/").text
+    assert [cookie.name for cookie in client.cookies.jar] == ["hyoid_token_8042"]  # another port has its own
 
 
 def test_pages_of_other_sites_are_kept_out(client, folder, tmp_path, network):

@@ -27,6 +27,7 @@ from hyoid.errors import HyoidError, InputRefusedError, ModelUnusableError, Stal
 from hyoid.interfaces.delivery import deliver
 from hyoid.interfaces.results import lesion_results
 from hyoid.interfaces.terminal import Terminal
+from hyoid.interfaces.web.connections import BodyTimeout
 from hyoid.interfaces.web.nninteractive import nninteractive_routes
 from hyoid.interfaces.web.studies import Studies
 from hyoid.report.content.schema import STATEMENT
@@ -39,6 +40,7 @@ from hyoid.workspace.workspace import OpenStudy, View, Workspace
 
 PAGE = Path(__file__).parent / "page"
 COOKIE = "hyoid_token"
+"""Name of the page's cookie, before the port: servers of one machine do not take each other's."""
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 _HIGHEST = 4095
 
@@ -75,7 +77,7 @@ class AccessRule:
     Parameters
     ----------
     token : str
-        Empty: anybody on this machine, nobody else.
+        What every request must give; empty: anybody on this machine, other accounts too, and nobody else.
     hosts : tuple of str
         Names under which the server may be called; a page of somebody else's site calls it by another.
     """
@@ -93,7 +95,7 @@ class AccessRule:
             return "This request comes from a page of another site."
         if self.token:
             said = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-            said = said or request.query_params.get("token", "") or request.cookies.get(COOKIE, "")
+            said = said or request.query_params.get("token", "") or request.cookies.get(_cookie(request), "")
             if not hmac.compare_digest(said.encode(), self.token.encode()):
                 return "The token is missing or wrong. Open the address that `hyoid serve` printed."
         return ""
@@ -126,8 +128,10 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Cache-Control"] = "no-store"
         if access.token and request.query_params.get("token"):
-            response.set_cookie(COOKIE, access.token, httponly=True, samesite="strict")
+            response.set_cookie(_cookie(request), access.token, httponly=True, samesite="strict")
         return response
+
+    app.add_middleware(BodyTimeout)
 
     @app.exception_handler(HyoidError)
     async def refuse(request: Request, error: HyoidError) -> Response:
@@ -219,6 +223,16 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
             Thread(target=_organs_in_turn, args=(workspace, view.study_key, organ_work), daemon=True).start()
         # A response of its own: FastAPI would walk through every value once more to make it fit for JSON, which it is.
         return JSONResponse(as_json(view, whole=whole))
+
+    @app.delete("/api/sessions/{name}")
+    def delete_session(name: str) -> dict[str, bool]:
+        workspace.delete(name)
+        return {"deleted": True}
+
+    @app.delete("/api/uploads/{key}")
+    def delete_upload(key: str) -> dict[str, int]:
+        studies.delete(key)
+        return {"sessions_deleted": workspace.delete_study(key)}
 
     app.include_router(nninteractive_routes(workspace.network, studies.largest_bytes))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
@@ -390,6 +404,10 @@ def _range(opened: OpenStudy) -> tuple[float, float]:
     array = opened.scan.volume.array
     low, high = float(array.min()), float(array.max())
     return low, high if high > low else low + 1.0
+
+
+def _cookie(request: Request) -> str:
+    return f"{COOKIE}_{request.url.port or 80}"
 
 
 def _refused(problem: str, cure: str, status: int) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,8 @@ from hyoid.workspace.workspace import first_readable
 
 # Names such as a scanner gives to patients never leave the machine; the page shows them to the reader who has the file.
 _SUFFIXES = (".zip", ".dcm")
+QUOTA_BYTES = 20 * 1024**3
+"""Largest size of all uploads together, bytes, where nobody says otherwise: ten of the largest."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,14 @@ class Studies:
         Where dragged files go.
     largest_bytes : int
         Largest size of an upload.
+    quota_bytes : int
+        Largest size of all uploads together.
     """
 
-    def __init__(self, folder: Path | None, uploads: Path, largest_bytes: int) -> None:
+    def __init__(self, folder: Path | None, uploads: Path, largest_bytes: int, quota_bytes: int = QUOTA_BYTES) -> None:
         if folder is not None and not folder.exists():
             raise UsageError("The folder of studies does not exist.", "Check the path.")
-        self.folder, self.uploads, self.largest_bytes = folder, uploads, largest_bytes
+        self.folder, self.uploads, self.largest_bytes, self.quota_bytes = folder, uploads, largest_bytes, quota_bytes
 
     def entries(self) -> list[Entry]:
         """List the studies by name; uploads, the latest first, before those of the folder."""
@@ -92,7 +97,8 @@ class Studies:
         Raises
         ------
         InputRefusedError
-            When it is too large, empty, cut short, or of a kind that hyoid does not read.
+            When it is too large, empty, cut short, or of a kind that hyoid does not read, or the uploads fill their
+            quota.
         """
         limit = f"{self.largest_bytes / 1024**3:.1f} GiB"
         too_large = InputRefusedError(
@@ -107,6 +113,13 @@ class Studies:
                 f"hyoid does not open {Path(safe).suffix or 'files without suffix'} here.",
                 "Drag a zip of a DICOM study, or a NIfTI, NRRD or MHA file.",
             )
+        held = sum(file.stat().st_size for file in self.uploads.glob("*/*"))
+        full = InputRefusedError(
+            f"The uploads fill the {self.quota_bytes / 1024**3:.1f} GiB that this server keeps.",
+            "Delete uploads that are done with, or start `hyoid serve` with a larger --all-uploads-gb.",
+        )
+        if held + (announced or 0) > self.quota_bytes:
+            raise full
         key = secrets.token_hex(6)
         part = self.uploads / key / f"{safe}.part"
         part.parent.mkdir(parents=True)
@@ -117,6 +130,8 @@ class Studies:
                     size += len(chunk)
                     if size > self.largest_bytes:
                         raise too_large
+                    if held + size > self.quota_bytes:
+                        raise full
                     file.write(chunk)
             if not size or (announced is not None and size != announced):
                 raise InputRefusedError(f"The upload was cut short after {size} bytes.", "Drag the file again.")
@@ -126,6 +141,24 @@ class Studies:
             part.parent.rmdir()
             raise
         return Entry(f"u{key}", safe, part.with_name(safe))
+
+    def delete(self, key: str) -> None:
+        """Delete an upload from the disk.
+
+        Parameters
+        ----------
+        key : str
+            Key of the entry.
+
+        Raises
+        ------
+        UsageError
+            When no upload has that key; studies of the folder named at the start are never deleted.
+        """
+        entry = next((entry for entry in self.entries() if entry.key == key), None)
+        if entry is None or entry.path.parent.parent != self.uploads:
+            raise UsageError("There is no such upload.", "Only what was dragged into the page can be deleted.")
+        shutil.rmtree(entry.path.parent)
 
 
 def _entry(path: Path, above: Path) -> Entry:
