@@ -55,6 +55,15 @@ def test_answer(package, scan):
     assert ClickNetwork(package).spacings_mm == (1.5, 3.0)
 
 
+def test_classes_answer_each_for_themselves_by_sigmoid(package, scan, tmp_path):
+    manifest = package.manifest.model_dump(mode="json") | {"network": NETWORK | {"attribute_activation": "sigmoid"}}
+    write_package(tmp_path, {k: v for k, v in manifest.items() if k != "sha256"}, package.arrays(), licence="", card="")
+    together = np.array(list(asked(ClickNetwork(package), scan).attributes["shape"].values()))
+    alone = np.array(list(asked(ClickNetwork(read_package(tmp_path)), scan).attributes["shape"].values()))
+    odds = alone / (1 - alone)
+    assert np.allclose(odds / odds.sum(), together, atol=1e-4)
+
+
 def test_regions_are_kept_by_content_and_answer_alike_after_a_restart(package, scan, tmp_path):
     first = asked(ClickNetwork(package, cache=tmp_path), scan)
     (entry,) = tmp_path.glob("*.safetensors")

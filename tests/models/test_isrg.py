@@ -36,13 +36,13 @@ def test_shapes_of_every_variant():
 
 
 def test_paper_preset_has_the_sizes_of_the_paper():
-    shape = VisionShape((128, 128, 128), 1, 16, 768, 12, 12, 14, (2, 5, 8, 11), 384)
+    shape = VisionShape((128, 128, 128), 1, 16, 768, 12, 12, 4, (2, 5, 8, 11), 384)
     assert shape.tokens == (8, 8, 8)
     with torch.device("meta"):
         encoder = VisionEncoder(shape)
     # ViT-B: 12 blocks of 12 * 768^2 weights.
     assert sum(p.numel() for p in encoder.blocks.parameters()) == pytest.approx(12 * 12 * 768**2, rel=0.01)
-    assert [block.window for block in encoder.blocks] == [14, 14, 0, 14, 14, 0, 14, 14, 0, 14, 14, 0]
+    assert [block.window for block in encoder.blocks] == [4, 4, 0, 4, 4, 0, 4, 4, 0, 4, 4, 0]
 
 
 def test_variants_differ_by_what_they_have():
@@ -50,6 +50,42 @@ def test_variants_differ_by_what_they_have():
     assert hasattr(network("synergy"), "synergy")
     count = {v: sum(p.numel() for p in network(v).parameters()) for v in ("vanilla", "refinement", "synergy", "full")}
     assert count["vanilla"] == count["refinement"] < count["synergy"] == count["full"]
+
+
+def test_a_window_that_holds_the_whole_grid_is_refused_unless_every_layer_is_global():
+    with pytest.raises(ValueError, match="no window"):
+        VisionShape((128, 128, 128), 1, 16, 768, 12, 12, 14, (2, 5, 8, 11), 384)
+    VisionShape((16, 16, 16), 1, 4, 8, 2, 1, 14, (0, 1), 8)
+
+
+def test_several_mask_tokens_draw_one_mask():
+    points, kinds = prompts(((3, 4, 5), PointKind.ADD))
+    answer = network("full", mask_tokens=4)(torch.zeros(1, 2, 16, 16, 24), points, kinds)
+    assert answer.mask.shape == (1, 1, 16, 16, 24)
+    assert answer.iou.shape == (1, 1)
+
+
+def test_attributes_attend_to_the_mask_tokens_each_in_its_own_way():
+    torch.manual_seed(0)
+    synergy = network("synergy", mask_tokens=4).synergy
+    mask, attributes, others = torch.randn(1, 4, 32), torch.randn(1, 5, 32), torch.randn(1, 5, 32)
+    _, z = synergy.exchange(mask, attributes)
+    assert z.shape == (1, 5, 32)
+    # Z_attr depends on A, on M, and differs between attributes.
+    assert (z - synergy.exchange(mask, others)[1]).abs().max() > 1e-2
+    assert (z - synergy.exchange(torch.randn(1, 4, 32), attributes)[1]).abs().max() > 1e-2
+    assert (z[:, :1] - z[:, 1:]).abs().amax(dim=(0, 2)).min() > 1e-2
+    # Over one token alone there is nothing to choose from, whatever asks.
+    _, one = synergy.exchange(mask[:, :1], attributes)
+    assert torch.allclose(one, synergy.exchange(mask[:, :1], others)[1], atol=1e-6)
+    assert torch.allclose(one[:, :1].expand(-1, 5, -1), one, atol=1e-6)
+
+
+def test_masks_attend_to_the_attributes():
+    torch.manual_seed(0)
+    synergy = network("synergy").synergy
+    mask, attributes = torch.randn(1, 1, 32), torch.randn(1, 5, 32)
+    assert (synergy.exchange(mask, attributes)[0] - synergy.exchange(mask, -attributes)[0]).abs().max() > 1e-2
 
 
 def test_windows_by_hand():
@@ -116,6 +152,19 @@ def test_refinement_adds_the_token_nearest_to_each_centroid():
     assert said.tolist() == [[1, 1, 1]]
 
 
+def test_refined_points_alone_take_the_place_of_the_click():
+    features = torch.zeros(1, 1, 1, 1, 4)
+    features[0, 0, 0, 0] = torch.tensor([0.0, 0.1, 5.0, 9.0])
+    points, kinds = prompts(((9, 9, 9), PointKind.BOX_LOW), ((0, 0, 1), PointKind.ADD))
+    found, said = refine_points(features, points, kinds, (2, 2, 8), window=3, clusters=2, alone=True)
+    assert said.tolist() == [[2, 1, -1, 1]]
+    assert found[0, 0].tolist() == [9.0, 9.0, 9.0]
+    assert sorted(found[0, [1, 3], 2].tolist()) in ([0.5, 4.5], [2.5, 4.5])
+    points, kinds = prompts(((3, 4, 5), PointKind.ADD))
+    net = network(refined_alone=True)
+    assert net(torch.zeros(1, 2, 16, 16, 24), points, kinds).attributes.shape == (1, 13)
+
+
 def test_refinement_of_fillers_and_boxes_adds_fillers():
     points, kinds = prompts(
         ((0, 0, 0), PointKind.NOTHING), ((1, 1, 1), PointKind.BOX_LOW), ((1, 1, 1), PointKind.REMOVE)
@@ -154,6 +203,12 @@ def test_previous_mask_and_clicks_change_the_answer():
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="variant"):
         ISRG(ISRGShape(variant="best", vision=TINY))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="needs a token"):
+        ISRGShape(variant="full", vision=TINY, mask_tokens=0)
+    with pytest.raises(ValueError, match="activation"):
+        ISRGShape(variant="full", vision=TINY, attribute_activation="relu")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="softmax"):
+        ISRGShape(variant="full", vision=TINY, attribute_activation="sigmoid", lesion_head=True)
     with pytest.raises(ValueError, match="multiple"):
         VisionShape((10, 16, 16), 1, 4, 8, 1, 1, 2, (), 8)
     with pytest.raises(ValueError, match="levels"):

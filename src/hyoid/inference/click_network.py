@@ -224,9 +224,10 @@ class ClickNetwork:
             with torch.inference_mode():
                 own = self._network.describe(encoded.finer, mask, spacing)
         assert own is not None
+        each = isinstance(self._network, ISRG) and self._network.shape.attribute_activation == "sigmoid"
         groups = own[0].float().cpu().split([len(words) for words in ATTRIBUTES.values()])
         return {
-            name: dict(zip(words, group.softmax(0).tolist(), strict=True))
+            name: dict(zip(words, (group.sigmoid() if each else group.softmax(0)).tolist(), strict=True))
             for (name, words), group in zip(ATTRIBUTES.items(), groups, strict=True)
             if name in self.manifest.supported
         }

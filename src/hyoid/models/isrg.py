@@ -5,7 +5,7 @@
     image --- vision encoder --> I --+-------------- once per region, kept
                                      |
     clicks -- refinement, prompt --> P --+
-    mask token M0, IoU token -------------+--> hybrid token encoder --> Z --+--> mask head ------> M --+
+    mask tokens M0, IoU token ------------+--> hybrid token encoder --> Z --+--> mask head ------> M --+
     previous mask --> added to I                                            |                         synergy
                                                                             +--> attribute head -> A --+
 
@@ -28,6 +28,7 @@ from hyoid.models.prompts import PromptEncoder, click_maps, refine_points
 from hyoid.models.vision import Attention, ChannelNorm, Size, VisionEncoder, VisionShape, mlp
 
 Variant = Literal["vanilla", "refinement", "synergy", "full"]
+Activation = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ class ISRGShape:
         Give the mask head maps of the clicks and of the previous mask at its own resolution.
     lesion_head : bool
         Describe attributes from the mask, see `hyoid.models.lesion_head`; masks stay as they are without it.
+    mask_tokens : int
+        Number of mask tokens; the first one draws the mask. The attributes attend to all of them (equation 3): over one
+        token alone that attention is a constant, as in packages made before there were several.
+    refined_alone : bool
+        Give the prompt encoder the refined points alone, P = E_P(q*), in place of the clicks followed by them.
+    attribute_activation : {"softmax", "sigmoid"}
+        What turns the logits of an attribute's classes into probabilities; the paper's text says sigmoid, its
+        equation 6 is a categorical cross-entropy.
     """
 
     variant: Variant
@@ -64,10 +73,19 @@ class ISRGShape:
     groups: Sequence[int] = (4, 2, 3, 2, 2)
     fine_clicks: bool = False
     lesion_head: bool = False
+    mask_tokens: int = 1
+    refined_alone: bool = False
+    attribute_activation: Activation = "softmax"
 
     def __post_init__(self) -> None:
         if self.variant not in ("vanilla", "refinement", "synergy", "full"):
             raise ValueError(f"There is no variant {self.variant!r}.")
+        if self.mask_tokens < 1:
+            raise ValueError("A mask needs a token.")
+        if self.attribute_activation not in ("softmax", "sigmoid"):
+            raise ValueError(f"There is no activation {self.attribute_activation!r}.")
+        if self.lesion_head and self.attribute_activation != "softmax":
+            raise ValueError("The lesion head answers by softmax.")
 
     @property
     def refines(self) -> bool:
@@ -111,7 +129,7 @@ class ISRG(nn.Module):
         c = vision.channels
         self.vision = VisionEncoder(vision)
         self.prompts = PromptEncoder(c, self.image, self.tokens)
-        self.mask_token, self.iou_token = (nn.Parameter(0.02 * torch.randn(1, 1, c)) for _ in range(2))
+        self.mask_token, self.iou_token = (nn.Parameter(0.02 * torch.randn(1, n, c)) for n in (shape.mask_tokens, 1))
         self.hybrid = HybridTokenEncoder(c, shape.heads, shape.hybrid_layers)
         self.mask_layers = nn.ModuleList(MaskLayer(c, shape.heads) for _ in range(shape.mask_layers))
         self.attributes = AttributeHead(c, shape.heads, len(shape.groups))
@@ -153,14 +171,14 @@ class ISRG(nn.Module):
         if self.shape.refines:
             points, kinds = refine_points(
                 features, points, kinds, self.image, window=self.shape.refinement_window,
-                clusters=self.shape.refinement_clusters,
+                clusters=self.shape.refinement_clusters, alone=self.shape.refined_alone,
             )  # fmt: skip
         own = torch.cat([self.iou_token, self.mask_token], dim=1).expand(batch, -1, -1)
         tokens = torch.cat([own, self.prompts(points, kinds)], dim=1)
         image = (features + self.prompts.previous(previous, batch)).flatten(2).transpose(1, 2)
         position = self.prompts.position.grid(self.tokens)[None]
         tokens, image = self.hybrid(tokens, image, position)
-        mask, iou = tokens[:, 1:2], tokens[:, 0]
+        mask, iou = tokens[:, 1 : 1 + self.shape.mask_tokens], tokens[:, 0]
         for layer in self.mask_layers:
             mask = layer(mask, tokens, image, position)
         attributes = self.attributes(image, self.tokens)
@@ -243,7 +261,7 @@ class MaskLayer(nn.Module):
         self.mlp = mlp(channels, 2 * channels)
 
     def forward(self, mask: Tensor, tokens: Tensor, image: Tensor, position: Tensor) -> Tensor:
-        """Compute the mask token, (B, 1, C)."""
+        """Compute the mask tokens, (B, m, C)."""
         mask = self.norms[0](mask + self.to_tokens(mask, tokens, tokens))
         mask = self.norms[1](mask + self.to_image(mask, image + position, image))
         return self.norms[2](mask + self.mlp(mask))
@@ -283,11 +301,15 @@ class Synergy(nn.Module):
         self.to_attributes, self.to_mask = Attention(channels, heads), Attention(channels, heads)
         self.norm_mask, self.norm_attributes = nn.LayerNorm(channels), nn.LayerNorm(channels)
 
+    def exchange(self, mask: Tensor, attributes: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute Z_seg (B, m, C) and Z_attr (B, a, C) of mask tokens (B, m, C) and attribute tokens (B, a, C)."""
+        a, m = self.project_attributes(attributes), self.project_mask(mask)
+        return self.to_attributes(mask, a, a), self.to_mask(attributes, m, m)
+
     def forward(self, mask: Tensor, attributes: Tensor) -> tuple[Tensor, Tensor]:
         """Inform mask tokens (B, m, C) and attribute tokens (B, a, C) by each other."""
-        a, m = self.project_attributes(attributes), self.project_mask(mask)
-        z_mask = self.norm_mask(mask + self.to_attributes(mask, a, a))
-        return z_mask, self.norm_attributes(attributes + self.to_mask(attributes, m, m))
+        z_mask, z_attributes = self.exchange(mask, attributes)
+        return self.norm_mask(mask + z_mask), self.norm_attributes(attributes + z_attributes)
 
 
 class Upsampling(nn.Module):

@@ -85,7 +85,15 @@ class PromptEncoder(nn.Module):
 
 @torch.no_grad()
 def refine_points(
-    features: Tensor, points: Tensor, kinds: Tensor, image: Size, *, window: int, clusters: int, rounds: int = 8
+    features: Tensor,
+    points: Tensor,
+    kinds: Tensor,
+    image: Size,
+    *,
+    window: int,
+    clusters: int,
+    rounds: int = 8,
+    alone: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """List the clicks, followed by the points that feature-space clustering adds to each (equations 1 and 2).
 
@@ -109,11 +117,13 @@ def refine_points(
     rounds : int
         Of K-means. It starts from the click's own token and then from the token farthest from all starts so far, so
         that the same click gives the same points.
+    alone : bool
+        Put the first of its points in the place of each click, as the paper's P = E_P(q*) does.
 
     Returns
     -------
-    points : Tensor, shape (B, N * (1 + clusters), 3)
-    kinds : Tensor, shape (B, N * (1 + clusters))
+    points : Tensor, shape (B, N * (1 + clusters), 3); alone (B, N * clusters, 3)
+    kinds : Tensor, shape (B, N * (1 + clusters)); alone (B, N * clusters)
     """
     size = features.shape[2:]
     cell = points.new_tensor([n / t for n, t in zip(image, size, strict=True)])
@@ -136,6 +146,9 @@ def refine_points(
     added = (found + 0.5) * cell - 0.5
     clicked = (kinds == PointKind.ADD) | (kinds == PointKind.REMOVE)
     added_kinds = torch.where(clicked, kinds, int(PointKind.NOTHING))[..., None].expand(-1, -1, clusters)
+    if alone:
+        points = torch.where(clicked[..., None], added[:, :, 0], points)
+        added, added_kinds = added[:, :, 1:], added_kinds[:, :, 1:]
     return torch.cat([points, added.flatten(1, 2)], dim=1), torch.cat([kinds, added_kinds.flatten(1)], dim=1)
 
 

@@ -32,7 +32,7 @@ class VisionShape:
     dim, depth, heads : int
         Of the transformer.
     window : int
-        Edge of an attention window in tokens.
+        Edge of an attention window in tokens, smaller than the grid of tokens.
     global_layers : sequence of int
         Layers whose attention sees every token.
     channels : int
@@ -61,6 +61,11 @@ class VisionShape:
             raise ValueError(f"Image {self.image} is not a multiple of the patch {self.patch}.")
         if self.stem == "convolution" and 2 ** (len(self.stem_channels) + 1) != self.patch:
             raise ValueError(f"{len(self.stem_channels)} levels above the tokens do not make a patch of {self.patch}.")
+        local = len(set(self.global_layers) & set(range(self.depth))) < self.depth
+        if local and self.window >= max(self.tokens):
+            raise ValueError(
+                f"A window of {self.window} holds the whole grid of tokens {self.tokens}: it is no window."
+            )
 
     @property
     def tokens(self) -> Size:

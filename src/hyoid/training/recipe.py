@@ -244,6 +244,11 @@ class LesionNetworkRecipe(_Strict):
     fine_clicks: bool
     # Attributes from the mask; not in the paper.
     lesion_head: bool = False
+    # Two or more, so that attributes attend to something (equation 3).
+    mask_tokens: int = Field(default=4, ge=1)
+    # P = E_P(q*): the refined points in place of the click, not beside it.
+    refined_alone: bool = False
+    attribute_activation: Literal["softmax", "sigmoid"] = "softmax"
 
 
 class HeadRecipe(_Strict):
@@ -278,6 +283,8 @@ class LesionRecipe(_AnyRecipe):
     remap_share: float
     box_share: float
     rounds: int
+    # Share of the clicks drawn anywhere in the error, as the paper does; the others in the middle of its largest part.
+    random_click_share: float = Field(default=0.5, ge=0, le=1)
     bce_weight: float
     iou_weight: float
     # "uncertainty" learns both weights; a number is lambda itself.

@@ -147,6 +147,19 @@ def test_clicks_come_from_the_error():
     assert second.kinds[:, 3].tolist() == [PointKind.REMOVE, PointKind.NOTHING]  # no error left: nothing
 
 
+def test_clicks_of_the_paper_come_from_anywhere_in_the_error():
+    mask = torch.ones(1, 1, 5, 5, 5)
+    everywhere = torch.ones_like(mask, dtype=torch.bool)
+
+    def places(share):
+        rng = np.random.default_rng(0)
+        draws = [Clicks.empty(mask, 0.0, rng).with_next(mask, everywhere, rng, share) for _ in range(20)]
+        return {tuple(draw.points[0, 2].int().tolist()) for draw in draws}
+
+    assert places(0.0) == {(2, 2, 2)}
+    assert len(places(1.0)) > 15
+
+
 def test_a_box_is_the_first_prompt():
     mask = torch.zeros(1, 1, 8, 8, 8)
     mask[:, :, 2:5, 2:5, 2:5] = 1
@@ -165,6 +178,28 @@ def test_attribute_loss_by_hand():
     assert float(attribute_loss(logits, torch.full((1, 5), UNKNOWN))) == 0
     one = torch.tensor([[UNKNOWN, UNKNOWN, 2, UNKNOWN, UNKNOWN]])
     assert float(attribute_loss(logits, one)) == pytest.approx(np.log(3), abs=1e-6)
+
+
+def test_attribute_loss_of_sigmoids_by_hand():
+    logits = torch.zeros(1, 13)
+    one = torch.tensor([[UNKNOWN, UNKNOWN, 2, UNKNOWN, UNKNOWN]])
+    assert float(attribute_loss(logits, one, "sigmoid")) == pytest.approx(3 * np.log(2), abs=1e-6)
+    logits[0, 6:8], logits[0, 8] = -20.0, 20.0
+    assert float(attribute_loss(logits, one, "sigmoid")) == pytest.approx(0, abs=1e-6)
+    logits[0, 6:8] = 20.0  # all of them is not the answer
+    assert float(attribute_loss(logits, one, "sigmoid")) == pytest.approx(40, abs=1e-4)
+    assert float(attribute_loss(logits, torch.full((1, 5), UNKNOWN), "sigmoid")) == 0
+
+
+def test_the_paper_preset_is_as_printed():
+    recipe = load_recipe("lesion", "paper")
+    assert recipe.random_click_share == 1.0
+    assert recipe.box_share == recipe.remap_share == recipe.bce_weight == 0
+    network = network_description(recipe)
+    assert network["refined_alone"]
+    assert network["attribute_activation"] == "sigmoid"
+    assert network["mask_tokens"] > 1
+    assert network["vision"]["window"] < recipe.region[0] // network["vision"]["patch"]
 
 
 def test_lambda_is_learned_or_fixed(recipe):
@@ -196,6 +231,9 @@ def test_the_lesion_head_learns_alone_and_nothing_else_moves(cohort, recipe, tmp
     assert package.manifest.supported == ("lesion", *ATTRIBUTES)
     again = read_package(train_lesion(of_head, [cohort], Run(tmp_path / "again", "cpu"), start=package_weights(start)))
     assert all(np.array_equal(array, again.arrays()[name]) for name, array in after.items())
+    narrow = of_head.model_copy(update={"network": recipe.network.model_copy(update={"mask_tokens": 1})})
+    with pytest.raises(UsageError, match="mask_token first"):
+        train_lesion(narrow, [cohort], Run(tmp_path / "narrow", "cpu"), start=package_weights(start))
     with pytest.raises(UsageError, match="Only the lesion head is to learn"):
         train_lesion(of_head, [cohort], Run(tmp_path / "nothing", "cpu"))
 
@@ -206,11 +244,11 @@ def test_the_lesion_head_fits_what_can_be_told_apart():
     network = build_network(description)
     features = torch.randn(64, feature_count(2))
     classes = torch.full((64, 5), UNKNOWN)
-    classes[:, 2] = (features[:, 0] > 0).long() + (features[:, 1] > 0).long()
+    classes[:, 0] = (features[:, 0] > 0).long() + (features[:, 1] > 0).long()
     recipe = HeadRecipe(views=1, steps=200, batch=32, learning_rate=1e-2, weight_decay=0.0)
     assert fit_head(network, features, classes, recipe, 0) < 0.2
-    told = network.lesion_head.words(features)[:, 6:9].argmax(dim=1)
-    assert float((told == classes[:, 2]).float().mean()) > 0.95
+    told = network.lesion_head.words(features)[:, :4].argmax(dim=1)
+    assert float((told == classes[:, 0]).float().mean()) > 0.95
 
 
 def test_a_view_gives_its_true_mask_and_one_mask_a_round(cohort, recipe):

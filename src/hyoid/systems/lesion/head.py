@@ -41,7 +41,7 @@ class HeadTraining:
     Raises
     ------
     UsageError
-        When there is no lesion head, or no network that it could be added to.
+        When there is no lesion head, or no network that it could be added to, or one of another shape.
     """
 
     def __init__(self, recipe: LesionRecipe, described: Contents, start: Mapping[str, Tensor] | None) -> None:
@@ -51,7 +51,12 @@ class HeadTraining:
                 "Give --start, a variant of ISRG and network.lesion_head: true.",
             )
         network = build_network(described.network)
-        load_matching(network, start)
+        left_out = [name for name in load_matching(network, start) if not name.startswith("lesion_head.")]
+        if left_out:
+            raise UsageError(
+                f"{len(left_out)} weights beside the lesion head do not fit the recipe's network, {left_out[0]} first.",
+                "Give a --start that was trained with the same network: the lesion head alone learns.",
+            )
         assert isinstance(network, ISRG)
         self.recipe, self.described, self.network = recipe, described, network.eval()
 
@@ -94,7 +99,7 @@ def looked_at(
             wrong = torch.ones_like(mask, dtype=torch.bool)
             masks = [functional.adaptive_avg_pool3d(mask, finer[0].shape[2:]) - 0.5]
             for _ in range(recipe.rounds):
-                clicks = clicks.with_next(mask, wrong, rng)
+                clicks = clicks.with_next(mask, wrong, rng, recipe.random_click_share)
                 previous = network.decode(features, finer, clicks.points, clicks.kinds, previous).mask
                 logits = functional.interpolate(previous, size=mask.shape[2:], mode="trilinear")
                 wrong = (logits > 0) != (mask > 0)

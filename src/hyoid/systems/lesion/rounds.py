@@ -9,14 +9,15 @@ from torch.nn import functional
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.metrics.simulated_clicks import deterministic_click, random_click
+from hyoid.models.isrg import Activation
 from hyoid.models.prompts import PointKind
 from hyoid.systems.lesion.cases import UNKNOWN
 
 GROUPS = tuple(len(words) for words in ATTRIBUTES.values())
 
 
-def attribute_loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """Compute categorical cross-entropy per attribute (equation 6), mean over known classes; 0 if no class is known.
+def attribute_loss(logits: Tensor, classes: Tensor, activation: Activation = "softmax") -> Tensor:
+    """Compute cross-entropy per attribute (equation 6), mean over known attributes; 0 if no class is known.
 
     Parameters
     ----------
@@ -24,12 +25,28 @@ def attribute_loss(logits: Tensor, classes: Tensor) -> Tensor:
         Logits of the classes of all attributes, one attribute after the other.
     classes : Tensor of int, shape (B, groups)
         True class of every attribute; `UNKNOWN` does not count.
+    activation : {"softmax", "sigmoid"}
+        "softmax": categorical. "sigmoid": binary over every class of a known attribute, summed; the terms of classes
+        that are not there belong to it, since without these the answer "all of them" would cost nothing.
     """
+    if activation == "sigmoid":
+        return _binary(logits, classes)
     losses = [
         functional.cross_entropy(part, classes[:, k], ignore_index=UNKNOWN, reduction="sum")
         for k, part in enumerate(logits.split(GROUPS, dim=1))
     ]
     return torch.stack(losses).sum() / (classes != UNKNOWN).sum().clamp(min=1)
+
+
+def _binary(logits: Tensor, classes: Tensor) -> Tensor:
+    """Binary cross-entropy over the classes of known attributes, mean over these attributes."""
+    known = classes != UNKNOWN
+    true = torch.cat(
+        [functional.one_hot(classes[:, k].clamp(min=0), n) for k, n in enumerate(GROUPS)], dim=1
+    )  # fmt: skip
+    counts = torch.repeat_interleave(known, torch.tensor(GROUPS, device=known.device), dim=1)
+    losses = functional.binary_cross_entropy_with_logits(logits, true.to(logits.dtype), reduction="none")
+    return (losses * counts).sum() / known.sum().clamp(min=1)
 
 
 class Clicks:
@@ -52,8 +69,8 @@ class Clicks:
                 kinds[row, 0], kinds[row, 1] = int(PointKind.BOX_LOW), int(PointKind.BOX_HIGH)
         return cls(points, kinds)
 
-    def with_next(self, mask: Tensor, wrong: Tensor, rng: np.random.Generator) -> Clicks:
-        """Add a click per sample: half the time anywhere in the error, else in the middle of its largest part.
+    def with_next(self, mask: Tensor, wrong: Tensor, rng: np.random.Generator, random_share: float = 0.5) -> Clicks:
+        """Add a click per sample, somewhere in the error of the mask so far.
 
         A sample without an error gets no click.
 
@@ -63,6 +80,10 @@ class Clicks:
             True lesion, above 0 inside.
         wrong : Tensor of bool, shape (B, 1, D, H, W)
             Voxels in error; before the first click these are all voxels of the lesion, and no other.
+        rng : Generator
+            Source of the random draws.
+        random_share : float
+            Share of the clicks that lie anywhere in the error; the others lie in the middle of its largest part.
         """
         first = self.kinds.shape[1] == 2
         points, kinds = self.points.new_zeros(len(mask), 1, 3), self.kinds.new_full((len(mask), 1), PointKind.NOTHING)
@@ -70,7 +91,7 @@ class Clicks:
             reference = mask[row, 0].cpu().numpy() > 0
             prediction = np.zeros_like(reference) if first else reference != wrong[row, 0].cpu().numpy()
             # Gu et al. draw from the whole error; readers, and the users that measure here, aim at its middle.
-            user = random_click if rng.random() < 0.5 else deterministic_click
+            user = random_click if rng.random() < random_share else deterministic_click
             click = user(reference, prediction, (1.0, 1.0, 1.0), rng)
             # A box is the whole first prompt.
             boxed = first and int(self.kinds[row, 0]) == PointKind.BOX_LOW

@@ -15,7 +15,7 @@ from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
 from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
-from hyoid.models.isrg import Answer
+from hyoid.models.isrg import Activation, Answer
 from hyoid.systems.lesion.cases import UNKNOWN, LesionCase, load_lesions, of_part
 from hyoid.systems.lesion.head import HeadTraining
 from hyoid.systems.lesion.rounds import GROUPS, Clicks, attribute_loss
@@ -43,7 +43,7 @@ def network_description(recipe: LesionRecipe) -> dict[str, Any]:
         }
     own = (
         "heads", "hybrid_layers", "mask_layers", "refinement_window", "refinement_clusters", "fine_clicks",
-        "lesion_head",
+        "lesion_head", "mask_tokens", "refined_alone", "attribute_activation",
     )  # fmt: skip
     vision = ("patch", "dim", "depth", "window", "global_layers", "channels", "stem", "stem_channels")
     return {
@@ -86,6 +86,7 @@ class LesionTraining(AveragedTraining):
         self.recipe, self.cases = recipe, cases
         # The baseline has tokens of its own only.
         self.has_lesion_head = recipe.network.lesion_head and recipe.variant != "unet"
+        self.activation: Activation = "softmax" if recipe.variant == "unet" else recipe.network.attribute_activation
         # Logarithms of the two variances of Kendall et al. 2018 (CVPR): lambda = exp(first - second).
         self.log_variances = nn.Parameter(torch.zeros(2))
 
@@ -110,11 +111,12 @@ class LesionTraining(AveragedTraining):
         previous, wrong = None, torch.ones_like(mask, dtype=torch.bool)
         segmentation, description = image.new_zeros(()), image.new_zeros(())
         for _ in range(self.recipe.rounds):
-            clicks = clicks.with_next(mask, wrong, rng)
+            clicks = clicks.with_next(mask, wrong, rng, self.recipe.random_click_share)
             answer = self.network.decode(features, finer, clicks.points, clicks.kinds, previous)
             logits = functional.interpolate(answer.mask.float(), size=mask.shape[2:], mode="trilinear")
             segmentation = segmentation + self.segmentation_loss(answer, logits, mask) / self.recipe.rounds
-            description = description + attribute_loss(answer.attributes.float(), attributes) / self.recipe.rounds
+            told = attribute_loss(answer.attributes.float(), attributes, self.activation)
+            description = description + told / self.recipe.rounds
             if self.has_lesion_head:
                 words = self.network.describe(finer, answer.mask, spacing_mm).float()
                 description = description + attribute_loss(words, attributes) / self.recipe.rounds
