@@ -108,3 +108,13 @@ def test_weights_of_another_network_are_refused(package, tmp_path):
     other = package.manifest.model_copy(update={"network": NETWORK | {"features": [4, 12]}})
     with pytest.raises(ModelUnusableError, match="do not fit its network"):
         runtime.load_runtime(type(package)(other, package.weights), [SHAPE], cache=tmp_path / "cache")
+
+
+def test_a_network_is_loaded_once_while_networks_are_kept_and_again_afterwards(package, tmp_path, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(runtime, "_load", lambda *given: loaded.append(given) or len(loaded))
+    load = lambda shape=SHAPE, **more: runtime.load_runtime(package, [shape], cache=tmp_path, **more)  # noqa: E731
+    with runtime.keep_networks(runtime.KeptNetworks(threads=3)):
+        assert [load(), load(), load(precision="f32"), load((1, 1, 4, 4, 4)), load(threads=1), load()] == [1, 1, 2, 3, 4, 1]
+    assert load() == 5
+    assert [given[-1] for given in loaded] == [3, 3, 3, 1, 0]

@@ -37,6 +37,7 @@ STAGE_WORDS = {
     "measure": "Measuring",
     "structure": "Reading the text",
     "predict": "Predicting cases",
+    "cohort": "Working on the cohort",
     "prepare": "Preparing the scan",
     "tiles": "Running the network",
     "export": "Deciding voxels",

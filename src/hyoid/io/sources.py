@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from hyoid.errors import UnreadableFileError
 from hyoid.io.dicom.headers import looks_like_dicom
@@ -22,6 +22,13 @@ MAX_RATIO = 100
 RATIO_MATTERS_ABOVE_BYTES = 256 * 1024**2
 
 
+class Read(Protocol):
+    """Way to read one file: all its bytes, or so many from its beginning."""
+
+    def __call__(self, count: int = -1, /) -> bytes:
+        """Read the bytes."""
+
+
 @dataclass(frozen=True)
 class Found:
     """DICOM candidates in one place.
@@ -29,12 +36,12 @@ class Found:
     Parameters
     ----------
     reads : tuple of callables
-        Each returns the bytes of one DICOM file.
+        Each returns the bytes of one DICOM file, or its first bytes.
     passed_over : int
         How many other files were there.
     """
 
-    reads: tuple[Callable[[], bytes], ...]
+    reads: tuple[Read, ...]
     passed_over: int
 
 
@@ -46,7 +53,7 @@ def in_folder(folder: Path) -> Found:
     UnreadableFileError
         When the folder cannot be read or holds more files than any study.
     """
-    reads: list[Callable[[], bytes]] = []
+    reads: list[Read] = []
     others = 0
     for root, _, names in os.walk(folder, onerror=_refuse_folder):
         for name in names:
@@ -87,6 +94,11 @@ def beside(path: Path) -> Found:
     siblings = sorted(p for p in path.parent.iterdir() if p.is_file())
     dicom = [p for p in siblings if looks_like_dicom(_read(p, 132))]
     return Found(tuple(partial(_read, p) for p in dicom), len(siblings) - len(dicom))
+
+
+def reader(path: Path) -> Read:
+    """Make the way to read one file."""
+    return partial(_read, path)
 
 
 def read_start(path: Path) -> bytes:

@@ -53,6 +53,9 @@ COMMANDS = {
     ),
     "evaluate": Listed("evaluate:evaluate", "Score predictions against references, or two systems against each other."),
     "predict": Listed("predict:predict", "Run an nnU-Net v2 model on files, folders or DICOM. Research use only."),
+    "cohort": Listed(
+        "cohort:app", "Run a command on many studies, resumable, with results as tables. Research use only."
+    ),
     "phantom": Listed(
         "phantom:phantom", "Make virtual patients with their masks, truth and reports, and a contact sheet."
     ),

@@ -1,0 +1,158 @@
+"""`hyoid cohort`: many studies by one command, on the processes of this machine or on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.cohorts.driver import (
+    REFUSED_FILE,
+    Plan,
+    default_workers,
+    duration,
+    make_plan,
+    run_plan,
+    thread_words,
+    usable_cores,
+    write_refused,
+)
+from hyoid.interfaces.cohorts.expected import expected
+from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob, Job
+from hyoid.interfaces.cohorts.worker import Answer, CaseWork
+from hyoid.interfaces.terminal import Terminal
+from hyoid.io.cohorts.found_cases import ListedCase
+from hyoid.io.cohorts.lists import BrokenRow, read_list, write_list
+from hyoid.jobs.executor import Executor
+from hyoid.jobs.ledger import one_driver
+from hyoid.jobs.local import LocalExecutor
+
+SOME_REFUSED = 5
+"""Exit code of a cohort in which a case gave no results; 0 where every case of the list is done."""
+
+app = typer.Typer(
+    help="Run a command on many studies, resumable, with results as tables. Research use only.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+def _command(job: Job) -> Callable[..., None]:
+    """The command of one job; all jobs have the same options."""
+
+    def cohort(
+        source: Annotated[
+            Path,
+            typer.Argument(
+                metavar="LIST",
+                help="Folder to search for cases, or a CSV or Parquet table with the columns id, path, prior, masks, "
+                "clicks, options.",
+            ),
+        ],
+        out: Annotated[Path, typer.Option(help="Folder for the cohort; a stopped run is resumed from there.")],
+        command: Annotated[
+            list[str] | None,
+            typer.Argument(
+                metavar="[-- OPTIONS...]",
+                help="Options and arguments of the job's own command for every case, behind two dashes.",
+            ),
+        ] = None,
+        workers: Annotated[
+            int, typer.Option(min=0, help="Number of worker processes; 0 takes one per core that memory allows.")
+        ] = 0,
+        write_list_to: Annotated[
+            Path | None,
+            typer.Option("--write-list", help="CSV file for the cases that were found; its paths may name patients."),
+        ] = None,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    ) -> None:
+        terminal = Terminal(as_json=as_json)
+        listed = read_list(source, job.kind, leave_out=out)
+        if write_list_to is not None:
+            write_list((c for c in listed if isinstance(c, ListedCase)), write_list_to)
+        cores = usable_cores()
+        workers = workers or default_workers(cores)
+        plan_of = partial(make_plan, job, listed, command or (), out)
+        if dry_run:
+            tell_plan(job, listed, plan_of(), workers, terminal)
+            return
+        threads = max(1, cores // workers)
+        executor: Executor[CaseJob, Answer] = LocalExecutor(
+            partial(CaseWork, threads), workers, environment=thread_words(threads)
+        )
+        with one_driver(out):
+            plan = plan_of()
+            tell_plan(job, listed, plan, workers, terminal)
+            refused = list(plan.refused)
+            try:
+                with terminal.bars():
+                    for refusal in run_plan(plan, executor, terminal):
+                        refused.append(refusal)
+            finally:
+                write_refused(refused, out)
+        done = plan.cases - len(refused)
+        terminal.event("done", out=str(out), cases=plan.cases, done=done, refused=len(refused))
+        terminal.say(f"{done} of {plan.cases} case(s) done.", "bold")
+        if refused:
+            terminal.note(f"{len(refused)} case(s) gave no results: {REFUSED_FILE} in the output folder says why.")
+            raise typer.Exit(SOME_REFUSED)
+
+    cohort.__doc__ = f"{job.summary} Research use only."
+    return cohort
+
+
+for _job in JOBS.values():
+    app.command(_job.name)(_command(_job))
+
+
+def tell_plan(job: Job, listed: list[ListedCase | BrokenRow], plan: Plan, workers: int, terminal: Terminal) -> None:
+    """Tell what a run has to do, and how long and large it may become.
+
+    Parameters
+    ----------
+    job : Job
+        Command of every case.
+    listed : list of ListedCase or BrokenRow
+        The list.
+    plan : Plan
+        What is done and what is to do.
+    workers : int
+        Workers that run at the same time.
+    terminal : Terminal
+        Where the words are printed.
+    """
+    seconds, megabytes, whence = expected(job.name, plan)
+    hours = len(plan.todo) * seconds / workers / 3600
+    gigabytes = len(plan.todo) * megabytes / 1000
+    words = {c.case: c.words for c in listed if isinstance(c, ListedCase)}
+    for case in plan.todo:
+        terminal.event("todo", case=case.case, row=case.row, what=words[case.case])
+    terminal.event(
+        "plan",
+        job=job.name,
+        cases=plan.cases,
+        done=len(plan.done),
+        todo=len(plan.todo),
+        refused=len(plan.refused),
+        workers=workers,
+        hours=round(hours, 3),
+        gigabytes=round(gigabytes, 3),
+        rests_on=whence,
+    )
+    kinds = sorted({words[case.case] for case in plan.todo})
+    terminal.say(f"{plan.cases} case(s): {len(plan.done)} done, {len(plan.todo)} to do, {len(plan.refused)} refused.")
+    for kind in kinds[:8]:
+        terminal.say(f"  {sum(words[c.case] == kind for c in plan.todo)} x {kind}")
+    if len(kinds) > 8:
+        terminal.say(f"  and {len(kinds) - 8} kinds more; --json lists every case")
+    if plan.stale:
+        terminal.note(f"{plan.stale} case(s) have results of other files, models or options, and are done again.")
+    if plan.todo:
+        terminal.say(
+            f"About {duration(hours * 3600)} with {workers} worker(s), and {gigabytes:.2f} GB of results ({whence})."
+        )

@@ -1,0 +1,264 @@
+"""The table of jobs: which command a case of a list becomes, and what its results are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hyoid.errors import HyoidError, InputRefusedError, UsageError
+from hyoid.interfaces.cli.commands import Commands
+from hyoid.interfaces.cohorts.remote import remote_fingerprint
+from hyoid.interfaces.installed import (
+    MIDRT,
+    OUTLINING,
+    PETCT_FINE,
+    TEMPLATE,
+    nnunet_folder,
+    package_folder,
+)
+from hyoid.io.cohorts.found_cases import Kind, ListedCase
+from hyoid.io.cohorts.lists import is_url
+from hyoid.io.packages.model_package import read_manifest
+from hyoid.jobs.ledger import Order, fingerprint_of, options_hash
+
+_IGNORED = ("out", "device", "as_json", "overwrite", "dry_run", "workers")
+"""Options that do not decide what a result says, or that the cohort sets itself."""
+_OWN = ("--out", "--json", "--overwrite", "--dry-run")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command that may be run on every case of a list.
+
+    Parameters
+    ----------
+    name : str
+        Name of the command.
+    summary : str
+        First line of the help of `hyoid cohort NAME`.
+    kind : str
+        What a folder is searched for.
+    prior, masks : str
+        Where these columns go: an option, "before" or "after" the path, or empty where the command takes none.
+    out : str
+        File that `--out` names in the case's folder; empty for the folder itself.
+    nested : bool
+        Whether the command makes a folder of its own in `--out`.
+    always : tuple of str
+        Words that every case gets.
+    models : callable
+        From the options of the command to names or folders of the networks that it uses.
+    """
+
+    name: str
+    summary: str
+    kind: Kind
+    prior: str = ""
+    masks: str = ""
+    out: str = ""
+    nested: bool = False
+    always: tuple[str, ...] = ()
+    models: Callable[[Mapping[str, Any]], Sequence[str]] = lambda options: ()
+
+
+def _petct_models(options: Mapping[str, Any]) -> Sequence[str]:
+    organs = (*OUTLINING, TEMPLATE) if options["organs"] else ()
+    return (options["head"], options["coarse"], *(options["fine"] or PETCT_FINE), *organs)
+
+
+JOBS = {
+    job.name: job
+    for job in (
+        Job(
+            "report",
+            "Make the structured report of every CT of a list.",
+            "studies",
+            prior="--prior",
+            masks="--reader-masks",
+            models=lambda options: (*OUTLINING, "tumour", "sgrnet", TEMPLATE),
+        ),
+        Job(
+            "petct",
+            "Outline targets on every PET/CT of a list, and report on them.",
+            "petct",
+            prior="--prior",
+            models=_petct_models,
+        ),
+        Job(
+            "midrt",
+            "Outline targets on every mid-treatment MR of a list, and report the response.",
+            "midrt",
+            prior="before",
+            masks="--pre-masks",
+            models=lambda options: options["model"] or (MIDRT,),
+        ),
+        Job(
+            "lesion",
+            "Outline and describe the lesion under the clicks of every row of a table.",
+            "table",
+            models=lambda options: (options["model"], *(OUTLINING if options["organs"] else ())),
+        ),
+        Job("predict", "Run an nnU-Net v2 model on every case of a list.", "channels", nested=True),
+        Job("measure", "Measure the lesions of every label map of a list.", "images", out="measurements.json"),
+        Job("structure", "Fill the template from every free-text report of a list.", "texts", out="report.json"),
+        Job(
+            "evaluate",
+            "Score the predictions of every row of a table against its references.",
+            "table",
+            masks="after",
+            out="evaluation.json",
+            always=("--workers", "1"),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class CaseJob:
+    """A case on its way to a worker.
+
+    Parameters
+    ----------
+    row : int
+        Place in the list.
+    case : str
+        Identifier.
+    job : str
+        Name of the command.
+    words : tuple of str
+        The command's words without `--out`; files that are URLs are fetched by the worker first.
+    folder : Path
+        Place of the results.
+    order : Order
+        What the results are made of.
+    """
+
+    row: int
+    case: str
+    job: str
+    words: tuple[str, ...]
+    folder: Path
+    order: Order
+
+
+def words_of(job: Job, case: ListedCase, common: Sequence[str]) -> tuple[str, ...]:
+    """Write the words of the command for a case, without `--out`.
+
+    Parameters
+    ----------
+    job : Job
+        Which command.
+    case : ListedCase
+        Row of the list.
+    common : sequence of str
+        Words for every case, which stand first.
+
+    Raises
+    ------
+    InputRefusedError
+        When the row has a value that the command does not take.
+    """
+    given = {"prior": case.prior, "masks": case.masks, "clicks": " ".join(case.clicks)}
+    taken = {"prior": job.prior, "masks": job.masks, "clicks": "--click" if job.name == "lesion" else ""}
+    for column, value in given.items():
+        if value and not taken[column]:
+            raise InputRefusedError(f"The job {job.name} takes no {column}.", "Leave the cell empty.")
+    for word in (*common, *case.options):
+        if word.partition("=")[0] in _OWN:
+            raise UsageError(f"{word.partition('=')[0]} is set by the cohort itself.", "Leave it out.")
+    before = [value for column, value in given.items() if value and taken[column] == "before"]
+    after = [value for column, value in given.items() if value and taken[column] == "after"]
+    named = [w for c in ("prior", "masks") if given[c] and taken[c][:2] == "--" for w in (taken[c], given[c])]
+    clicks = [word for click in case.clicks for word in ("--click", click)]
+    return (*job.always, *common, *before, *case.paths, *after, *named, *clicks, *case.options)
+
+
+def parsed(job: str, words: Sequence[str]) -> dict[str, Any]:
+    """Parse the words of a command as the command itself does, without running it.
+
+    Parameters
+    ----------
+    job : str
+        Name of the command.
+    words : sequence of str
+        Arguments and options.
+
+    Returns
+    -------
+    dict of str to object
+        Values by the name of the parameter.
+
+    Raises
+    ------
+    UsageError
+        When the command does not understand the words.
+    """
+    try:
+        return dict(_command(job).make_context(job, list(words)).params)
+    except HyoidError:
+        raise
+    except Exception as error:
+        # Typer's own kinds of wrong usage; their words quote options, never the content of a file.
+        problem = error.format_message() if hasattr(error, "format_message") else type(error).__name__
+        raise UsageError(problem, f"See: hyoid {job} --help") from None
+
+
+@cache
+def _command(job: str) -> Any:
+    return Commands()[job]
+
+
+def order_of(job: Job, words: Sequence[str]) -> Order:
+    """Tell what the results of a case are made of.
+
+    Parameters
+    ----------
+    job : Job
+        Which command.
+    words : sequence of str
+        Its words, without `--out`.
+
+    Raises
+    ------
+    UsageError
+        When the command does not understand the words.
+    UnreadableFileError
+        When a file is not there.
+    ModelUnusableError
+        When a model is not there.
+    """
+    options = parsed(job.name, [*words, "--out", "."])
+    # A URL loses a slash when Typer makes a path of it.
+    elsewhere = {str(Path(word)): word for word in words if is_url(word)}
+    inputs, rest = {}, {}
+    for name, value in sorted(options.items()):
+        values = value if isinstance(value, list | tuple) else [value]
+        if name in _IGNORED:
+            continue
+        if values and all(isinstance(v, Path) for v in values):
+            for k, path in enumerate(values):
+                inputs[name if len(values) == 1 else f"{name}_{k}"] = (
+                    remote_fingerprint(elsewhere[str(path)]) if str(path) in elsewhere else fingerprint_of(path)
+                )
+        else:
+            rest[name] = value
+    return Order(job=job.name, inputs=inputs, models=_models(job, options), options=options_hash(rest))
+
+
+def _models(job: Job, options: Mapping[str, Any]) -> dict[str, str]:
+    if job.name == "predict":
+        return {"nnunet": _folder_hash(options["model"])}
+    return {name: _weights_hash(name) for name in job.models(options)}
+
+
+@cache
+def _folder_hash(name: str) -> str:
+    return fingerprint_of(nnunet_folder(name)[0])
+
+
+@cache
+def _weights_hash(name: str) -> str:
+    return read_manifest(package_folder(name)).sha256
