@@ -10,10 +10,8 @@ import hashlib
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -22,6 +20,7 @@ import openvino
 from numpy.typing import NDArray
 
 from hyoid.errors import ModelUnusableError
+from hyoid.inference.kept import kept_networks
 from hyoid.io.packages.model_package import Manifest
 
 Device = Literal["cpu", "cuda"]
@@ -66,41 +65,6 @@ class Runtime:
     run_all: Callable[..., tuple[NDArray[np.float32], ...]] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class KeptNetworks:
-    """Networks that stay loaded, for a process that works on case after case.
-
-    Parameters
-    ----------
-    threads : int
-        Threads of each network on a CPU, where its caller does not say; 0 uses every core.
-    loaded : dict
-        What is loaded, by graph, device, precision and threads.
-    """
-
-    threads: int = 0
-    loaded: dict[tuple[object, ...], Runtime] = field(default_factory=dict)
-
-
-_KEPT: ContextVar[KeptNetworks | None] = ContextVar("kept_networks", default=None)
-
-
-@contextmanager
-def keep_networks(kept: KeptNetworks) -> Iterator[None]:
-    """Let `load_runtime` keep what it loads, and find what was loaded before, while the block runs.
-
-    Parameters
-    ----------
-    kept : KeptNetworks
-        Where loaded networks stay.
-    """
-    token = _KEPT.set(kept)
-    try:
-        yield
-    finally:
-        _KEPT.reset(token)
-
-
 def load_runtime(
     package: Compilable,
     input_shapes: Sequence[tuple[int, ...]],
@@ -133,13 +97,14 @@ def load_runtime(
     ModelUnusableError
         When the weights do not fit the network that the manifest describes.
     """
-    kept = _KEPT.get()
+    kept = kept_networks()
     if kept is None:
         return _load(package, input_shapes, device, precision, cache, threads)
     key = (_graph_key(package, input_shapes), device, precision, threads)
     if key not in kept.loaded:
         kept.loaded[key] = _load(package, input_shapes, device, precision, cache, threads or kept.threads)
-    return kept.loaded[key]
+    found: Runtime = kept.loaded[key]
+    return found
 
 
 def _load(

@@ -34,7 +34,7 @@ class Worker(Protocol[J_contra, R]):
     """Process that holds loaded networks and takes one job at a time."""
 
     def start(self) -> Future[Any]:
-        """Begin; the future ends when the worker can take jobs."""
+        """Start the process; the future ends when the worker can take jobs."""
 
     def submit(self, job: J_contra) -> Future[R]:
         """Hand a job over; the future raises `WorkerLostError` when the worker ends before its job does."""

@@ -25,8 +25,8 @@ from hyoid.interfaces.cohorts.expected import expected
 from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob, Job
 from hyoid.interfaces.cohorts.worker import Answer, CaseWork
 from hyoid.interfaces.terminal import Terminal
-from hyoid.io.cohorts.found_cases import ListedCase
-from hyoid.io.cohorts.lists import BrokenRow, read_list, write_list
+from hyoid.io.cohorts.listed import BrokenRow, ListedCase
+from hyoid.io.cohorts.lists import read_list, write_list
 from hyoid.jobs.executor import Executor
 from hyoid.jobs.ledger import one_driver
 from hyoid.jobs.local import LocalExecutor

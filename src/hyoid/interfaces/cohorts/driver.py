@@ -15,8 +15,7 @@ from hyoid.interfaces.cohorts.jobs import CaseJob, Job, order_of, words_of
 from hyoid.interfaces.cohorts.worker import Answer
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import atomic_write
-from hyoid.io.cohorts.found_cases import ListedCase
-from hyoid.io.cohorts.lists import BrokenRow
+from hyoid.io.cohorts.listed import BrokenRow, ListedCase
 from hyoid.jobs.executor import Executor, run_jobs
 from hyoid.jobs.ledger import CASES, is_done
 

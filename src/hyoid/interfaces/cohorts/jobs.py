@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,17 +11,7 @@ from typing import Any
 from hyoid.errors import HyoidError, InputRefusedError, UsageError
 from hyoid.interfaces.cli.commands import Commands
 from hyoid.interfaces.cohorts.remote import remote_fingerprint
-from hyoid.interfaces.installed import (
-    MIDRT,
-    OUTLINING,
-    PETCT_FINE,
-    TEMPLATE,
-    nnunet_folder,
-    package_folder,
-)
-from hyoid.io.cohorts.found_cases import Kind, ListedCase
-from hyoid.io.cohorts.lists import is_url
-from hyoid.io.packages.model_package import read_manifest
+from hyoid.io.cohorts.listed import Kind, ListedCase, is_url
 from hyoid.jobs.ledger import Order, fingerprint_of, options_hash
 
 _IGNORED = ("out", "device", "as_json", "overwrite", "dry_run", "workers")
@@ -49,8 +39,6 @@ class Job:
         Whether the command makes a folder of its own in `--out`.
     always : tuple of str
         Words that every case gets.
-    models : callable
-        From the options of the command to names or folders of the networks that it uses.
     """
 
     name: str
@@ -61,12 +49,6 @@ class Job:
     out: str = ""
     nested: bool = False
     always: tuple[str, ...] = ()
-    models: Callable[[Mapping[str, Any]], Sequence[str]] = lambda options: ()
-
-
-def _petct_models(options: Mapping[str, Any]) -> Sequence[str]:
-    organs = (*OUTLINING, TEMPLATE) if options["organs"] else ()
-    return (options["head"], options["coarse"], *(options["fine"] or PETCT_FINE), *organs)
 
 
 JOBS = {
@@ -75,17 +57,15 @@ JOBS = {
         Job(
             "report",
             "Make the structured report of every CT of a list.",
-            "studies",
+            "ct",
             prior="--prior",
             masks="--reader-masks",
-            models=lambda options: (*OUTLINING, "tumour", "sgrnet", TEMPLATE),
         ),
         Job(
             "petct",
             "Outline targets on every PET/CT of a list, and report on them.",
             "petct",
             prior="--prior",
-            models=_petct_models,
         ),
         Job(
             "midrt",
@@ -93,13 +73,11 @@ JOBS = {
             "midrt",
             prior="before",
             masks="--pre-masks",
-            models=lambda options: options["model"] or (MIDRT,),
         ),
         Job(
             "lesion",
             "Outline and describe the lesion under the clicks of every row of a table.",
             "table",
-            models=lambda options: (options["model"], *(OUTLINING if options["organs"] else ())),
         ),
         Job("predict", "Run an nnU-Net v2 model on every case of a list.", "channels", nested=True),
         Job("measure", "Measure the lesions of every label map of a list.", "images", out="measurements.json"),
@@ -249,16 +227,36 @@ def order_of(job: Job, words: Sequence[str]) -> Order:
 
 
 def _models(job: Job, options: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of every network that the command may use with these options, by name."""
+    if job.name in ("measure", "structure", "evaluate"):
+        return {}
+    from hyoid.interfaces import installed
+
+    organs = (*installed.OUTLINING, installed.TEMPLATE)
     if job.name == "predict":
         return {"nnunet": _folder_hash(options["model"])}
-    return {name: _weights_hash(name) for name in job.models(options)}
+    if job.name == "report":
+        names: Sequence[str] = (*organs, "tumour", "sgrnet")
+    elif job.name == "petct":
+        fine = options["fine"] or installed.PETCT_FINE
+        names = (options["head"], options["coarse"], *fine, *(organs if options["organs"] else ()))
+    elif job.name == "midrt":
+        names = options["model"] or (installed.MIDRT,)
+    else:
+        names = (options["model"], *(installed.OUTLINING if options["organs"] else ()))
+    return {name: _weights_hash(name) for name in names}
 
 
 @cache
 def _folder_hash(name: str) -> str:
+    from hyoid.interfaces.installed import nnunet_folder
+
     return fingerprint_of(nnunet_folder(name)[0])
 
 
 @cache
 def _weights_hash(name: str) -> str:
+    from hyoid.interfaces.installed import package_folder
+    from hyoid.io.packages.model_package import read_manifest
+
     return read_manifest(package_folder(name)).sha256

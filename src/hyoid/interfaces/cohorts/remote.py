@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hyoid.errors import UnreadableFileError
 from hyoid.interfaces.extras import needs_extra
-from hyoid.io.cohorts.lists import is_url
+from hyoid.io.cohorts.listed import is_url
 
 
 def fetched(words: Iterable[str], folder: Path) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ import typer
 
 import hyoid
 from hyoid.errors import HyoidError, OutputError
-from hyoid.inference.runtime import KeptNetworks, keep_networks
+from hyoid.inference.kept import KeptNetworks, keep_networks
 from hyoid.interfaces.cli.commands import Commands
 from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob
 from hyoid.interfaces.cohorts.remote import fetched
-from hyoid.io.cohorts.lists import is_url
+from hyoid.io.cohorts.listed import is_url
 from hyoid.jobs.ledger import CASE_FILE, CaseRecord, case_folder
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)

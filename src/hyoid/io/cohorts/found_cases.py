@@ -9,60 +9,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pydicom.dataset import Dataset
 
 from hyoid.errors import UnreadableFileError, UsageError
 from hyoid.io import sources
 from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case
+from hyoid.io.cohorts.listed import Kind, ListedCase
 from hyoid.io.cohorts.nnunet import case_name, channel_files, stem_of
 from hyoid.io.dicom import headers
 from hyoid.io.files.volumes import image_suffix
 
-Kind = Literal["studies", "petct", "midrt", "channels", "images", "texts", "table"]
-"""What a folder is searched for: studies of one scan, PET/CT, pairs of MR, files by channel, image files, texts; or
-nothing, where only a table says what a case is.
-"""
 _START = 1 << 16  # bytes; patient, study and modality stand in front
 _IMAGES = ("CT", "MR", "PT")
-
-
-@dataclass(frozen=True)
-class ListedCase:
-    """One case of a list.
-
-    Parameters
-    ----------
-    row : int
-        Place in the list from 1; of a table, the line without its header.
-    case : str
-        Identifier, which is the name of the folder of results.
-    paths : tuple of str
-        Files, folders or URLs.
-    prior : str
-        Earlier examination or report of the patient; empty without one.
-    masks : str
-        Label map or structure set that belongs to the case; empty without one.
-    clicks : tuple of str
-        Clicks, each `slice,row,column` with `:+` or `:-`.
-    options : tuple of str
-        Further words of the command line for this case alone.
-    words : str
-        What the case is, without a word from its headers.
-    patient : int
-        Number of the patient in a folder's listing, from 1; 0 where nobody tells.
-    """
-
-    row: int
-    case: str
-    paths: tuple[str, ...]
-    prior: str = ""
-    masks: str = ""
-    clicks: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-    words: str = ""
-    patient: int = 0
 
 
 @dataclass
@@ -111,9 +70,8 @@ def find_cases(folder: Path, kind: Kind, *, leave_out: Path | None = None) -> li
         members = _numbered(_unique_names(images, folder), "image file")
     if kind == "images":
         return members
-    wanted = {"petct": "CT", "studies": ""}.get(kind, "")
     rest = [f for f in files if not image_suffix(f)]
-    return members + _studies(rest, folder, wanted, first=len(members) + 1)
+    return members + _studies(rest, folder, "CT" if kind in ("ct", "petct") else "", first=len(members) + 1)
 
 
 def _files_below(folder: Path, leave_out: Path | None) -> Iterable[Path]:

@@ -11,36 +11,16 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
 from hyoid.io.atomic import atomic_write
-from hyoid.io.cohorts.found_cases import Kind, ListedCase, find_cases
+from hyoid.io.cohorts.found_cases import find_cases
+from hyoid.io.cohorts.listed import BrokenRow, Kind, ListedCase, is_url
 
 COLUMNS = ("id", "path", "prior", "masks", "clicks", "options")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-
-@dataclass(frozen=True)
-class BrokenRow:
-    """A row of a list that names no case.
-
-    Parameters
-    ----------
-    row : int
-        Place in the list from 1.
-    case : str
-        Identifier, where the row has one.
-    problem, cure : str
-        What is wrong with the row, and what to do about it.
-    """
-
-    row: int
-    case: str
-    problem: str
-    cure: str
 
 
 def read_list(path: Path, kind: Kind, *, leave_out: Path | None = None) -> list[ListedCase | BrokenRow]:
@@ -62,15 +42,15 @@ def read_list(path: Path, kind: Kind, *, leave_out: Path | None = None) -> list[
     InputRefusedError
         When the list cannot be read, or holds no case.
     """
+    if not path.exists():
+        raise UnreadableFileError("The list does not exist.", "Check the path.")
     if path.is_dir():
         found: Sequence[ListedCase | BrokenRow] = find_cases(path, kind, leave_out=leave_out)
     elif path.suffix.lower() in (".csv", ".parquet"):
         rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _parquet_rows(path)
         found = [case_of_row(number, row, path.parent) for number, row in enumerate(rows, start=1)]
-    elif path.exists():
-        raise UsageError("The list is neither a folder nor a table.", "Give a folder, or a .csv or .parquet file.")
     else:
-        raise UnreadableFileError("The list does not exist.", "Check the path.")
+        raise UsageError("The list is neither a folder nor a table.", "Give a folder, or a .csv or .parquet file.")
     if not found:
         raise InputRefusedError("The list holds no case.", "Check the path, and what the job reads (docs/cohorts.md).")
     twice = [case for case, n in Counter(c.case.lower() for c in found if c.case).items() if n > 1]
@@ -126,17 +106,6 @@ def write_list(cases: Iterable[ListedCase], path: Path) -> None:
         for case in cases:
             paths = ";".join(p if is_url(p) else str(Path(p).resolve()) for p in case.paths)
             table.writerow([case.case, paths, case.prior, case.masks, " ".join(case.clicks), shlex.join(case.options)])
-
-
-def is_url(path: str) -> bool:
-    """Tell a URL from a path of this machine.
-
-    Examples
-    --------
-    >>> is_url("s3://bucket/a.zip"), is_url("/data/a.zip"), is_url("C:/data/a.zip")
-    (True, False, False)
-    """
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path) is not None
 
 
 def _placed(path: str, folder: Path) -> str:
