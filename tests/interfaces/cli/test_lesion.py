@@ -5,7 +5,6 @@ import pytest
 from typer.testing import CliRunner
 
 from hyoid.errors import InputRefusedError, UsageError
-from hyoid.interfaces.cli.lesion import parsed_click
 from hyoid.interfaces.cli.main import app
 from hyoid.io.files.volumes import read_labels, write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
@@ -74,7 +73,3 @@ def test_mr(tmp_path, modality):
     result = run(tmp_path / "mr.nii.gz", "--click", "10,20,20", *modality, "--out", tmp_path / "out")
     assert result.exit_code in (0, 5), result.output
     assert (tmp_path / "out" / "report.html").is_file()
-
-
-def test_parsed_click():
-    assert parsed_click("1, 2,3:-") == ((1, 2, 3), False)

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.interfaces.cli.main import app
-from hyoid.interfaces.cli.predict import find_cases
+from hyoid.interfaces.prediction import find_cases
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.dicom.images import write_mr_series
 from hyoid.io.files.volumes import read_labels, write_nifti

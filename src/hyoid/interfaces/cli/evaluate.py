@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +11,16 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from hyoid.errors import UsageError
-from hyoid.evaluation import evaluate as pipeline
-from hyoid.evaluation.comparison import compare_systems
-from hyoid.evaluation.files import Layout, find_cases, pair_up
-from hyoid.evaluation.page import Overlay, number
+from hyoid.evaluation.evaluate import write_evaluation
+from hyoid.evaluation.files import Layout
+from hyoid.evaluation.page import number
 from hyoid.evaluation.protocols import PROTOCOL_NAMES
 from hyoid.evaluation.result import Evaluation
-from hyoid.evaluation.tables import evaluate_clicks, evaluate_labels
 from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.scoring import score
 from hyoid.interfaces.terminal import Terminal
 
 EMPTY_RESULT = 5
-STAGE = "Scoring cases"
 
 
 def evaluate(
@@ -56,31 +53,19 @@ def evaluate(
     if len(paths) != (3 if compare else 2):
         wanted = "A B REF (two systems, one reference)" if compare else "PRED REF"
         raise UsageError(f"{len(paths)} paths were given.", f"Give {wanted}.")
-    workers = workers or os.cpu_count() or 1
-    progress = partial(terminal.progress, STAGE)
-    overlays: tuple[Overlay, ...] = ()
     with terminal.bars():
-        if protocol in ("sgrnet", "isrg") and compare:
-            raise UsageError(f"Protocol {protocol} does not compare two systems.", "Choose a protocol of masks.")
-        if protocol == "sgrnet":
-            result = evaluate_labels(paths[0], paths[1], seed=seed)
-        elif protocol == "isrg":
-            result = evaluate_clicks(paths[0], paths[1], workers=workers, seed=seed, progress=progress)
-        elif compare:
-            result = _compare(paths, protocol, config, (pred_layout, ref_layout), workers, seed, terminal)
-        else:
-            result, overlays = pipeline.evaluate_masks(
-                paths[0],
-                paths[1],
-                pipeline.load_protocol(protocol, config),
-                prediction_layout=pred_layout,
-                reference_layout=ref_layout,
-                levels=levels,
-                workers=workers,
-                seed=seed,
-                progress=progress,
-            )
-    files = pipeline.write_evaluation(result, overlays, out) if out is not None else ()
+        answer = score(
+            paths,
+            protocol,
+            config=config,
+            levels=levels,
+            layouts=(pred_layout, ref_layout),
+            workers=workers or os.cpu_count() or 1,
+            seed=seed,
+            on_progress=terminal.progress,
+        )
+    result = answer.evaluation
+    files = write_evaluation(result, answer.overlays, out) if out is not None else ()
     _show(result, terminal)
     for file in files:
         terminal.say(f"Written: {file}")
@@ -90,26 +75,6 @@ def evaluate(
         undefined = [key for key in result.headline if result.summary.get(key) is None]
         terminal.say(f"Undefined, because no case takes part: {', '.join(undefined)}.")
         raise typer.Exit(EMPTY_RESULT)
-
-
-def _compare(
-    paths: list[Path],
-    name: str,
-    config: Path | None,
-    layouts: tuple[Layout, Layout],
-    workers: int,
-    seed: int,
-    terminal: Terminal,
-) -> Evaluation:
-    protocol = pipeline.load_protocol(name, config)
-    scored = pipeline.outlines_of(protocol)
-    references = find_cases(paths[2], layouts[1], scored)
-    systems = []
-    for letter, folder in zip("AB", paths[:2], strict=True):
-        pairing = pair_up(find_cases(folder, layouts[0], scored), references)
-        progress = partial(terminal.progress, f"{STAGE} of {letter}")
-        systems.append(pipeline.measure_pairs(pairing, protocol, workers=workers, progress=progress))
-    return compare_systems(systems[0], systems[1], protocol, seed=seed)
 
 
 def _show(result: Evaluation, terminal: Terminal) -> None:

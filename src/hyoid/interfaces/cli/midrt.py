@@ -38,7 +38,7 @@ class MidrtOrder:
     pre: Path
     mid: Path | None
     pre_masks: Path | None
-    out: Path
+    out: Path = OUT
     registered: bool = False
     model: tuple[str, ...] = ()
     series_pre: str | None = None

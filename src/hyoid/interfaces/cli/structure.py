@@ -17,7 +17,7 @@ from hyoid.report.content.schema import Report
 from hyoid.report.free_text.agreement import BothEngine
 from hyoid.report.free_text.chat import ChatEngine
 from hyoid.report.free_text.structure import Engine, fill_with_rules, structure_text
-from hyoid.report.pages.text import template_text
+from hyoid.report.pages.text import quoted_text
 
 KEY_VARIABLE = "HYOID_CHAT_KEY"
 _EMPTY = 5
@@ -59,7 +59,7 @@ def structure(
     if out is not None:
         write_text(out, _written(result, out))
     elif not as_json:
-        typer.echo(_with_quotes(result))
+        typer.echo(quoted_text(result))
     answered = sum(line.status != "Missing" for line in result.lines)
     contents = {} if out is not None else {"report": json.loads(result.model_dump_json())}
     terminal.event(
@@ -98,12 +98,4 @@ def _read(path: Path) -> str:
 
 
 def _written(report: Report, out: Path) -> str:
-    return _with_quotes(report) + "\n" if out.suffix == ".txt" else report.model_dump_json(indent=2) + "\n"
-
-
-def _with_quotes(report: Report) -> str:
-    """The template as text, then the sentences that its lines rest on."""
-    rows = [template_text(report), "Sentences"]
-    for line in report.lines:
-        rows += [f'{line.words}: "{evidence.source}"' for evidence in line.evidence]
-    return "\n".join(rows)
+    return quoted_text(report) + "\n" if out.suffix == ".txt" else report.model_dump_json(indent=2) + "\n"

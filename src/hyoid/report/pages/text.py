@@ -89,6 +89,20 @@ def template_text(report: Report) -> str:
     return printable("\n".join(rows)).replace("\n\n\n", "\n\n").strip() + "\n"
 
 
+def quoted_text(report: Report) -> str:
+    """Write the whole template, and under it the sentences that its lines rest on.
+
+    Parameters
+    ----------
+    report : Report
+        Report that was read from free text.
+    """
+    rows = [template_text(report), "Sentences"]
+    for line in report.lines:
+        rows += [f'{line.words}: "{evidence.source}"' for evidence in line.evidence]
+    return "\n".join(rows)
+
+
 def template_heading(report: Report) -> str:
     """Choose the first heading of the template: its own for a CT, the title of the report for another scan."""
     of_ct = report.study is not None and report.study.modality == "CT"
