@@ -36,8 +36,14 @@ class ChannelRule:
         Ends of the PET's window, SUV.
     zscore : bool
         Subtract the mean and divide by the standard deviation of each channel at last (Tables 1 to 3).
+    ct_normalisation : {"zscore", "foreground"}
+        With `zscore`, of the channel "ct": by its own mean and deviation in the region, or by those of the targets of
+        all training cases (nnU-Net's CT normalization, Table 3), see `ct_foreground`.
     ct_bounds : (low, high), optional
         Auto3DSeg's "range": of a CT from 0 to 1, the bounds become -1 and 1, and a sigmoid follows (Table 4).
+    ct_foreground : (low, high, mean, deviation), optional
+        Of the channel "ct" in the targets of the training cases: quantiles 0.005 and 0.995, between which it is
+        clipped, mean and standard deviation. Without it that channel stays as it is.
     """
 
     channels: tuple[Name, ...]
@@ -46,7 +52,9 @@ class ChannelRule:
     pet_scale: Literal["window", "minmax"]
     window_suv: tuple[float, float]
     zscore: bool
+    ct_normalisation: Literal["zscore", "foreground"] = "zscore"
     ct_bounds: tuple[float, float] | None = None
+    ct_foreground: tuple[float, float, float, float] | None = None
 
     @classmethod
     def of(cls, constants: Mapping[str, Any]) -> ChannelRule:
@@ -110,7 +118,32 @@ def network_channels(
             channels.append(np.cbrt(ct))
         else:
             channels.append(np.zeros_like(ct) if suv is None else _pet(suv, rule, region))
-    return np.stack([_standard(c, region) if rule.zscore else c for c in channels]).astype(np.float32)
+    if rule.zscore:
+        channels = [_normalised(c, name, rule, region) for name, c in zip(rule.channels, channels, strict=True)]
+    return np.stack(channels).astype(np.float32)
+
+
+def foreground_of(values: NDArray[np.floating]) -> tuple[float, float, float, float]:
+    """Compute quantiles 0.005 and 0.995, mean and standard deviation of the values of all targets.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Of the channel "ct" in the targets of all training cases.
+
+    Examples
+    --------
+    >>> foreground_of(np.array([1.0, 1.0, 3.0, 3.0]))
+    (1.0, 3.0, 2.0, 1.0)
+    """
+    low, high = np.quantile(values, (0.005, 0.995))
+    return float(low), float(high), float(np.mean(values)), float(np.std(values))
+
+
+def by_foreground(array: NDArray, foreground: tuple[float, float, float, float]) -> NDArray[np.float32]:
+    """Clip and scale the channel "ct" as nnU-Net's CT normalization does; see `ChannelRule.ct_foreground`."""
+    low, high, mean, deviation = foreground
+    return ((np.clip(array.astype(np.float32), low, high) - mean) / max(deviation, 1e-8)).astype(np.float32)
 
 
 def through_spacing(volume: Volume, spacing_mm: Sequence[float] | None, rule: ChannelRule) -> Volume:
@@ -131,6 +164,15 @@ def through_spacing(volume: Volume, spacing_mm: Sequence[float] | None, rule: Ch
     array = np.clip(volume.array, *rule.window_hu) if volume.quantity is Quantity.HU else volume.array
     windowed = volume.with_array(array.astype(np.float32))
     return resample(windowed, grid_with_spacing(volume.geometry, (d, h, w)), interpolation="bspline")
+
+
+def _normalised(
+    array: NDArray[np.float32], name: Name, rule: ChannelRule, region: tuple[slice, ...]
+) -> NDArray[np.float32]:
+    """One channel by its own mean and deviation, or the CT by those of the training cases."""
+    if name != "ct" or rule.ct_normalisation == "zscore":
+        return _standard(array, region)
+    return array if rule.ct_foreground is None else by_foreground(array, rule.ct_foreground)
 
 
 def _pet(suv: NDArray, rule: ChannelRule, region: tuple[slice, ...]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from hyoid.errors import UsageError
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 from hyoid.io.packages.model_package import ModelPackage
-from hyoid.systems.ct_report.cases import prepared_cases
+from hyoid.systems.ct_report.cases import find_ct_report_cases, prepared_cases
 from hyoid.systems.ct_report.train import FOLDS as CT_REPORT_FOLDS
 from hyoid.systems.ct_report.train import train_ct_report
 from hyoid.systems.lesion.cases import find_lesion_patients
@@ -23,7 +23,7 @@ from hyoid.systems.midrt.train import train_midrt
 from hyoid.systems.petct.cases import find_petct_cases
 from hyoid.systems.petct.train import head_finder, train_petct
 from hyoid.training.cases import find_cases
-from hyoid.training.recipe import CtReportRecipe, PetctRecipe, Recipe
+from hyoid.training.recipe import CtReportRecipe, PetctRecipe, Recipe, load_recipe
 from hyoid.training.run import ONE, Run
 from hyoid.training.segmentation import HALVES, train_segmentation
 
@@ -99,7 +99,7 @@ TASKS: dict[str, Task] = {
     ),
     "ct_report": Task(
         "say which structures a tumour involves",
-        find_cases,
+        find_ct_report_cases,
         _train_ct_report,
         ("fold", "start", "organs", "tumour", "priors"),
         lambda recipe: CT_REPORT_FOLDS,
@@ -122,6 +122,39 @@ TASKS: dict[str, Task] = {
         lambda recipe: MIDRT_FOLDS,
     ),
 }
+
+
+ENSEMBLES = {"petct": ("petct-resenc", "petct-segresnet")}
+"""Recipes that are trained together, fold by fold, by the word of their system: ten networks of the PET/CT system."""
+
+
+def every_fold(name: str, preset: str) -> list[tuple[Recipe, int]]:
+    """List the trainings of all folds, of one recipe or of all recipes of an ensemble; every network has its own name.
+
+    Parameters
+    ----------
+    name : str
+        Recipe, or word of a system in `ENSEMBLES`.
+    preset : str
+        Preset of each recipe.
+
+    Returns
+    -------
+    list of (recipe, fold to hold out)
+
+    Raises
+    ------
+    UsageError
+        When there is no such recipe or preset, or its task has no folds.
+    """
+    found: list[tuple[Recipe, int]] = []
+    for member in ENSEMBLES.get(name, (name,)):
+        recipe = load_recipe(member, preset)
+        folds = TASKS[recipe.task].folds(recipe)
+        if not folds or "fold" not in TASKS[recipe.task].options:
+            raise UsageError(f"Recipe {recipe.name!r} has no folds.", "Leave out --all-folds.")
+        found += [(recipe.model_copy(update={"name": f"{recipe.name}-{fold}"}), fold) for fold in range(folds)]
+    return found
 
 
 def require_taken(recipe: Recipe, asked: Mapping[str, Any]) -> None:

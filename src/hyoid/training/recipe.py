@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from hyoid.anatomy.involvement import OrganRule
 from hyoid.errors import UsageError
 from hyoid.models.variants import Backbone, Variant
 from hyoid.names import current_name
@@ -57,7 +58,7 @@ class OptimiserRecipe(_Strict):
     precision: Literal["bf16-mixed", "16-mixed", "32-true"]
     # Of sgd, with Nesterov's step.
     momentum: float = 0.0
-    schedule: Literal["cosine", "poly", "trapezoid"] = "cosine"
+    schedule: Literal["cosine", "poly", "trapezoid", "constant"] = "cosine"
     # Of poly: (1 - step / steps) to this power.
     poly_power: float = 0.9
     # Of trapezoid: the rate stays as it is until this share of the steps is left, then falls to zero along a line.
@@ -116,11 +117,16 @@ class CtReportRecipe(_AnyRecipe):
     backbone: Backbone
     # Organs, and keys of the template.
     fields: tuple[str, ...]
-    # Of an organ: covered by the high-dose target by more than `involvement_share`, or overlapped by tumour.
-    organ_rule: Literal["target", "tumour"] = "target"
+    # Of an organ: covered by the high-dose target by more than `involvement_share`, or overlapped by tumour, or called
+    # involved by a report.
+    organ_rule: OrganRule = "target"
+    # What a line means that a report does not answer, see `hyoid.systems.ct_report.report_labels`.
+    unmentioned: Literal["unknown", "not_involved"] = "unknown"
     # A field with fewer positives or fewer negatives counts as not taught.
     least_examples: int = 0
     early_stopping: EarlyStoppingRecipe | None = None
+    # Begin with every layer on one scale, and settle normalisation at the end; not in the paper.
+    prepared_start: bool = True
     involvement_share: float
     spacing_mm: tuple[float, float, float]
     window_hu: tuple[float, float]
@@ -147,6 +153,8 @@ class ChannelRecipe(_Strict):
     pet_scale: Literal["window", "minmax"]
     window_suv: tuple[float, float]
     zscore: bool
+    # Of the CT channel: its own z-score, or nnU-Net's "CT normalization" by the foreground of all training cases.
+    ct_normalisation: Literal["zscore", "foreground"] = "zscore"
     ct_bounds: tuple[float, float] | None = None
 
 
@@ -165,6 +173,12 @@ class RegionRecipe(_Strict):
     below_cricoid_mm: float = 50.0
     # Smaller parts are dropped at last.
     min_volume_ml: float = 0.0
+    # What a patch larger than the region holds at its rim, in training and in use.
+    beyond: Literal["edge", "zeros"] = "edge"
+    # Fine: the most probable class, or each averaged map above a half.
+    decision: Literal["argmax", "threshold"] = "argmax"
+    # Fine: keep what the coarse network found outside the cube.
+    coarse_outside: bool = True
     interpolation: Literal["bspline", "linear"] = "bspline"
     # Images pass through this spacing first, CT already windowed, as in the authors' code; None: the original images.
     source_mm: tuple[float, float, float] | None = None
@@ -196,6 +210,8 @@ class PetctAugmentationRecipe(_Strict):
     contrast: tuple[float, float, float]
     low_resolution: tuple[float, float, float]
     gamma: tuple[float, float, float]
+    # Added to a channel, as Auto3DSeg does: probability, then the largest shift to either side.
+    shift: tuple[float, float] = (0.0, 0.0)
     # Targets have no side, so a mirrored patient is a patient.
     mirror_axes: tuple[int, ...]
     # Share of patches without PET, so that the network can do without.
@@ -395,7 +411,8 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
     name : str
         One of `recipe_names()` or its former name, or the path of a YAML file.
     preset : str
-        Key under `presets`; its values replace those above it, key by key.
+        Key under `presets`; its values replace those above it, key by key. Several are joined by "+", applied in order:
+        "paper+plain_ct".
 
     Raises
     ------
@@ -412,9 +429,11 @@ def load_recipe(name: str, preset: str = "small") -> Recipe:
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"The recipe could not be read ({type(error).__name__}).", "Give a YAML file.") from error
     presets = content.pop("presets", {})
-    if preset not in presets:
-        raise UsageError(f"Recipe {name!r} has no preset {preset!r}.", f"Choose one of: {', '.join(presets)}.")
-    content = _current(_merged(content, presets[preset] or {}))
+    for one in preset.split("+"):
+        if one not in presets:
+            raise UsageError(f"Recipe {name!r} has no preset {one!r}.", f"Choose one of: {', '.join(presets)}.")
+        content = _merged(content, presets[one] or {})
+    content = _current(content)
     if content.get("task") not in TASK_NAMES:
         raise UsageError(f"Recipe {name!r} has no known task.", f"Write `task:` and one of {', '.join(TASK_NAMES)}.")
     try:

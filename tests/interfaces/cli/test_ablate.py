@@ -38,7 +38,7 @@ def test_isrg_trains_every_row_per_seed(plan):
 
 def test_petct_trains_every_network_once_per_seed(plan, tmp_path):
     told = plan("petct-table5", "--validation", tmp_path, "--row", "full", "--row", "resenc")
-    assert told["networks"] == ["petct-resenc small", "petct-segresnet small"] and told["seeds"] == 3
+    assert told["networks"] == ["petct-resenc ablation", "petct-segresnet ablation"] and told["seeds"] == 3
     with pytest.raises(UsageError, match="patients of other centres"):
         plan("petct-table5")
 

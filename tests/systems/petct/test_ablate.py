@@ -30,7 +30,11 @@ def cohort(tmp_path):
 
 def test_rows_share_networks_and_numbers_have_intervals(cohort, monkeypatch):
     trained = []
-    monkeypatch.setattr(petct_ablation, "_trained", lambda s, network, seed: trained.append((network, seed)) or network)
+    monkeypatch.setattr(
+        petct_ablation,
+        "_trained",
+        lambda s, network, seed, fold: trained.append((network, seed, fold)) or (*network, fold),
+    )
     monkeypatch.setattr(petct_ablation, "PetCtModels", lambda head, coarse, fine: fine)
 
     located = []
@@ -42,7 +46,7 @@ def test_rows_share_networks_and_numbers_have_intervals(cohort, monkeypatch):
         ct, pet = found
         labels = np.round(pet.array - 0.5).astype(np.uint8)
         # The enhanced network is right; the plain one misses the node.
-        if ("petct-resenc", "plain_ct") in models:
+        if ("petct-resenc", "plain_ct", None) in models:
             labels[labels == 2] = 0
         found = Volume(labels, ct.geometry, Quantity.LABEL)
         return TargetsResult(found, found, None, (), {})
@@ -51,18 +55,39 @@ def test_rows_share_networks_and_numbers_have_intervals(cohort, monkeypatch):
     setting = petct_ablation.Setting(
         cohort / "train", cohort / "test", cohort / "out", None, None, Machine("cpu", cohort), seeds=2
     )
-    table = petct_ablation.ablate(setting, ("full", "no_enhancement"))
+    table = petct_ablation.ablate(setting, ("full", "baseline"))
     assert len(trained) == 3 * 2
     # Two rows and two seeds share the first two stages of each of three patients.
     assert len(located) == 3
     assert table["full"]["GTVp.dsc_mean"] == 1 and table["full"]["GTVn.f1"] == 1
-    assert table["no_enhancement"]["GTVn.dsc_agg"] == 0
+    assert table["baseline"]["GTVn.dsc_agg"] == 0
     document = json.loads((cohort / "out" / "table.json").read_text())
     assert document["patients"] == 3 and document["seeds"] == 2
     text = (cohort / "out" / "table.md").read_text()
-    assert "0.7217, 0.7820, 0.5975" in text and "1.000 (1.000 to 1.000)" in text
-    assert document["less_full"]["no_enhancement"]["GTVn.dsc_agg.difference"] == -1
-    assert "| nL-RU + SRN, CT as it is | +0.000 (+0.000 to +0.000) | -1.000 (-1.000 to -1.000) |" in text
+    assert "0.8718, 0.7222, 0.7500" in text and "1.000 (1.000 to 1.000)" in text
+    assert document["less_full"]["baseline"]["GTVn.dsc_agg.difference"] == -1
+    assert "| nL-RU (baseline) | +0.000 (+0.000 to +0.000) | -1.000 (-1.000 to -1.000) |" in text
+
+
+def test_ten_models_are_five_folds_of_two_networks_and_rows_share_these():
+    tables = petct_ablation.TABLES
+    ten, plain = tables["petct-table6"][:2]
+    assert len(petct_ablation.needed([ten])) == 10
+    # The second row shares the five SegResNets.
+    assert len(petct_ablation.needed([ten, plain])) == 15
+    assert [row.paper[0] for row in tables["petct-table5"] if row.paper] == [0.8851, 0.8778, 0.8727, 0.8718]
+    assert [row.paper[0] for row in tables["petct-table6"] if row.paper] == [0.7547, 0.7217]
+
+
+def test_rows_change_the_preset_that_is_asked_for(tmp_path):
+    setting = petct_ablation.Setting(
+        tmp_path, tmp_path, tmp_path, None, None, Machine("cpu", tmp_path), table="petct-table6", preset="paper"
+    )
+    recipe = petct_ablation.row_recipe(setting, petct_ablation.PLAIN, 2)
+    assert (recipe.name, recipe.input.channels, recipe.patch) == ("petct-resenc-plain", ("ct", "pet"), (160, 160, 160))
+    source = petct_ablation.row_recipe(setting, ("petct-resenc", "resampled_source"), 0)
+    assert source.region.source_mm == (3.0, 2.0, 2.0)
+    assert recipe.seed == source.seed + 2000
 
 
 def test_an_unknown_row_is_refused(tmp_path):
@@ -74,9 +99,10 @@ def test_an_unknown_row_is_refused(tmp_path):
 def test_every_row_names_recipes_that_exist():
     from hyoid.training.recipe import load_recipe
 
-    for row in petct_ablation.ROWS:
-        for recipe, preset in row.networks:
-            assert load_recipe(recipe, preset).stage == "fine"
+    for recipe, change in {
+        network for rows in petct_ablation.TABLES.values() for row in rows for network in row.networks
+    }:
+        assert load_recipe(recipe, f"ablation+{change}" if change else "ablation").stage == "fine"
 
 
 def test_a_shorter_training_keeps_the_shares_of_its_schedule():
@@ -100,7 +126,7 @@ def test_a_finished_network_of_another_recipe_is_refused(leave_package, tmp_path
 
     def trained(steps):
         setting = petct_ablation.Setting(tmp_path, tmp_path, tmp_path, None, None, machine, steps=steps)
-        return petct_ablation._trained(setting, petct_ablation.RESENC, 0)
+        return petct_ablation._trained(setting, petct_ablation.RESENC, 0, None)
 
     assert trained(None).manifest.recipe["name"] == "petct-resenc"
     with pytest.raises(UsageError, match="another recipe"):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hyoid.systems.petct.decision import decide_voxels, outside_fine, said_of_outside, without_small_parts
+from hyoid.systems.petct.decision import Decision, decide_voxels, outside_fine, said_of_outside, without_small_parts
 from hyoid.volume import Geometry
 
 GRID = Geometry.axial((6, 6, 6), (5.0, 5.0, 5.0))
@@ -18,6 +18,22 @@ def test_the_class_of_the_highest_mean_wins_inside_and_nothing_is_said_outside()
     found, inside = decide_voxels([certain(labels, upper)], GRID)
     assert not inside[:2].any() and inside[2:].all()
     assert found[3, 2, 3] == 1 and found[4, 2, 3] == 2 and (found > 0).sum() == 2
+
+
+def test_a_threshold_of_each_averaged_map_leaves_out_what_no_class_has_half_of():
+    # Background, GTVp, GTVn: sure, most probable and above a half, most probable but below.
+    maps = np.zeros((3, 1, 1, 3), np.float32)
+    maps[:, 0, 0, 0], maps[:, 0, 0, 1], maps[:, 0, 0, 2] = (0.9, 0.1, 0.0), (0.3, 0.1, 0.6), (0.3, 0.45, 0.25)
+    grid = Geometry.axial((1, 1, 3), (5.0, 5.0, 5.0))
+    assert decide_voxels([(maps, grid, 1)], grid)[0].ravel().tolist() == [0, 2, 1]
+    assert decide_voxels([(maps, grid, 1)], grid, "threshold")[0].ravel().tolist() == [0, 2, 0]
+
+
+def test_the_packages_decide_unless_they_differ():
+    paper = {"decision": "threshold", "coarse_outside": False, "min_volume_ml": 0.1}
+    assert Decision.of([paper, paper]) == Decision("threshold", coarse_outside=False, smallest_ml=0.1)
+    # Packages of before say neither.
+    assert Decision.of([paper, {"min_volume_ml": 0.3}]) == Decision("argmax", coarse_outside=True, smallest_ml=0.3)
 
 
 def test_outside_the_fine_region_the_coarse_labels_stand():

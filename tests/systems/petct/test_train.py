@@ -10,8 +10,8 @@ import torch
 from hyoid.errors import UsageError
 from hyoid.io.files.volumes import write_nifti
 from hyoid.io.packages.model_package import read_package
-from hyoid.systems.petct.cases import find_petct_cases, load_petct_case
-from hyoid.systems.petct.patches import PetctPatches, changed
+from hyoid.systems.petct.cases import ct_foreground, ct_normalised, find_petct_cases, load_petct_case
+from hyoid.systems.petct.patches import PetctPatches, changed, cut
 from hyoid.systems.petct.train import train_petct
 from hyoid.training.recipe import load_recipe
 from hyoid.training.run import Run
@@ -61,6 +61,68 @@ def test_every_recipe_reads_and_is_what_the_tables_say(stage, preset):
         steps = {"head": 500 * 250, "coarse": 1000 * 250, "resenc": 1000 * 250, "segresnet": 300 * 544}
         assert recipe.optimiser.steps == steps[stage]
         assert recipe.optimiser.name == ("adamw" if stage == "segresnet" else "sgd")
+
+
+def test_the_paper_presets_hold_nothing_of_ours():
+    resenc, segresnet = (load_recipe(f"petct-{name}", "paper") for name in ("resenc", "segresnet"))
+    for recipe in (resenc, segresnet):
+        assert (recipe.region.jitter_mm, recipe.region.decision, recipe.region.coarse_outside) == (
+            0,
+            "threshold",
+            False,
+        )
+        assert recipe.loss.squared
+        assert recipe.augmentation.without_pet == 0
+    assert load_recipe("petct-coarse", "paper").region.margin_mm == 0
+    assert (resenc.input.ct_normalisation, resenc.region.beyond) == ("foreground", "zeros")
+    assert segresnet.augmentation.gamma[0] == 0 and segresnet.augmentation.shift == (0.5, 0.1)
+
+
+def test_presets_combine_in_order():
+    both = load_recipe("petct-resenc", "paper+plain_ct")
+    assert both.input.channels == ("ct", "pet") and both.patch == (160, 160, 160)
+    with pytest.raises(UsageError, match="no preset 'nothing'"):
+        load_recipe("petct-resenc", "paper+nothing")
+
+
+def test_beyond_a_case_lies_its_edge_or_nothing_as_the_recipe_says(cases):
+    recipe = load_recipe("petct-resenc", "smoke")
+    case = load_petct_case(find_petct_cases(cases)[0], recipe)
+    n = case.labels.shape[0]
+    edge = cut(case, np.full(3, (n - 1) / 2), np.eye(3), (n + 4,) * 3)[0]
+    zeros = cut(case, np.full(3, (n - 1) / 2), np.eye(3), (n + 4,) * 3, "zeros")[0]
+    inner = (slice(None), slice(2, -2), slice(2, -2), slice(2, -2))
+    assert torch.equal(edge[inner], zeros[inner])
+    assert float(zeros[:, 0].abs().max()) < 1e-3
+    assert torch.allclose(edge[:, 0], edge[:, 2], atol=1e-3)
+
+
+def test_ct_is_normalised_by_the_targets_of_the_training_cases(cases):
+    recipe = load_recipe("petct-resenc", "smoke")
+    changed_input = recipe.input.model_copy(update={"zscore": True, "ct_normalisation": "foreground"})
+    recipe = recipe.model_copy(update={"input": changed_input})
+    loaded = [load_petct_case(files, recipe) for files in find_petct_cases(cases)]
+    low, high, mean, _ = ct_foreground(loaded, recipe)
+    values = np.concatenate([case.image[0][case.labels > 0] for case in loaded]).astype(float)
+    assert mean == pytest.approx(values.mean(), abs=1e-3) and low <= mean <= high
+    done = ct_normalised(loaded[0], recipe, (-1.0, 0.5, 0.25, 0.5))
+    assert done.image[0].max() == pytest.approx(0.5, abs=1e-3) and done.image[0].min() == pytest.approx(-0.5, abs=0.51)
+    assert np.array_equal(done.image[1:], loaded[0].image[1:])
+    # Used alike on a patient: the manifest's constants do the same.
+    from hyoid.preprocess.petct import ChannelRule, network_channels
+
+    hu = np.linspace(-200, 300, 27).reshape(3, 3, 3)
+    rule = ChannelRule(**changed_input.model_dump(), ct_foreground=(0.2, 0.8, 0.5, 0.1))
+    assert network_channels(hu, None, rule)[0].max() == pytest.approx(3.0, abs=1e-4)
+
+
+def test_level_shifts_as_auto3dseg_does():
+    recipe = load_recipe("petct-segresnet", "paper").augmentation
+    still = {"noise": (0.0, 0.0), "blur": (0.0, 1.0, 1.0), "brightness": (0.0, 1.0, 1.0), "shift": (1.0, 0.1)}
+    image = torch.zeros(2, 3, 3, 3)
+    moved = changed(image, recipe.model_copy(update=still), np.random.default_rng(0))
+    assert 0 < float(moved.abs().max()) <= 0.1
+    assert len(torch.unique(moved[0])) == 1
 
 
 def test_each_stage_sees_its_own_region(cases):

@@ -1,4 +1,4 @@
-"""`hyoid ablate petct-table5`: the networks of the PET/CT system."""
+"""`hyoid ablate petct-table5|6`: the networks of the PET/CT system."""
 
 from __future__ import annotations
 
@@ -32,11 +32,18 @@ def ablate_petct(order: AblationOrder, terminal: Terminal, *, steps: int | None,
         When there are no patients to score on.
     """
     if order.validation is None:
-        raise UsageError("Table 5 is scored on patients of other centres.", "Give their folder as --validation.")
+        raise UsageError(
+            "Tables 5 and 6 are scored on patients of other centres.", "Give their folder as --validation."
+        )
     rows = chosen_rows(order.table, petct_ablation.TABLES, order.rows)
     if order.dry_run:
-        networks = dict.fromkeys(network for row in rows for network in row.networks)
-        names = [f"{recipe} {preset}" for recipe, preset in networks]
+        trainings = petct_ablation.needed(rows)
+        names = [
+            " ".join(
+                [recipe, order.preset, *filter(None, [change]), *([] if fold is None else [f"without fold {fold}"])]
+            )
+            for (recipe, change), fold in trainings
+        ]
         terminal.event("plan", table=order.table, rows=[r.name for r in rows], networks=names, seeds=order.seeds)
         terminal.say(f"{order.table}: {len(rows)} rows from {len(names)} networks x {order.seeds} seeds: {names}.")
         return
@@ -51,6 +58,8 @@ def ablate_petct(order: AblationOrder, terminal: Terminal, *, steps: int | None,
                 machine=Machine(device_named(order.device), cache_folder()),
                 seeds=order.seeds,
                 steps=steps,
+                table=order.table,
+                preset=order.preset,
             ),
             order.rows,
             on_progress=terminal.progress,

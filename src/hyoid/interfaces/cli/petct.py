@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,7 @@ from hyoid.io.export_names import read_names
 from hyoid.io.petct import Activity, PetRequest, read_petct
 from hyoid.systems.examination import request as report_request
 from hyoid.systems.machine import Machine
+from hyoid.systems.petct.decision import RULES, Decision
 from hyoid.systems.petct.report import petct_report
 
 OUT = Path("hyoid-petct")
@@ -64,6 +66,16 @@ def petct(
     fine: Annotated[
         list[str] | None, typer.Option(help="Model package of stage 3, the ensemble; repeat for each member.")
     ] = None,
+    decision: Annotated[
+        str | None,
+        typer.Option(help="How averaged maps become outlines: argmax, or threshold (each above a half, as the paper)."),
+    ] = None,
+    coarse_outside: Annotated[
+        bool | None,
+        typer.Option(
+            "--coarse-outside/--no-coarse-outside", help="Keep what stage 2 found outside the cube of stage 3, marked."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     series: Annotated[str | None, typer.Option(help="CT series to read: its UID, number or description.")] = None,
@@ -90,6 +102,7 @@ def petct(
     claim_folder(out, overwrite=overwrite)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
     models = petct_models(head, coarse, fine or ())
+    decided = changed(models.decision, decision, coarse_outside=coarse_outside)
     machine = Machine(device_named(device), cache_folder(), precision_named(precision))
     if machine.device == "cpu" and not any(machine.cache.glob("petct-*.xml")):
         terminal.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
@@ -106,14 +119,37 @@ def petct(
         subsites = load_model(TEMPLATE) if organs else None
         asked = report_request(scans.ct, question, post_treatment=post_treatment, prior=prior)
         found = petct_report(
-            scans, models, outlining, machine, template=subsites, asked=asked, on_progress=terminal.progress
+            scans,
+            models,
+            outlining,
+            machine,
+            template=subsites,
+            asked=asked,
+            decision=decided,
+            on_progress=terminal.progress,
         )
         packages = [*models.all, *outlining, *([] if subsites is None else [subsites])]
         options = {"organs": organs, "ct_only": ct_only, "regularize": regularize, "precision": precision}
         options |= {"post_treatment": post_treatment, "prior": prior is not None}
+        options |= {"decision": decided.rule, "coarse_outside": decided.coarse_outside}
         results = petct_results(scans, found, packages, machine, options)
         deliver(out, with_template(results) if template else results, terminal, exported)
     finish(found.report, terminal, place=str(out) if out == OUT else "")
+
+
+def changed(own: Decision, rule: str | None, *, coarse_outside: bool | None) -> Decision:
+    """Change the packages' own decision by what the options say.
+
+    Raises
+    ------
+    UsageError
+        When there is no such rule.
+    """
+    if rule is not None:
+        if rule not in RULES:
+            raise UsageError(f"There is no decision {rule!r}.", f"Choose {' or '.join(RULES)}.")
+        own = replace(own, rule=rule)
+    return own if coarse_outside is None else replace(own, coarse_outside=coarse_outside)
 
 
 def pet_request(

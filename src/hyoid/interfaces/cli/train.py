@@ -32,11 +32,17 @@ MOST_FOLDS = 5
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="Recipe name (organs, tumour, ct_report, lesion, midrt, petct-head …) or a YAML file.")
+        str,
+        typer.Argument(
+            help="Recipe name (organs, tumour, ct_report, lesion, midrt, petct-head …) or a YAML file; petct with "
+            "--all-folds."
+        ),
     ],
     data: Annotated[list[Path], typer.Option(help="Folder of training cases; repeat for several.")],
     out: Annotated[Path, typer.Option(help="Folder for the run; a stopped run is resumed from there.")],
-    preset: Annotated[str, typer.Option(help="Preset of the recipe to train.")] = "small",
+    preset: Annotated[
+        str, typer.Option(help="Preset of the recipe to train; several joined by + are applied in order.")
+    ] = "small",
     fold: Annotated[
         int | None,
         typer.Option(
@@ -45,6 +51,14 @@ def train(
             help="Fold of the cases to hold out: 0 or 1 (organs, tumour), else 0 to 4; lesion has no folds.",
         ),
     ] = None,
+    all_folds: Annotated[
+        bool,
+        typer.Option(
+            "--all-folds",
+            help="Train one network per fold, in turn, into OUT/<name>-<fold>; finished ones are skipped. "
+            "petct: the ten fine networks.",
+        ),
+    ] = False,
     start: Annotated[
         str | None,
         typer.Option(
@@ -73,36 +87,47 @@ def train(
         bool, typer.Option("--json", help="Print machine-readable events instead of progress bars.")
     ] = False,
 ) -> None:
-    """Train one network, and write its package to OUT/package."""
+    """Train one network, or one per fold, and write each package to a folder `package`."""
     with needs_extra("train", "Training"):
         import torch
 
-        from hyoid.systems.tasks import TASKS, require_taken
+        from hyoid.systems.ablation import finished_package
+        from hyoid.systems.tasks import TASKS, every_fold, require_taken
         from hyoid.training.recipe import load_recipe
         from hyoid.training.run import Processes, Run, keep_order, require_same_order
-    chosen = load_recipe(recipe, preset)
-    task = TASKS[chosen.task]
+    if all_folds and fold is not None:
+        raise UsageError("--fold holds one fold out, and --all-folds each in turn.", "Give one of them.")
+    trainings: list[tuple[Recipe, int | None, Path]] = (
+        [(chosen, k, out / chosen.name) for chosen, k in every_fold(recipe, preset)]
+        if all_folds
+        else [(load_recipe(recipe, preset), fold, out)]
+    )
     terminal = Terminal(as_json=as_json)
-    # Names of data, not paths: a run may go on elsewhere.
-    order = {"data": [folder.resolve().name for folder in data], "fold": fold, "start": start}
-    order |= {"organs": organs, "tumour": tumour, "head": head}
-    require_same_order(out, order)
     # torchrun's words
     processes = Processes(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("GROUP_WORLD_SIZE", "1")))
-    asked = {"fold": fold, "start": start, "organs": organs, "tumour": tumour, "priors": priors, "head": head}
-    require_taken(chosen, asked | {"processes": processes})
-    if dry_run:
-        _tell_plan(terminal, task, chosen, data, out, fold)
-        return
     if threads:
         torch.set_num_threads(threads)
-    run = Run(out, device_named(device), task.workers, processes, logger, cache_folder(), terminal.progress)
-    keep_order(out, order)
-    with terminal.bars():
-        options = {name: _RESOLVED[name](asked[name]) for name in task.options if name in _RESOLVED}
-        package = task.train(chosen, data, run, **options)
-    terminal.event("done", package=str(package))
-    terminal.say(f"Package: {package}")
+    for chosen, held_out, place in trainings:
+        task = TASKS[chosen.task]
+        asked = {"fold": held_out, "start": start, "organs": organs, "tumour": tumour, "priors": priors, "head": head}
+        # Names of data, not paths: a run may go on elsewhere.
+        order = {"data": [folder.resolve().name for folder in data], "fold": held_out, "start": start}
+        order |= {"organs": organs, "tumour": tumour, "head": head}
+        require_same_order(place, order)
+        require_taken(chosen, asked | {"processes": processes})
+        if dry_run:
+            _tell_plan(terminal, task, chosen, data, place, held_out)
+            continue
+        if all_folds and finished_package(place, chosen) is not None:
+            terminal.say(f"Finished before: {place / 'package'}")
+            continue
+        run = Run(place, device_named(device), task.workers, processes, logger, cache_folder(), terminal.progress)
+        keep_order(place, order)
+        with terminal.bars():
+            options = {name: _RESOLVED[name](asked[name]) for name in task.options if name in _RESOLVED}
+            package = task.train(chosen, data, run, **options)
+        terminal.event("done", package=str(package))
+        terminal.say(f"Package: {package}")
 
 
 def start_weights(name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from hyoid.io.cohorts.layouts import find_layout_cases
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.preprocess.body import body_mask
 from hyoid.preprocess.pet import on_ct
-from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
+from hyoid.preprocess.petct import ChannelRule, by_foreground, foreground_of, network_channels, through_spacing
 from hyoid.progress import Steps, ignore_steps
 from hyoid.training.recipe import PetctRecipe
 from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
@@ -118,6 +118,33 @@ def load_petct_cases(
         cases.append(load_petct_case(file, recipe, find_head))
         on_progress(len(cases), len(files))
     return tuple(cases)
+
+
+def ct_foreground(cases: Sequence[PetctCase], recipe: PetctRecipe) -> tuple[float, float, float, float]:
+    """Compute what nnU-Net's CT normalization needs from the targets of cases whose CT is not normalised yet.
+
+    Parameters
+    ----------
+    cases : sequence of PetctCase
+        Cases to learn from; those held out have no say.
+    recipe : PetctRecipe
+        Names the channels.
+
+    Returns
+    -------
+    (low, high, mean, deviation) of the channel "ct", see `hyoid.preprocess.petct.foreground_of`
+    """
+    place = recipe.input.channels.index("ct")
+    found = [case.image[place].ravel()[np.concatenate(list(case.voxels.values()))] for case in cases if case.voxels]
+    return foreground_of(np.concatenate(found).astype(np.float64))
+
+
+def ct_normalised(case: PetctCase, recipe: PetctRecipe, foreground: tuple[float, float, float, float]) -> PetctCase:
+    """Normalise the channel "ct" of a case by the foreground of all training cases."""
+    image = case.image.copy()
+    place = recipe.input.channels.index("ct")
+    image[place] = by_foreground(image[place], foreground)
+    return replace(case, image=image)
 
 
 def head_of(ct: Volume, organs: Volume, below_cricoid_mm: float) -> Volume:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import cc3d
 import numpy as np
@@ -16,10 +18,47 @@ from hyoid.preprocess.pet import covered
 from hyoid.volume import Geometry, Quantity, Volume
 
 _NAMES = {GTVP: "GTVp", GTVN: "GTVn"}
+Rule = Literal["argmax", "threshold"]
+RULES: tuple[Rule, ...] = ("argmax", "threshold")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How averaged maps become labels, and what is kept at last.
+
+    Parameters
+    ----------
+    rule : {"argmax", "threshold"}
+        "argmax": the most probable class. "threshold": each of the two averaged maps above a half, as the paper does;
+        such a voxel is of that class by "argmax" too, so nothing is added.
+    coarse_outside : bool
+        Keep what the coarse network found outside the fine cube, marked as such; the paper's method leaves it out.
+    smallest_ml : float
+        Smaller connected parts are removed.
+    """
+
+    rule: Rule = "argmax"
+    coarse_outside: bool = True
+    smallest_ml: float = 0.0
+
+    @classmethod
+    def of(cls, regions: Iterable[Mapping[str, Any]]) -> Decision:
+        """Take the rule that the fine networks' packages agree on, ours where they differ or do not say.
+
+        Parameters
+        ----------
+        regions : iterable of mapping
+            Section `region` of every fine network's manifest.
+        """
+        found = [dict(region) for region in regions]
+        threshold = all(region.get("decision") == "threshold" for region in found)
+        outside = any(region.get("coarse_outside", True) for region in found)
+        smallest = max(float(region.get("min_volume_ml", 0.0)) for region in found)
+        return cls("threshold" if threshold else "argmax", outside, smallest)
 
 
 def decide_voxels(
-    means: Sequence[tuple[NDArray[np.float32], Geometry, int]], target: Geometry
+    means: Sequence[tuple[NDArray[np.float32], Geometry, int]], target: Geometry, rule: Rule = "argmax"
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Decide the label of every voxel of the scan, and find the fine region; grids meet on the finest one."""
     mean, grid, count = min(means, key=lambda m: m[1].spacing_mm)
@@ -31,7 +70,8 @@ def decide_voxels(
                 mean, count = mean + members * np.stack(moved), count + members
         mean = (mean / np.float32(count)).astype(np.float32)
     # The largest of p_k - p_0 above 0 is the arg-max, and stays so under linear interpolation.
-    labels = labels_from_logits(mean[1:] - mean[:1], grid, target, [GTVP, GTVN]).array
+    above = mean[:1] if rule == "argmax" else np.float32(0.5)
+    labels = labels_from_logits(mean[1:] - above, grid, target, [GTVP, GTVN]).array
     inside = covered(grid, target)
     return np.where(inside, labels, 0).astype(np.uint8), inside
 

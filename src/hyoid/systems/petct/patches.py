@@ -47,13 +47,14 @@ class PetctPatches(Dataset):
         recipe = self.recipe.augmentation
         if not self.augment:
             case = self.cases[index % len(self.cases)]
-            return cut(case, _centre(case, self.recipe.patch, rng, 1.0, move=False), np.eye(3), self.recipe.patch)
+            centre = _centre(case, self.recipe.patch, rng, 1.0, move=False)
+            return cut(case, centre, np.eye(3), self.recipe.patch, self.recipe.region.beyond)
         case = self.cases[int(rng.integers(len(self.cases)))]
         centre = _centre(case, self.recipe.patch, rng, self.recipe.oversample, move=True)
         matrix = np.eye(3)
         if rng.random() < recipe.spatial_probability:
             matrix = random_map(self.recipe.spacing_mm, recipe.rotation_deg, recipe.scale, rng)
-        image, labels = cut(case, centre, matrix, self.recipe.patch)
+        image, labels = cut(case, centre, matrix, self.recipe.patch, self.recipe.region.beyond)
         for axis in recipe.mirror_axes:
             if rng.random() < 0.5:
                 image, labels = image.flip(axis + 1), labels.flip(axis)
@@ -63,8 +64,10 @@ class PetctPatches(Dataset):
         return image, labels
 
 
-def cut(case: PetctCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Sample image and labels at `matrix` times the patch's offsets around a voxel; beyond the edge the edge counts.
+def cut(
+    case: PetctCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequence[int], beyond: str = "edge"
+) -> tuple[Tensor, Tensor]:
+    """Sample image and labels at `matrix` times the patch's offsets around a voxel.
 
     Parameters
     ----------
@@ -76,17 +79,20 @@ def cut(case: PetctCase, centre: np.ndarray, matrix: np.ndarray, patch: Sequence
         Map from offsets in the patch to offsets in the case, both in voxels.
     patch : (d, h, w)
         Edges of the patch in voxels.
+    beyond : {"edge", "zeros"}
+        What lies beyond the case: its outermost values, or 0. No target lies there.
     """
+    outside = "zeros" if beyond == "zeros" else "border"
     grid = sampling_grid(patch_voxels(patch, matrix, centre), case.labels.shape)
     image = torch.from_numpy(np.asarray(case.image, np.float32))[None]
-    image = functional.grid_sample(image, grid, align_corners=True, padding_mode="border")[0]
+    image = functional.grid_sample(image, grid, align_corners=True, padding_mode=outside)[0]
     labels = torch.from_numpy(np.asarray(case.labels, np.float32))[None, None]
     labels = functional.grid_sample(labels, grid, mode="nearest", align_corners=True)[0, 0]
     return image, labels.long()
 
 
 def changed(image: Tensor, recipe: PetctAugmentationRecipe, rng: np.random.Generator) -> Tensor:
-    """Change noise, blur, brightness, contrast, resolution and gamma, each with its own probability, by channel."""
+    """Change noise, blur, brightness, level, contrast, resolution and gamma by channel, each with its own chance."""
     out = []
     for channel in image:
         x = channel
@@ -96,6 +102,8 @@ def changed(image: Tensor, recipe: PetctAugmentationRecipe, rng: np.random.Gener
             x = blurred(x, float(rng.uniform(*recipe.blur[1:])))
         if rng.random() < recipe.brightness[0]:
             x = x * float(rng.uniform(*recipe.brightness[1:]))
+        if recipe.shift[0] and rng.random() < recipe.shift[0]:
+            x = x + float(rng.uniform(-recipe.shift[1], recipe.shift[1]))
         if rng.random() < recipe.contrast[0]:
             low, high, mean = x.min(), x.max(), x.mean()
             x = ((x - mean) * float(rng.uniform(*recipe.contrast[1:])) + mean).clamp(low, high)

@@ -8,7 +8,7 @@
      |                                                       |             |
     CT + PET, from the original images ------------------- fine networks, mean of their probabilities, by class
                                                              |             |
-                            what lies outside the cube <-----+             +--> arg-max --> small parts out --> labels
+                            what lies outside the cube <-----+             +--> decision --> small parts out --> labels
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from hyoid.preprocess.pet import Alignment, alignment, covered, on_ct, require_c
 from hyoid.preprocess.petct import ChannelRule, network_channels, through_spacing
 from hyoid.progress import Stages, Steps, ignore_stages, ignore_steps
 from hyoid.systems.machine import Machine
-from hyoid.systems.petct.decision import decide_voxels, outside_fine, said_of_outside, without_small_parts
+from hyoid.systems.petct.decision import Decision, decide_voxels, outside_fine, said_of_outside, without_small_parts
 from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
 # More than any neck holds: the networks do not know such a scan.
@@ -56,6 +56,11 @@ class PetCtModels:
     head: ModelPackage
     coarse: ModelPackage
     fine: tuple[ModelPackage, ...]
+
+    @property
+    def decision(self) -> Decision:
+        """Rule by which the fine networks' own packages decide."""
+        return Decision.of(_region(package) for package in self.fine)
 
     def __post_init__(self) -> None:
         for stage, packages in (("head", (self.head,)), ("coarse", (self.coarse,)), ("fine", self.fine)):
@@ -143,7 +148,12 @@ class Located:
 
 
 def find_targets(
-    ct: Volume, pet: Volume | None, models: PetCtModels, machine: Machine, on_progress: Stages = ignore_stages
+    ct: Volume,
+    pet: Volume | None,
+    models: PetCtModels,
+    machine: Machine,
+    on_progress: Stages = ignore_stages,
+    decision: Decision | None = None,
 ) -> TargetsResult:
     """Find the primary tumour and involved nodes of one patient.
 
@@ -159,6 +169,8 @@ def find_targets(
         Device, precision and folder for compiled graphs.
     on_progress : callable
         Called with (stage, steps done, steps in all).
+    decision : Decision, optional
+        How averaged maps become labels; as the fine networks' packages say when not given.
 
     Raises
     ------
@@ -167,7 +179,8 @@ def find_targets(
     ModelUnusableError
         When weights do not fit their network.
     """
-    return outline_targets(locate_targets(ct, pet, models, machine, on_progress), models, machine, on_progress)
+    located = locate_targets(ct, pet, models, machine, on_progress)
+    return outline_targets(located, models, machine, on_progress, decision)
 
 
 def locate_targets(
@@ -195,7 +208,11 @@ def locate_targets(
 
 
 def outline_targets(
-    located: Located, models: PetCtModels, machine: Machine, on_progress: Stages = ignore_stages
+    located: Located,
+    models: PetCtModels,
+    machine: Machine,
+    on_progress: Stages = ignore_stages,
+    decision: Decision | None = None,
 ) -> TargetsResult:
     """Outline targets by the fine networks around the coarse targets (stage 3).
 
@@ -209,18 +226,21 @@ def outline_targets(
         Device, precision and folder for compiled graphs.
     on_progress : callable
         Called with (stage, steps done, steps in all).
+    decision : Decision, optional
+        How averaged maps become labels; as the fine networks' packages say when not given.
     """
+    decided = models.decision if decision is None else decision
     ct, pet, head_grid, centre = located.ct, located.pet, located.head_grid, located.centre
     scan, uptake = to_canonical(ct), None if pet is None else to_canonical(pet)
     said, precisions = list(located.warnings), dict(located.precisions)
     fine_grids = {p.manifest.spacing_mm: _fine_region(p, scan, centre, head_grid) for p in models.fine}
     fine = _ensemble(models.fine, scan, uptake, fine_grids, machine, precisions, on_progress)
     on_progress("decide", 0, 1)
-    labels, inside = decide_voxels(fine, scan.geometry)
-    outside = outside_fine(located.coarse, head_grid, inside, scan.geometry)
-    labels[~inside] = outside[~inside]
-    smallest_ml = max(float(_region(p)["min_volume_ml"]) for p in models.fine)
-    labels, dropped = without_small_parts(labels, scan.geometry.voxel_ml, smallest_ml)
+    labels, inside = decide_voxels(fine, scan.geometry, decided.rule)
+    if decided.coarse_outside:
+        outside = outside_fine(located.coarse, head_grid, inside, scan.geometry)
+        labels[~inside] = outside[~inside]
+    labels, dropped = without_small_parts(labels, scan.geometry.voxel_ml, decided.smallest_ml)
     alone = (labels > 0) & ~inside
     said += said_of_outside(labels, alone, scan.geometry.voxel_ml)
     failed = float((labels > 0).sum()) * scan.geometry.voxel_ml > _IMPLAUSIBLE_ML
@@ -237,7 +257,9 @@ def outline_targets(
         "fine_centre_lps_mm": None if centre is None else [round(float(c), 1) for c in centre],
         "fine_networks": len(models.fine),
         "small_parts_dropped": dropped,
-        "smallest_part_ml": smallest_ml,
+        "smallest_part_ml": decided.smallest_ml,
+        "decision": decided.rule,
+        "coarse_outside_kept": decided.coarse_outside,
         "outside_fine_ml": round(float(alone.sum()) * scan.geometry.voxel_ml, 3),
         "pet": pet is not None,
         "alignment": None if located.alignment is None else round(located.alignment.score, 3),
@@ -304,8 +326,10 @@ def stage_probabilities(
     if pet is not None and "pet" in rule.channels:
         suv = on_ct(pet, grid, interpolation=how).array
     image = network_channels(hu, suv, rule)
-    # nnU-Net fills a region shorter than the patch with zeros, which after z-scores are the mean.
-    padding: Literal["constant", "edge"] = "constant" if rule.zscore else "edge"
+    # As in training. Packages that do not say were trained on cubes wider than the patch, and nnU-Net fills with zeros,
+    # which after z-scores are the mean.
+    beyond = region.get("beyond", "zeros" if rule.zscore else "edge")
+    padding: Literal["constant", "edge"] = "constant" if beyond == "zeros" else "edge"
     mean = np.zeros((len(first.labels), *grid.shape), np.float32)
     precision: Precision = "f32"
     for number, package in enumerate(packages):

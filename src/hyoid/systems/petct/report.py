@@ -24,6 +24,7 @@ from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import model_use, outline_organs, outlining_models
 from hyoid.systems.outlines import Outlines, outlines_on
+from hyoid.systems.petct.decision import Decision
 from hyoid.systems.petct.pipeline import PetCtModels, TargetsResult, find_targets
 from hyoid.volume import Quantity, Volume
 
@@ -61,6 +62,7 @@ def petct_report(
     *,
     template: ModelPackage | None = None,
     asked: Request | None = None,
+    decision: Decision | None = None,
     on_progress: Stages = ignore_stages,
 ) -> PetCtReport:
     """Outline the targets of one PET/CT, and report what is measured on the outlines.
@@ -79,6 +81,8 @@ def petct_report(
         Says which sub-sites the primary overlaps, as `ReportModels.template`; needs organs.
     asked : Request, optional
         Clinical question, state of treatment and earlier report.
+    decision : Decision, optional
+        How averaged maps become labels; as the fine networks' packages say when not given.
 
     Raises
     ------
@@ -92,7 +96,7 @@ def petct_report(
     warnings = [*study.warnings, *check_head_neck_ct(ct), *(asked.warnings if asked else ())]
     on_progress("check", 1, 1)
     pet = None if study.pet is None else study.pet.volume
-    targets = find_targets(study.ct.volume, pet, models, machine, on_progress)
+    targets = find_targets(study.ct.volume, pet, models, machine, on_progress, decision)
     organs = Volume(np.zeros(ct.geometry.shape, np.uint8), ct.geometry, Quantity.LABEL)
     precisions = dict(targets.precisions)
     lesions, inputs = to_canonical(targets.labels), {}

@@ -19,7 +19,7 @@ from hyoid.errors import UsageError
 from hyoid.io.packages.model_package import LearnedFrom, ModelPackage
 from hyoid.models.build import build_network
 from hyoid.systems.machine import Machine
-from hyoid.systems.petct.cases import FindHead, PetctCase, load_petct_cases
+from hyoid.systems.petct.cases import FindHead, PetctCase, ct_foreground, ct_normalised, load_petct_cases
 from hyoid.systems.petct.patches import PetctPatches
 from hyoid.systems.petct.pipeline import head_mask
 from hyoid.training.averaged import AveragedTraining, Contents
@@ -51,12 +51,20 @@ class PetctTraining(AveragedTraining):
         Cases to learn from.
     held_out : sequence of PetctCase
         Cases to validate on; when empty, validation is left out.
+    ct_foreground : tuple of float, optional
+        Constants by which the CT of these cases was normalised, see `hyoid.preprocess.petct.ChannelRule`.
     """
 
-    def __init__(self, recipe: PetctRecipe, cases: Sequence[PetctCase], held_out: Sequence[PetctCase]) -> None:
+    def __init__(
+        self,
+        recipe: PetctRecipe,
+        cases: Sequence[PetctCase],
+        held_out: Sequence[PetctCase],
+        ct_foreground: tuple[float, float, float, float] | None = None,
+    ) -> None:
         super().__init__(build_network(network_description(recipe)), recipe.optimiser)
         self.validate_every = recipe.validate_every
-        self.recipe, self.cases, self.held_out = recipe, cases, held_out
+        self.recipe, self.cases, self.held_out, self.ct_foreground = recipe, cases, held_out, ct_foreground
         self.shown: list[tuple[NDArray, NDArray, NDArray]] = []
         self._counts = torch.zeros(2, len(recipe.labels))
 
@@ -82,7 +90,7 @@ class PetctTraining(AveragedTraining):
             patch=recipe.patch,
             preprocessing={
                 "stage": recipe.stage,
-                "input": recipe.input.model_dump(mode="json"),
+                "input": recipe.input.model_dump(mode="json") | {"ct_foreground": self.ct_foreground},
                 "region": recipe.region.model_dump(mode="json"),
             },
             learned_from=LearnedFrom(**{recipe.patients: recipe.labels[1:]}),
@@ -163,7 +171,11 @@ def train_petct(
     learned, held_out = divided(cases, folds_in_turn([case.name for case in cases], recipe.folds), fold)
     if not any(case.voxels for case in learned):
         raise UsageError("No case is left to learn from.", "Give more cases, or leave out --fold.")
-    return train(recipe, run, lambda: PetctTraining(recipe, learned, held_out))
+    foreground = None
+    if recipe.input.zscore and recipe.input.ct_normalisation == "foreground":
+        foreground = ct_foreground(learned, recipe)
+        learned, held_out = (tuple(ct_normalised(c, recipe, foreground) for c in part) for part in (learned, held_out))
+    return train(recipe, run, lambda: PetctTraining(recipe, learned, held_out, foreground))
 
 
 def head_finder(package: ModelPackage, machine: Machine) -> FindHead:
