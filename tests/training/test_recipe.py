@@ -17,6 +17,19 @@ def test_the_paper_preset_of_sgrnet_has_the_printed_numbers():
     assert (paper.embedding, paper.channels, paper.optimiser.learning_rate, paper.optimiser.batch) == (8, 64, 1e-5, 2)
     assert (paper.gamma_positive, paper.gamma_negative, paper.window_hu) == (1, 2, (-250, 150))
     assert (paper.spacing_mm, paper.grid, paper.optimiser.name) == ((4, 4, 4), (171, 128, 128), "adam")
+    assert paper.fields == (
+        "tongue", "hypopharynx", "larynx", "strap_muscles_thyroid_gland", "carotid_arteries_ijv"
+    )  # fmt: skip
+    # Nothing of ours: no warm-up, no decay, no average, no first weights.
+    o = paper.optimiser
+    assert (o.warmup_steps, o.schedule, o.ema_decay, o.gradient_clip, paper.prepared_start) == (
+        0,
+        "constant",
+        0,
+        0,
+        False,
+    )
+    assert load_recipe("ct_report", "small").prepared_start
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,9 @@ _AROUND: Mapping[str, tuple[str, ...]] = {
     "pterygoid_muscles": ("mandible",),
     "intracranial_extension": ("brainstem",),
 } | {field.key: ("larynx",) for field in FIELDS if field.region in ("Larynx", "Glottis") and field.key != "subglottis"}
-OrganRule = Literal["target", "tumour"]
-"""What involvement of an organ means: the high-dose target covers a share of it, or the tumour overlaps it."""
+OrganRule = Literal["target", "tumour", "report"]
+"""What involvement of an organ means: the high-dose target covers a share of it, the tumour overlaps it, or a
+radiologist's report calls it involved."""
 
 
 def is_organ(field: str) -> bool:
@@ -105,12 +106,12 @@ def overlap_fields(fields: Sequence[str], rule: OrganRule) -> tuple[str, ...]:
     ----------
     fields : sequence of str
         Organ names, and keys of the template.
-    rule : {"target", "tumour"}
-        Whether an organ's label is coverage by the high-dose target, or overlap with the tumour.
+    rule : {"target", "tumour", "report"}
+        Whether an organ's label is coverage by the high-dose target, or overlap with the tumour, or a report's word.
 
     Examples
     --------
     >>> overlap_fields(("larynx", "lip"), "target")
     ('lip',)
     """
-    return tuple(name for name in fields if rule == "tumour" or not is_organ(name))
+    return tuple(name for name in fields if rule != "target" or not is_organ(name))

@@ -35,6 +35,7 @@ from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 MEANING = "coverage of more than {share:.0%} of the structure by the high-dose target"
 PLACE = "where the network takes it to lie, brighter inside the tumour outline"
 OVERLAP = "overlap of the tumour with the structure"
+REPORTED = "involvement as radiologists' reports state it"
 SUB_SITES = "Sub-sites are predicted from where the tumour outline lies among the organs, by a network that {teachers}."
 TEACHERS = {
     VIRTUAL_ONLY: "only virtual patients have taught",
@@ -168,12 +169,13 @@ def classify(
     else:
         logits = runtime.run(*views)[0]
     meaning = MEANING.format(share=manifest.preprocessing["involvement_share"])
-    overlaps = overlap_fields(manifest.labels, manifest.preprocessing.get("organ_rule", "target"))
+    rule = manifest.preprocessing.get("organ_rule", "target")
+    overlaps, involved = overlap_fields(manifest.labels, rule), REPORTED if rule == "report" else OVERLAP
     answers = {
         name: Involvement(
             float(expit(logit / manifest.temperatures.get(name, 1.0))),
             manifest.thresholds.get(name, 0.5),
-            OVERLAP if name in overlaps else meaning,
+            involved if name in overlaps else meaning,
             manifest.equivocal.get(name),
             manifest.learned_from.words(name),
         )

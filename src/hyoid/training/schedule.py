@@ -27,10 +27,12 @@ def optimiser_and_schedule(parameters: Iterable[Parameter], recipe: OptimiserRec
 
 
 def rate(step: int, recipe: OptimiserRecipe) -> float:
-    """Compute the share of the learning rate at a step: linear warm-up, then the recipe's decay to zero."""
+    """Compute the share of the learning rate at a step: linear warm-up, then the recipe's decay, if any."""
     if step < recipe.warmup_steps:
         return (step + 1) / recipe.warmup_steps
     progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    if recipe.schedule == "constant":
+        return 1.0
     if recipe.schedule == "trapezoid":
         return min(1.0, max(0.0, 1 - progress) / recipe.decay_share)
     if recipe.schedule == "poly":

@@ -15,7 +15,7 @@ class CaseFiles:
     name : str
         Name of the case, unique in its cohort.
     ct : Path
-        CT in HU.
+        CT in HU: a file, or in layout `reports` perhaps the folder of a DICOM series.
     organs : Path, optional
         Labels of OpenKBP, or of `hyoid.anatomy.structures` for a virtual patient.
     targets : Path, optional
@@ -36,6 +36,8 @@ class CaseFiles:
         Labels of `hyoid.anatomy.subsites`.
     lesion_ids : Path, optional
         Number of the lesion of each voxel.
+    report : Path, optional
+        Report of a radiologist on this CT, text or JSON.
     """
 
     name: str
@@ -50,6 +52,7 @@ class CaseFiles:
     truth: Path | None = None
     subsites: Path | None = None
     lesion_ids: Path | None = None
+    report: Path | None = None
 
 
 def existing(path: Path) -> Path | None:

@@ -12,6 +12,7 @@ from hyoid.io.cohorts.hecktor import find_hecktor_cases
 from hyoid.io.cohorts.hntsmrg import LAYOUT as HNTSMRG
 from hyoid.io.cohorts.openkbp import find_openkbp_cases
 from hyoid.io.cohorts.plain import find_plain_cases
+from hyoid.io.cohorts.reports import find_report_cases
 
 Find = Callable[[Path], tuple[CaseFiles, ...]]
 
@@ -52,6 +53,9 @@ LAYOUTS: dict[str, Layout] = {
     "sgrnet": Layout("<id>/ct.nii.gz and <id>/cuboids.nii.gz", find_plain_cases, modalities=(("ct",),)),
     "dicom": Layout("<id>/ct, <id>/pt and the like, a folder for each series"),
     "openkbp": Layout("pt_<n>_ct.nii.gz", find_openkbp_cases, written=False),
+    "reports": Layout(
+        "<id>/ct.nii.gz, or DICOM in <id>/ct, with <id>/report.txt or report.json", find_report_cases, written=False
+    ),
     "hecktor2022": Layout("imagesTr/<id>__CT.nii.gz", find_hecktor_cases, written=False),
 }
 WRITTEN = tuple(name for name, layout in LAYOUTS.items() if layout.written)

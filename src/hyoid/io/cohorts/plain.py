@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hyoid.geometry.resample import to_sitk
 from hyoid.io.atomic import atomic_write
 from hyoid.io.cohorts.case_files import CaseFiles, existing
+from hyoid.io.cohorts.reports import report_beside
 from hyoid.io.files.volumes import write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -25,7 +26,10 @@ CT, PET = "ct", "pet"  # names of the images
 
 
 def find_plain_cases(folder: Path) -> tuple[CaseFiles, ...]:
-    """Find virtual patients below a folder, in order of name; those of an interrupted writer are left out."""
+    """Find virtual patients below a folder, in order of name; those of an interrupted writer are left out.
+
+    A CT with a radiologist's report and without a known truth is no virtual patient, see `find_report_cases`.
+    """
     return tuple(
         CaseFiles(
             ct.parent.name,
@@ -41,7 +45,7 @@ def find_plain_cases(folder: Path) -> tuple[CaseFiles, ...]:
             lesion_ids=existing(ct.with_name("lesion_ids.nii.gz")),
         )
         for ct in sorted(folder.glob(f"*/{CT}.nii.gz"))
-        if not ct.parent.name.startswith(".")
+        if not ct.parent.name.startswith(".") and report_beside(ct.parent) is None
     )
 
 

@@ -64,7 +64,9 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     """
     scene = scene or make_scene(inputs)
     outlined = inputs.lesions is not None
-    sources = Sources(inputs.lesions_status, made_by(inputs.lesions_source)[1], _said_by(inputs), outlined)
+    sources = Sources(
+        inputs.lesions_status, made_by(inputs.lesions_source)[1], _said_by(inputs), outlined, inputs.whole_scan
+    )
     lesions = lesion_rows(scene, inputs)
     lines, organs_met = involvement_lines(scene, inputs.involvement, sources)
     lines["primary_location_of_the_mass"] = location_line(scene, sources)

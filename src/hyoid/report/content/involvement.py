@@ -54,12 +54,15 @@ class Sources:
         Name of the model that predicts involvement.
     outlined : bool
         Whether anybody outlined lesions at all.
+    whole_scan : bool
+        Whether the classifier answers of the scan as a whole, so that no outline is needed.
     """
 
     outlines: OutlineStatus
     tumour: str
     classifier: str
     outlined: bool = True
+    whole_scan: bool = False
 
     @property
     def status(self) -> Status:
@@ -77,11 +80,12 @@ def involvement_lines(
     scene : Scene
         Organs and lesions on the canonical grid.
     answers : mapping of str to Involvement
-        Predictions for the index lesion, by field or organ; without an index lesion nothing is answered.
+        Predictions for the index lesion, by field or organ; without an index lesion nothing is answered, unless the
+        classifier answers of the whole scan.
     sources : Sources
         Who stands behind outlines and predictions.
     """
-    answers = {} if scene.index is None else answers
+    answers = {} if scene.index is None and not sources.whole_scan else answers
     lines = {}
     for row in FIELDS:
         if row.kind in (*_MEASURABLE, Kind.FINDING, Kind.YES_NO):

@@ -97,6 +97,8 @@ class ReportInputs:
         What the outlined index lesion is predicted to involve. Keys: fields of the template, or organ names.
     involvement_source : ModelUse or None
         The model that predicted involvement.
+    whole_scan : bool
+        Whether `involvement` is of the scan as a whole, not of an outlined lesion.
     image : Volume, optional
         The scan itself, where its values are to be looked at.
     pet : Volume, optional
@@ -132,6 +134,7 @@ class ReportInputs:
     coverage_source: ModelUse | None = None
     involvement: Mapping[str, Involvement] = field(default_factory=dict)
     involvement_source: ModelUse | None = None
+    whole_scan: bool = False
     image: Volume | None = None
     pet: Volume | None = None
     midline_x_mm: float | None = None

@@ -40,6 +40,9 @@ _START = re.compile(r"(?im)^\s*(?:procedure|examination|exam|study)\s*:")
 _END = re.compile(r"(?im)^\s*(?:impression|conclusion|opinion)\s*:?")
 _SAME = {"name": _NAME, "number": r"(?:m\.?r\.?n\.?|mr\s+no\.?|uhid|patient\s*(?:id|no\.?|number))", "birth": _BIRTH}
 
+# A label of the header and its value, up to the next field.
+_STATED = r"(?im)(?:^|\s\s|[|;,\t])\s*{label}\s*[:=#][ \t]*([^\n|;]+?)(?=\s{{2,}}|[|;\n]|$)"
+
 
 def without_identifiers(text: str) -> str:
     """Remove header lines such as name, number, date of birth, age and referring doctor from a text.
@@ -92,7 +95,7 @@ def refuse_two_patients(text: str) -> None:
     """
     several = len(set(_NUMBERED_PATIENT.findall(text))) > 1
     for label in _SAME.values():
-        values = re.findall(rf"(?im)(?:^|\s\s|[|;,\t])\s*{label}\s*[:=#][ \t]*([^\n|;]+?)(?=\s{{2,}}|[|;\n]|$)", text)
+        values = re.findall(_STATED.format(label=label), text)
         several = several or len({re.sub(r"\W+", " ", value).strip().lower() for value in values if value.strip()}) > 1
     ends = [match.start() for match in _END.finditer(text)]
     starts = [match.start() for match in _START.finditer(text)]
@@ -101,6 +104,31 @@ def refuse_two_patients(text: str) -> None:
         raise InputRefusedError(
             "The text holds more than one patient or more than one examination.", "Give one report in one file."
         )
+
+
+def stated_identity(text: str) -> dict[str, str]:
+    """Read what the header of a report states of the patient, to compare with a scan's header; never written anywhere.
+
+    Parameters
+    ----------
+    text : str
+        Report as it came in.
+
+    Returns
+    -------
+    dict of str to str
+        "name", "number" and "birth" as written, those that are stated.
+
+    Examples
+    --------
+    >>> stated_identity("Name: Jane Roe   MRN: 4711\\nFindings: mass.")
+    {'name': 'Jane Roe', 'number': '4711'}
+    """
+    found = {}
+    for kind, label in _SAME.items():
+        if match := re.search(_STATED.format(label=label), text):
+            found[kind] = match.group(1).strip()
+    return {kind: value for kind, value in found.items() if value and not value.startswith(MISSING)}
 
 
 def _values(header: str) -> set[str]:

@@ -18,19 +18,23 @@ from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import resample
 from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.layouts import find_layout_cases
 from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS
-from hyoid.io.files.volumes import read_image
+from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.reader_masks import PRIMARY
+from hyoid.io.study import Study, read_study
 from hyoid.systems.ct_report.labels import UNKNOWN, involvement_targets, known_fields, overlap_shares, true_places
+from hyoid.systems.ct_report.report_labels import labels_of_report, read_case_report
 from hyoid.systems.ct_report.simulated_localiser import SimulatedLocaliser, SimulatedReader
 from hyoid.systems.involvement import classifier_inputs, outlined, target_map
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import localise_tumour, outline_organs, target_mask
-from hyoid.training.cases import find_cases
+from hyoid.training.cases import LAYOUTS_WITH_CT
 from hyoid.training.folds import folds_in_turn, stratified_folds
 from hyoid.training.recipe import CtReportRecipe
 from hyoid.training.run import Progress, quiet
-from hyoid.volume import Quantity
+from hyoid.volume import Quantity, Volume
 
 Localiser = ModelPackage | SimulatedLocaliser | SimulatedReader
 
@@ -65,6 +69,17 @@ class ReportCase:
     virtual: bool = False
 
 
+def find_ct_report_cases(folder: Path) -> tuple[CaseFiles, ...]:
+    """Find the cases of a folder that can teach the classifier, in any of its layouts, in order of name.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds no such case.
+    """
+    return find_layout_cases(folder, (*LAYOUTS_WITH_CT, "reports"), "training cases")
+
+
 def prepared_cases(
     recipe: CtReportRecipe,
     folders: Sequence[Path],
@@ -82,7 +97,7 @@ def prepared_cases(
     recipe : CtReportRecipe
         Grid, window, kind of heatmap, fields and the rule of their labels.
     folders : sequence of Path
-        OpenKBP folders and virtual cohorts of layout `plain`.
+        OpenKBP folders, virtual cohorts of layout `plain`, and CTs with reports (layout `reports`).
     priors : Path
         Prepared cases are kept here, so that another run does not predict them again.
     organs : sequence of ModelPackage
@@ -96,11 +111,13 @@ def prepared_cases(
     Raises
     ------
     UsageError
-        When no case has both organ contours and a high-dose target.
+        When no case has both organ contours and a high-dose target, or a report.
+    InputRefusedError
+        When a report is not of the patient of its CT.
     """
     known_fields(recipe.fields)
     tumours = [SimulatedReader()] if recipe.heatmap == "outline" else tumours
-    files = [f for folder in folders for f in find_cases(folder)]
+    files = [f for folder in folders for f in find_ct_report_cases(folder)]
     # Coarse labels for training: bfloat16 saves half of the time and moves a boundary voxel here and there.
     machine = Machine("cpu", cache, "bf16")
     outlining = [(package.manifest.sha256, package.manifest.supported) for package in organs]
@@ -112,13 +129,17 @@ def prepared_cases(
     for number, (case, turn) in enumerate(zip(files, turns, strict=True)):
         tumour = tumours[turn]
         localiser = tumour.manifest.sha256 if isinstance(tumour, ModelPackage) else repr(tumour)
-        key = hashlib.sha256(f"{made_from}{localiser}".encode()).hexdigest()[:12]
+        told = f"{_digest(case.report)}{recipe.fields}{recipe.unmentioned}" if case.report else ""
+        key = hashlib.sha256(f"{made_from}{localiser}{told}".encode()).hexdigest()[:12]
         kept = priors / f"{case.name}-{key}.npz"
         cases.append(_from_disk(case, recipe, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
         on_progress("priors", number + 1, len(files), "")
     usable = tuple(c for c in cases if c.target.size and (c.target != UNKNOWN).any())
     if not usable:
-        raise UsageError("No case has both organ contours and a high-dose target.", "Give OpenKBP's folder.")
+        raise UsageError(
+            "No case has both organ contours and a high-dose target, nor a report that answers a field.",
+            "Give OpenKBP's folder, or CTs with reports.",
+        )
     return usable
 
 
@@ -136,11 +157,16 @@ def _prepared(
     kept: Path,
 ) -> ReportCase:
     """Predict the priors of one case and keep them."""
-    ct = to_canonical(read_image(case.ct, Quantity.HU))
-    organ_map = outline_organs(ct, organs, machine).labels
+    study = _scan(case)
+    ct = to_canonical(study.volume)
+    target = _target(case, study, recipe)
+    if case.report and case.organs:
+        organ_map = to_canonical(read_labels(case.organs))
+    else:
+        organ_map = outline_organs(ct, organs, machine).labels
     kinds: tuple[str, ...] = ("outline",)
     if isinstance(tumour, SimulatedReader):
-        mask = tumour.outline(case)
+        mask = _outlined_primary(case) if case.report else tumour.outline(case)
         heat = outlined(mask)
     else:
         if isinstance(tumour, SimulatedLocaliser):
@@ -169,7 +195,7 @@ def _prepared(
         kept,
         ct=same.ct.astype(np.float16),
         organs=same.organs,
-        target=involvement_targets(case, recipe.fields, recipe.involvement_share, recipe.organ_rule),
+        target=target,
         overlap=overlap_shares(organ_map, mask, recipe.fields),
         **arrays,  # type: ignore[arg-type]
     )
@@ -177,6 +203,37 @@ def _prepared(
     again = _from_disk(case, recipe, kept)
     assert again is not None
     return again
+
+
+def _scan(case: CaseFiles) -> Study:
+    """CT of a case; only reports need its headers and fingerprint."""
+    if case.report:
+        return read_study(case.ct)
+    return Study(read_image(case.ct, Quantity.HU), None, (), (), "")
+
+
+def _target(case: CaseFiles, study: Study, recipe: CtReportRecipe) -> NDArray[np.float32]:
+    """Labels of a case: from its report where it has one, else from outlines."""
+    if case.report:
+        return labels_of_report(
+            read_case_report(case, study.headers, study.fingerprint), recipe.fields, recipe.unmentioned
+        )
+    return involvement_targets(case, recipe.fields, recipe.involvement_share, recipe.organ_rule)
+
+
+def _outlined_primary(case: CaseFiles) -> Volume:
+    """The primary as a reader outlined it beside a report."""
+    if case.targets is None:
+        raise UsageError(
+            f"Case {case.name} has no targets.nii.gz, and the recipe reads the tumour from an outline.",
+            "Give one (1 tumour, 2 nodes), or a recipe whose heatmap is predicted.",
+        )
+    targets = to_canonical(read_labels(case.targets))
+    return targets.with_array((targets.array == PRIMARY).astype(np.uint8))
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _from_disk(case: CaseFiles, recipe: CtReportRecipe, kept: Path) -> ReportCase | None:

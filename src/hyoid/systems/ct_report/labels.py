@@ -48,8 +48,9 @@ def involvement_targets(
         the structure (nodes count for the fields that nodes reach), which only virtual patients tell.
     share : float
         An organ is involved when the target covers more than this share of it.
-    rule : {"target", "tumour"}
-        What an organ's label means: that the high-dose target covers it, or that tumour does.
+    rule : {"target", "tumour", "report"}
+        What an organ's label means: that the high-dose target covers it, that tumour does, or that a report calls it
+        involved. Virtual patients answer the last as the one before.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def _real(case: CaseFiles, share: float, rule: OrganRule) -> Callable[[str], boo
     ptv = read_labels(case.targets).array == OPENKBP_PTV70
 
     def answer(name: str) -> bool | None:
-        if rule == "tumour" or not is_organ(name):
+        if rule != "target" or not is_organ(name):
             return None
         if name not in value_of:
             raise UsageError(f"OpenKBP has no contours of {name!r}.", f"Choose among {', '.join(value_of)}.")
@@ -140,7 +141,7 @@ def _virtual(case: CaseFiles, share: float, rule: OrganRule) -> Callable[[str], 
         mask = organ_of(name)
         if not mask.any():
             return None
-        return overlaps(mask) if rule == "tumour" else bool((covered & mask).sum() > share * mask.sum())
+        return overlaps(mask) if rule != "target" else bool((covered & mask).sum() > share * mask.sum())
 
     return answer
 

@@ -152,8 +152,11 @@ def structured_report(
         target = target_mask(logits, ct, models.classifier.manifest.preprocessing["min_volume_ml"])
         target, lost = near_organs(target, organs)
         said = classify(ct, organs, target_map(logits), models.classifier, machine, on_progress)
-        classifier, what = models.classifier, "coverage"
+        # Reports, and the tumour itself, tell of the structure in this scan; a planning target only of what it covers.
+        whole = models.classifier.manifest.preprocessing.get("organ_rule", "target") != "target"
+        classifier, what = models.classifier, "involvement" if whole else "coverage"
         inputs |= {
+            "whole_scan": whole,
             "target_region": target,
             "target_source": model_use(models.tumour.manifest),
             "target_lost_ml": sum(lost.values()),

@@ -101,7 +101,7 @@ class CtReportTraining(AveragedTraining):
             begin_at_rule(network.organ_pooling, cases)
         if recipe.variant == "sub_sites":
             begin_at_frequencies(network, cases)
-        if hasattr(network, "classifier"):
+        if recipe.prepared_start and hasattr(network, "classifier"):
             begin_standardised(network, cases, recipe.optimiser.batch)
         # Channels last, EfficientNet's depthwise convolutions take five times as long on a CPU; DenseNet gains nothing.
         super().__init__(network, recipe.optimiser, layout=torch.contiguous_format)
@@ -250,7 +250,7 @@ def learn(
     rule = recipe.early_stopping
     if rule is None:
         module = fit(recipe, run, lambda: CtReportTraining(recipe, cases, start))
-        settle_normalisation(module.average.module, cases, recipe.optimiser.batch)
+        _settle(recipe, module, cases)
         return module
     learned, watched = divided(cases, fold_of_cases(cases, rule.folds, recipe.seed).tolist(), 0)
     truth = np.stack([case.target for case in watched])
@@ -259,7 +259,7 @@ def learn(
 
     def score(module: AveragedTraining) -> float:
         assert isinstance(module, CtReportTraining)
-        settle_normalisation(module.average.module, learned, recipe.optimiser.batch)
+        _settle(recipe, module, learned)
         scores = predict_ct_report(module, watched)
         mean = mean_average_precision(np.where(truth == UNKNOWN, np.nan, truth), scores).mean
         assert mean is not None
@@ -269,8 +269,14 @@ def learn(
     stop = StopOnScore(score, every=rule.every_epochs, patience=rule.patience, journal=run.out / "validation.jsonl")
     module = fit(recipe, run, lambda: CtReportTraining(recipe, learned, start), [stop])
     stop.restore(module)
-    settle_normalisation(module.average.module, learned, recipe.optimiser.batch)
+    _settle(recipe, module, learned)
     return module
+
+
+def _settle(recipe: CtReportRecipe, module: AveragedTraining, cases: Sequence[ReportCase]) -> None:
+    """Take the statistics of batch normalisation over all cases anew, where the recipe prepares its networks."""
+    if recipe.prepared_start:
+        settle_normalisation(module.average.module, cases, recipe.optimiser.batch)
 
 
 def told_fields(recipe: CtReportRecipe, cases: Sequence[ReportCase]) -> tuple[str, ...]:
