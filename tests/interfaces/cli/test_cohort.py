@@ -54,6 +54,13 @@ def test_a_cohort_runs_resumes_and_lists_what_it_refused(cohort, maps, tmp_path)
     plan = next(e for e in events if e["event"] == "plan")
     assert (plan["done"], plan["todo"], plan["refused"]) == (2, 1, 0)
     assert not (out / REFUSED_FILE).exists()
+    names = {"cases", "cases.parquet", "lesions.parquet", "lines.parquet", "cohort.html", ".lock"}
+    assert {p.name for p in out.iterdir()} == names
+    code, events, _ = cohort("show", out, "--json")
+    assert (code, events[0]["counts"]["done"]) == (0, 3)
+    assert cohort("show", out)[2].startswith("hyoid measure: 3 done")
+    code, _, err = cohort("show", maps)
+    assert (code, "not one of a cohort" in err) == (2, True)
 
 
 def test_a_dry_run_says_what_there_is_and_makes_nothing(cohort, maps, tmp_path):

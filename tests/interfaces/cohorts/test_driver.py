@@ -41,7 +41,7 @@ def test_every_case_is_done_once_and_a_second_run_does_nothing(maps, here, tmp_p
     measured = json.loads((tmp_path / "out/cases/b/measurements.json").read_text())
     assert measured["lesions"][0]["volume_ml"] == 0.024
     again = plan_of(maps, tmp_path / "out")
-    assert (len(again.todo), len(again.done), again.stale) == (0, 3, 0)
+    assert (len(again.todo), len(again.done), again.changed, again.other) == (0, 3, 0, 0)
     assert run(again, here) == []
     assert here.ran == ["a", "b", "c"]
 
@@ -50,11 +50,29 @@ def test_a_case_whose_file_changed_is_done_again(maps, here, tmp_path):
     run(plan_of(maps, tmp_path / "out"), here)
     (maps / "b.nii.gz").write_bytes((maps / "c.nii.gz").read_bytes())
     plan = plan_of(maps, tmp_path / "out")
-    assert ([c.case for c in plan.todo], plan.stale) == (["b"], 1)
+    assert ([c.case for c in plan.todo], plan.changed, plan.other) == (["b"], 1, 0)
     run(plan, here)
     assert (tmp_path / "out/cases/b/measurements.json").read_text() == (
         tmp_path / "out/cases/c/measurements.json"
     ).read_text()
+
+
+def test_a_refused_case_keeps_no_results_of_its_earlier_file(maps, here, tmp_path):
+    run(plan_of(maps, tmp_path / "out"), here)
+    (maps / "b.nii.gz").write_text("no image any more")
+    assert [r.case for r in run(plan_of(maps, tmp_path / "out"), here)] == ["b"]
+    assert sorted(p.name for p in (tmp_path / "out/cases").iterdir()) == ["a", "c"]
+
+
+def test_results_of_other_options_are_told_from_those_of_other_files(tmp_path, here):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("CT of the neck. Mass of the left tonsil of 3 cm.")
+    plan = lambda *words: make_plan(  # noqa: E731
+        JOBS["structure"], read_list(tmp_path / "texts", "texts"), words, tmp_path / "out"
+    )
+    run(plan(), here)
+    changed = plan("--timeout-s", "9")
+    assert (len(changed.todo), changed.changed, changed.other) == (1, 0, 1)
 
 
 def test_broken_rows_and_refused_cases_stop_nobody_else(maps, here, tmp_path):

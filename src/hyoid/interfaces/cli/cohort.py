@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
+from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import JSON_HELP
 from hyoid.interfaces.cohorts.driver import (
     REFUSED_FILE,
@@ -23,12 +25,14 @@ from hyoid.interfaces.cohorts.driver import (
 )
 from hyoid.interfaces.cohorts.expected import expected
 from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob, Job
+from hyoid.interfaces.cohorts.page import PAGE_FILE, summarise, write_page
+from hyoid.interfaces.cohorts.tables import refused_rows, write_tables
 from hyoid.interfaces.cohorts.worker import Answer, CaseWork
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.cohorts.listed import BrokenRow, ListedCase
 from hyoid.io.cohorts.lists import read_list, write_list
 from hyoid.jobs.executor import Executor
-from hyoid.jobs.ledger import one_driver
+from hyoid.jobs.ledger import CASES, one_driver
 from hyoid.jobs.local import LocalExecutor
 
 SOME_REFUSED = 5
@@ -68,6 +72,10 @@ def _command(job: Job) -> Callable[..., None]:
             Path | None,
             typer.Option("--write-list", help="CSV file for the cases that were found; its paths may name patients."),
         ] = None,
+        overwrite: Annotated[
+            bool,
+            typer.Option("--overwrite", help="Replace cases that were made with other options or models."),
+        ] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
     ) -> None:
@@ -88,6 +96,11 @@ def _command(job: Job) -> Callable[..., None]:
         with one_driver(out):
             plan = plan_of()
             tell_plan(job, listed, plan, workers, terminal)
+            if plan.other and not overwrite:
+                raise UsageError(
+                    f"{plan.other} finished case(s) were made with other options or models.",
+                    "Give another --out, or add --overwrite to make these cases again.",
+                )
             refused = list(plan.refused)
             try:
                 with terminal.bars():
@@ -95,6 +108,8 @@ def _command(job: Job) -> Callable[..., None]:
                         refused.append(refusal)
             finally:
                 write_refused(refused, out)
+            if plan.todo or not (out / PAGE_FILE).is_file():
+                write_results(out, terminal)
         done = plan.cases - len(refused)
         terminal.event("done", out=str(out), cases=plan.cases, done=done, refused=len(refused))
         terminal.say(f"{done} of {plan.cases} case(s) done.", "bold")
@@ -108,6 +123,59 @@ def _command(job: Job) -> Callable[..., None]:
 
 for _job in JOBS.values():
     app.command(_job.name)(_command(_job))
+
+
+def write_results(out: Path, terminal: Terminal) -> None:
+    """Write the tables and the page of a cohort; without pyarrow the page alone, with a note.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the cohort.
+    terminal : Terminal
+        Where the note is printed.
+    """
+    try:
+        write_tables(out)
+    except UsageError as error:
+        terminal.note(f"{error.problem} The tables are left out. {error.cure}")
+    write_page(out)
+
+
+@app.command("show")
+def show(
+    out: Annotated[Path, typer.Argument(help="Folder of a cohort, as --out named it.")],
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Show what a cohort comes to: counts, distributions, most frequent cautions, refusals."""
+    if not (out / CASES).is_dir():
+        raise UsageError("The folder is not one of a cohort.", "Give the folder that --out of `hyoid cohort` named.")
+    terminal = Terminal(as_json=as_json)
+    found = summarise(out)
+    distributions = {
+        name: [round(float(q), 4) for q in np.percentile(values, (25, 50, 75))]
+        for name, values in found.values.items()
+        if values
+    }
+    refused = refused_rows(out)
+    terminal.event(
+        "cohort",
+        job=found.job,
+        counts=dict(found.counts),
+        quartiles=distributions,
+        cautions=dict(found.warnings.most_common(25)),
+        refused=refused,
+    )
+    counts = ", ".join(f"{n} {state}" for state, n in found.counts.items())
+    terminal.say(f"hyoid {found.job}: {counts}", "bold")
+    for name, (low, median, high) in distributions.items():
+        terminal.say(f"  {name}: median {median:g} (quartiles {low:g} and {high:g})")
+    for words, n in found.warnings.most_common(10):
+        terminal.say(f"  {n} x {words}")
+    for row in refused[:10]:
+        terminal.note(f"{row['id'] or 'row ' + row['row']}: {row['problem']}")
+    if len(refused) > 10:
+        terminal.note(f"and {len(refused) - 10} more in {REFUSED_FILE}")
 
 
 def tell_plan(job: Job, listed: list[ListedCase | BrokenRow], plan: Plan, workers: int, terminal: Terminal) -> None:
@@ -150,8 +218,8 @@ def tell_plan(job: Job, listed: list[ListedCase | BrokenRow], plan: Plan, worker
         terminal.say(f"  {sum(words[c.case] == kind for c in plan.todo)} x {kind}")
     if len(kinds) > 8:
         terminal.say(f"  and {len(kinds) - 8} kinds more; --json lists every case")
-    if plan.stale:
-        terminal.note(f"{plan.stale} case(s) have results of other files, models or options, and are done again.")
+    if plan.changed:
+        terminal.note(f"The files of {plan.changed} finished case(s) changed: these are done again.")
     if plan.todo:
         terminal.say(
             f"About {duration(hours * 3600)} with {workers} worker(s), and {gigabytes:.2f} GB of results ({whence})."

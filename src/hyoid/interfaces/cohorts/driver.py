@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import atomic_write
 from hyoid.io.cohorts.listed import BrokenRow, ListedCase
 from hyoid.jobs.executor import Executor, run_jobs
-from hyoid.jobs.ledger import CASES, is_done
+from hyoid.jobs.ledger import CASES, is_done, record_of
 
 REFUSED_FILE = "refused.csv"
 _WORKER_BYTES = 3 * 1024**3
@@ -57,14 +58,17 @@ class Plan:
         Cases that have to be made, and cases whose results are in place.
     refused : tuple of Refusal
         Rows that cannot become a case.
-    stale : int
-        Cases to do that have results of other files, models or options.
+    changed : int
+        Cases to do that have results of earlier files.
+    other : int
+        Cases to do that have results of the same files with other options or models.
     """
 
     todo: tuple[CaseJob, ...]
     done: tuple[CaseJob, ...]
     refused: tuple[Refusal, ...]
-    stale: int
+    changed: int = 0
+    other: int = 0
 
     @property
     def cases(self) -> int:
@@ -93,7 +97,7 @@ def make_plan(job: Job, listed: Sequence[ListedCase | BrokenRow], common: Sequen
     """
     todo, done, refused = [], [], []
     errors: dict[str, HyoidError] = {}
-    stale = 0
+    changed = other = 0
     for row in listed:
         if isinstance(row, BrokenRow):
             refused.append(Refusal(row.row, row.case, "Broken row", row.problem, row.cure))
@@ -110,11 +114,13 @@ def make_plan(job: Job, listed: Sequence[ListedCase | BrokenRow], common: Sequen
         if is_done(case.folder, order):
             done.append(case)
         else:
-            stale += case.folder.exists()
+            made = record_of(case.folder)
+            changed += made is not None and made.order.inputs != order.inputs
+            other += made is not None and made.order.inputs == order.inputs
             todo.append(case)
     if not todo and not done and len(errors) == 1:
         raise next(iter(errors.values()))
-    return Plan(tuple(todo), tuple(done), tuple(refused), stale)
+    return Plan(tuple(todo), tuple(done), tuple(refused), changed, other)
 
 
 def default_workers(cores: int) -> int:
@@ -179,6 +185,8 @@ def run_plan(plan: Plan, executor: Executor[CaseJob, Answer], terminal: Terminal
         )
         terminal.progress("cohort", finished, total, f"{3600 * rate:.0f} an hour, {duration(left_s)} left")
         if answer.state == "refused":
+            # What an earlier file gave does not stand for the one that was refused.
+            shutil.rmtree(case.folder, ignore_errors=True)
             yield Refusal(case.row, case.case, answer.kind, answer.problem, answer.cure)
 
 
