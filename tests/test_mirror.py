@@ -30,6 +30,7 @@ TESTED_IN = {
     "interfaces/cli/ablation_order.py": "interfaces/cli/test_ablate.py",
     "interfaces/cli/calibrate.py": "systems/ct_report/test_train.py",
     "interfaces/results.py": "interfaces/cli/test_report.py",
+    "interfaces/cli/doctor.py": "interfaces/test_doctor.py",
     "interfaces/cli/measure.py": "interfaces/cli/test_main.py",
     "interfaces/cli/models.py": "interfaces/cli/test_main.py",
     "interfaces/cli/phantom.py": "interfaces/cli/test_main.py",

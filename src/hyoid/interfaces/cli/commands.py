@@ -74,6 +74,10 @@ COMMANDS = {
     ),
     "serve": Listed("serve:serve", "Open the web workspace: viewer, clicks, live report. Research use only."),
     "models": Listed("models:app", "List, describe, fetch, pack and verify models."),
+    "doctor": Listed(
+        "doctor:doctor",
+        "Examine this machine: processor, memory, GPU, folders, networks, extras, and what to install.",
+    ),
 }
 
 
