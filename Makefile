@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINT := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo "-c constraints-cpu.txt")
 
-.PHONY: demo test fuzz check bench weights petct-weights clean
+.PHONY: demo test fuzz check docs lock bench weights petct-weights clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hyoid needs Python 3.11 or newer")'
@@ -39,6 +39,17 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs src scripts containers tests
+
+# The site in docs/_build/html; a warning is an error.
+docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet $(CONSTRAINT) -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+# Every package of the usual extras, by version and hash, without any address.
+lock: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --extra serve --extra train --extra cohort --output-file requirements.lock pyproject.toml
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/report.py

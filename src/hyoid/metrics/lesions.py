@@ -120,8 +120,8 @@ def measure_labels(
         diameter = |p - q| + 1 / max_a |v_a|,    v = M^-1 u
 
     with M the 3 x 3 matrix that turns index steps into mm. The added term is the length of the line inside one voxel
-    when it runs through its centre along u (for axes at right angles, the least spacing_a / |u_a|), so the diameter is
-    the line through p and q from outer voxel face to outer voxel face: n voxels in a row measure n spacings, and a
+    when it runs through its centre along u (for axes at right angles, the least ``spacing_a / |u_a|``), so the diameter
+    is the line through p and q from outer voxel face to outer voxel face: n voxels in a row measure n spacings, and a
     cube its full diagonal. Of several farthest pairs the one with the longest line counts. A single voxel measures its
     longest edge. Axial slices are the planes of the grid nearest to axial. The short axis is measured in the plane of
     its long axis, at right angles to it, by the same rule; of equal long axes the one with the widest short axis
