@@ -13,6 +13,8 @@ from pathlib import Path
 
 from hyoid.errors import OutputError, UsageError
 
+DISK_FULL = "The disk is full: nothing was written."
+"""How a run says that its output found no room."""
 _UNFINISHED = ".unfinished-"
 
 
@@ -181,7 +183,7 @@ def _umask() -> int:
 
 def _refusal(error: OSError) -> OutputError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError("The disk is full: nothing was written.", "Free some space, or give another folder.")
+        return OutputError(DISK_FULL, "Free some space, or give another folder.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError("The output folder is not writable.", "Give a folder you may write to with --out.")
     return OutputError(f"The output cannot be written ({error.strerror or type(error).__name__}).", "Check the folder.")

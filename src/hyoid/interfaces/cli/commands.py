@@ -56,6 +56,9 @@ COMMANDS = {
     "cohort": Listed(
         "cohort:app", "Run a command on many studies, resumable, with results as tables. Research use only."
     ),
+    "node": Listed(
+        "node:app", "Take studies in by DICOM, DICOMweb or a folder, and send results back. Research use only."
+    ),
     "phantom": Listed(
         "phantom:phantom", "Make virtual patients with their masks, truth and reports, and a contact sheet."
     ),

@@ -1,0 +1,1 @@
+"""The hospital node: studies arrive by DICOM, DICOMweb or a folder, and results go back."""
