@@ -45,6 +45,13 @@ TESTED_IN = {
     "interfaces/prediction.py": "interfaces/cli/test_predict.py",
     "interfaces/scoring.py": "interfaces/test_python.py",
     "interfaces/web/studies.py": "interfaces/web/test_server.py",
+    # The ledger's parts are tested by the steps of the node that change these.
+    "interfaces/node/ledger/arrivals.py": "interfaces/node/test_spool.py",
+    "interfaces/node/ledger/jobs.py": "interfaces/node/test_worker.py",
+    "interfaces/node/ledger/ledger.py": "interfaces/node/test_worker.py",
+    "interfaces/node/ledger/outbox.py": "interfaces/node/test_sender.py",
+    "interfaces/node/ledger/summary.py": "interfaces/cli/test_node.py",
+    "interfaces/node/listener.py": "interfaces/node/test_destinations.py",
     "systems/measure_packages.py": "interfaces/cli/test_card.py",
     "anatomy/staging.py": "report/content/test_staging.py",
     # DICOM objects: written, and read again, in one round trip.

@@ -24,6 +24,7 @@ from hyoid.io.files.volumes import write_image, write_nifti
 from hyoid.io.masks import Outline
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.run_record import (
+    EMPTY_OR_FAILED,
     ORGANS_FILE,
     TARGETS_FILE,
     MachineRecord,
@@ -41,9 +42,6 @@ from hyoid.report.content.schema import Report
 from hyoid.systems.machine import Machine
 from hyoid.systems.outlines import TARGET_VALUES, Outlines
 from hyoid.volume import Geometry, Volume
-
-EMPTY_OR_FAILED = 5
-"""Exit code of a run that finished with nothing outlined, or with a result that failed its own check."""
 
 TARGET_REGION, MASKS = "target_region.nii.gz", "masks.nii.gz"
 _PACKAGES = ("openvino", "numpy", "SimpleITK", "pydicom", "highdicom")

@@ -16,6 +16,8 @@ RUN_FILE: Final = "run.json"
 ORGANS_FILE: Final = "organs.nii.gz"
 TARGETS_FILE: Final = "targets.nii.gz"
 """Label maps that every system leaves under the same names: organs, and 1 GTVp with 2 GTVn."""
+EMPTY_OR_FAILED: Final = 5
+"""Exit code of a run that finished with nothing outlined, or with a result that failed its own check."""
 SCHEMA_VERSION: Final = "2.0"
 
 

@@ -2,6 +2,8 @@
 
 import io
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,22 @@ def make_object():
 def take():
     """Let objects arrive: `take(place, *objects, source=...)`."""
     return lambda place, *objects, source="CT1": [place.spool.take(data, Source(source)) for data in objects]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A folder with ca.pem, node.pem and node.key that it signed for localhost, and other.pem, another authority."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    for name in ("ca", "other"):
+        openssl(*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    names = ("-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE")
+    openssl(*new, "-subj", "/CN=localhost", *names, "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", "node.key", "-out",
+            "node.pem")  # fmt: skip
+    return folder

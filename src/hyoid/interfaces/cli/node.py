@@ -46,7 +46,7 @@ app = typer.Typer(
 @app.command("run")
 def run(
     config: Annotated[Path, typer.Argument(help=_CONFIG_HELP)],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the configuration does, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what the configuration does and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or events as JSON.")] = False,
 ) -> None:
     """Run a node until it is stopped. Research use only."""

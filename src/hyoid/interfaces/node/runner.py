@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from hyoid.errors import InputRefusedError, ModelUnusableError, UsageError
-from hyoid.interfaces.delivery import EMPTY_OR_FAILED
 from hyoid.interfaces.node.config import Rule
 from hyoid.io.atomic import DISK_FULL
-from hyoid.io.run_record import RUN_FILE
+from hyoid.io.run_record import EMPTY_OR_FAILED, RUN_FILE
 
 _THIS_HYOID = (sys.executable, "-c", "from hyoid.interfaces.cli.main import main; main()")
 _LOOK_EVERY_S, _END_AFTER_S = 0.2, 10.0

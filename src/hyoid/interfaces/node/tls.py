@@ -16,7 +16,7 @@ def server_context(tls: Tls) -> ssl.SSLContext:
     UsageError
         When a file cannot be used.
     """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if tls.ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
     return _with_files(context, tls)
@@ -30,21 +30,17 @@ def client_context(tls: Tls) -> ssl.SSLContext:
     UsageError
         When a file cannot be used.
     """
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=None if tls.ca is None else _existing(tls))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.ca is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return _with_files(context, tls)
-
-
-def _existing(tls: Tls) -> str:
-    if tls.ca is None or not tls.ca.is_file():
-        raise UsageError("The file tls.ca does not exist.", "Check the path in the configuration.")
-    return str(tls.ca)
 
 
 def _with_files(context: ssl.SSLContext, tls: Tls) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # DICOM PS3.15 B.12, BCP 195
     try:
         if tls.ca is not None:
-            context.load_verify_locations(_existing(tls))
+            context.load_verify_locations(tls.ca)
         if tls.certificate is not None and tls.key is not None:
             context.load_cert_chain(tls.certificate, tls.key)
     except (OSError, ssl.SSLError) as error:
