@@ -62,7 +62,7 @@ COMMANDS = {
     "phantom": Listed(
         "phantom:phantom", "Make virtual patients with their masks, truth and reports, and a contact sheet."
     ),
-    "train": Listed("train:train", "Train one network, and write its package to OUT/package."),
+    "train": Listed("train:train", "Train one network, or one per fold, and write each package to a folder `package`."),
     "ablate": Listed(
         "ablate:ablate",
         "Run the trainings of a paper's ablation table again, and write the table with confidence intervals to OUT.",

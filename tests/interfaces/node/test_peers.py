@@ -1,0 +1,159 @@
+"""A real Orthanc on loopback stands for the archive: C-STORE and DICOMweb, there and back into the same study."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from threading import Event, Thread
+
+import pytest
+
+from hyoid.interfaces.node.config import DicomDestination, WebDestination
+from hyoid.interfaces.node.destinations import PeerDownError, open_peer
+from hyoid.interfaces.node.node import Node
+from hyoid.interfaces.node.place import Place
+
+pytestmark = [
+    pytest.mark.peer,
+    pytest.mark.skipif(shutil.which("Orthanc") is None, reason="needs Orthanc"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+WEB_PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Orthanc:
+    """A running Orthanc: its ports, and questions to its REST interface."""
+
+    def __init__(self, folder):
+        self.http, self.dicom = free_port(), free_port()
+        settings = {
+            "Name": "archive", "StorageDirectory": str(folder / "db"), "IndexDirectory": str(folder / "db"),
+            "HttpPort": self.http, "DicomPort": self.dicom, "DicomAet": "ARCHIVE", "DicomCheckCalledAet": True,
+            "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "DicomAlwaysAllowFind": True,
+            "DicomModalities": {"node": ["HYOID", "127.0.0.1", 11112]}, "Plugins": [WEB_PLUGIN],
+            "DicomWeb": {"Enable": True},
+        }  # fmt: skip
+        (folder / "orthanc.json").write_text(json.dumps(settings))
+        with (folder / "log").open("w") as log:
+            self.process = subprocess.Popen(["Orthanc", str(folder / "orthanc.json")], stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                self.get("/system")
+                return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+        self.stop()
+        pytest.fail(f"Orthanc did not begin: {(folder / 'log').read_text()[-500:]}")
+
+    def get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def ask(self, method, path, data=None):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", data, method=method)
+        urllib.request.urlopen(request, timeout=60).close()
+
+    def store(self, study, port):
+        """Send a study to the node by C-STORE."""
+        node = {"AET": "HYOID", "Host": "127.0.0.1", "Port": port}
+        self.ask("PUT", "/modalities/node", json.dumps(node).encode())
+        self.ask("POST", "/modalities/node/store", study.encode())
+
+    def series(self):
+        """Modality or description of every series, by study."""
+        return {
+            study["ID"]: sorted(self.get(f"/series/{s}")["MainDicomTags"]["SeriesDescription"] for s in study["Series"])
+            for study in self.get("/studies?expand")
+        }
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def orthanc(tmp_path_factory):
+    server = Orthanc(tmp_path_factory.mktemp("orthanc"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def empty(orthanc):
+    for study in orthanc.get("/studies"):
+        orthanc.ask("DELETE", f"/studies/{study}")
+    return orthanc
+
+
+def peer(server, kind):
+    if kind == "dicom":
+        return DicomDestination(kind="dicom", ae_title="ARCHIVE", host="127.0.0.1", port=server.dicom, timeout_s=20)
+    return WebDestination(kind="dicomweb", url=f"http://127.0.0.1:{server.http}/dicom-web", timeout_s=20)
+
+
+@pytest.mark.parametrize("kind", ["dicom", "dicomweb"])
+def test_an_archive_takes_an_object_and_says_that_it_has_it(empty, tmp_path, make_object, kind):
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_object())
+    with open_peer(peer(empty, kind), [path]) as there:
+        assert not there.holds(path)
+        there.send(path)
+        assert there.holds(path)
+    assert len(empty.get("/instances")) == 1
+
+
+@pytest.mark.parametrize("kind", ["dicom", "dicomweb"])
+def test_an_archive_that_is_gone_is_down(tmp_path, make_object, kind):
+    path, port = tmp_path / "a.dcm", free_port()
+    path.write_bytes(make_object())
+    destination = peer(type("Gone", (), {"dicom": port, "http": port}), kind)
+    with pytest.raises(PeerDownError), open_peer(destination, [path]) as there:
+        there.send(path)
+
+
+@pytest.mark.parametrize("kind", ["dicom", "dicomweb"])
+def test_a_study_goes_to_the_node_and_its_result_comes_back_once(empty, make_config, make_object, kind):
+    """C-STORE from the archive to the node, or the node asks the archive; the result returns the same way."""
+    port = free_port()
+    quick = {"quiet_s": 1, "free_gb": 0, "retry_s": 0.5}
+    destination = peer(empty, kind).model_dump(exclude_defaults=True) | {"kind": kind}
+    rules = [{"name": "neck CT", "when": {"modality": "CT", "images": 3}, "job": "report", "to": ["archive"]}]
+    listener = {"dicom": {"host": "127.0.0.1", "port": port}}
+    watcher = {"dicomweb": [{"url": destination.get("url"), "every_s": 0.5, "days": 36500}]}
+    config = make_config(
+        folders=[], limits=quick, rules=rules, destinations={"archive": destination},
+        **(listener if kind == "dicom" else watcher),
+    )  # fmt: skip
+    place = Place(config, time.time)
+    stop = Event()
+    thread = Thread(target=Node(place).run, args=(stop,))
+    thread.start()
+    try:
+        while place.ledger.summary()["nodes"] == 0:  # it listens once it counts itself
+            time.sleep(0.1)
+        for number in range(3):
+            empty.ask("POST", "/instances", make_object(number=number))
+        [study] = empty.get("/studies")
+        if kind == "dicom":
+            empty.store(study, port)
+        deadline = time.monotonic() + 60
+        while place.ledger.summary()["jobs"]["sent"] < 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert empty.series() == {study: ["CT neck", "result"]}
+        time.sleep(3)  # the result is seen again by the watcher, and begins nothing
+        assert place.ledger.summary()["jobs"]["sent"] == 1 and sum(place.ledger.summary()["jobs"].values()) == 1
+        assert len(empty.get("/instances")) == 4
+    finally:
+        stop.set()
+        thread.join()
+        place.ledger.close()
