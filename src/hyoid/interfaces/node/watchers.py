@@ -155,10 +155,9 @@ class ServerWatcher:
         return fetched
 
     def _studies(self) -> list[dict[str, dict]]:
-        today = datetime.fromtimestamp(self._ledger.clock())
-        first = today - timedelta(days=self.config.days)
+        first = datetime.fromtimestamp(self._ledger.clock()) - timedelta(days=self.config.days)
         found: list[dict[str, dict]] = self._client.search_for_studies(
-            search_filters={"StudyDate": f"{first:%Y%m%d}-{today:%Y%m%d}"},
+            search_filters={"StudyDate": f"{first:%Y%m%d}-"},
             fields=["NumberOfStudyRelatedInstances"],
             get_remaining=True,
         )
