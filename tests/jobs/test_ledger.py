@@ -6,6 +6,7 @@ from hyoid.errors import UnreadableFileError, UsageError
 from hyoid.jobs.ledger import (
     CASE_FILE,
     CASES,
+    RUNNING,
     CaseRecord,
     Order,
     case_folder,
@@ -55,6 +56,18 @@ def test_after_an_error_the_earlier_results_stay_and_nothing_half_made_does(tmp_
         raise ZeroDivisionError
     assert [p.name for p in tmp_path.iterdir()] == ["k"]
     assert is_done(tmp_path / "k", ORDER)
+
+
+def test_what_resumes_keeps_its_place_until_it_is_done(tmp_path):
+    place = tmp_path / CASES / "k"
+    with pytest.raises(ZeroDivisionError), case_folder(place, resumes=True) as made:
+        (made / "checkpoint").write_text("1")
+        raise ZeroDivisionError
+    assert not place.exists()
+    with one_driver(tmp_path), case_folder(place, resumes=True) as made:
+        assert (made / "checkpoint").read_text() == "1"
+    assert (place / "checkpoint").is_file()
+    assert not list((tmp_path / RUNNING).iterdir())
 
 
 def test_a_fingerprint_follows_names_sizes_and_times_and_not_the_place(tmp_path):

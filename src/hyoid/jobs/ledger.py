@@ -4,6 +4,7 @@
 
     OUT/cases/ID/          results of one case, as the single command leaves them, and `case.json`
     OUT/cases/.ID-xxxxxx/  a case in the making; whatever a killed run left of it is removed by the next one
+    OUT/running/ID/        a training in the making, which goes on where it was
     OUT/.lock              held while a driver runs
 
 Nothing in a record identifies a patient: files are told by a hash of names, sizes and times, options by a hash.
@@ -25,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hyoid.errors import UnreadableFileError, UsageError
 from hyoid.io.atomic import output_folder
 
-CASES, CASE_FILE, LOCK = "cases", "case.json", ".lock"
+CASES, RUNNING, CASE_FILE, LOCK = "cases", "running", "case.json", ".lock"
 
 
 class Order(BaseModel):
@@ -142,7 +143,7 @@ def is_done(folder: Path, order: Order) -> bool:
 
 
 @contextmanager
-def case_folder(folder: Path) -> Iterator[Path]:
+def case_folder(folder: Path, *, resumes: bool = False) -> Iterator[Path]:
     """Make a folder for the results of a case, which takes its place when the block ends without an error.
 
     Results of an earlier order leave first; the rename is then one step, after which the case is done.
@@ -151,17 +152,27 @@ def case_folder(folder: Path) -> Iterator[Path]:
     ----------
     folder : Path
         Place of the case.
+    resumes : bool
+        Keep the folder in the making where the block ends with an error, for the next attempt.
 
     Yields
     ------
     Path
-        The folder in the making, empty.
+        The folder in the making; empty, unless it resumes.
 
     Raises
     ------
     OutputError
         When the folder cannot be written, or the disk is full.
     """
+    if resumes:
+        made = folder.parent.parent / RUNNING / folder.name
+        made.mkdir(parents=True, exist_ok=True)
+        yield made
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(folder)
+        return
     with output_folder(folder) as made:
         yield made
         if folder.exists():

@@ -82,4 +82,6 @@ def test_two_drivers_on_one_folder_and_wrong_words_are_wrong_usage(cohort, maps,
     assert (code, "--colour" in err) == (2, True)
     code, _, err = cohort("evaluate", maps, "--out", tmp_path / "out")
     assert (code, "Give a table" in err) == (2, True)
+    code, _, err = cohort("measure", maps, "--out", tmp_path / "out", "--gpus", 1)
+    assert (code, "no cluster is named" in err) == (2, True)
     assert cohort("paint", maps, "--out", tmp_path / "out")[0] == 2

@@ -9,11 +9,8 @@ from hyoid.interfaces.cohorts import driver
 from hyoid.interfaces.cohorts.driver import (
     REFUSED_FILE,
     Refusal,
-    default_workers,
     make_plan,
     run_plan,
-    thread_words,
-    usable_cores,
     write_refused,
 )
 from hyoid.interfaces.cohorts.expected import expected
@@ -138,17 +135,6 @@ def test_progress_names_rate_and_time_left_as_events(maps, here, tmp_path, capsy
     last = events[-1]
     assert (last["stage"], last["done"], last["total"]) == ("cohort", 3, 3)
     assert last["words"].endswith("an hour, 0 s left")
-
-
-def test_workers_fit_into_memory_and_threads_are_shared(monkeypatch):
-    monkeypatch.setattr(driver, "available_bytes", lambda: 7 * 1024**3)
-    assert [default_workers(n) for n in (1, 2, 16)] == [1, 2, 2]
-    monkeypatch.setattr(driver, "available_bytes", lambda: None)
-    assert default_workers(16) == 16
-    monkeypatch.setattr(driver, "available_bytes", lambda: 1)
-    assert default_workers(16) == 1
-    assert usable_cores() >= 1
-    assert set(thread_words(3).values()) == {"3"}
 
 
 def test_costs_are_estimated_from_finished_cases_where_there_are_any(maps, here, tmp_path):

@@ -23,6 +23,7 @@ def case(**more):
         ("predict", {"paths": ("a_0000", "a_0001")}, ["MODEL", "--fast"], "MODEL --fast a_0000 a_0001"),
         ("measure", {}, [], "scan.zip"),
         ("structure", {}, [], "scan.zip"),
+        ("train", {"paths": ("a", "b")}, ["organs"], "organs --data a --data b"),
         ("evaluate", {"masks": "ref"}, ["--protocol", "p"], "--workers 1 --protocol p scan.zip ref"),
     ],
 )
@@ -76,10 +77,12 @@ def test_an_order_follows_files_and_options_and_nothing_else(maps):
         ("lesion", ["--click", "1,1,1"], {"isrg", "organs", "neck"}),
         ("lesion", ["--click", "1,1,1", "--no-organs"], {"isrg"}),
         ("measure", [], set()),
+        ("train", ["organs", "--data", "."], {"recipe"}),
     ],
 )  # fmt: skip
 def test_an_order_names_the_networks_that_these_options_use(job, words, models, maps):
-    assert set(order_of(JOBS[job], [str(maps / "a.nii.gz"), *words]).models) == models
+    image = [] if job == "train" else [str(maps / "a.nii.gz")]
+    assert set(order_of(JOBS[job], [*image, *words]).models) == models
 
 
 def test_the_model_of_predict_counts_by_its_files(maps, make_nnunet_folder):

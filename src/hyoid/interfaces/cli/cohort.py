@@ -15,25 +15,20 @@ from hyoid.interfaces.cli.words import JSON_HELP
 from hyoid.interfaces.cohorts.driver import (
     REFUSED_FILE,
     Plan,
-    default_workers,
     duration,
     make_plan,
     run_plan,
-    thread_words,
-    usable_cores,
     write_refused,
 )
+from hyoid.interfaces.cohorts.executors import WORKER_GB, Room, workers_of
 from hyoid.interfaces.cohorts.expected import expected
-from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob, Job
+from hyoid.interfaces.cohorts.jobs import JOBS, Job
 from hyoid.interfaces.cohorts.page import PAGE_FILE, summarise, write_page
 from hyoid.interfaces.cohorts.tables import refused_rows, write_tables
-from hyoid.interfaces.cohorts.worker import Answer, CaseWork
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.cohorts.listed import BrokenRow, ListedCase
 from hyoid.io.cohorts.lists import read_list, write_list
-from hyoid.jobs.executor import Executor
 from hyoid.jobs.ledger import CASES, one_driver
-from hyoid.jobs.local import LocalExecutor
 
 SOME_REFUSED = 5
 """Exit code of a cohort in which a case gave no results; 0 where every case of the list is done."""
@@ -66,8 +61,17 @@ def _command(job: Job) -> Callable[..., None]:
             ),
         ] = None,
         workers: Annotated[
-            int, typer.Option(min=0, help="Number of worker processes; 0 takes one per core that memory allows.")
+            int, typer.Option(min=0, help="Number of workers; 0 takes as many as processors and memory allow.")
         ] = 0,
+        threads: Annotated[
+            int, typer.Option(min=0, help="Number of CPU threads of a worker; 0 shares the cores among workers here.")
+        ] = 0,
+        ray: Annotated[
+            str | None,
+            typer.Option(help="Ray cluster to run on: auto, HOST:PORT, ray://HOST:PORT, or local to start one here."),
+        ] = None,
+        gpus: Annotated[float, typer.Option(min=0, help="Number of GPUs of a worker on Ray, such as 1 or 0.5.")] = 0,
+        memory_gb: Annotated[float, typer.Option(min=0.1, help="Memory of a worker, GB.")] = WORKER_GB,
         write_list_to: Annotated[
             Path | None,
             typer.Option("--write-list", help="CSV file for the cases that were found; its paths may name patients."),
@@ -80,36 +84,34 @@ def _command(job: Job) -> Callable[..., None]:
         as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
     ) -> None:
         terminal = Terminal(as_json=as_json)
+        # A worker on another machine stands elsewhere.
+        source, out = source.resolve(), out.resolve()
         listed = read_list(source, job.kind, leave_out=out)
         if write_list_to is not None:
             write_list((c for c in listed if isinstance(c, ListedCase)), write_list_to)
-        cores = usable_cores()
-        workers = workers or default_workers(cores)
-        plan_of = partial(make_plan, job, listed, command or (), out)
-        if dry_run:
-            tell_plan(job, listed, plan_of(), workers, terminal)
-            return
-        threads = max(1, cores // workers)
-        executor: Executor[CaseJob, Answer] = LocalExecutor(
-            partial(CaseWork, threads), workers, environment=thread_words(threads)
-        )
-        with one_driver(out):
-            plan = plan_of()
-            tell_plan(job, listed, plan, workers, terminal)
-            if plan.other and not overwrite:
-                raise UsageError(
-                    f"{plan.other} finished case(s) were made with other options or models.",
-                    "Give another --out, or add --overwrite to make these cases again.",
-                )
-            refused = list(plan.refused)
-            try:
-                with terminal.bars():
-                    for refusal in run_plan(plan, executor, terminal):
-                        refused.append(refusal)
-            finally:
-                write_refused(refused, out)
-            if plan.todo or not (out / PAGE_FILE).is_file():
-                write_results(out, terminal)
+        room = Room(workers, threads, gpus, memory_gb)
+        with workers_of(ray, room, terminal) as executor:
+            plan_of = partial(make_plan, job, listed, command or (), out)
+            if dry_run:
+                tell_plan(job, listed, plan_of(), executor.workers, terminal)
+                return
+            with one_driver(out):
+                plan = plan_of()
+                tell_plan(job, listed, plan, executor.workers, terminal)
+                if plan.other and not overwrite:
+                    raise UsageError(
+                        f"{plan.other} finished case(s) were made with other options or models.",
+                        "Give another --out, or add --overwrite to make these cases again.",
+                    )
+                refused = list(plan.refused)
+                try:
+                    with terminal.bars():
+                        for refusal in run_plan(plan, executor, terminal):
+                            refused.append(refusal)
+                finally:
+                    write_refused(refused, out)
+                if plan.todo or not (out / PAGE_FILE).is_file():
+                    write_results(out, terminal)
         done = plan.cases - len(refused)
         terminal.event("done", out=str(out), cases=plan.cases, done=done, refused=len(refused))
         terminal.say(f"{done} of {plan.cases} case(s) done.", "bold")

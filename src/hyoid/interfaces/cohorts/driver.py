@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyoid.errors import HyoidError, OutputError
-from hyoid.inference.memory import available_bytes
 from hyoid.interfaces.cohorts.jobs import CaseJob, Job, order_of, words_of
 from hyoid.interfaces.cohorts.worker import Answer
 from hyoid.interfaces.terminal import Terminal
@@ -21,8 +19,6 @@ from hyoid.jobs.executor import Executor, run_jobs
 from hyoid.jobs.ledger import CASES, is_done, record_of
 
 REFUSED_FILE = "refused.csv"
-_WORKER_BYTES = 3 * 1024**3
-"""Memory that a worker may take: the largest default system, PET/CT, with room for a large scan."""
 
 
 @dataclass(frozen=True)
@@ -121,35 +117,6 @@ def make_plan(job: Job, listed: Sequence[ListedCase | BrokenRow], common: Sequen
     if not todo and not done and len(errors) == 1:
         raise next(iter(errors.values()))
     return Plan(tuple(todo), tuple(done), tuple(refused), changed, other)
-
-
-def default_workers(cores: int) -> int:
-    """Choose how many workers a machine has room for: one per core, as far as its memory goes.
-
-    Parameters
-    ----------
-    cores : int
-        Cores that this process may use.
-    """
-    room = available_bytes()
-    return max(1, cores if room is None else min(cores, room // _WORKER_BYTES))
-
-
-def usable_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def thread_words(threads: int) -> dict[str, str]:
-    """Name the environment that holds the libraries of a worker to so many threads.
-
-    Parameters
-    ----------
-    threads : int
-        Threads of a worker.
-    """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
-    return dict.fromkeys(names, str(threads))
 
 
 def run_plan(plan: Plan, executor: Executor[CaseJob, Answer], terminal: Terminal) -> Iterator[Refusal]:

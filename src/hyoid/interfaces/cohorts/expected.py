@@ -19,6 +19,7 @@ _EXAMPLES = {
     "measure": (0.1, 0.01),
     "structure": (0.2, 0.1),
     "evaluate": (5.0, 0.2),
+    "train": (36_000.0, 100.0),
 }
 _MOST_LOOKED_AT = 20
 

@@ -37,6 +37,11 @@ class Job:
         File that `--out` names in the case's folder; empty for the folder itself.
     nested : bool
         Whether the command makes a folder of its own in `--out`.
+    path : str
+        Option that takes the paths; empty where these are arguments.
+    resumes : bool
+        Whether the command goes on with what it left in `--out` when it was stopped; the case then keeps its place
+        while it is made.
     always : tuple of str
         Words that every case gets.
     """
@@ -48,6 +53,8 @@ class Job:
     masks: str = ""
     out: str = ""
     nested: bool = False
+    path: str = ""
+    resumes: bool = False
     always: tuple[str, ...] = ()
 
 
@@ -90,6 +97,7 @@ JOBS = {
             out="evaluation.json",
             always=("--workers", "1"),
         ),
+        Job("train", "Train a network for every row of a table.", "table", path="--data", resumes=True),
     )
 }
 
@@ -151,7 +159,8 @@ def words_of(job: Job, case: ListedCase, common: Sequence[str]) -> tuple[str, ..
     after = [value for column, value in given.items() if value and taken[column] == "after"]
     named = [w for c in ("prior", "masks") if given[c] and taken[c][:2] == "--" for w in (taken[c], given[c])]
     clicks = [word for click in case.clicks for word in ("--click", click)]
-    return (*job.always, *common, *before, *case.paths, *after, *named, *clicks, *case.options)
+    paths = [word for path in case.paths for word in ((job.path, path) if job.path else (path,))]
+    return (*job.always, *common, *before, *paths, *after, *named, *clicks, *case.options)
 
 
 def parsed(job: str, words: Sequence[str]) -> dict[str, Any]:
@@ -235,6 +244,11 @@ def _models(job: Job, options: Mapping[str, Any]) -> dict[str, str]:
     organs = (*installed.OUTLINING, installed.TEMPLATE)
     if job.name == "predict":
         return {"nnunet": _folder_hash(options["model"])}
+    if job.name == "train":
+        from hyoid.training.recipe import load_recipe
+
+        recipe = load_recipe(options["recipe"], options["preset"])
+        return {"recipe": options_hash(recipe.model_dump(mode="json"))}
     if job.name == "report":
         names: Sequence[str] = (*organs, "tumour", "sgrnet")
     elif job.name == "petct":

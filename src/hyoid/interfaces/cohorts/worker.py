@@ -84,7 +84,7 @@ class CaseWork:
 
 def _run(job: CaseJob) -> None:
     kind = JOBS[job.job]
-    with case_folder(job.folder) as folder:
+    with case_folder(job.folder, resumes=kind.resumes) as folder:
         with tempfile.TemporaryDirectory(prefix="hyoid-") as temporary:
             words = fetched(job.words, Path(temporary)) if any(map(is_url, job.words)) else job.words
             code = run_command(job.job, [*words, "--out", str(folder / kind.out if kind.out else folder)])
