@@ -17,6 +17,8 @@ TESTED_IN = {
     "systems/lesion/cases.py": "systems/lesion/test_train.py",
     "systems/lesion/head.py": "systems/lesion/test_train.py",
     "systems/lesion/rounds.py": "systems/lesion/test_train.py",
+    "systems/lesion/steps.py": "workspace/test_workspace.py",
+    "workspace/scans.py": "interfaces/web/test_server.py",
     "systems/lesion/samples.py": "systems/lesion/test_train.py",
     "systems/petct/cases.py": "systems/petct/test_train.py",
     "systems/petct/patches.py": "systems/petct/test_train.py",
@@ -44,6 +46,8 @@ TESTED_IN = {
     "interfaces/notebook.py": "interfaces/test_answers.py",
     "interfaces/prediction.py": "interfaces/cli/test_predict.py",
     "interfaces/scoring.py": "interfaces/test_python.py",
+    "interfaces/python.py": "interfaces/cli/test_main.py",
+    "interfaces/web/shown.py": "interfaces/web/test_server.py",
     "interfaces/web/studies.py": "interfaces/web/test_server.py",
     # The ledger's parts are tested by the steps of the node that change these.
     "interfaces/node/ledger/arrivals.py": "interfaces/node/test_spool.py",

@@ -1,11 +1,34 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hyoid.errors import InputRefusedError, SeriesError, UnreadableFileError, UsageError
-from hyoid.systems.lesion.session import Accept, AddLesion, AddPrompt, Overrule, RemoveLesion
+from hyoid.anatomy.structures import BY_NAME, GTVN
+from hyoid.errors import InputRefusedError, SeriesError, UnreadableFileError, UnsuitableScanError, UsageError
+from hyoid.provenance import network
+from hyoid.report.content.scene import Involvement
+from hyoid.report.content.schema import ModelUse
+from hyoid.systems.lesion.report import Answered, scan_inputs
+from hyoid.systems.lesion.session import (
+    Accept,
+    AddAddendum,
+    AddLesion,
+    AddPrompt,
+    AddStroke,
+    FillBetween,
+    MergeLesions,
+    Overrule,
+    RemoveLesion,
+    Reopen,
+    Retarget,
+    SignOff,
+    SplitLesion,
+)
+from hyoid.systems.lesion.strokes import whole_of
+from hyoid.workspace.drafts import Draft, Drafter
+from hyoid.workspace.scans import Scans
 from hyoid.workspace.workspace import StaleRevisionError, Workspace, first_readable
 
 CLICK = AddPrompt(lesion=1, kind="add", point_ijk=(14, 30, 24))
@@ -13,7 +36,7 @@ CLICK = AddPrompt(lesion=1, kind="add", point_ijk=(14, 30, 24))
 
 @pytest.fixture
 def workspace(tmp_path, ball_study, click_network):
-    return Workspace(tmp_path, click_network, lambda key: (ball_study, "CT"))
+    return Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"))
 
 
 def begun(workspace):
@@ -41,7 +64,7 @@ def test_a_click_changes_mask_and_report_and_undo_takes_both_back(workspace):
 
 def test_a_session_survives_a_restart(workspace, tmp_path, ball_study, click_network):
     view = begun(workspace)
-    other = Workspace(tmp_path, click_network, lambda key: (ball_study, "CT"))
+    other = Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"))
     found = other.view(view.session.session)
     assert found.session == view.session
     assert found.report == view.report
@@ -125,7 +148,7 @@ def test_scans_leave_memory_by_their_size_and_come_back(tmp_path, ball_study, cl
 
     def reader(key):
         read.append(key)
-        return ball_study, "CT"
+        return Scans(ball_study, "CT")
 
     workspace = Workspace(tmp_path, click_network, reader)
     one = workspace.study("a").bytes
@@ -171,25 +194,180 @@ def test_sessions_are_bounded_and_can_be_deleted(workspace, tmp_path, monkeypatc
 
 
 def test_another_scan_under_a_session_is_refused(workspace, tmp_path, ball_study, click_network):
-    from dataclasses import replace
-
     view = begun(workspace)
     changed = replace(ball_study, fingerprint="other")
-    other = Workspace(tmp_path, click_network, lambda key: (changed, "CT"))
+    other = Workspace(tmp_path, click_network, lambda key: Scans(changed, "CT"))
     with pytest.raises(InputRefusedError, match="not the one"):
         other.view(view.session.session)
 
 
-def test_organs_in_the_background_are_said_when_refused(tmp_path, ball_study, click_network):
-    workspace = Workspace(
-        tmp_path, click_network, lambda key: (ball_study, "CT"), lambda ct: (None, ("Organs were not outlined.",), ())
-    )
+def refusing(scans):
+    def make(name, scans, on_progress):
+        raise UnsuitableScanError("This is not a neck.", "Give one.")
+
+    return Drafter((), make)
+
+
+def test_a_refused_draft_is_said_and_the_reader_works_on(tmp_path, ball_study, click_network):
+    workspace = Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"), refusing)
     view = begun(workspace)
-    assert view.study.organ_state == "waiting"
-    workspace.outline_organs("s")
+    assert view.study.draft_state == "waiting"
+    workspace.make_draft("s")
     view = workspace.view(view.session.session)
-    assert view.study.organ_state == "refused"
-    assert "Organs were not outlined." in view.report.warnings
+    assert view.study.draft_state == "refused"
+    assert "Nothing was drafted: This is not a neck." in view.report.warnings
+    assert view.outlined
+
+
+@pytest.fixture
+def drafting(ball_study, ball_masks):
+    """A pipeline that outlines the second ball as a node, and an organ beside it."""
+    made = []
+
+    def make(name, scans, on_progress):
+        made.append(name)
+        on_progress("tiles", 1, 2)
+        inputs = scan_inputs(scans.study, "CT")
+        organs = inputs.organs.array.copy()
+        organs[10:18, 10:14, 10:14] = BY_NAME["mandible"].label
+        inputs = replace(inputs, organs=inputs.organs.with_array(organs), warnings=("Drafted.",))
+        lesions = (("GTVn", whole_of(ball_masks[2])),)
+        return Draft(name, inputs, lesions, ModelUse(name="pipeline", version="3"), {GTVN: network("pipeline", "3")})
+
+    return made, lambda scans: Drafter((), make)
+
+
+def test_a_draft_brings_lesions_that_are_the_models_until_a_reader_changes_them(
+    tmp_path, ball_study, ball_masks, click_network, drafting
+):
+    made, drafter = drafting
+    workspace = Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"), drafter)
+    early = workspace.begin("s")
+    assert not early.lesions
+    name = early.session.session
+    with pytest.raises(UsageError, match="no draft of this study yet"):
+        workspace.take_draft(name, 0)
+    workspace.make_draft("s")
+    view = workspace.take_draft(name, 0)
+    ((lesion, outline),) = view.lesions
+    assert (lesion.target, lesion.made_by) == ("GTVn", "draft")
+    assert np.array_equal(outline.painted(ball_study.volume.array.shape), ball_masks[2])
+    assert view.report.line("number_of_nodes").value.startswith("1 outlined")
+    assert [m.name for m in view.report.models] == ["pipeline"]
+    assert view.study.organs is not None
+    # A click far from the mask's own border changes it near the click alone.
+    view = workspace.act(name, 1, AddPrompt(lesion=1, kind="remove", point_ijk=(14, 30, 46)))
+    ((lesion, outline),) = view.lesions
+    assert lesion.made_by == "draft, edited"
+    assert not outline.painted(ball_study.volume.array.shape)[14, 30, 46]
+    with pytest.raises(UsageError, match="taken before"):
+        workspace.take_draft(name, view.session.revision)
+    # Another process finds the draft on disk, and the session as it was; nothing is computed again.
+    other = Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"), drafter)
+    again = other.view(name)
+    assert np.array_equal(again.lesions[0][1].mask, outline.mask)
+    other.make_draft("s")
+    assert made == [view.study.draft.name]
+    late = other.begin("s")
+    assert [lesion.target for lesion, _ in late.lesions] == ["GTVn"]
+
+
+def test_strokes_survive_a_restart_and_refused_ones_change_nothing(tmp_path, workspace, ball_study, click_network):
+    view = workspace.begin("s")
+    name = view.session.session
+    view = workspace.act(name, 0, AddLesion(target="GTVp"))
+    with pytest.raises(UsageError, match="nothing to take away"):
+        workspace.act(name, 1, AddStroke(lesion=1, kind="erase", axis=0, points_ijk=((14, 30, 24),)))
+    for row, at in enumerate(((14, 30, 24), (18, 30, 24))):
+        view = workspace.act(name, 1 + row, AddStroke(lesion=1, kind="paint", axis=0, points_ijk=(at,), radius_mm=6.0))
+    assert view.lesions[0][0].made_by == "hand"
+    assert view.report.line("size_of_the_mass").status == "measured"
+    view = workspace.act(name, 3, FillBetween(lesion=1))
+    assert view.lesions[0][1].painted((28, 60, 70)).any(axis=(1, 2)).sum() == 5
+    other = Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"))
+    again = other.view(name)
+    assert np.array_equal(again.lesions[0][1].mask, view.lesions[0][1].mask)
+    with pytest.raises(InputRefusedError, match="would be left"):
+        workspace.act(
+            name, 4, AddStroke(lesion=1, kind="erase", axis=0, points_ijk=((16, 30, 24),), radius_mm=40.0, ball=True)
+        )
+    assert workspace.view(name).session.revision == 4
+
+
+def test_lesions_are_split_joined_and_turned_into_nodes(workspace):
+    view = workspace.begin("s")
+    name = view.session.session
+    workspace.act(name, 0, AddLesion(target="GTVp"))
+    for row, at in enumerate(((14, 30, 24), (14, 30, 46))):
+        workspace.act(name, 1 + row, AddStroke(lesion=1, kind="paint", axis=0, points_ijk=(at,), radius_mm=5.0 - row))
+    view = workspace.act(name, 3, SplitLesion(lesion=1))
+    assert [lesion.number for lesion, _ in view.lesions] == [1, 2]
+    assert view.lesions[0][1].voxels > view.lesions[1][1].voxels
+    view = workspace.act(name, 4, Retarget(lesion=2, target="GTVn"))
+    assert view.report.line("number_of_nodes").value.startswith("1 outlined")
+    view = workspace.act(name, 5, MergeLesions(lesion=1, other=2))
+    assert [(lesion.number, lesion.target) for lesion, _ in view.lesions] == [(1, "GTVp")]
+    with pytest.raises(UsageError, match="of one piece"):
+        workspace.act(name, 6, SplitLesion(lesion=1)) and workspace.act(name, 7, SplitLesion(lesion=1))
+
+
+def test_sub_sites_follow_in_the_background_and_are_there_when_signed(tmp_path, ball_study, click_network, drafting):
+    asked = []
+
+    def sub_sites(ct, organs, lesions):
+        asked.append(int((lesions.array == 1).sum()))
+        return Answered({"tonsil": Involvement(0.9, 0.5, "overlap")}, ModelUse(name="template"))
+
+    workspace = Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"), drafting[1], sub_sites)
+    workspace.make_draft("s")
+    name = workspace.begin("s").session.session
+    assert not workspace.view(name).pending  # a node alone has no sub-sites
+    view = workspace.act(name, 1, AddLesion(target="GTVp"))
+    view = workspace.act(name, 2, AddPrompt(lesion=2, kind="add", point_ijk=(14, 30, 24)))
+    assert view.pending
+    workspace.answer_sub_sites(name)
+    view = workspace.view(name)
+    assert not view.pending
+    assert "tonsil" in view.changed
+    assert view.report.line("tonsil").probability == 0.9
+    workspace.answer_sub_sites(name)
+    assert len(asked) == 1
+    view = workspace.act(name, 3, AddPrompt(lesion=2, kind="add", point_ijk=(16, 30, 24)))
+    assert view.pending
+    view = workspace.act(name, 4, SignOff(who="R. Eader", when="2026-01-02T03:04:05Z"))
+    assert len(asked) == 2
+    assert view.report.warnings[0] == "Version 1, signed by R. Eader on 2026-01-02T03:04:05Z."
+    frozen = workspace.signed_report(name, 1)
+    assert frozen == view.report
+    with pytest.raises(UsageError, match="is signed"):
+        workspace.act(name, 5, AddLesion(target="GTVn"))
+    with pytest.raises(UsageError, match="not undone"):
+        workspace.undo(name, 5)
+    view = workspace.act(name, 5, AddAddendum(words="Seen with the surgeon.", who="R. Eader", when="later"))
+    assert view.report.warnings[-1] == "Addendum by R. Eader on later: Seen with the surgeon."
+    view = workspace.act(name, 6, Reopen())
+    view = workspace.act(name, 7, AddLesion(target="GTVn"))
+    assert workspace.signed_report(name, 1) == frozen
+    assert [row["did"] for row in workspace.history(name)][-4:] == ["sign", "addendum", "reopen", "lesion"]
+    with pytest.raises(UsageError, match="Version 2"):
+        workspace.signed_report(name, 2)
+
+
+def test_a_signed_session_on_an_earlier_scan_is_compared_with(tmp_path, ball_study, click_network):
+    later = replace(ball_study, fingerprint="later")
+    workspace = Workspace(tmp_path, click_network, lambda key: Scans(ball_study if key == "early" else later, "CT"))
+    first, second = (workspace.begin(key).session.session for key in ("early", "late"))
+    for name, point in ((first, (14, 30, 24)), (second, (14, 30, 24))):
+        workspace.act(name, 0, AddLesion(target="GTVp"))
+        workspace.act(name, 1, AddPrompt(lesion=1, kind="add", point_ijk=point))
+    with pytest.raises(UsageError, match="not signed"):
+        workspace.compare(second, 2, first)
+    workspace.act(first, 2, SignOff())
+    with pytest.raises(UsageError, match="same scan"):
+        workspace.compare(first, 3, first)
+    view = workspace.compare(second, 2, first)
+    assert view.report.changes
+    assert not workspace.compare(second, 3, "").report.changes
 
 
 def test_first_readable_modality_wins_and_a_broken_archive_is_broken_for_all(ball_study):

@@ -14,14 +14,14 @@ from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.io.petct import PetCtStudy
 from hyoid.io.run_record import ModelRecord
 from hyoid.io.study import Study
-from hyoid.provenance import Provenance, edited, network
+from hyoid.provenance import Provenance, network
 from hyoid.report.content.schema import ModelUse, Report
 from hyoid.report.pages.response_html import ResponseScene, write_response
 from hyoid.report.pages.text import template_text
 from hyoid.report.pages.write import write_report
 from hyoid.systems.ct_report.pipeline import ReportModels, ReportResult
 from hyoid.systems.lesion.pipeline import Outline
-from hyoid.systems.lesion.report import outlines_of
+from hyoid.systems.lesion.report import drawn_by_whom, outlines_of
 from hyoid.systems.lesion.session import ClickSession, LesionState
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.pipeline import MidrtResult
@@ -155,6 +155,7 @@ def lesion_results(
     manifest: Manifest,
     machine: Machine,
     outlined_by: Mapping[int, Provenance],
+    pet: Volume | None = None,
 ) -> Results:
     """Prepare lesions that were outlined by clicks and their report for delivery.
 
@@ -175,16 +176,16 @@ def lesion_results(
     machine : Machine
         Where the networks ran.
     outlined_by : mapping of int to Provenance
-        Who outlined an organ, by label.
+        Who outlined an organ, and the lesions of a draft, by label.
+    pet : Volume, optional
+        SUV on the canonical grid of the scan, for the pictures.
     """
-    # A network drew what a reader asked for and corrected by clicks.
-    clicked = edited(manifest.name, manifest.version)
-    whose = {**outlined_by, GTVP: clicked, GTVN: clicked}
+    whose = {**outlined_by, **drawn_by_whom(lesions, outlined_by.get(GTVP), manifest)}
     outlines = outlines_of(lesions, organs, study.volume.geometry, whose)
     return Results(
         command="lesion",
         report=report,
-        write_pages=_pages(report, study.volume, outlines),
+        write_pages=_pages(report, study.volume, outlines, **({} if pet is None else {"pet": pet})),
         study=study,
         outlines=outlines,
         models={use.name: _used(use) for use in report.models},
@@ -217,10 +218,12 @@ def _lesion_facts(lesion: LesionState, outline: Outline) -> dict[str, object]:
     return {
         "number": lesion.number,
         "target": lesion.target,
+        "made_by": lesion.made_by,
         "clicks": len(lesion.prompts),
+        "steps": len(lesion.steps),
         "voxels": outline.voxels,
-        "expected_iou": round(outline.answer.iou, 4),
-        "attributes": outline.answer.attributes,
+        "expected_iou": None if outline.expected_iou is None else round(outline.expected_iou, 4),
+        "attributes": outline.attributes,
     }
 
 

@@ -1,17 +1,19 @@
 """Many readers' sessions on many scans: what is kept in memory, what on disk, and who is first.
 
-Disk holds one small file per session (what the reader did, never the image), so a killed process loses nothing that
-was answered. Memory holds a few scans and the latest outlines; whatever leaves it is made again when asked for.
+Disk holds one small file per session (what the reader did, never the image), drafts of scans, and signed versions; a
+killed process loses nothing that was answered. Memory holds a few scans and the latest outlines; whatever leaves it is
+made again when asked for.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Literal
@@ -21,20 +23,45 @@ from pydantic import ValidationError
 
 from hyoid.errors import HyoidError, InputRefusedError, SeriesError, StaleRevisionError, UnreadableFileError, UsageError
 from hyoid.geometry.orientation import to_canonical
+from hyoid.geometry.resample import resample
 from hyoid.io.atomic import write_text
+from hyoid.io.dicom.acquisition import patient_key
 from hyoid.io.study import Study
+from hyoid.progress import Stages
+from hyoid.report.content.scene import GTVP_LABEL, Scene
 from hyoid.report.content.schema import Report
-from hyoid.systems.lesion.pipeline import Outline, Prompt, Scan, next_outline
+from hyoid.report.content.versions import open_report
+from hyoid.systems.lesion.pipeline import Outline, Scan
 from hyoid.systems.lesion.report import (
     Anatomy,
+    Answered,
     Measurements,
-    anatomy_of,
+    anatomy_from,
     changed_lines,
     check_overrule,
+    index_of,
     lesion_report,
+    scan_inputs,
+    scene_of,
 )
-from hyoid.systems.lesion.session import Action, AddPrompt, ClickSession, LesionState, Overrule
-from hyoid.volume import Volume
+from hyoid.systems.lesion.session import (
+    Accept,
+    Action,
+    AddAddendum,
+    ClickSession,
+    LesionState,
+    Overrule,
+    Reopen,
+    SignOff,
+    SplitLesion,
+    Stage,
+    Step,
+)
+from hyoid.systems.lesion.steps import next_step
+from hyoid.systems.lesion.strokes import Drawn, pieces_of
+from hyoid.volume import Quantity, Volume
+from hyoid.workspace.drafts import Draft, Drafter, mask_of, read_draft, write_draft
+from hyoid.workspace.scans import Scans
 
 if TYPE_CHECKING:
     from hyoid.inference.click_network import ClickNetwork
@@ -46,45 +73,73 @@ OUTLINES_PER_SESSION = 64
 MOST_SESSIONS = 2000
 """Sessions that are kept on disk, before old ones must be deleted."""
 
-ReadStudy = Callable[[str], tuple[Study, str]]
-"""From a study's key to the study and its modality."""
-FindOrgans = Callable[[Volume], tuple[Volume | None, tuple[str, ...], tuple]]
-"""From a canonical CT to organ labels (None: not outlined), warnings and the manifests of the models."""
+ReadScans = Callable[[str], Scans]
+"""From a study's key to its scans."""
+ChooseDrafter = Callable[[Scans], Drafter | None]
+"""From the scans of a study to the pipeline that drafts it; None: nothing is drafted."""
+AskSubSites = Callable[[Volume, Volume, Volume], Answered | None]
+"""From canonical CT, organ labels and the index lesion (1) to the sub-sites that it overlaps."""
+DraftState = Literal["off", "waiting", "working", "done", "refused"]
+_DRAFTED_TARGET = {"CT", "PT/CT"}
 
 
 @dataclass(eq=False)
 class OpenStudy:
-    """A scan in memory.
+    """A study in memory.
 
     Parameters
     ----------
-    study : Study
-        Scan as it was read, with its fingerprint and header facts.
-    modality : str
-        Modality under which the scan was read: CT, MR or PT.
+    scans : Scans
+        Images as they were read, with fingerprint and header facts.
     scan : Scan
         Volume turned to canonical orientation, on which clicks are answered.
     anatomy : Anatomy
-        Organ outlines and model cards from which the lesion report takes places and neighbours.
-    organs : Volume or None
-        Canonical labels, once they are there.
-    organ_state : {"off", "waiting", "done", "refused"}
-        Progress of the organ outlines: not asked for, still to be made, made, or refused with a warning.
+        Organ outlines and facts from which reports take places and neighbours.
+    draft : Draft or None
+        What the pipeline found, once it has.
+    draft_state : {"off", "waiting", "working", "done", "refused"}
+        Progress of the draft: none is made, still to be made, being made, made, or refused with a warning.
+    progress : tuple of (str, int, int)
+        Stage at which the draft is, steps done, and steps in all.
     """
 
-    study: Study
-    modality: str
+    scans: Scans
     scan: Scan
     anatomy: Anatomy
-    organs: Volume | None = None
-    organ_state: Literal["off", "waiting", "done", "refused"] = "off"
+    draft: Draft | None = None
+    draft_state: DraftState = "off"
+    progress: tuple[str, int, int] = ("", 0, 1)
+
+    @property
+    def study(self) -> Study:
+        """The scan as it was read."""
+        return self.scans.study
+
+    @property
+    def modality(self) -> str:
+        """What was opened, in one word."""
+        return self.scans.modality
+
+    @property
+    def organs(self) -> Volume | None:
+        """Canonical organ labels; None where no organ was outlined."""
+        found = None if self.draft is None else self.draft.inputs.organs
+        return found if found is not None and found.array.any() else None
+
+    @property
+    def second(self) -> Volume | None:
+        """The image to lay over the scan; a registered earlier MR once it is there."""
+        return self.draft.second if self.draft is not None and self.draft.second is not None else self.scans.second
 
     @property
     def bytes(self) -> int:
-        """Memory of the scan in bytes, with the organ labels that are there or may come."""
+        """Memory of the images in bytes, with the organ labels that are there or may come."""
         own = self.study.volume.array
         turned = self.scan.volume.array
-        return own.nbytes + (0 if np.shares_memory(own, turned) else turned.nbytes) + turned.size
+        pet = self.anatomy.inputs.pet
+        second = self.scans.second
+        more = sum(v.array.nbytes for v in (pet, second) if v is not None)
+        return own.nbytes + (0 if np.shares_memory(own, turned) else turned.nbytes) + turned.size + more
 
 
 @dataclass(eq=False)
@@ -96,7 +151,10 @@ class _Live:
     study_key: str = ""
     report: Report | None = None
     measurements: Measurements = field(default_factory=Measurements)
-    outlines: OrderedDict[tuple[Prompt, ...], Outline] = field(default_factory=OrderedDict)
+    outlines: OrderedDict[tuple[Step, ...], Outline] = field(default_factory=OrderedDict)
+    asked: tuple[object, ...] = ()
+    answered: Answered | None = None
+    prior: tuple[str, Report | None] = ("", None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +170,13 @@ class View:
     study : OpenStudy
         Scan that the session is about.
     lesions : tuple of (LesionState, Outline or None)
-        Every lesion with its outline; None in place of an outline before the first click.
+        Every lesion with its outline; None in place of an outline before the first step.
     report : Report
         Whole template with the lines on these lesions.
     changed : tuple of str
         Keys of the lines that say something else than before.
+    pending : bool
+        Whether sub-sites are still to be asked about; their lines follow.
     """
 
     session: ClickSession
@@ -125,6 +185,7 @@ class View:
     lesions: tuple[tuple[LesionState, Outline | None], ...]
     report: Report
     changed: tuple[str, ...]
+    pending: bool = False
 
     @property
     def outlined(self) -> list[tuple[LesionState, Outline]]:
@@ -138,22 +199,32 @@ class Workspace:
     Parameters
     ----------
     folder : Path
-        Where sessions are kept.
+        Where sessions, drafts and signed versions are kept.
     network : ClickNetwork
         Network that answers clicks with outlines and attributes.
-    read : ReadStudy
-        Reads the study of a key; returns the study and its modality.
-    organs : FindOrgans, optional
-        None: organs are not outlined.
+    read : ReadScans
+        Reads the study of a key.
+    drafter : ChooseDrafter, optional
+        Chooses the pipeline that drafts a study; None: nothing is drafted.
+    sub_sites : AskSubSites, optional
+        Asks which sub-sites a primary overlaps; None: those lines stay unanswered.
     """
 
-    def __init__(self, folder: Path, network: ClickNetwork, read: ReadStudy, organs: FindOrgans | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        network: ClickNetwork,
+        read: ReadScans,
+        drafter: ChooseDrafter | None = None,
+        sub_sites: AskSubSites | None = None,
+    ) -> None:
         self.folder, self.network = folder, network
-        self._read, self._find_organs = read, organs
+        self._read, self._drafter, self._sub_sites = read, drafter, sub_sites
         self._lock = Lock()
         self._studies: OrderedDict[str, OpenStudy] = OrderedDict()
         self._study_locks: dict[str, Lock] = {}
         self._live: OrderedDict[str, _Live] = OrderedDict()
+        self._kept_drafts: OrderedDict[str, Draft] = OrderedDict()
 
     def study(self, key: str) -> OpenStudy:
         """Return the scan of a key, from memory or read anew.
@@ -172,11 +243,9 @@ class Workspace:
             with self._lock:
                 if key in self._studies:
                     return self._studies[key]
-            study, modality = self._read(key)
-            scan = Scan(to_canonical(study.volume), study.fingerprint)
-            opened = OpenStudy(study, modality, scan, anatomy_of(study, modality))
-            if self._find_organs is not None and modality == "CT":
-                opened.organ_state = "waiting"
+            opened = _opened(self._read(key))
+            if self._drafter is not None and opened.modality in ("CT", "PT/CT", "MR pair"):
+                opened.draft_state = "waiting"
             with self._lock:
                 self._studies[key] = opened
                 self._make_room()
@@ -189,20 +258,59 @@ class Workspace:
                 return
             del sizes[key], self._studies[key]
 
-    def outline_organs(self, key: str) -> None:
-        """Outline the organs of a scan unless that is done already; takes seconds to minutes."""
+    def make_draft(self, key: str) -> None:
+        """Draft a study unless that is done already: from disk where it was made before, else in seconds to minutes."""
         opened = self.study(key)
-        if self._find_organs is None or opened.organ_state != "waiting":
-            return
+        with self._lock:
+            if self._drafter is None or opened.draft_state != "waiting":
+                return
+            opened.draft_state = "working"
         try:
-            organs, warnings, manifests = self._find_organs(opened.scan.volume)
+            draft = self._drafted(opened)
         except HyoidError as refusal:
-            organs, warnings, manifests = None, (f"Organs were not outlined: {refusal.problem}",), ()
-        opened.anatomy = anatomy_of(opened.study, opened.modality, organs, manifests, warnings)
-        opened.organs, opened.organ_state = organs, "refused" if organs is None else "done"
+            words = f"Nothing was drafted: {refusal.problem}"
+            inputs = opened.anatomy.inputs
+            opened.anatomy = anatomy_from(replace(inputs, warnings=(*inputs.warnings, words)))
+            opened.draft_state = "refused"
+            return
+        except BaseException:
+            opened.draft_state = "waiting"
+            raise
+        images = {"image": opened.anatomy.inputs.image, "pet": opened.anatomy.inputs.pet}
+        opened.draft, opened.anatomy = (
+            draft,
+            anatomy_from(replace(draft.inputs, **images), draft.outlined_by, draft.source),  # type: ignore[arg-type]
+        )
+        opened.draft_state = "done"
 
-    def begin(self, study_key: str) -> View:
-        """Begin a session on a scan.
+    def _drafted(self, opened: OpenStudy) -> Draft:
+        assert self._drafter is not None
+        drafter = self._drafter(opened.scans)
+        if drafter is None:
+            raise UsageError("No pipeline drafts such a study.", "Outline it yourself.")
+        name = drafter.name(opened.scans)
+        found = read_draft(self._draft_folder, name, opened.scan.volume.geometry)
+        if found is None:
+
+            def told(stage: str, done: int, total: int) -> None:
+                opened.progress = (stage, done, total)
+
+            report: Stages = told
+            found = drafter.make(name, opened.scans, report)
+            write_draft(self._draft_folder, found)
+        return found
+
+    def begin(self, study_key: str, owner: str = "", when: str = "") -> View:
+        """Begin a session on a scan; where a draft is at hand, its lesions are there from the start.
+
+        Parameters
+        ----------
+        study_key : str
+            Key of the study.
+        owner : str
+            Reader who begins; empty where readers have no names.
+        when : str
+            Time of the beginning, UTC, ISO 8601.
 
         Raises
         ------
@@ -214,15 +322,37 @@ class Workspace:
                 f"{MOST_SESSIONS:,} sessions are kept, the most that a workspace holds.", "Delete some that are done."
             )
         opened = self.study(study_key)
-        session = ClickSession(session=secrets.token_hex(8), study=opened.scan.fingerprint)
+        session = ClickSession(session=secrets.token_hex(8), study=opened.scan.fingerprint, owner=owner)
+        if opened.draft is not None and opened.draft.lesions:
+            session = session.done(opened.draft.action.model_copy(update={"when": when}))
         live = _Live(session=session, study_key=study_key)
-        self._keep(session, study_key)
+        self._keep(session, study_key, {"who": owner, "when": when, "did": "begin"})
         with self._lock:
             self._remember(session.session, live)
-        return self._view(live)
+        with live.lock:
+            return self._view(live)
+
+    def take_draft(self, name: str, revision: int, when: str = "") -> View:
+        """Bring the lesions of the draft into a session that was begun before the draft was there.
+
+        Raises
+        ------
+        StaleRevisionError
+            When the session is not at that revision any more.
+        UsageError
+            When there is no draft yet, or it was taken before.
+        """
+
+        def change(live: _Live, session: ClickSession) -> ClickSession:
+            draft = self.study(live.study_key).draft
+            if draft is None:
+                raise UsageError("There is no draft of this study yet.", "Wait until the pipeline has finished.")
+            return session.done(draft.action.model_copy(update={"when": when}))
+
+        return self._changed(name, revision, change, {"when": when, "did": "draft"})
 
     def sessions(self) -> list[dict[str, object]]:
-        """List the sessions on disk, the latest first: name, study, number of lesions and clicks, whether accepted."""
+        """List the sessions on disk, the latest first: name, study, owner, lesions, steps, acceptance, signature."""
         rows = []
         for file in sorted(self._session_folder.glob("*.json"), key=lambda p: -p.stat().st_mtime):
             try:
@@ -234,9 +364,12 @@ class Workspace:
                 {
                     "session": session.session,
                     "study": study_key,
+                    "owner": session.owner,
                     "lesions": len(state.lesions),
-                    "clicks": sum(len(lesion.prompts) for lesion in state.lesions),
+                    "clicks": sum(len(lesion.steps) for lesion in state.lesions),
                     "accepted": state.accepted,
+                    "signed": state.version if state.signed is not None else 0,
+                    "prior": session.prior,
                 }
             )
         return rows
@@ -264,18 +397,26 @@ class Workspace:
         """
 
         def change(live: _Live, session: ClickSession) -> ClickSession:
-            changed = session.done(action)
-            if isinstance(action, Overrule):
-                check_overrule(live.report or self._view(live).report, action.key)
-            if isinstance(action, AddPrompt):
+            asked = action
+            if isinstance(asked, SplitLesion):
+                outline = self._outline(live, session.state.lesion(asked.lesion))
+                pieces = 0 if outline is None else len(pieces_of(outline.drawn))
+                asked = asked.model_copy(update={"pieces": pieces})
+            changed = session.done(asked)
+            if isinstance(asked, Overrule):
+                check_overrule(live.report or self._view(live).report, asked.key)
+            if isinstance(asked, SignOff):
+                self._freeze(live, changed)
+            elif not isinstance(asked, Overrule | Accept | Stage | AddAddendum | Reopen):
                 # Refusals come before anything is kept.
-                self._outline(live, changed.state.lesion(action.lesion))
+                for lesion in changed.state.lesions:
+                    self._outline(live, lesion)
             return changed
 
-        return self._changed(name, revision, change)
+        return self._changed(name, revision, change, {"who": action.who, "when": action.when, "did": action.do})
 
     def delete(self, name: str) -> None:
-        """Delete a session, from memory and disk.
+        """Delete a session with its history and signed versions, from memory and disk.
 
         Parameters
         ----------
@@ -291,6 +432,9 @@ class Workspace:
             with self._lock:
                 del self._live[name]
             (self._session_folder / f"{name}.json").unlink(missing_ok=True)
+            (self._session_folder / f"{name}.log").unlink(missing_ok=True)
+            for version in (self.folder / "signed").glob(f"{name}-*.json"):
+                version.unlink()
 
     def delete_study(self, key: str) -> int:
         """Delete every session on a study, forget its scan, and count the sessions.
@@ -308,19 +452,130 @@ class Workspace:
             self._study_locks.pop(key, None)
         return len(names)
 
-    def undo(self, name: str, revision: int) -> View:
+    def undo(self, name: str, revision: int, who: str = "", when: str = "") -> View:
         """Undo the last action of a session; raises what `act` raises."""
-        return self._changed(name, revision, lambda live, session: session.undone())
+        entry = {"who": who, "when": when, "did": "undo"}
+        return self._changed(name, revision, lambda live, session: session.undone(), entry)
 
-    def redo(self, name: str, revision: int) -> View:
+    def redo(self, name: str, revision: int, who: str = "", when: str = "") -> View:
         """Redo the action of a session that was undone last; raises what `act` raises."""
-        return self._changed(name, revision, lambda live, session: session.redone())
+        entry = {"who": who, "when": when, "did": "redo"}
+        return self._changed(name, revision, lambda live, session: session.redone(), entry)
+
+    def compare(self, name: str, revision: int, prior: str, who: str = "", when: str = "") -> View:
+        """Compare a session with a signed one on an earlier scan of the patient.
+
+        Parameters
+        ----------
+        name : str
+            Session to change.
+        revision : int
+            Revision that the reader looks at.
+        prior : str
+            Name of the signed session; empty: compare with nothing.
+        who, when : str
+            Reader, and time in UTC, ISO 8601.
+
+        Raises
+        ------
+        UsageError
+            When the other session is not signed, or is on the same scan.
+        InputRefusedError
+            When the other scan is of another patient.
+        StaleRevisionError
+            When the session is not at that revision any more.
+        """
+
+        def change(live: _Live, session: ClickSession) -> ClickSession:
+            if prior:
+                self._check_prior(live, prior)
+            return session.compared(prior)
+
+        return self._changed(name, revision, change, {"who": who, "when": when, "did": "compare"})
+
+    def owner(self, name: str) -> str:
+        """Return the reader who began a session; empty where readers have no names.
+
+        Raises
+        ------
+        UsageError
+            When no session has that name.
+        """
+        session = self._of(name).session
+        assert session is not None
+        return session.owner
+
+    def is_drafted(self, key: str) -> bool:
+        """Tell whether the study of a key is open and drafted."""
+        with self._lock:
+            opened = self._studies.get(key)
+        return opened is not None and opened.draft_state == "done"
+
+    def history(self, name: str) -> list[dict[str, object]]:
+        """List every change of a session in order: revision, who, when, what was done; undone ones included.
+
+        Raises
+        ------
+        UsageError
+            When no session has that name.
+        """
+        self._of(name)
+        file = self._session_folder / f"{name}.log"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        rows = []
+        for line in lines:
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue  # cut short when the process was killed; the session itself was kept before
+        return rows
+
+    def signed_report(self, name: str, version: int) -> Report:
+        """Return a report as it was signed.
+
+        Parameters
+        ----------
+        name : str
+            Session.
+        version : int
+            Number of the signed version, from 1.
+
+        Raises
+        ------
+        UsageError
+            When no such version was signed.
+        """
+        file = self.folder / "signed" / f"{name}-{int(version)}.json"
+        if not name.isalnum() or not file.is_file():
+            raise UsageError(f"Version {version} of this session was not signed.", "Choose one that was.")
+        return open_report(file.read_text(encoding="utf-8"))
+
+    def answer_sub_sites(self, name: str) -> None:
+        """Ask the network which sub-sites the index lesion of a session overlaps, unless that is known."""
+        with self._held(name) as live:
+            asked, volumes = self._question(live)
+            if not asked or asked == live.asked:
+                return
+        assert self._sub_sites is not None and volumes is not None
+        answered = self._sub_sites(*volumes)
+        with self._held(name) as live:
+            live.asked, live.answered = asked, answered
 
     @property
     def _session_folder(self) -> Path:
         return self.folder / "sessions"
 
-    def _changed(self, name: str, revision: int, change: Callable[[_Live, ClickSession], ClickSession]) -> View:
+    @property
+    def _draft_folder(self) -> Path:
+        return self.folder / "drafts"
+
+    def _changed(
+        self,
+        name: str,
+        revision: int,
+        change: Callable[[_Live, ClickSession], ClickSession],
+        entry: Mapping[str, object],
+    ) -> View:
         with self._held(name) as live:
             session = live.session
             assert session is not None
@@ -331,7 +586,7 @@ class Workspace:
                     "Look at what it shows now, and click again.",
                 )
             new = change(live, session)
-            self._keep(new, live.study_key)
+            self._keep(new, live.study_key, entry)
             live.session = new
             return self._view(live)
 
@@ -351,35 +606,125 @@ class Workspace:
     def _view(self, live: _Live) -> View:
         session = live.session
         assert session is not None
+        opened, lesions, scene = self._scene(live, session)
+        outlined = [(lesion, outline) for lesion, outline in lesions if outline is not None]
+        asked = self._key(opened, scene)
+        pending = bool(asked) and asked != live.asked
+        report = lesion_report(
+            opened.anatomy,
+            outlined,
+            session.state,
+            self.network.manifest,
+            scene,
+            answered=live.answered if asked and not pending else None,
+            prior=self._prior(live, session),
+        )
+        changed = changed_lines(live.report, report) if live.report is not None else ()
+        live.report = report
+        return View(session, live.study_key, opened, lesions, report, changed, pending)
+
+    def _scene(
+        self, live: _Live, session: ClickSession
+    ) -> tuple[OpenStudy, tuple[tuple[LesionState, Outline | None], ...], Scene]:
+        """The study, every lesion with its outline, and all of these among the organs."""
         opened = self.study(live.study_key)
         if opened.scan.fingerprint != session.study:
             raise InputRefusedError(
                 "The scan under this session is not the one it was begun on.", "Give the folder with the same scan."
             )
-        state = session.state
-        lesions = tuple((lesion, self._outline(live, lesion) if lesion.prompts else None) for lesion in state.lesions)
+        lesions = tuple((lesion, self._outline(live, lesion)) for lesion in session.state.lesions)
         outlined = [(lesion, outline) for lesion, outline in lesions if outline is not None]
-        report = lesion_report(opened.anatomy, outlined, state, self.network.manifest, live.measurements)
-        changed = changed_lines(live.report, report) if live.report is not None else ()
-        live.report = report
-        return View(session, live.study_key, opened, lesions, report, changed)
+        return opened, lesions, scene_of(opened.anatomy, outlined, live.measurements)
 
-    def _outline(self, live: _Live, lesion: LesionState) -> Outline:
-        """Outline of a lesion, from the longest part of its prompts that is still in memory."""
-        prompts = tuple(p.prompt for p in lesion.prompts)
-        scan = self.study(live.study_key).scan
-        known = len(prompts)
-        while known and prompts[:known] not in live.outlines:
+    def _key(self, opened: OpenStudy, scene: Scene) -> tuple[object, ...]:
+        """What the answer on sub-sites depends on; empty where nothing is asked."""
+        patch = index_of(scene)
+        if self._sub_sites is None or patch is None or opened.organs is None or opened.modality not in _DRAFTED_TARGET:
+            return ()
+        return opened.draft and opened.draft.name, patch.box, hashlib.sha256(patch.mask.tobytes()).hexdigest()
+
+    def _question(self, live: _Live) -> tuple[tuple[object, ...], tuple[Volume, Volume, Volume] | None]:
+        """The key of the question on sub-sites, and the volumes that it is asked with."""
+        assert live.session is not None
+        opened, _, scene = self._scene(live, live.session)
+        asked, patch = self._key(opened, scene), index_of(scene)
+        if not asked or patch is None or opened.organs is None:
+            return (), None
+        ct = opened.scan.volume
+        lesions = np.zeros(ct.geometry.shape, np.uint8)
+        lesions[patch.box.slices][patch.mask] = GTVP_LABEL
+        return asked, (ct, opened.organs, Volume(lesions, ct.geometry, Quantity.LABEL))
+
+    def _freeze(self, live: _Live, signed: ClickSession) -> None:
+        """Keep the report as it is signed, with every line answered."""
+        asked, volumes = self._question(live)
+        if asked and asked != live.asked and volumes is not None and self._sub_sites is not None:
+            live.asked, live.answered = asked, self._sub_sites(*volumes)
+        before = live.session
+        live.session = signed
+        try:
+            report = self._view(live).report
+        finally:
+            live.session = before
+        write_text(
+            self.folder / "signed" / f"{signed.session}-{signed.state.version}.json", report.model_dump_json(indent=1)
+        )
+
+    def _check_prior(self, live: _Live, prior: str) -> None:
+        assert live.session is not None
+        other = self._of(prior).session
+        assert other is not None
+        if other.study == live.session.study:
+            raise UsageError("The other session is on the same scan.", "Choose one on an earlier scan.")
+        if not other.state.version:
+            raise UsageError("The other session was not signed.", "Sign it first.")
+        mine, theirs = self.study(live.study_key).study.headers, self.study(self._of(prior).study_key).study.headers
+        if mine and theirs:
+            pairs = zip(patient_key(mine[0]), patient_key(theirs[0]), strict=True)
+            if any(a and b and a != b for a, b in pairs):
+                raise InputRefusedError("The other scan is of another patient.", "Choose an earlier scan of this one.")
+
+    def _prior(self, live: _Live, session: ClickSession) -> Report | None:
+        """The report to compare with: the latest signed version of the other session."""
+        if not session.prior:
+            return None
+        if live.prior[0] != session.prior:
+            versions = sorted((self.folder / "signed").glob(f"{session.prior}-*.json"), key=_version_of)
+            live.prior = (session.prior, open_report(versions[-1].read_text(encoding="utf-8")) if versions else None)
+        return live.prior[1]
+
+    def _outline(self, live: _Live, lesion: LesionState) -> Outline | None:
+        """Outline of a lesion, from the longest part of its steps that is still in memory; None before the first."""
+        steps = lesion.steps
+        if not steps:
+            return None
+        opened = self.study(live.study_key)
+        known = len(steps)
+        while known and steps[:known] not in live.outlines:
             known -= 1
-        outline = live.outlines.get(prompts[:known])
-        for count in range(known + 1, len(prompts) + 1):
-            outline = next_outline(scan, prompts[:count], self.network, outline)
-            live.outlines[prompts[:count]] = outline
-        live.outlines.move_to_end(prompts)
+        outline = live.outlines.get(steps[:known])
+
+        def drafts(name: str, part: int) -> Drawn:
+            return self._draft_mask(opened, name, part)
+
+        for count in range(known + 1, len(steps) + 1):
+            outline = next_step(opened.scan, steps[:count], self.network, outline, drafts)
+            live.outlines[steps[:count]] = outline
+        live.outlines.move_to_end(steps)
         while len(live.outlines) > OUTLINES_PER_SESSION:
             live.outlines.popitem(last=False)
-        assert outline is not None
         return outline
+
+    def _draft_mask(self, opened: OpenStudy, name: str, part: int) -> Drawn:
+        if opened.draft is not None and opened.draft.name == name:
+            return mask_of(opened.draft, part)
+        if name not in self._kept_drafts:
+            found = read_draft(self._draft_folder, name, opened.scan.volume.geometry)
+            if found is not None:
+                self._kept_drafts[name] = found
+            while len(self._kept_drafts) > 4:
+                self._kept_drafts.popitem(last=False)
+        return mask_of(self._kept_drafts.get(name), part)
 
     def _of(self, name: str) -> _Live:
         with self._lock:
@@ -402,9 +747,11 @@ class Workspace:
         for other in idle[: max(0, len(self._live) - SESSIONS_IN_MEMORY)]:
             del self._live[other]
 
-    def _keep(self, session: ClickSession, study_key: str) -> None:
+    def _keep(self, session: ClickSession, study_key: str, entry: Mapping[str, object]) -> None:
         content = {"study_key": study_key, "session": session.model_dump(mode="json")}
         write_text(self._session_folder / f"{session.session}.json", json.dumps(content))
+        with (self._session_folder / f"{session.session}.log").open("a", encoding="utf-8") as log:
+            log.write(json.dumps({"revision": session.revision, **entry}) + "\n")
 
 
 def first_readable(attempts: dict[str, Callable[[], Study]]) -> tuple[Study, str]:
@@ -432,6 +779,22 @@ def first_readable(attempts: dict[str, Callable[[], Study]]) -> tuple[Study, str
         except InputRefusedError as error:
             refusals.append(error)
     raise refusals[0]
+
+
+def _opened(scans: Scans) -> OpenStudy:
+    """A study with its images on the canonical grid, before anything is drafted."""
+    volume = to_canonical(scans.study.volume)
+    inputs = replace(scan_inputs(scans.study, scans.report_modality), image=volume)
+    if scans.petct is not None and scans.petct.pet is not None:
+        pet = resample(scans.petct.pet.volume, volume.geometry, interpolation="nearest")
+        inputs = replace(inputs, pet=pet, warnings=(*scans.petct.warnings, f"SUV: {scans.petct.suv_words}."))
+    if scans.pair is not None:
+        inputs = replace(inputs, warnings=scans.pair.warnings)
+    return OpenStudy(scans, Scan(volume, scans.study.fingerprint), anatomy_from(inputs))
+
+
+def _version_of(file: Path) -> int:
+    return int(file.stem.rpartition("-")[2])
 
 
 def _read_session(file: Path) -> tuple[ClickSession, str]:

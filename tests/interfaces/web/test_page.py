@@ -27,7 +27,7 @@ class Server:
     """`hyoid serve` in a process of its own."""
 
     def __init__(self, studies, data, port):
-        self.arguments = ["serve", str(studies), "--port", str(port), "--data", str(data), "--no-organs"]
+        self.arguments = ["serve", str(studies), "--port", str(port), "--data", str(data), "--no-draft"]
         self.arguments += ["--token", TOKEN]
         self.address = f"http://127.0.0.1:{port}/?token={TOKEN}"
         self.about = f"http://127.0.0.1:{port}/api/about?token={TOKEN}"
@@ -79,7 +79,10 @@ def tabs(tmp_path_factory):
 def open_study(tabs, server, name="ct.nii.gz"):
     tab = tabs(server.address)
     tab.until("document.querySelectorAll('#studies button').length")
-    tab.js(f"[...document.querySelectorAll('#studies button')].find((b) => b.textContent === '{name}').click()")
+    tab.js(
+        "[...document.querySelectorAll('#studies button')]"
+        f".find((b) => b.querySelector('.name').textContent === '{name}').click()"
+    )
     ready(tab, 120)
     return tab
 

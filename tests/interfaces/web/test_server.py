@@ -1,21 +1,33 @@
 import base64
 import io
 import json
+import time
 import zipfile
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from hyoid.anatomy.structures import BY_NAME, GTVN
 from hyoid.geometry.orientation import to_canonical
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.installed import load_model
-from hyoid.interfaces.web.server import AccessRule, make_app
+from hyoid.interfaces.web.readers import Readers
+from hyoid.interfaces.web.server import PAGE, AccessRule, make_app
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.files.volumes import write_nifti
+from hyoid.io.petct import PetCtStudy
+from hyoid.io.study import Study
+from hyoid.provenance import network as network_provenance
+from hyoid.report.content.schema import ModelUse
+from hyoid.systems.lesion.report import scan_inputs
+from hyoid.systems.lesion.strokes import whole_of
 from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.workspace.drafts import Draft, Drafter
+from hyoid.workspace.scans import Scans
 from hyoid.workspace.workspace import Workspace
 
 
@@ -244,7 +256,7 @@ def test_pages_of_other_sites_are_kept_out(client, folder, tmp_path, network):
 def test_the_page_loads_nothing_from_elsewhere(client):
     page = client.get("/")
     assert "default-src 'self'" in page.headers["content-security-policy"]
-    for name in ("", "main.js", "viewer.js", "report.js", "solid.js", "api.js", "style.css"):
+    for name in ("", *(file.name for file in PAGE.iterdir() if file.suffix in (".js", ".css"))):
         text = client.get(f"/{name}").text
         assert "http://" not in text
         assert "https://" not in text
@@ -271,4 +283,117 @@ def test_loose_slices_are_one_study(made_series, tmp_path, network):
 def test_dicom_ct_series_writer_is_used(patient, tmp_path):
     # The fixture above relies on it; a study of one folder opens as well.
     write_ct_series(tmp_path / "one", patient.ct, seed="one")
-    assert Studies(tmp_path, tmp_path / "u", 1).read(Studies(tmp_path, tmp_path / "u", 1).entries()[0].key)[1] == "CT"
+    known = Studies(tmp_path, tmp_path / "u" / "uploads", 1)
+    assert known.read(known.entries()[0].key).modality == "CT"
+
+
+@pytest.fixture
+def drafted(ball_study, ball_masks, click_network, tmp_path):
+    """A server whose pipeline outlines the second ball as a node, an organ, and a target region; PET at hand."""
+    pet = Volume(
+        np.full((14, 30, 35), 2.5, np.float32), Geometry.axial((14, 30, 35), (6, 4, 4), (-70, -60, 0)), Quantity.SUV
+    )
+    pet.array[7, 15, 12] = 9.0
+
+    def make(name, scans, on_progress):
+        inputs = scan_inputs(scans.study, "PT/CT")
+        organs = inputs.organs.array.copy()
+        organs[10:18, 10:14, 10:14] = BY_NAME["mandible"].label
+        region = inputs.organs.with_array(ball_masks[1].astype(np.uint8))
+        inputs = replace(inputs, organs=inputs.organs.with_array(organs), target_region=region)
+        source = ModelUse(name="pipeline")
+        inputs = replace(inputs, target_source=source)
+        return Draft(name, inputs, (("GTVn", whole_of(ball_masks[2])),), source, {GTVN: network_provenance("pipeline")})
+
+    petct = PetCtStudy(ball_study, Study(pet, None, (), (), "pet"), "as the test says")
+    workspace = Workspace(
+        tmp_path, click_network, lambda key: Scans(ball_study, "PT/CT", petct), lambda scans: Drafter((), make)
+    )
+    studies = Studies(None, tmp_path / "uploads", 10**9)
+    readers = Readers("X-Remote-User", ("V. Iewer",))
+    app = make_app(workspace, studies, AccessRule(), readers)
+    return workspace, TestClient(app, base_url="http://127.0.0.1:8042", headers={"X-Remote-User": "R. Eader"})
+
+
+def test_a_draft_its_layers_and_the_pet_reach_the_page(drafted):
+    _, client = drafted
+    view = client.post("/api/sessions", json={"study": "s"}).json()
+    assert (view["owner"], view["draft"]["taken"]) == ("R. Eader", False)
+    second = view["study"]["second"]
+    assert (second["unit"], second["words"]) == ("SUV", "PET")
+    stored = np.frombuffer(client.get(f"/api/sessions/{view['session']}/second").content, "<i2").reshape(
+        second["shape"]
+    )
+    at = np.rint(np.reshape(second["matrix"], (4, 4)) @ [14, 30, 24, 1])[:3].astype(int)
+    assert stored[tuple(at)] * second["slope"] + second["intercept"] == pytest.approx(9.0, abs=0.01)
+    end = time.monotonic() + 60
+    while (whole := client.get(f"/api/sessions/{view['session']}").json())["draft"]["state"] != "done":
+        assert time.monotonic() < end
+    assert whole["draft"] | {"stage": "", "done": 0, "total": 1} == {
+        "state": "done", "stage": "", "done": 0, "total": 1, "lesions": 1, "taken": False, "notes": [],
+    }  # fmt: skip
+    layers = whole["study"]["layers"]
+    assert [row["name"] for row in layers["organs"]] == ["mandible"]
+    assert layers["region"]["start"]
+    labels = zlib.decompress(client.get(f"/api/sessions/{view['session']}/organs").content)
+    assert len(labels) == np.prod(whole["study"]["shape"])
+    taken = client.post(f"/api/sessions/{view['session']}/draft", json={"revision": 0}).json()
+    assert [(row["target"], row["made_by"]) for row in taken["lesions"]] == [("GTVn", "draft")]
+    assert any(row["key"] == "fdg_uptake_of_node_1" for row in taken["report"]["lines"])
+
+
+def test_roles_owners_signature_and_history(drafted):
+    _, client = drafted
+    view = client.post("/api/sessions", json={"study": "s"}).json()
+    at = f"/api/sessions/{view['session']}"
+
+    def asked(by, **action):
+        body = {"revision": client.get(at).json()["revision"], "action": action}
+        return client.post(f"{at}/actions", json=body, headers={"X-Remote-User": by})
+
+    assert client.get(at, headers={"X-Remote-User": ""}).status_code == 403
+    viewer = asked("V. Iewer", do="accept")
+    assert (viewer.status_code, viewer.json()["cure"]) == (403, "Ask for the role of a reader.")
+    assert client.get(at, headers={"X-Remote-User": "V. Iewer"}).status_code == 200
+    other = asked("O. Ther", do="accept")
+    assert (other.status_code, "another reader's" in other.json()["problem"]) == (422, True)
+    asked("R. Eader", do="lesion", target="GTVp")
+    asked("R. Eader", do="stroke", lesion=1, kind="paint", axis=0, points_ijk=[[14, 30, 24]], radius_mm=5)
+    assert asked("R. Eader", do="sign", who="Somebody else").json()["signed"]["who"] == "R. Eader"
+    refused = asked("R. Eader", do="lesion", target="GTVp")
+    assert (refused.status_code, refused.json()["cure"]) == (
+        400, "Add an addendum, or reopen the report for a new version.",
+    )  # fmt: skip
+    assert asked("R. Eader", do="addendum", words="Seen.").json()["signed"]["addenda"][0]["words"] == "Seen."
+    rows = client.get(f"{at}/history").json()
+    assert [row["did"] for row in rows] == ["begin", "lesion", "stroke", "sign", "addendum"]
+    assert all(row["who"] == "R. Eader" and row["when"] for row in rows)
+    assert client.get(f"{at}/signed/1").json()["warnings"][0].startswith("Version 1, signed by R. Eader on ")
+    assert client.get(f"{at}/signed/2").status_code == 400
+
+
+def test_staging_is_asked_for_and_taken_back(drafted):
+    _, client = drafted
+    view = client.post("/api/sessions", json={"study": "s"}).json()
+    view |= act(client, view, do="lesion", target="GTVp").json()
+    view |= act(client, view, do="stroke", lesion=1, kind="paint", axis=0, points_ijk=[[14, 30, 24]]).json()
+    staged = act(client, view, do="stage", site="oral cavity", editions=["8"]).json()
+    assert any("stag" in row["section"].lower() for row in staged["report"]["lines"])
+    view |= staged
+    back = act(client, view, do="stage").json()
+    assert not any("stag" in row["section"].lower() for row in back["report"]["lines"])
+    assert act(client, view | back, do="stage", site="the toe").status_code == 400
+
+
+def test_the_list_says_what_studies_are_and_offers_no_label_maps(client, folder, patient, tmp_path, network):
+    root = tmp_path / "more"
+    root.mkdir()
+    write_nifti(patient.ct, root / "ct.nii.gz")
+    write_nifti(patient.lesions, root / "lesions.nii.gz")
+    write_nifti(patient.lesions, root / "unsaid.nii.gz")
+    client = client_of(root, tmp_path, network)
+    assert [row["name"] for row in client.get("/api/studies").json()] == ["ct.nii.gz", "unsaid.nii.gz"]
+    studies = Studies(root, tmp_path / "uploads", 1)
+    studies.look_around()
+    ((entry, look),) = studies.looked()
+    assert (entry.name, look.kind, look.slices) == ("ct.nii.gz", "CT", patient.ct.array.shape[0])

@@ -39,7 +39,7 @@ def test_replaying_the_clicks_gives_the_same_outline(scan, click_network):
     again = outlined(scan, prompts, click_network)
     assert again.box == step.box
     assert np.array_equal(again.mask, step.mask)
-    assert np.array_equal(again.answer.logits, step.answer.logits)
+    assert np.array_equal(again.seen.answer.logits, step.seen.answer.logits)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_refusals(scan, prompts, new, error, words):
 
 def test_a_large_lesion_gets_a_coarser_region_and_a_small_one_a_finer(scan, click_network):
     click_network.radius_mm = 70.0
-    assert outlined(scan, [Prompt("add", (14, 30, 24))], click_network).region.spacing_mm == 5.0
+    assert outlined(scan, [Prompt("add", (14, 30, 24))], click_network).seen.region.spacing_mm == 5.0
     click_network.radius_mm = 6.0
-    assert outlined(scan, [Prompt("add", (14, 30, 24))], click_network).region.spacing_mm == 1.25
+    assert outlined(scan, [Prompt("add", (14, 30, 24))], click_network).seen.region.spacing_mm == 1.25
 
 
 def test_a_click_outside_the_region_moves_it_and_keeps_what_was_outlined(scan, click_network):
@@ -71,7 +71,7 @@ def test_a_click_outside_the_region_moves_it_and_keeps_what_was_outlined(scan, c
     far = [Prompt("add", (14, 30, 10)), Prompt("add", (14, 30, 60))]
     first = next_outline(scan, far[:1], click_network, None)
     both = next_outline(scan, far, click_network, first)
-    assert both.region != first.region
+    assert both.seen.region != first.seen.region
     painted = both.painted(scan.volume.geometry.shape)
     assert painted[14, 30, 10]
     assert painted[14, 30, 60]
@@ -82,12 +82,12 @@ def test_a_later_click_in_the_region_encodes_nothing_new(scan, click_network):
     first = next_outline(scan, [Prompt("add", (14, 30, 24))], click_network, None)
     click_network.encoded.clear()
     next_outline(scan, [Prompt("add", (14, 30, 24)), Prompt("add", (14, 31, 25))], click_network, first)
-    assert {region for _, region in click_network.encoded} == {first.region}
+    assert {region for _, region in click_network.encoded} == {first.seen.region}
 
 
 def test_a_box_gives_the_finest_region_that_holds_it(scan, click_network):
     outline = outlined(scan, [Prompt("box", (10, 23, 17), (18, 37, 31))], click_network)
-    assert outline.region.spacing_mm == 1.25
+    assert outline.seen.region.spacing_mm == 1.25
     assert outline.painted(scan.volume.geometry.shape)[10, 23, 17]
 
 

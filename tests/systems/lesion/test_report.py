@@ -8,7 +8,7 @@ from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.metrics.lesions import find_components, measure_component
 from hyoid.preprocess.click_region import Region
 from hyoid.report.content.scene import GTVN_LABEL, GTVP_LABEL
-from hyoid.systems.lesion.pipeline import Outline
+from hyoid.systems.lesion.pipeline import Outline, Seen
 from hyoid.systems.lesion.report import Measurements, anatomy_of, lesion_report, outlines_of
 from hyoid.systems.lesion.session import LesionState, State
 
@@ -22,7 +22,7 @@ def outline(*boxes, attributes=None):
         mask[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = True
     box = bounding_box(mask)
     answer = ClickAnswer(np.zeros((2, 2, 2), np.float32), 0.5, attributes or {})
-    return Outline(mask[box.slices], box, Region((0.0, 0.0, 0.0), 2.5, (4, 4, 4)), answer)
+    return Outline(mask[box.slices], box, Seen(Region((0.0, 0.0, 0.0), 2.5, (4, 4, 4)), answer))
 
 
 def lesions(*rows):

@@ -9,19 +9,30 @@ from typing import Annotated
 
 import typer
 
-from hyoid.errors import UnsuitableScanError
+from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import DEVICE_HELP
 from hyoid.interfaces.extras import needs_extra
-from hyoid.interfaces.installed import OUTLINING, load_model, load_models
+from hyoid.interfaces.installed import (
+    OUTLINING,
+    TEMPLATE,
+    load_model,
+    load_models,
+    midrt_models,
+    petct_models,
+    report_models,
+)
 from hyoid.interfaces.places import cache_folder, device_named, make_private, work_folder
 from hyoid.interfaces.terminal import Terminal
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.atomic import write_text
-from hyoid.io.packages.model_package import Manifest
-from hyoid.preprocess.gate import check_head_neck_ct
+from hyoid.io.packages.model_package import ModelPackage
+from hyoid.systems.involvement import classify_outlined
+from hyoid.systems.lesion.report import Answered
 from hyoid.systems.machine import Machine
-from hyoid.systems.organs import outline_organs
+from hyoid.systems.organs import model_use
 from hyoid.volume import Volume
+from hyoid.workspace.drafts import Drafter, ct_drafter, midrt_drafter, petct_drafter
+from hyoid.workspace.scans import Scans
 from hyoid.workspace.workspace import Workspace
 
 _TOKEN_CHARACTERS = 32  # 24 random bytes
@@ -48,9 +59,19 @@ def serve(
     all_uploads_gb: Annotated[
         float, typer.Option(min=0.001, help="Largest size of all files dragged into the page together, GiB.")
     ] = 20.0,
-    organs: Annotated[
-        bool, typer.Option("--organs/--no-organs", help="Outline the organs of neck CTs in the background.")
+    draft: Annotated[
+        bool,
+        typer.Option("--draft/--no-draft", help="Run the pipeline of every study that is opened in the background."),
     ] = True,
+    pet_units: Annotated[
+        str | None, typer.Option(help="Units of PET files whose names do not tell: suv or bqml.")
+    ] = None,
+    user_header: Annotated[
+        str, typer.Option(help="Header in which a proxy that authenticates names the reader, e.g. X-Remote-User.")
+    ] = "",
+    viewer: Annotated[
+        list[str] | None, typer.Option(help="Reader who may look and change nothing; repeat for each.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Interactive model to use, by name or folder.")] = "isrg",
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
 ) -> None:
@@ -59,20 +80,34 @@ def serve(
         import uvicorn
 
         from hyoid.interfaces.web.connections import PromptProtocol
+        from hyoid.interfaces.web.readers import Readers
         from hyoid.interfaces.web.server import AccessRule, make_app
     from hyoid.inference.click_network import ClickNetwork
 
     terminal = Terminal(as_json=False)
+    if pet_units not in (None, "suv", "bqml"):
+        raise UsageError(f"There are no PET units {pet_units!r}.", "Choose suv or bqml.")
+    if viewer and not user_header:
+        raise UsageError("Viewers have names, and nobody says who asks.", "Add --user-header.")
     # Scans, clicks and encoded regions are this account's alone.
     os.umask(0o077)
     folder, regions = make_private(data or work_folder()), make_private(cache_folder() / "regions")
     token = token or kept_token(folder)
     kind = device_named(device)
     network = ClickNetwork(load_model(model), device=kind, cache=regions)
-    known = Studies(studies, folder / "uploads", int(largest_upload_gb * 1024**3), int(all_uploads_gb * 1024**3))
+    limits = int(largest_upload_gb * 1024**3), int(all_uploads_gb * 1024**3)
+    known = Studies(studies, folder / "uploads", *limits, pet_units)
     machine = Machine(kind, cache_folder())
-    workspace = Workspace(folder, network, known.read, (lambda ct: organs_of(ct, machine)) if organs else None)
-    app = make_app(workspace, known, AccessRule(token, tuple({*LOCAL, host})))
+    drafters = Drafters(machine) if draft else None
+    workspace = Workspace(
+        folder,
+        network,
+        known.read,
+        None if drafters is None else drafters.choose,
+        None if drafters is None else drafters.sub_sites,
+    )
+    readers = Readers(user_header, tuple(viewer or ()))
+    app = make_app(workspace, known, AccessRule(token, tuple({*LOCAL, host})), readers)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     terminal.say(f"Open {address}?token={token}   (Ctrl-C stops; sessions are kept)", "bold")
     if host not in LOCAL:
@@ -101,12 +136,48 @@ def kept_token(folder: Path) -> str:
     return kept
 
 
-def organs_of(ct: Volume, machine: Machine) -> tuple[Volume | None, tuple[str, ...], tuple[Manifest, ...]]:
-    """Outline the organs of a canonical CT, with warnings and the models; no labels where the scan is not of a neck."""
-    try:
-        warnings = check_head_neck_ct(ct)
-    except UnsuitableScanError as refusal:
-        return None, (f"Organs were not outlined: {refusal.problem}",), ()
-    packages = load_models(OUTLINING)
-    outlines = outline_organs(ct, packages, machine)
-    return outlines.labels, (*warnings, *outlines.warnings), tuple(package.manifest for package in packages)
+class Drafters:
+    """Pipelines that draft studies, with their networks loaded when they are first needed.
+
+    Parameters
+    ----------
+    machine : Machine
+        Device, precision and folder for compiled graphs.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._kept: dict[str, Drafter] = {}
+        self._template: ModelPackage | None = None
+
+    def choose(self, scans: Scans) -> Drafter | None:
+        """Choose the pipeline of a study by its modality; None where no pipeline takes it.
+
+        Parameters
+        ----------
+        scans : Scans
+            Images of the study.
+        """
+        kind = scans.modality
+        if kind not in self._kept:
+            if kind == "CT":
+                self._kept[kind] = ct_drafter(report_models(), self.machine)
+            elif kind == "PT/CT":
+                self._kept[kind] = petct_drafter(petct_models(), load_models(OUTLINING), self.machine)
+            elif kind == "MR pair":
+                self._kept[kind] = midrt_drafter(midrt_models(), self.machine)
+        return self._kept.get(kind)
+
+    def sub_sites(self, ct: Volume, organs: Volume, lesions: Volume) -> Answered | None:
+        """Ask which sub-sites an outlined primary overlaps; None without a primary.
+
+        Parameters
+        ----------
+        ct, organs : Volume
+            Canonical scan and organ labels on one grid.
+        lesions : Volume
+            1 in the primary, on the same grid.
+        """
+        self._template = self._template or load_model(TEMPLATE)
+        said = classify_outlined(ct, organs, lesions, self._template, self.machine)
+        return None if said is None else Answered(said.answers, model_use(self._template.manifest), said.warnings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 import io
 import tempfile
@@ -10,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
@@ -22,37 +22,25 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTE_WORDS
-from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP
+from hyoid.anatomy.staging import Site
 from hyoid.errors import HyoidError, InputRefusedError, ModelUnusableError, StaleRevisionError, UsageError
 from hyoid.interfaces.delivery import deliver
 from hyoid.interfaces.results import lesion_results
 from hyoid.interfaces.terminal import Terminal
 from hyoid.interfaces.web.connections import BodyTimeout
 from hyoid.interfaces.web.nninteractive import nninteractive_routes
+from hyoid.interfaces.web.readers import NAMELESS, Readers
+from hyoid.interfaces.web.shown import as_json, pixels
 from hyoid.interfaces.web.studies import Studies
 from hyoid.report.content.schema import STATEMENT
-from hyoid.report.content.template import TEMPLATE
-from hyoid.systems.lesion.pipeline import Outline
 from hyoid.systems.lesion.session import ACTION
 from hyoid.systems.machine import Machine
-from hyoid.volume import Quantity
-from hyoid.workspace.workspace import OpenStudy, View, Workspace
+from hyoid.workspace.workspace import View, Workspace
 
 PAGE = Path(__file__).parent / "page"
 COOKIE = "hyoid_token"
 """Name of the page's cookie, before the port: servers of one machine do not take each other's."""
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
-_HIGHEST = 4095
-
-# As radiologists name them: (name, width, centre) in HU.
-WINDOWS_HU = (
-    ("Soft tissue", 400, 40),
-    ("Neck with contrast", 350, 70),
-    ("Bone", 2500, 500),
-    ("Larynx, cartilage", 1000, 200),
-    ("Lung", 1500, -600),
-    ("Brain", 80, 40),
-)
 
 
 class Ask(BaseModel):
@@ -61,6 +49,14 @@ class Ask(BaseModel):
     model_config = ConfigDict(extra="forbid")
     revision: int
     action: dict[str, Any] | None = None
+
+
+class Compare(BaseModel):
+    """Session on an earlier scan to compare with, and the revision that the page is looking at."""
+
+    model_config = ConfigDict(extra="forbid")
+    revision: int
+    prior: str = ""
 
 
 class Begin(BaseModel):
@@ -101,7 +97,9 @@ class AccessRule:
         return ""
 
 
-def make_app(workspace: Workspace, studies: Studies, access: AccessRule = AccessRule()) -> FastAPI:
+def make_app(
+    workspace: Workspace, studies: Studies, access: AccessRule = AccessRule(), readers: Readers = NAMELESS
+) -> FastAPI:
     """Make the web application of the workspace.
 
     Parameters
@@ -112,14 +110,18 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
         Studies that can be opened.
     access : AccessRule
         Who may talk to the server.
+    readers : Readers
+        Who readers are, and who of them may change something.
     """
     app = FastAPI(title="hyoid", docs_url=None, redoc_url=None, openapi_url=None)
-    organ_work = Lock()
+    background = Background(workspace, studies)
 
     @app.middleware("http")
     async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         if refusal := access.refusal(request):
             return _refused(refusal, "", 403)
+        if refused := readers.refusal(request):
+            return _refused(*refused, 403)
         response = await call(request)
         response.headers["Content-Security-Policy"] = (
             "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'"
@@ -145,8 +147,19 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
     async def fail(request: Request, error: Exception) -> Response:
         return _refused(f"The server failed ({type(error).__name__}).", "Your clicks are kept; reload the page.", 500)
 
+    _add_studies(app, workspace, studies, readers, background)
+    _add_sessions(app, workspace, readers, background)
+    _add_changes(app, workspace, readers, background)
+    app.include_router(nninteractive_routes(workspace.network, studies.largest_bytes))
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    return app
+
+
+def _add_studies(
+    app: FastAPI, workspace: Workspace, studies: Studies, readers: Readers, background: Background
+) -> None:
     @app.get("/api/about")
-    def about() -> dict[str, Any]:
+    def about(request: Request) -> dict[str, Any]:
         manifest = workspace.network.manifest
         return {
             "statement": STATEMENT,
@@ -154,11 +167,24 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
             "trained_on": manifest.training_data,
             "attributes": ATTRIBUTE_WORDS,
             "largest_upload_bytes": studies.largest_bytes,
+            "who": readers.who(request),
+            "may_change": readers.may_change(readers.who(request)),
+            "sites": [str(site) for site in Site],
         }
 
     @app.get("/api/studies")
-    def list_studies() -> list[dict[str, str]]:
-        return [{"key": entry.key, "name": entry.name} for entry in studies.entries()]
+    def list_studies() -> list[dict[str, Any]]:
+        background.look_around()
+        return [
+            {
+                "key": entry.key,
+                "name": entry.name,
+                "modality": "" if look is None else look.kind,
+                "slices": 0 if look is None else look.slices,
+                "drafted": workspace.is_drafted(entry.key),
+            }
+            for entry, look in studies.looked()
+        ]
 
     @app.post("/api/uploads")
     async def upload(request: Request, name: str) -> dict[str, str]:
@@ -167,22 +193,41 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
         entry = await studies.receive(name, announced, request.stream())
         return {"key": entry.key, "name": entry.name}
 
+    @app.delete("/api/uploads/{key}")
+    def delete_upload(key: str) -> dict[str, int]:
+        studies.delete(key)
+        return {"sessions_deleted": workspace.delete_study(key)}
+
     @app.get("/api/sessions")
     def list_sessions() -> list[dict[str, Any]]:
         names = {entry.key: entry.name for entry in studies.entries()}
         return [row | {"name": names.get(str(row["study"]), "")} for row in workspace.sessions()]
 
+
+def _add_sessions(app: FastAPI, workspace: Workspace, readers: Readers, background: Background) -> None:
     @app.post("/api/sessions")
-    def begin(asked: Begin) -> Response:
-        return shown(workspace.begin(asked.study), whole=True)
+    def begin(asked: Begin, request: Request) -> Response:
+        view = workspace.begin(asked.study, readers.who(request), _now())
+        return background.shown(view, whole=True)
 
     @app.get("/api/sessions/{name}")
     def look(name: str) -> Response:
-        return shown(workspace.view(name), whole=True)
+        return background.shown(workspace.view(name), whole=True)
+
+    @app.get("/api/sessions/{name}/brief")
+    def look_briefly(name: str) -> Response:
+        return background.shown(workspace.view(name))
 
     @app.get("/api/sessions/{name}/image")
     def image(name: str) -> Response:
-        return Response(pixels(workspace.view(name).study), media_type="application/octet-stream")
+        return Response(pixels(workspace.view(name).study.scan.volume), media_type="application/octet-stream")
+
+    @app.get("/api/sessions/{name}/second")
+    def second(name: str) -> Response:
+        found = workspace.view(name).study.second
+        if found is None:
+            return _refused("No other image belongs to this scan.", "Open a PET/CT or a pair of MR.", 404)
+        return Response(pixels(found), media_type="application/octet-stream")
 
     @app.get("/api/sessions/{name}/organs")
     def organs(name: str) -> Response:
@@ -193,23 +238,14 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
             zlib.compress(labels.array.astype(np.uint8).tobytes(), 1), media_type="application/octet-stream"
         )
 
-    @app.post("/api/sessions/{name}/actions")
-    def act(name: str, asked: Ask) -> Response:
-        try:
-            action = ACTION.validate_python(asked.action)
-        except ValidationError as error:
-            raise UsageError(
-                f"The request is not understood ({error.error_count()} error(s)).", "Reload the page."
-            ) from error
-        return shown(workspace.act(name, asked.revision, action))
+    @app.get("/api/sessions/{name}/history")
+    def history(name: str) -> list[dict[str, Any]]:
+        return workspace.history(name)
 
-    @app.post("/api/sessions/{name}/undo")
-    def undo(name: str, asked: Ask) -> Response:
-        return shown(workspace.undo(name, asked.revision))
-
-    @app.post("/api/sessions/{name}/redo")
-    def redo(name: str, asked: Ask) -> Response:
-        return shown(workspace.redo(name, asked.revision))
+    @app.get("/api/sessions/{name}/signed/{version}")
+    def signed(name: str, version: int) -> Response:
+        report = workspace.signed_report(name, version)
+        return Response(report.model_dump_json(indent=1), media_type="application/json")
 
     @app.get("/api/sessions/{name}/export.zip")
     def export(name: str) -> Response:
@@ -217,151 +253,108 @@ def make_app(workspace: Workspace, studies: Studies, access: AccessRule = Access
         headers = {"Content-Disposition": 'attachment; filename="hyoid-export.zip"'}
         return Response(content, media_type="application/zip", headers=headers)
 
-    def shown(view: View, *, whole: bool = False) -> Response:
-        # One scan after the other: two would only slow each other down.
-        if view.study.organ_state == "waiting":
-            Thread(target=_organs_in_turn, args=(workspace, view.study_key, organ_work), daemon=True).start()
-        # A response of its own: FastAPI would walk through every value once more to make it fit for JSON, which it is.
-        return JSONResponse(as_json(view, whole=whole))
+
+def _add_changes(app: FastAPI, workspace: Workspace, readers: Readers, background: Background) -> None:
+    def own(name: str, request: Request) -> dict[str, str]:
+        """Who asks and when; refused where the session is somebody else's."""
+        who = readers.who(request)
+        owner = workspace.owner(name)
+        if owner and who != owner:
+            raise InputRefusedError("This session is another reader's; it can be looked at.", "Begin one of your own.")
+        return {"who": who, "when": _now()}
+
+    @app.post("/api/sessions/{name}/actions")
+    def act(name: str, asked: Ask, request: Request) -> Response:
+        said = own(name, request)
+        try:
+            action = ACTION.validate_python((asked.action or {}) | said)
+        except ValidationError as error:
+            raise UsageError(
+                f"The request is not understood ({error.error_count()} error(s)).", "Reload the page."
+            ) from error
+        return background.shown(workspace.act(name, asked.revision, action))
+
+    @app.post("/api/sessions/{name}/draft")
+    def take_draft(name: str, asked: Ask, request: Request) -> Response:
+        return background.shown(workspace.take_draft(name, asked.revision, own(name, request)["when"]))
+
+    @app.post("/api/sessions/{name}/undo")
+    def undo(name: str, asked: Ask, request: Request) -> Response:
+        return background.shown(workspace.undo(name, asked.revision, **own(name, request)))
+
+    @app.post("/api/sessions/{name}/redo")
+    def redo(name: str, asked: Ask, request: Request) -> Response:
+        return background.shown(workspace.redo(name, asked.revision, **own(name, request)))
 
     @app.delete("/api/sessions/{name}")
-    def delete_session(name: str) -> dict[str, bool]:
+    def delete_session(name: str, request: Request) -> dict[str, bool]:
+        own(name, request)
         workspace.delete(name)
         return {"deleted": True}
 
-    @app.delete("/api/uploads/{key}")
-    def delete_upload(key: str) -> dict[str, int]:
-        studies.delete(key)
-        return {"sessions_deleted": workspace.delete_study(key)}
-
-    app.include_router(nninteractive_routes(workspace.network, studies.largest_bytes))
-    app.mount("/", StaticFiles(directory=PAGE, html=True))
-    return app
+    @app.post("/api/sessions/{name}/prior")
+    def compare(name: str, asked: Compare, request: Request) -> Response:
+        return background.shown(workspace.compare(name, asked.revision, asked.prior, **own(name, request)))
 
 
-def as_json(view: View, *, whole: bool) -> dict[str, Any]:
-    """Write a session as JSON for the page; `whole` adds what does not change from click to click."""
-    session, state = view.session, view.session.state
-    answer: dict[str, Any] = {
-        "session": session.session,
-        "revision": session.revision,
-        "can_undo": session.can_undo,
-        "can_redo": session.can_redo,
-        "accepted": state.accepted,
-        "overruled": state.overruled,
-        "organs": view.study.organ_state,
-        "changed": view.changed,
-        "lesions": [
-            {
-                "number": lesion.number,
-                "target": lesion.target,
-                "prompts": [p.model_dump(include={"kind", "point_ijk", "to_ijk"}) for p in lesion.prompts],
-                "mask": None if outline is None else mask_json(outline),
-                "expected_iou": None if outline is None else round(outline.answer.iou, 3),
-            }
-            for lesion, outline in view.lesions
-        ],
-        "report": report_json(view),
-    }
-    return answer | (study_json(view) if whole else {})
+class Background:
+    """Work that no answer waits for: drafts one after the other, sub-sites, looks at studies.
 
+    Parameters
+    ----------
+    workspace : Workspace
+        Sessions whose studies are drafted.
+    studies : Studies
+        Studies that are looked at.
+    """
 
-def mask_json(outline: Outline) -> dict[str, Any] | None:
-    """Write the box and the bits of a mask as JSON: rows of bits, packed and deflated."""
-    if outline.box is None:
-        return None
-    bits = zlib.compress(np.packbits(outline.mask.ravel(), bitorder="little").tobytes(), 1)
-    return {"start": outline.box.start, "stop": outline.box.stop, "bits": base64.b64encode(bits).decode()}
+    def __init__(self, workspace: Workspace, studies: Studies) -> None:
+        self._workspace, self._studies = workspace, studies
+        self._drafts, self._answers, self._looks = Lock(), Lock(), Lock()
+        self._asked: set[str] = set()
 
+    def shown(self, view: View, *, whole: bool = False) -> Response:
+        """Answer with a session, and begin whatever work its view waits for.
 
-def report_json(view: View) -> dict[str, Any]:
-    """Write the report's lines as JSON, with the voxel that each line is about."""
-    report, geometry = view.report, view.study.scan.volume.geometry
-    headings = {row.words: "sub" if row.kind.value == "subheading" else "main" for row in TEMPLATE if row.is_heading}
+        Parameters
+        ----------
+        view : View
+            Session as it is now.
+        whole : bool
+            Add what does not change from click to click.
+        """
+        if view.study.draft_state == "waiting":
+            Thread(target=self._draft, args=(view.study_key,), daemon=True).start()
+        name = view.session.session
+        if view.pending and name not in self._asked:
+            self._asked.add(name)
+            Thread(target=self._answer, args=(name,), daemon=True).start()
+        # A response of its own: FastAPI would walk through every value once more to make it fit for JSON, which it is.
+        return JSONResponse(as_json(view, whole=whole))
 
-    def voxel(point: tuple[float, float, float]) -> list[int]:
-        at = np.rint(geometry.to_ijk(point)).astype(int)
-        return [int(v) for v in np.clip(at, 0, np.array(geometry.shape) - 1)]
+    def look_around(self) -> None:
+        """Look at studies that nobody has looked at, unless somebody does already."""
+        if self._looks.acquire(blocking=False):
+            Thread(target=self._look, daemon=True).start()
 
-    lines = []
-    for line in report.lines:
-        where = line.region
-        lines.append(
-            {
-                "key": line.key,
-                "words": line.words,
-                "section": line.section,
-                "value": line.value,
-                "status": line.status,
-                "probability": line.probability,
-                "flags": line.flags,
-                "notes": [f"{e.source}: {e.note}" if e.note else e.source for e in line.evidence],
-                "voxel": None if where is None else voxel(where.point_lps_mm),
-            }
-        )
-    sizes = [
-        {
-            "name": lesion.name,
-            "ml": round(lesion.volume_ml, 2),
-            "longest_mm": round(lesion.longest_diameter_mm, 1),
-            "axial_mm": [round(lesion.axial_long_mm, 1), round(lesion.axial_short_mm, 1)],
-            "side": lesion.side,
-            "level": lesion.level,
-            "voxel": voxel(lesion.point_lps_mm),
-        }
-        for lesion in report.lesions
-    ]
-    return {
-        "summary": report.summary,
-        "lines": lines,
-        "headings": headings,
-        "lesions": sizes,
-        "warnings": report.warnings,
-        "statement": report.statement,
-    }
+    def _look(self) -> None:
+        try:
+            self._studies.look_around()
+        finally:
+            self._looks.release()
 
+    def _draft(self, key: str) -> None:
+        # One scan after the other: two would only slow each other down.
+        with self._drafts:
+            self._workspace.make_draft(key)
 
-def study_json(view: View) -> dict[str, Any]:
-    """Write grid, grey values and windows of the scan as JSON."""
-    opened = view.study
-    volume = opened.scan.volume
-    low, high = _range(opened)
-    if volume.quantity is Quantity.HU:
-        slope, intercept = 1.0, 0.0
-        windows = [{"name": name, "width": width, "centre": centre} for name, width, centre in WINDOWS_HU]
-        unit = "HU"
-    else:
-        slope, intercept = (high - low) / _HIGHEST, low
-        window_low, window_high = (float(v) for v in np.percentile(volume.array[::2, ::2, ::2], (1, 99.7)))
-        windows = [
-            {"name": "Automatic", "width": window_high - window_low, "centre": (window_low + window_high) / 2},
-            {"name": "Full range", "width": high - low, "centre": (low + high) / 2},
-        ]
-        unit = volume.quantity.value
-    return {
-        "study": {
-            "key": view.study_key,
-            "modality": opened.modality,
-            "shape": volume.geometry.shape,
-            "spacing_mm": volume.geometry.spacing_mm,
-            "slope": slope,
-            "intercept": intercept,
-            "unit": unit,
-            "windows": windows,
-            "inverted": opened.modality == "PT",
-            "colours": {"GTVp": BY_NAME["gtvp"].rgb, "GTVn": BY_NAME["gtvn"].rgb},
-            "labels": {"GTVp": GTVP, "GTVn": GTVN},
-        }
-    }
-
-
-def pixels(opened: OpenStudy) -> bytes:
-    """Pack the voxels as little-endian int16, slices slowest."""
-    array = opened.scan.volume.array
-    if opened.scan.volume.quantity is Quantity.HU:
-        return np.clip(np.round(array), -32768, 32767).astype("<i2").tobytes()
-    low, high = _range(opened)
-    return np.round((array - low) * (_HIGHEST / (high - low))).astype("<i2").tobytes()
+    def _answer(self, name: str) -> None:
+        try:
+            with self._answers:
+                self._asked.discard(name)
+                self._workspace.answer_sub_sites(name)
+        except HyoidError:
+            pass  # the session is gone, or its scan is; the lines stay unanswered
 
 
 def exported(workspace: Workspace, view: View) -> bytes:
@@ -374,6 +367,9 @@ def exported(workspace: Workspace, view: View) -> bytes:
     """
     if not any(outline.box is not None for _, outline in view.outlined):
         raise InputRefusedError("There is nothing to export: no lesion is outlined.", "Click on a lesion first.")
+    if view.pending:
+        workspace.answer_sub_sites(view.session.session)
+        view = workspace.view(view.session.session)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export"
         opened, network = view.study, workspace.network
@@ -386,6 +382,7 @@ def exported(workspace: Workspace, view: View) -> bytes:
             network.manifest,
             Machine(network.device, workspace.folder),
             opened.anatomy.outlined_by,
+            opened.anatomy.inputs.pet,
         )
         deliver(out, results, Terminal(as_json=False))
         packed = io.BytesIO()
@@ -395,15 +392,8 @@ def exported(workspace: Workspace, view: View) -> bytes:
         return packed.getvalue()
 
 
-def _organs_in_turn(workspace: Workspace, study_key: str, turn: Lock) -> None:
-    with turn:
-        workspace.outline_organs(study_key)
-
-
-def _range(opened: OpenStudy) -> tuple[float, float]:
-    array = opened.scan.volume.array
-    low, high = float(array.min()), float(array.max())
-    return low, high if high > low else low + 1.0
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _cookie(request: Request) -> str:

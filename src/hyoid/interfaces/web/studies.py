@@ -7,13 +7,18 @@ import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from hyoid.errors import InputRefusedError, UsageError
+from hyoid.interfaces.cli.midrt import MidrtOrder, open_pair
+from hyoid.interfaces.web.looks import Look, Looks, shown_entries, volume_files
+from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case
 from hyoid.io.files.volumes import image_suffix
-from hyoid.io.study import MODALITIES, Study, read_study
+from hyoid.io.petct import PetRequest, read_petct
+from hyoid.io.study import MODALITIES, read_study
+from hyoid.workspace.scans import Scans
 from hyoid.workspace.workspace import first_readable
 
 # Names such as a scanner gives to patients never leave the machine; the page shows them to the reader who has the file.
@@ -44,12 +49,22 @@ class Studies:
         Largest size of an upload.
     quota_bytes : int
         Largest size of all uploads together.
+    pet_units : {"suv", "bqml"}, optional
+        Units of PET volume files whose names do not tell.
     """
 
-    def __init__(self, folder: Path | None, uploads: Path, largest_bytes: int, quota_bytes: int = QUOTA_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        uploads: Path,
+        largest_bytes: int,
+        quota_bytes: int = QUOTA_BYTES,
+        pet_units: str | None = None,
+    ) -> None:
         if folder is not None and not folder.exists():
             raise UsageError("The folder of studies does not exist.", "Check the path.")
         self.folder, self.uploads, self.largest_bytes, self.quota_bytes = folder, uploads, largest_bytes, quota_bytes
+        self.pet_units, self.looks = pet_units, Looks(uploads.parent / "looks.json")
 
     def entries(self) -> list[Entry]:
         """List the studies by name; uploads, the latest first, before those of the folder."""
@@ -59,6 +74,8 @@ class Studies:
             return rows
         if self.folder.is_file():
             return [*rows, _entry(self.folder, self.folder.parent)]
+        if is_hntsmrg_case(self.folder):
+            return [*rows, _entry(self.folder, self.folder.parent)]
         members = sorted(p for p in self.folder.iterdir() if not p.name.startswith("."))
         readable = [p for p in members if p.is_dir() or image_suffix(p) or p.suffix.lower() in _SUFFIXES]
         loose = [p for p in members if p.is_file() and p not in readable]
@@ -66,10 +83,21 @@ class Studies:
         if (loose and not readable) or len(slices) > 1:
             # The folder is one study of many slices.
             return [*rows, _entry(self.folder, self.folder.parent)]
-        return [*rows, *(_entry(p, self.folder) for p in readable)]
+        return [*rows, *(_entry(p, self.folder) for p in shown_entries(readable))]
 
-    def read(self, key: str) -> tuple[Study, str]:
-        """Read a study and tell its modality: CT where there is one, else MR, else PET.
+    def looked(self) -> list[tuple[Entry, Look | None]]:
+        """List what can be opened with what each study holds, as far as that is known; label maps are left out."""
+        rows = [(entry, self.looks.known(entry.path)) for entry in self.entries()]
+        return [(entry, look) for entry, look in rows if look is None or look.kind != "label map"]
+
+    def look_around(self) -> None:
+        """Look at every study that nobody has looked at; takes a second or so for each."""
+        for entry in self.entries():
+            if self.looks.known(entry.path) is None:
+                self.looks.look(entry.path)
+
+    def read(self, key: str) -> Scans:
+        """Read a study: PET/CT, a pair of MR, or one scan (CT where there is one, else MR, else PET).
 
         Raises
         ------
@@ -81,7 +109,25 @@ class Studies:
         path = next((entry.path for entry in self.entries() if entry.key == key), None)
         if path is None:
             raise UsageError("This study is not here any more.", "Drag it into the page again, or name its folder.")
-        return first_readable({m: partial(read_study, path, modality=m) for m in MODALITIES})
+        kind = self.looks.look(path).kind
+        if kind == "MR pair":
+            opened = open_pair(MidrtOrder(path, None, None, path))
+            return Scans(opened.mid, "MR pair", pair=opened.pair)
+        if path.is_dir() and (files := volume_files(path)):
+            path = files[0]
+        refused: tuple[str, ...] = ()
+        if kind == "PT/CT":
+            try:
+                petct = read_petct(path, PetRequest(units=self.pet_units))
+                return Scans(petct.ct, "PT/CT", petct=petct)
+            except InputRefusedError as refusal:
+                refused = (f"The PET was left out. {refusal.problem} {refusal.cure}",)
+            except UsageError as refusal:
+                refused = (f"The PET was left out. {refusal.problem} Start `hyoid serve` with --pet-units.",)
+        first = [m for m in MODALITIES if m == kind] + [m for m in MODALITIES if m != kind]
+        study, modality = first_readable({m: partial(read_study, path, modality=m) for m in first})
+        study = replace(study, warnings=(*refused, *study.warnings))
+        return Scans(study, modality)  # type: ignore[arg-type]
 
     async def receive(self, name: str, announced: int | None, chunks: AsyncIterator[bytes]) -> Entry:
         """Keep an uploaded file.

@@ -268,7 +268,7 @@ def make_scene(inputs: ReportInputs) -> Scene:
 
 
 def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
-    """Put other lesions, each with its role and name, among the same organs.
+    """Put other lesions, each with its role and name, among the same organs; a predicted target region stays.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
         )
         for n, (m, place) in enumerate(outside, 1)
     ]
-    return replace(scene, masses=tuple(found))
+    return replace(scene, masses=(*found, *scene.of("target region")))
 
 
 def index_outline(lesions: Volume, organs: Volume) -> Volume:

@@ -23,7 +23,7 @@ from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.progress import Stages, ignore_stages
-from hyoid.provenance import by_reader, network
+from hyoid.provenance import Provenance, by_reader, network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.scene import index_outline
@@ -89,6 +89,28 @@ class ReportResult:
     attention: Attention | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """What the networks found in one CT, before a report is made of it.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        Organs, predictions and facts on the canonical grid.
+    precisions : dict of str to str
+        Arithmetic of each network that ran.
+    outlined_by : dict of int to Provenance
+        Who outlined a structure, by label.
+    attention : Attention or None
+        Where the classifier looked; None where it did not run or has no attention.
+    """
+
+    inputs: ReportInputs
+    precisions: dict[str, Precision]
+    outlined_by: dict[int, Provenance]
+    attention: Attention | None = None
+
+
 def structured_report(
     study: Study,
     models: ReportModels,
@@ -122,6 +144,35 @@ def structured_report(
     ModelUnusableError
         When the weights do not fit their network.
     """
+    found = examine(study, models, machine, reader=reader, asked=asked, on_progress=on_progress)
+    on_progress("report", 0, 1)
+    inputs = found.inputs
+    report = build_report(inputs)
+    outlines = outlines_on(
+        study.volume.geometry,
+        organs=inputs.organs,
+        targets=inputs.lesions,
+        region=inputs.target_region,
+        outlined_by=found.outlined_by,
+    )
+    if reader is not None:
+        # Both targets whole, where a reader's overlap.
+        drawn = {label: reader.masks[value] for label, value in TARGET_VALUES.items() if value in reader.masks}
+        outlines = replace(outlines, targets=drawn)
+    on_progress("report", 1, 1)
+    return ReportResult(report, study.volume, outlines, found.precisions, found.attention)
+
+
+def examine(
+    study: Study,
+    models: ReportModels,
+    machine: Machine,
+    *,
+    reader: ReaderMasks | None = None,
+    asked: Request | None = None,
+    on_progress: Stages = ignore_stages,
+) -> Examined:
+    """Run the networks of the structured report on one CT; parameters and refusals are those of `structured_report`."""
     on_progress("check", 0, 1)
     ct = to_canonical(study.volume.require(Quantity.HU))
     warnings = (*check_head_neck_ct(ct), *(asked.warnings if asked else ()))
@@ -139,7 +190,6 @@ def structured_report(
         "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
         "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
     }
-    target = lesions = None
     if reader is not None:
         lesions = to_canonical(reader.volume)
         warnings = (*warnings, *reader.said)
@@ -166,25 +216,16 @@ def structured_report(
         precisions[classifier.manifest.name] = said.precision
         inputs |= {what: said.answers, f"{what}_source": model_use(classifier.manifest)}
 
-    on_progress("report", 0, 1)
     if not organs.array.any():
         warnings = (*warnings, "No organ was outlined: the networks do not know this scan.")
-    report = build_report(ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()))  # type: ignore[arg-type]
     tumour = network(models.tumour.manifest.name, models.tumour.manifest.version)
-    outlines = outlines_on(
-        study.volume.geometry,
-        organs=organs,
-        targets=lesions,
-        region=target,
-        outlined_by=outlining_models([package.manifest for package in models.outlining])
+    return Examined(
+        ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()),  # type: ignore[arg-type]
+        precisions,
+        outlining_models([package.manifest for package in models.outlining])
         | {GTVP: by_reader(), GTVN: by_reader(), TARGET_REGION: tumour},
+        None if said is None else said.attention,
     )
-    if reader is not None:
-        # Both targets whole, where a reader's overlap.
-        drawn = {label: reader.masks[value] for label, value in TARGET_VALUES.items() if value in reader.masks}
-        outlines = replace(outlines, targets=drawn)
-    on_progress("report", 1, 1)
-    return ReportResult(report, study.volume, outlines, precisions, None if said is None else said.attention)
 
 
 def _study_facts(study: Study) -> schema.Study:

@@ -146,7 +146,7 @@ def simulate(case: ClickCase, network: ClickNetwork, user: str, *, clicks: int =
             outline = next_outline(case.scan, prompts, network, outline, checked=False)
             prediction = outline.painted(geometry.shape)
         curve.append(dice_of_masks(case.reference, prediction))
-        words.append({} if outline is None else words_of(outline.answer.attributes))
+        words.append({} if outline is None else words_of(outline.attributes))
     return ClickRun(case.name, case.patient, curve, hd95_mm(case.reference, prediction, geometry.spacing_mm), words)
 
 

@@ -20,6 +20,7 @@ from hyoid.errors import InputRefusedError, UsageError
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.resample import resample
 from hyoid.preprocess.click_region import SMALL_SHARE, Region, box_on, spacing_in_use
+from hyoid.systems.lesion.strokes import Drawn, joined, pieces_of, without
 from hyoid.volume import AIR_BELOW_HU, Geometry, Quantity, Volume
 
 if TYPE_CHECKING:  # torch takes two seconds to import, which only those commands pay that click
@@ -29,6 +30,10 @@ Point = tuple[int, int, int]
 PromptKind = Literal["add", "remove", "box"]
 
 _OUTSIDE_LOGIT = -10.0
+# As sure as the network's own answers are of the inside of a lesion, when a mask that it did not draw is shown to it.
+_MASK_LOGIT = 4.0
+_LOGIT_STEP = 2  # voxels of a region along each edge of a logit
+_NEAR_MM = 5.0  # a change so far from a click may still be what the click meant
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,40 @@ class Prompt:
         Voxel of the canonical scan; of a box its lowest corner.
     to_ijk : (slice, row, column), optional
         Highest corner of a box.
+    more_ijk : tuple of (slice, row, column)
+        Further voxels of a scribble, which count as clicks of the same kind.
     """
 
     kind: PromptKind
     point_ijk: Point
     to_ijk: Point | None = None
+    more_ijk: tuple[Point, ...] = ()
+
+    @property
+    def points_ijk(self) -> tuple[Point, ...]:
+        """Every voxel that the prompt names."""
+        return (self.point_ijk, *self.more_ijk)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Answer of the network after a click, and the part of the scan that it saw.
+
+    Parameters
+    ----------
+    region : Region
+        Part of the scan that the network saw, with its spacing.
+    answer : ClickAnswer
+        Logits, expected IoU and attributes.
+    """
+
+    region: Region
+    answer: ClickAnswer
 
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A lesion as the network outlines it.
+    """A lesion as the network outlines it, or as it was left by a hand or by another network.
 
     Parameters
     ----------
@@ -60,16 +89,28 @@ class Outline:
         Voxels of the lesion within `box` of the canonical scan.
     box : Box or None
         Smallest box around the mask; None when nothing was outlined.
-    region : Region
-        Part of the scan that the network saw, with its spacing.
-    answer : ClickAnswer
-        Logits, expected IoU and attributes.
+    seen : Seen or None
+        What the network saw and answered; None where the mask is not its own, or no longer.
     """
 
     mask: NDArray[np.bool_]
     box: Box | None
-    region: Region
-    answer: ClickAnswer
+    seen: Seen | None = None
+
+    @property
+    def attributes(self) -> dict[str, dict[str, float]]:
+        """Attribute -> class -> probability; empty where the network did not outline the lesion."""
+        return {} if self.seen is None else self.seen.answer.attributes
+
+    @property
+    def expected_iou(self) -> float | None:
+        """Overlap that the network expects; None where the mask is not its own."""
+        return None if self.seen is None else self.seen.answer.iou
+
+    @property
+    def drawn(self) -> Drawn:
+        """Mask and box alone."""
+        return Drawn(self.mask, self.box)
 
     @property
     def voxels(self) -> int:
@@ -100,7 +141,7 @@ class Scan:
     fingerprint: str
 
 
-def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
+def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt, *, begun: bool = False) -> None:
     """Refuse a prompt that a reader cannot mean.
 
     Parameters
@@ -111,6 +152,8 @@ def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
         Earlier ones of the same lesion.
     new : Prompt
         Prompt to check, not yet among `prompts`.
+    begun : bool
+        Whether the lesion has a mask already, whoever drew it.
 
     Raises
     ------
@@ -120,7 +163,7 @@ def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
         When it adds air, or contradicts an earlier click.
     """
     shape = scan.geometry.shape
-    for point in (new.point_ijk, *([new.to_ijk] if new.to_ijk else [])):
+    for point in (*new.points_ijk, *([new.to_ijk] if new.to_ijk else [])):
         if any(not 0 <= p < n for p, n in zip(point, shape, strict=True)):
             raise UsageError(
                 f"The click {point} lies outside the scan, whose slices, rows and columns run to "
@@ -130,20 +173,21 @@ def check_prompt(scan: Volume, prompts: Sequence[Prompt], new: Prompt) -> None:
     if new.kind == "box":
         if new.to_ijk is None or any(b <= a for a, b in zip(new.point_ijk, new.to_ijk, strict=True)):
             raise UsageError("The box is empty.", "Drag it over the lesion in one slice and give it some slices.")
-        if prompts:
+        if prompts or begun:
             raise UsageError("A box can only begin a lesion.", "Add or remove with clicks, or begin a new lesion.")
         return
-    if new.kind == "remove" and not prompts:
+    if new.kind == "remove" and not (prompts or begun):
         raise UsageError("There is nothing to remove yet.", "First click on the lesion to add it.")
-    clash = [p for p in prompts if p.kind not in ("box", new.kind) and p.point_ijk == new.point_ijk]
+    # A scribble may cross an older one, a click may not contradict a click.
+    clash = [p for p in prompts if p.kind not in ("box", new.kind) and p.points_ijk == new.points_ijk]
     if clash:
         raise InputRefusedError(
             f"The voxel {new.point_ijk} was clicked before to {clash[-1].kind} it.",
             "Undo that click, or click beside it.",
         )
     if new.kind == "add" and scan.quantity is Quantity.HU:
-        around = tuple(slice(max(0, p - 1), p + 2) for p in new.point_ijk)
-        here = float(np.median(scan.array[around]))
+        places = [tuple(slice(max(0, p - 1), p + 2) for p in point) for point in new.points_ijk]
+        here = float(np.median([np.median(scan.array[around]) for around in places]))
         if here < AIR_BELOW_HU:
             raise InputRefusedError(
                 f"The click is on air ({here:.0f} HU around it); a lesion is tissue.", "Click on the lesion itself."
@@ -192,18 +236,65 @@ def next_outline(
     UsageError, InputRefusedError
         As `check_prompt`.
     """
+    drawn_already = before is not None and before.box is not None
     if checked:
-        check_prompt(scan.volume, prompts[:-1], prompts[-1])
-    region = (
-        _first_region(scan, prompts[-1], network) if before is None else _region_for(scan, prompts, network, before)
-    )
-    previous = None if before is None else _moved(before.answer.logits, before.region, region, scan.volume.geometry)
+        check_prompt(scan.volume, prompts[:-1], prompts[-1], begun=drawn_already)
+    if before is not None and before.seen is None and drawn_already:
+        return _corrected(scan, prompts, network, before)
+    seen = None if before is None else before.seen
+    if before is None or seen is None:
+        region = _first_region(scan, prompts[-1], network)
+    else:
+        region = _region_for(scan, prompts, network, before)
+    geometry = scan.volume.geometry
+    previous = None if seen is None else _moved(seen.answer.logits, seen.region, region, geometry)
     outline = _asked(scan, prompts, network, region, previous)
-    better = _better_region(scan, outline, network, first=before is None)
+    better = _better_region(scan, outline, network, first=seen is None)
     if better is not None:
-        previous = _moved(outline.answer.logits, region, better, scan.volume.geometry) if before is not None else None
+        assert outline.seen is not None
+        previous = None if seen is None else _moved(outline.seen.answer.logits, region, better, geometry)
         outline = _asked(scan, prompts, network, better, previous)
     return outline
+
+
+def _corrected(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, before: Outline) -> Outline:
+    """Change a mask that the network did not draw, only where the last prompt points (Chen et al., 2022, section 3.3).
+
+    What a hand or another network outlined elsewhere stays as it is; adding never takes away, removing never adds.
+    """
+    geometry = scan.volume.geometry
+    region = _around(scan, prompts[-1:], before, network, network.spacings_mm[0])
+    assert before.box is not None
+    part = Volume(before.mask.astype(np.float32), crop_geometry(geometry, before.box), Quantity.PROBABILITY)
+    known = resample(part, region.geometry(geometry, _LOGIT_STEP)).array.astype(np.float32)
+    inside = [p for p in prompts if p.kind != "box" and _holds(region, geometry, p)]
+    found = _asked(scan, inside, network, region, _MASK_LOGIT * (2 * known - 1))
+    old, new, last = before.drawn, found.drawn, prompts[-1]
+    change = without(new, old) if last.kind == "add" else without(old, new)
+    meant = _meant(change, last, geometry)
+    after = joined(old, meant) if last.kind == "add" else without(old, meant)
+    return Outline(after.mask, after.box)
+
+
+def _meant(change: Drawn, prompt: Prompt, geometry: Geometry) -> Drawn:
+    """The pieces of a change that a prompt lies in, or else those nearby."""
+    near, touched = Drawn(np.zeros((0, 0, 0), bool), None), False
+    for reach_mm in (0.0, _NEAR_MM):
+        for piece in pieces_of(change):
+            assert piece.box is not None
+            voxels = np.argwhere(piece.mask) + piece.box.start
+            away = [np.linalg.norm((voxels - p) * geometry.spacing_mm, axis=1).min() for p in prompt.points_ijk]
+            if min(away) <= reach_mm:
+                near, touched = joined(near, piece), True
+        if touched:
+            break
+    return near
+
+
+def _holds(region: Region, axes: Geometry, prompt: Prompt) -> bool:
+    """Whether all points of a prompt lie in a region."""
+    at = region.geometry(axes).to_ijk(axes.to_lps(np.array(prompt.points_ijk)))
+    return bool(np.all((at >= 0) & (at <= np.array(region.shape) - 1)))
 
 
 def attributes_of(scan: Scan, mask: NDArray[np.bool_], network: ClickNetwork) -> dict[str, dict[str, float]]:
@@ -254,12 +345,12 @@ def _asked(
             points += [prompt.point_ijk, prompt.to_ijk]
             kinds += [PointKind.BOX_LOW, PointKind.BOX_HIGH]
         else:
-            points.append(prompt.point_ijk)
-            kinds.append(PointKind.ADD if prompt.kind == "add" else PointKind.REMOVE)
+            points += prompt.points_ijk
+            kinds += [PointKind.ADD if prompt.kind == "add" else PointKind.REMOVE] * len(prompt.points_ijk)
     at = region.geometry(geometry).to_ijk(geometry.to_lps(np.array(points)))
     answer = network.decode(encoded, at, kinds, previous)
     mask, box = _on_scan(answer.logits, region, geometry, prompts)
-    return Outline(mask, box, region, answer)
+    return Outline(mask, box, Seen(region, answer))
 
 
 def _on_scan(
@@ -295,9 +386,10 @@ def _pointed_at(mask: NDArray[np.bool_], part: Box, prompts: Sequence[Prompt]) -
     pieces = cc3d.connected_components(mask.astype(np.uint8), connectivity=26)
     wanted = set()
     for prompt in prompts:
-        place = tuple(p - s for p, s in zip(prompt.point_ijk, part.start, strict=True))
-        if prompt.kind == "add" and all(0 <= p < n for p, n in zip(place, mask.shape, strict=True)):
-            wanted.add(int(pieces[place]))
+        for point in prompt.points_ijk if prompt.kind == "add" else ():
+            place = tuple(p - s for p, s in zip(point, part.start, strict=True))
+            if all(0 <= p < n for p, n in zip(place, mask.shape, strict=True)):
+                wanted.add(int(pieces[place]))
     wanted.discard(0)
     if not wanted:
         sizes = np.bincount(pieces.ravel())
@@ -322,8 +414,9 @@ def _first_region(scan: Scan, prompt: Prompt, network: ClickNetwork) -> Region:
 
 def _region_for(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, before: Outline) -> Region:
     """The region before, or a coarser one that also holds a click outside of it."""
-    geometry, region = scan.volume.geometry, before.region
-    at = region.geometry(geometry).to_ijk(geometry.to_lps(prompts[-1].point_ijk))
+    assert before.seen is not None
+    geometry, region = scan.volume.geometry, before.seen.region
+    at = region.geometry(geometry).to_ijk(geometry.to_lps(np.array(prompts[-1].points_ijk)))
     if np.all((at >= 1) & (at <= np.array(region.shape) - 2)):
         return region
     return _around(scan, prompts, before, network, region.spacing_mm)
@@ -331,7 +424,8 @@ def _region_for(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, be
 
 def _better_region(scan: Scan, outline: Outline, network: ClickNetwork, *, first: bool) -> Region | None:
     """A coarser region where the mask reaches the end of this one, a finer one where it is a speck in it."""
-    logits, region = outline.answer.logits, outline.region
+    assert outline.seen is not None
+    logits, region = outline.seen.answer.logits, outline.seen.region
     inside = bounding_box(logits > 0)
     if inside is None:
         return None
@@ -354,7 +448,7 @@ def _better_region(scan: Scan, outline: Outline, network: ClickNetwork, *, first
 def _around(scan: Scan, prompts: Sequence[Prompt], before: Outline, network: ClickNetwork, least_mm: float) -> Region:
     """Finest region not finer than `least_mm` that holds the mask and all clicks."""
     geometry = scan.volume.geometry
-    places = [p.point_ijk for p in prompts] + [p.to_ijk for p in prompts if p.to_ijk]
+    places = [point for p in prompts for point in p.points_ijk] + [p.to_ijk for p in prompts if p.to_ijk]
     if before.box is not None:
         places += [before.box.start, before.box.stop]
     low, high = np.min(places, axis=0), np.max(places, axis=0)

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTE_WORDS
+from hyoid.anatomy.staging import Edition
 from hyoid.anatomy.structures import GTVN, GTVP
+from hyoid.characters import one_line
 from hyoid.errors import UsageError
 from hyoid.geometry.boxes import Box, crop_geometry
 from hyoid.geometry.orientation import canonical_geometry, from_canonical
@@ -18,14 +20,24 @@ from hyoid.io.masks import boxed
 from hyoid.io.packages.model_package import Manifest
 from hyoid.io.study import Study
 from hyoid.metrics.lesions import Component, find_components
-from hyoid.provenance import Provenance
+from hyoid.provenance import Provenance, by_reader, edited
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.patches import Patch, region
-from hyoid.report.content.scene import GTVN_LABEL, GTVP_LABEL, Mass, Scene, make_scene, measured_masses, with_masses
+from hyoid.report.content.scene import (
+    GTVN_LABEL,
+    GTVP_LABEL,
+    Involvement,
+    Mass,
+    Scene,
+    make_scene,
+    measured_masses,
+    with_masses,
+)
+from hyoid.report.content.staging import StagingRequest
 from hyoid.report.content.template import ADDENDUM
 from hyoid.systems.lesion.pipeline import Outline
-from hyoid.systems.lesion.session import LesionState, State
+from hyoid.systems.lesion.session import AddAddendum, LesionState, SignOff, State
 from hyoid.systems.organs import model_use, outlining_models
 from hyoid.systems.outlines import Outlines, outlines_on
 from hyoid.volume import Geometry, Quantity, Volume
@@ -47,11 +59,14 @@ class Anatomy:
         Organs and sub-sites cut out of the scan, against which lesions are measured.
     outlined_by : mapping of int to Provenance
         The network that outlined an organ, by label.
+    source : ModelUse or None
+        Model that outlined the lesions of a draft; None where no draft has lesions.
     """
 
     inputs: ReportInputs
     scene: Scene
     outlined_by: Mapping[int, Provenance] = field(default_factory=dict)
+    source: schema.ModelUse | None = None
 
 
 def anatomy_of(
@@ -76,9 +91,28 @@ def anatomy_of(
     warnings : tuple of str
         Sentences for the report on how organs were outlined.
     """
+    inputs = scan_inputs(study, modality)
+    inputs = replace(
+        inputs,
+        organs=inputs.organs if organs is None else organs,
+        organ_sources=tuple(model_use(m) for m in manifests),
+        organs_expected=tuple(name for m in manifests for name in m.supported),
+        warnings=warnings,
+    )
+    return anatomy_from(inputs, outlining_models(manifests))
+
+
+def scan_inputs(study: Study, modality: str) -> ReportInputs:
+    """Write down what a report knows of a scan before anything is outlined.
+
+    Parameters
+    ----------
+    study : Study
+        Scan as it was read, with its warnings and header facts.
+    modality : {"CT", "MR", "PT", "PT/CT"}
+        Modality of the scan.
+    """
     geometry = canonical_geometry(study.volume.geometry)
-    if organs is None:
-        organs = Volume(np.zeros(geometry.shape, np.uint8), geometry, Quantity.LABEL)
     facts = schema.Study(
         modality=modality,
         spacing_mm=geometry.spacing_mm,
@@ -86,14 +120,67 @@ def anatomy_of(
         warnings=study.warnings,
         fingerprint=study.fingerprint,
     )
-    inputs = ReportInputs(
-        study=facts,
-        organs=organs,
-        organ_sources=tuple(model_use(m) for m in manifests),
-        organs_expected=tuple(name for m in manifests for name in m.supported),
-        warnings=warnings,
-    )
-    return Anatomy(inputs, make_scene(inputs), outlining_models(manifests))
+    return ReportInputs(study=facts, organs=Volume(np.zeros(geometry.shape, np.uint8), geometry, Quantity.LABEL))
+
+
+def anatomy_from(
+    inputs: ReportInputs,
+    outlined_by: Mapping[int, Provenance] = MappingProxyType({}),
+    source: schema.ModelUse | None = None,
+) -> Anatomy:
+    """Cut out the organs of prepared inputs once, for all reports of a session.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        Facts, organs and predictions, without lesions.
+    outlined_by : mapping of int to Provenance
+        Who outlined a structure, by label.
+    source : ModelUse, optional
+        Model that outlined the lesions of the draft.
+    """
+    return Anatomy(inputs, make_scene(inputs), outlined_by, source)
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Sub-sites that a network says an outlined primary overlaps.
+
+    Parameters
+    ----------
+    answers : mapping of str to Involvement
+        Answer for each field; empty where the network could not see the outline.
+    source : ModelUse
+        The network.
+    warnings : tuple of str
+        What a reader must know of the answers, or why there are none.
+    """
+
+    answers: Mapping[str, Involvement]
+    source: schema.ModelUse
+    warnings: tuple[str, ...] = ()
+
+
+def index_of(scene: Scene) -> Patch | None:
+    """Find the outline of the index lesion, the largest primary tumour in the neck; None without one."""
+    return None if scene.index is None else scene.index.patch
+
+
+def scene_of(
+    anatomy: Anatomy, lesions: Sequence[tuple[LesionState, Outline]], measurements: Measurements | None = None
+) -> Scene:
+    """Put outlined lesions among the organs.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        Organs and facts of the scan.
+    lesions : sequence of (LesionState, Outline)
+        Lesions with an outline on the canonical grid.
+    measurements : Measurements, optional
+        Measurements of earlier reports on the same scan.
+    """
+    return with_masses(anatomy.scene, (measurements or Measurements()).masses(lesions, anatomy.scene))
 
 
 def lesion_report(
@@ -101,7 +188,10 @@ def lesion_report(
     lesions: Sequence[tuple[LesionState, Outline]],
     state: State,
     manifest: Manifest,
-    measurements: Measurements | None = None,
+    scene: Scene | None = None,
+    *,
+    answered: Answered | None = None,
+    prior: schema.Report | None = None,
 ) -> schema.Report:
     """Report the whole template, and under it five attributes of every lesion.
 
@@ -115,22 +205,41 @@ def lesion_report(
         Overruled lines, and whether the reader accepted.
     manifest : Manifest
         Manifest of the interactive network.
-    measurements : Measurements, optional
-        Measurements of earlier reports on the same scan, used again where outlines are the same.
+    scene : Scene, optional
+        Lesions among the organs, where `scene_of` put them there before.
+    answered : Answered, optional
+        Sub-sites that the index lesion overlaps; None: not asked, or not yet.
+    prior : Report, optional
+        Report of an earlier scan of the patient, with which lesions are compared.
     """
     geometry = anatomy.scene.geometry
-    scene = with_masses(anatomy.scene, (measurements or Measurements()).masses(lesions, anatomy.scene))
-    use = model_use(manifest)
+    scene = scene or scene_of(anatomy, lesions)
+    status, source = _stands_behind(lesions, state, anatomy.source, model_use(manifest))
     # The map itself is not read again: its components are in the scene.
-    status: schema.OutlineStatus = "accepted" if state.accepted else "model"
-    inputs = replace(anatomy.inputs, lesions=anatomy.inputs.organs, lesions_status=status, lesions_source=use)
+    looked = bool(state.lesions or state.drafts)
+    inputs = replace(
+        anatomy.inputs,
+        lesions=anatomy.inputs.organs if looked else None,
+        lesions_status=status if looked else "reader",
+        lesions_source=source if looked else None,
+        staging=_staging(state),
+        prior_lesions=None if prior is None else prior.lesions,
+    )
+    if answered is not None:
+        inputs = replace(
+            inputs,
+            involvement=answered.answers,
+            involvement_source=answered.source,
+            warnings=(*inputs.warnings, *answered.warnings),
+        )
     report = build_report(inputs, scene)
     lines = [*report.lines, *(line for of in lesions for line in _attribute_lines(*of, manifest, geometry))]
     known = {line.key for line in lines}
     lost = [key for key in state.overruled if key not in known]
     warnings = list(report.warnings)
     if state.accepted:
-        warnings.insert(0, ACCEPTED)
+        warnings.insert(0, ACCEPTED if state.signed is None else signed_words(state))
+    warnings += [f"Addendum{_by(row)}: {row.words}" for row in state.addenda]
     if lost:
         warnings.append(f"{len(lost)} overruled line(s) belong to a lesion that is no longer there.")
     return report.model_copy(
@@ -139,6 +248,18 @@ def lesion_report(
             "warnings": tuple(warnings),
         }
     )
+
+
+def signed_words(state: State) -> str:
+    """Say who signed which version, and when.
+
+    Parameters
+    ----------
+    state : State
+        State of a signed session.
+    """
+    assert state.signed is not None
+    return f"Version {state.version}, signed{_by(state.signed)}."
 
 
 def check_overrule(report: schema.Report, key: str) -> None:
@@ -186,6 +307,39 @@ def outlines_of(
             whole[outline.box.slices] |= outline.mask
     targets, _ = boxed({label: from_canonical(mask, geometry) for label, mask in masks.items()}, geometry)
     return replace(outlines_on(geometry, organs=organs, outlined_by=outlined_by), targets=targets)
+
+
+def drawn_by_whom(
+    lesions: Sequence[tuple[LesionState, Outline]], drafted: Provenance | None, manifest: Manifest
+) -> dict[int, Provenance]:
+    """Name who outlined each target: a draft's network, a reader who edited it or clicked, a reader's own hand.
+
+    Parameters
+    ----------
+    lesions : sequence of (LesionState, Outline)
+        Lesions of the session.
+    drafted : Provenance or None
+        Network that outlined the lesions of the draft.
+    manifest : Manifest
+        Manifest of the interactive network.
+    """
+    clicked = edited(manifest.name, manifest.version)
+    draft = drafted or clicked
+    makers = {
+        "draft": draft,
+        "draft, edited": edited(draft.name, draft.version),
+        "network": clicked,
+        "hand": by_reader(),
+    }
+    found: dict[int, Provenance] = {}
+    for target, label in (("GTVp", GTVP), ("GTVn", GTVN)):
+        kinds = {makers[lesion.made_by] for lesion, _ in lesions if lesion.target == target and lesion.steps}
+        if len(kinds) == 1:
+            found[label] = kinds.pop()
+        elif kinds:
+            names = sorted({" ".join(filter(None, (kind.name, kind.version))) for kind in kinds} - {""})
+            found[label] = edited(", ".join(names))
+    return found
 
 
 class Measurements:
@@ -272,7 +426,7 @@ def _attribute_lines(
     for name, words in ATTRIBUTE_WORDS.items():
         key = f"lesion_{lesion.number}_{name}"
         title = f"Lesion {lesion.number} ({lesion.target}): {name}"
-        chances = outline.answer.attributes.get(name)
+        chances = outline.attributes.get(name)
         if chances is None:
             lines.append(schema.Line(key=key, words=title, section=ADDENDUM, value=schema.NOT_ASSESSED))
             continue
@@ -294,6 +448,33 @@ def _attribute_lines(
             )
         )
     return lines
+
+
+def _stands_behind(
+    lesions: Sequence[tuple[LesionState, Outline]],
+    state: State,
+    drafted: schema.ModelUse | None,
+    clicked: schema.ModelUse,
+) -> tuple[schema.OutlineStatus, schema.ModelUse | None]:
+    """Status of the outlines, and the model that drew most of what a reader must know of."""
+    kinds = {lesion.made_by for lesion, _ in lesions}
+    if kinds == {"hand"}:
+        return "reader", None
+    source = drafted if drafted is not None and kinds <= {"draft", "draft, edited", "hand"} and kinds else clicked
+    return "accepted" if state.accepted else "model", source
+
+
+def _staging(state: State) -> StagingRequest | None:
+    asked = state.staging
+    if asked is None or asked.site is None:
+        return None
+    return StagingRequest(asked.site, asked.editions or tuple(Edition), asked.depth_mm, asked.all_nodes)
+
+
+def _by(action: SignOff | AddAddendum) -> str:
+    """Who did something and when, as far as that is known."""
+    who = f" by {one_line(action.who)}" if action.who else ""
+    return f"{who} on {one_line(action.when)}" if action.when else who
 
 
 def _overruled(line: schema.Line, words: Mapping[str, str]) -> schema.Line:

@@ -15,7 +15,7 @@ from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.petct import PetCtStudy
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.progress import Stages, ignore_stages
-from hyoid.provenance import network
+from hyoid.provenance import Provenance, network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.scene import index_outline
@@ -52,6 +52,28 @@ class PetCtReport:
     outlines: Outlines
     targets: TargetsResult
     precisions: dict[str, Precision]
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """What the networks found in one PET/CT, before a report is made of it.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        Targets, organs, predictions and facts on the canonical grid.
+    targets : TargetsResult
+        Outlined targets, warnings and places of the stages.
+    precisions : dict of str to str
+        Arithmetic of each network that ran.
+    outlined_by : dict of int to Provenance
+        Who outlined a structure, by label.
+    """
+
+    inputs: ReportInputs
+    targets: TargetsResult
+    precisions: dict[str, Precision]
+    outlined_by: dict[int, Provenance]
 
 
 def petct_report(
@@ -91,6 +113,31 @@ def petct_report(
     InputRefusedError, ModelUnusableError
         As `find_targets`.
     """
+    found = examine(study, models, outlining, machine, template=template, asked=asked, on_progress=on_progress)
+    on_progress("report", 0, 1)
+    inputs = found.inputs
+    report = build_report(inputs)
+    outlines = outlines_on(
+        study.ct.volume.geometry,
+        organs=inputs.organs if outlining else None,
+        targets=inputs.lesions,
+        outlined_by=found.outlined_by,
+    )
+    on_progress("report", 1, 1)
+    return PetCtReport(report, study.ct.volume, outlines, found.targets, found.precisions)
+
+
+def examine(
+    study: PetCtStudy,
+    models: PetCtModels,
+    outlining: Sequence[ModelPackage],
+    machine: Machine,
+    *,
+    template: ModelPackage | None = None,
+    asked: Request | None = None,
+    on_progress: Stages = ignore_stages,
+) -> Examined:
+    """Run the networks of the PET/CT system on one study; parameters and refusals are those of `petct_report`."""
     on_progress("check", 0, 1)
     ct = to_canonical(study.ct.volume.require(Quantity.HU))
     warnings = [*study.warnings, *check_head_neck_ct(ct), *(asked.warnings if asked else ())]
@@ -111,8 +158,8 @@ def petct_report(
                 warnings += said.warnings
                 precisions[template.manifest.name] = said.precision
                 inputs = {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
-    on_progress("report", 0, 1)
-    report = build_report(
+    system = network("petct", ", ".join(dict.fromkeys(package.manifest.version for package in models.fine)))
+    return Examined(
         ReportInputs(
             study=_facts(study),
             organs=organs,
@@ -128,17 +175,11 @@ def petct_report(
             warnings=(*warnings, *targets.warnings),
             failed=targets.failed,
             **inputs,  # type: ignore[arg-type]
-        )
+        ),
+        targets,
+        precisions,
+        outlining_models([package.manifest for package in outlining]) | {GTVP: system, GTVN: system},
     )
-    system = network("petct", ", ".join(dict.fromkeys(package.manifest.version for package in models.fine)))
-    outlines = outlines_on(
-        study.ct.volume.geometry,
-        organs=organs if outlining else None,
-        targets=lesions,
-        outlined_by=outlining_models([package.manifest for package in outlining]) | {GTVP: system, GTVN: system},
-    )
-    on_progress("report", 1, 1)
-    return PetCtReport(report, study.ct.volume, outlines, targets, precisions)
 
 
 def system_use(models: PetCtModels) -> schema.ModelUse:

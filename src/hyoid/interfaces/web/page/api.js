@@ -33,11 +33,27 @@ export const look = (session) => json(`api/sessions/${session}`);
 export const act = (session, revision, action) => post(`api/sessions/${session}/actions`, { revision, action });
 export const undo = (session, revision) => post(`api/sessions/${session}/undo`, { revision });
 export const redo = (session, revision) => post(`api/sessions/${session}/redo`, { revision });
+export const brief = (session) => json(`api/sessions/${session}/brief`);
+export const takeDraft = (session, revision) => post(`api/sessions/${session}/draft`, { revision });
+export const compare = (session, revision, prior) => post(`api/sessions/${session}/prior`, { revision, prior });
+export const history = (session) => json(`api/sessions/${session}/history`);
 export const exportFile = async (session) => (await ask(`api/sessions/${session}/export.zip`)).blob();
 
 export async function image(session) {
   return new Int16Array(await (await ask(`api/sessions/${session}/image`)).arrayBuffer());
 }
+
+export async function second(session) {
+  return new Int16Array(await (await ask(`api/sessions/${session}/second`)).arrayBuffer());
+}
+
+export async function organs(session) {
+  return inflated(await (await ask(`api/sessions/${session}/organs`)).blob());
+}
+
+const inflated = async (blob) => new Uint8Array(
+  await new Response(blob.stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer(),
+);
 
 export function upload(file, onProgress) {
   // fetch cannot tell how much it has sent.
@@ -60,8 +76,7 @@ export function upload(file, onProgress) {
 
 export async function unpackMask({ start, stop, bits }) {
   const packed = Uint8Array.from(atob(bits), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const bytes = await inflated(new Blob([packed]));
   const size = stop.map((s, a) => s - start[a]);
   const voxels = new Uint8Array(size[0] * size[1] * size[2]);
   for (let n = 0; n < voxels.length; n += 1) voxels[n] = (bytes[n >> 3] >> (n & 7)) & 1;

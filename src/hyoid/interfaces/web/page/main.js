@@ -1,19 +1,30 @@
 // The page: what the reader does, what the server answers, and which of them is newer.
 
 import * as api from "./api.js";
+import { drawLayers } from "./layers.js";
 import { drawLesions, drawReport } from "./report.js";
 import { Solid } from "./solid.js";
+import { drawHistory, drawSessions, drawSignature, drawStaging, drawStudies } from "./side.js";
+import { KEYS, keyActions } from "./keys.js";
 import { Viewer } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
+const TOOLS_OF_CHANGE = ["add", "remove", "scribble", "box", "paint", "erase", "enclose"];
 let view = null;     // what the server said last
-let chosen = 0;      // lesion that clicks belong to
+let about = {};
+let chosen = 0;      // lesion that work belongs to
 let busy = Promise.resolve();
+let declined = "";   // session whose draft the reader undid
 const masks = new Map();   // lesion -> { bits, mask }
 
 const viewer = new Viewer(
   { axial: $("axial"), coronal: $("coronal"), sagittal: $("sagittal") },
-  { click: (voxel, kind) => clicked(voxel, kind), box: (from, to, across) => boxed(from, to, across) },
+  {
+    click: (voxel, kind) => clicked(voxel, kind),
+    box: (from, to, across) => boxed(from, to, across),
+    stroke: (stroke) => stroked(stroke),
+    hover: (words) => { $("readout").textContent = words; },
+  },
 );
 const solid = new Solid($("solid"));
 
@@ -37,20 +48,38 @@ function inTurn(work) {
         say(error.problem ?? String(error), error.cure);
       }
     } finally {
+      viewer.stroke = null;
+      viewer.draw();
       document.body.dataset.busy = "";
     }
   });
   return busy;
 }
 
+const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
+// While the server is away a change waits in this page, and is sent when the server is back.
+async function sent(action) {
+  for (;;) {
+    try {
+      return await api.act(view.session, view.revision, action);
+    } catch (error) {
+      if (error.status !== 0) throw error;
+      say("The server does not answer.", "Your last change waits in this page and is sent when the server is back.");
+      await pause(1500);
+    }
+  }
+}
+
 const change = (action) => inTurn(async () => {
   const began = performance.now();
-  await show(await api.act(view.session, view.revision, action));
+  await show(await sent(action));
   say("");
   requestAnimationFrame(() => { document.body.dataset.lastMs = (performance.now() - began).toFixed(0); });
 });
 
 async function show(answer) {
+  const before = view?.draft?.state;
   view = { ...view, ...answer };
   for (const lesion of view.lesions) {
     if (!lesion.mask) masks.delete(lesion.number);
@@ -61,18 +90,43 @@ async function show(answer) {
   const numbers = view.lesions.map((lesion) => lesion.number);
   for (const number of masks.keys()) if (!numbers.includes(number)) masks.delete(number);
   if (!numbers.includes(chosen)) chosen = numbers.at(-1) ?? 0;
+  viewer.stroke = null;
+  draw();
+  // What the draft brought is fetched once: organs, registered image, and its lesions.
+  if (before && before !== "done" && view.draft.state === "done") await drafted();
+}
+
+async function drafted() {
+  const whole = await api.look(view.session);
+  view = { ...view, ...whole };
+  await pictures();
+  if (view.draft.lesions && !view.draft.taken && view.signed.open && editable() && declined !== view.session) {
+    await show(await api.takeDraft(view.session, view.revision));
+    say(`The pipeline outlined ${view.draft.lesions} lesion(s): correct them like your own.`, "", true);
+  }
   draw();
 }
+
+async function pictures() {
+  const { second, layers } = view.study;
+  if (second) viewer.setSecond(second, await api.second(view.session));
+  if (layers.organs.length) viewer.setOrgans(await api.organs(view.session), layers.organs);
+  view.region = layers.region ? { ...(await api.unpackMask(layers.region)), rgb: layers.region_rgb, faint: true } : null;
+  drawLayers($("layer-list"), view, viewer, draw);
+}
+
+const editable = () => about.may_change && (!view.owner || view.owner === about.who);
 
 function draw() {
   const painted = view.lesions.filter((lesion) => masks.has(lesion.number)).map((lesion) => ({
     ...masks.get(lesion.number).mask, rgb: view.study.colours[lesion.target], chosen: lesion.number === chosen,
   }));
   const points = view.lesions.filter((lesion) => lesion.number === chosen).flatMap((lesion) => lesion.prompts
-    .filter((p) => p.kind !== "box").map((p) => ({ voxel: p.point_ijk, kind: p.kind })));
-  viewer.setMasks(painted, points);
+    .filter((p) => p.kind !== "box").flatMap((p) => [p.point_ijk, ...p.more_ijk].map((voxel) => ({ voxel, kind: p.kind }))));
+  viewer.setMasks([...(view.showRegion && view.region ? [view.region] : []), ...painted], points);
   solid.show(painted, view.study.spacing_mm);
-  drawLesions($("lesions"), view, chosen, {
+  const open = view.signed.open && editable();
+  drawLesions($("lesions"), view, chosen, open, {
     onChoose: (number, voxel) => {
       chosen = number;
       const mask = masks.get(number)?.mask;
@@ -81,26 +135,43 @@ function draw() {
       draw();
     },
     onNew: (target) => newLesion(target),
-    onDrop: (number) => change({ do: "drop", lesion: number }),
+    change,
   });
   $("summary").textContent = view.report.summary;
-  $("warnings").replaceChildren(...view.report.warnings.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
+  const warnings = [...view.draft.notes, ...view.report.warnings];
+  $("warnings").replaceChildren(...warnings.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
   $("statement-work").textContent = view.report.statement;
-  $("organs").textContent = { waiting: "Outlining organs …", done: "Organs outlined", refused: "No organs", off: "" }[view.organs];
-  drawReport($("report"), view, {
+  $("pending").textContent = view.pending ? "Sub-sites follow …" : "";
+  drawDraft();
+  drawSignature(view, open, editable());
+  drawStaging(view, open);
+  drawReport($("report"), view, open, {
     showMissing: $("missing").checked,
     onJump: (voxel) => viewer.jump(voxel),
     onOverrule: (key, value) => change({ do: "overrule", key, value }),
   });
-  $("undo").disabled = !view.can_undo;
-  $("redo").disabled = !view.can_redo;
-  $("accept").classList.toggle("on", view.accepted);
-  $("accept").textContent = view.accepted ? "Accepted" : "Accept";
+  $("undo").disabled = !view.can_undo || !open;
+  $("redo").disabled = !view.can_redo || !open;
+  for (const button of document.querySelectorAll("[data-tool]")) {
+    button.disabled = !open && TOOLS_OF_CHANGE.includes(button.dataset.tool);
+  }
   document.body.dataset.revision = view.revision;
 }
 
+function drawDraft() {
+  const { state, stage, done, total, lesions, taken } = view.draft;
+  const running = state === "waiting" || state === "working";
+  $("draft").hidden = !running && !(state === "done" && lesions && !taken && view.signed.open);
+  $("draft-words").textContent = running ? `Draft: ${stage || "waiting for its turn"} …` : "";
+  $("draft-progress").hidden = !running;
+  if (running && total > 0 && stage) $("draft-progress").value = done / total;
+  else $("draft-progress").removeAttribute("value");
+  $("take").hidden = running;
+  $("take").textContent = `Take the ${lesions} lesion(s) of the draft`;
+}
+
 function newLesion(target) {
-  tool("add");
+  tool(viewer.tool === "look" || viewer.tool === "measure" ? "add" : viewer.tool);
   return change({ do: "lesion", target }).then(() => { chosen = view.lesions.at(-1)?.number ?? chosen; draw(); });
 }
 
@@ -112,6 +183,21 @@ async function clicked(voxel, kind) {
   await change({ do: "prompt", lesion: chosen, kind, point_ijk: voxel });
 }
 
+async function stroked({ tool: kind, axis, points, adds, ball }) {
+  if (!chosen && adds) await newLesion("GTVp");
+  if (!chosen) { viewer.stroke = null; viewer.draw(); say("There is no lesion to change.", "Press N first."); return; }
+  if (kind === "scribble") {
+    // The network is told a dozen points of a scribble, evenly spread.
+    const count = Math.min(points.length, 12);
+    const spread = Array.from({ length: count }, (_, n) => points[Math.round((n * (points.length - 1)) / Math.max(count - 1, 1))]);
+    const [point_ijk, ...more_ijk] = spread;
+    await change({ do: "prompt", lesion: chosen, kind: adds ? "add" : "remove", point_ijk, more_ijk });
+    return;
+  }
+  const named = { paint: adds ? "paint" : "erase", erase: "erase", enclose: adds ? "enclose" : "cut" }[kind];
+  await change({ do: "stroke", lesion: chosen, kind: named, axis, points_ijk: points, radius_mm: viewer.radius, ball });
+}
+
 async function boxed(from, to, across) {
   // A box is drawn in one plane; across it, it is as deep as it is wide on average.
   const { shape, spacing_mm: mm } = view.study;
@@ -120,13 +206,21 @@ async function boxed(from, to, across) {
   const low = from.map((v, a) => (a === across ? Math.max(0, v - half) : Math.min(v, to[a])));
   const high = from.map((v, a) => (a === across ? Math.min(shape[a] - 1, v + half) : Math.max(v, to[a])));
   const open = view.lesions.find((lesion) => lesion.number === chosen);
-  if (!open || open.prompts.length) await newLesion(open?.target ?? "GTVp");
+  if (!open || open.steps) await newLesion(open?.target ?? "GTVp");
   await change({ do: "prompt", lesion: chosen, kind: "box", point_ijk: low, to_ijk: high });
 }
 
 function tool(name) {
   viewer.tool = name;
-  for (const button of document.querySelectorAll("[data-tool]")) button.classList.toggle("on", button.dataset.tool === name);
+  for (const button of document.querySelectorAll("[data-tool]")) {
+    button.classList.toggle("on", button.dataset.tool === name);
+    button.setAttribute("aria-pressed", button.dataset.tool === name);
+  }
+}
+
+function radius(mm) {
+  viewer.radius = Math.min(40, Math.max(0.5, mm));
+  $("radius").value = viewer.radius;
 }
 
 function chooseWindow(index) {
@@ -146,13 +240,23 @@ async function open(answer) {
   $("start").hidden = true;
   $("work").hidden = $("tools").hidden = false;
   $("window").replaceChildren(...answer.study.windows.map((w) => new Option(`${w.name} (${Math.round(w.width)} / ${Math.round(w.centre)})`)));
+  viewer.visible.fill(0);
   viewer.show(answer.study, voxels);
   await show(answer);
+  await pictures();
   const first = view.report.lesions[0];
   if (first) viewer.jump(first.voxel);
   tool(view.lesions.length ? "look" : "add");
   say("");
   $("axial").focus();
+  await priors();
+}
+
+async function priors() {
+  const [rows, session] = [await api.sessions(), view.session];
+  const signed = rows.filter((row) => row.signed && row.session !== session && row.study !== view.study.key);
+  $("prior").replaceChildren(new Option("nothing", ""), ...signed.map((row) => new Option(`${row.name || "a study"}: version ${row.signed}`, row.session)));
+  $("prior").value = view.prior;
 }
 
 async function start() {
@@ -160,26 +264,20 @@ async function start() {
   $("start").hidden = false;
   $("work").hidden = $("tools").hidden = true;
   history.replaceState(null, "", location.pathname);
-  const [about, studies, sessions] = await Promise.all([api.about(), api.studies(), api.sessions()]);
   $("statement").textContent = `${about.statement} Interactive model: ${about.model}, trained on ${about.trained_on}.`;
-  const rows = (items, words, act) => items.map((item) => {
-    const row = document.createElement("li");
-    const button = document.createElement("button");
-    button.textContent = words(item);
-    button.addEventListener("click", () => { say("Reading the study …", "", true); inTurn(() => act(item)); });
-    row.append(button);
-    return row;
-  });
-  $("studies").replaceChildren(...rows(studies, (s) => s.name, async (s) => open(await api.begin(s.key))));
-  $("sessions").replaceChildren(...rows(
-    sessions,
-    (s) => `${s.name || "a study that is not here"}: ${s.lesions} lesion(s), ${s.clicks} click(s)${s.accepted ? ", accepted" : ""}`,
-    async (s) => open(await api.look(s.session)),
-  ));
+  await list();
+}
+
+async function list() {
+  const [studies, sessions] = await Promise.all([api.studies(), api.sessions()]);
+  const opening = (work) => { say("Reading the study …", "", true); inTurn(work); };
+  drawStudies($("studies"), studies, sessions, about.may_change, (s) => opening(async () => open(await api.begin(s.key))));
+  drawSessions($("sessions"), sessions, (s) => opening(async () => open(await api.look(s.session))));
+  return studies.every((study) => study.modality);
 }
 
 const send = (file) => inTurn(async () => {
-  const { largest_upload_bytes: most } = await api.about();
+  const { largest_upload_bytes: most } = about;
   if (file.size > most) {
     throw new api.Refusal(413, {
       problem: `The file has ${(file.size / 2 ** 30).toFixed(1)} GiB; this server takes ${(most / 2 ** 30).toFixed(1)} GiB.`,
@@ -205,45 +303,6 @@ async function save() {
   say("Exported: report, masks, DICOM SEG and RTSTRUCT, session.", "", true);
 }
 
-const KEYS = [
-  ["V A X B M", "view, add, remove, box, measure"],
-  ["N, Shift-N", "new primary, new node"],
-  ["[ ]", "lesion before, lesion after"],
-  ["Up Down, PgUp PgDn", "one slice, five slices"],
-  ["Left Right", "one column; with Shift one row"],
-  ["1 … 6", "windows, in the order of the list"],
-  ["+ − F", "zoom in, zoom out, fit"],
-  ["Ctrl-Z Ctrl-Y", "undo, redo"],
-  ["H", "show lines that are Missing"],
-  ["Space", "add at the cross; with Shift remove"],
-  ["Ctrl-Enter", "accept the report"],
-  ["E", "export"],
-  ["Mouse", "wheel: slices (Ctrl: zoom); right drag: window; Alt or middle drag: move; Shift or right click: remove"],
-];
-
-function key(event) {
-  if (!view || event.target.closest("input, select, dialog[open]")) return;
-  const control = event.ctrlKey || event.metaKey;
-  const cursor = [...viewer.cursor];
-  const move = (axis, by) => { cursor[axis] += by; viewer.jump(cursor); };
-  const actions = control ? {
-    z: () => (event.shiftKey ? $("redo") : $("undo")).click(),
-    y: () => $("redo").click(),
-    Enter: () => $("accept").click(),
-  } : {
-    v: () => tool("look"), a: () => tool("add"), x: () => tool("remove"), b: () => tool("box"), m: () => tool("measure"),
-    n: () => newLesion("GTVp"), N: () => newLesion("GTVn"),
-    "[": () => next(-1), "]": () => next(1),
-    ArrowUp: () => move(0, 1), ArrowDown: () => move(0, -1), PageUp: () => move(0, 5), PageDown: () => move(0, -5),
-    ArrowLeft: () => move(event.shiftKey ? 1 : 2, -1), ArrowRight: () => move(event.shiftKey ? 1 : 2, 1),
-    "+": () => viewer.zoom(1.2), "=": () => viewer.zoom(1.2), "-": () => viewer.zoom(1 / 1.2), f: () => viewer.fit(),
-    h: () => $("missing").click(), e: () => $("export").click(), "?": () => $("help").showModal(),
-    " ": () => clicked(viewer.cursor, event.shiftKey ? "remove" : "add"),
-  };
-  const act = actions[event.key] ?? (!control && /^[1-6]$/.test(event.key) ? () => chooseWindow(Number(event.key) - 1) : null);
-  if (act && !(event.key === " " && event.target.closest("button"))) { event.preventDefault(); act(); }
-}
-
 function next(by) {
   const numbers = view.lesions.map((lesion) => lesion.number);
   if (!numbers.length) return;
@@ -251,16 +310,72 @@ function next(by) {
   draw();
 }
 
-document.addEventListener("keydown", key);
+// With two images: the second one away, or as it was.
+let opacity = 0;
+function flicker() {
+  if (!viewer.second) return;
+  [viewer.second.opacity, opacity] = [viewer.second.opacity ? 0 : opacity || (viewer.second.fades ? 0.7 : 1), viewer.second.opacity];
+  drawLayers($("layer-list"), view, viewer, draw);
+  viewer.draw();
+}
+
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+  $("theme").textContent = name === "light" ? "Dark" : "Light";
+  localStorage.setItem("theme", name);
+}
+
+async function addendum() {
+  $("words-text").value = "";
+  $("words").showModal();
+  await new Promise((done) => { $("words").addEventListener("close", done, { once: true }); });
+  const words = $("words-text").value.trim();
+  if ($("words").returnValue === "ok" && words) await change({ do: "addendum", words });
+}
+
+const act = {
+  tool, newLesion, next, chooseWindow, clicked, viewer, flicker,
+  press: (id) => $(id).click(),
+  radius: (by) => radius(viewer.radius + by),
+  help: () => $("help").showModal(),
+  fill: () => chosen && change({ do: "fill", lesion: chosen, axis: 0 }),
+};
+document.addEventListener("keydown", (event) => {
+  if (!view || event.target.closest("input, select, textarea, dialog[open]")) return;
+  const work = keyActions(event, act);
+  if (work && !(event.key === " " && event.target.closest("button, summary"))) { event.preventDefault(); work(); }
+});
 for (const button of document.querySelectorAll("[data-tool]")) button.addEventListener("click", () => tool(button.dataset.tool));
-$("undo").addEventListener("click", () => inTurn(async () => { await show(await api.undo(view.session, view.revision)); say(""); }));
+$("undo").addEventListener("click", () => inTurn(async () => {
+  const taken = view.draft.taken;
+  await show(await api.undo(view.session, view.revision));
+  if (taken && !view.draft.taken) declined = view.session;
+  say("");
+}));
 $("redo").addEventListener("click", () => inTurn(async () => { await show(await api.redo(view.session, view.revision)); say(""); }));
 $("accept").addEventListener("click", () => change({ do: "accept" }));
+$("sign").addEventListener("click", () => change({ do: "sign" }));
+$("reopen").addEventListener("click", () => change({ do: "reopen" }));
+$("addendum").addEventListener("click", addendum);
+$("fill").addEventListener("click", act.fill);
+$("take").addEventListener("click", () => inTurn(async () => { await show(await api.takeDraft(view.session, view.revision)); }));
 $("export").addEventListener("click", () => inTurn(save));
 $("close").addEventListener("click", () => inTurn(start));
 $("fit").addEventListener("click", () => viewer.fit());
+$("history-button").addEventListener("click", () => inTurn(async () => {
+  drawHistory($("history-rows"), await api.history(view.session));
+  $("history").showModal();
+}));
+$("stage-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const site = $("stage-site").value || null, depth_mm = $("stage-depth").valueAsNumber || null;
+  change({ do: "stage", site, depth_mm, all_nodes: $("stage-nodes").checked });
+});
+$("prior").addEventListener("change", () => inTurn(async () => { await show(await api.compare(view.session, view.revision, $("prior").value)); }));
+$("radius").addEventListener("change", () => radius($("radius").valueAsNumber || viewer.radius));
 $("window").addEventListener("change", () => { chooseWindow($("window").selectedIndex); $("axial").focus(); });
 $("missing").addEventListener("change", () => view && draw());
+$("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "light" ? "dark" : "light"));
 $("help-button").addEventListener("click", () => $("help").showModal());
 $("keys").replaceChildren(...KEYS.flatMap(([keys, words]) => [
   Object.assign(document.createElement("dt"), { textContent: keys }), Object.assign(document.createElement("dd"), { textContent: words }),
@@ -274,12 +389,20 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length > 1) say("One file at a time.", "Pack a DICOM series into a zip first.");
   else if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
 });
-// Organs are outlined in the background; the report grows when they are there.
+// The draft and the sub-sites come in the background; the report grows when they are there.
 setInterval(() => {
-  if (view?.organs === "waiting" && !document.body.dataset.busy) inTurn(async () => { await show(await api.look(view.session)); });
-}, 4000);
+  if (document.body.dataset.busy) return;
+  if (view && (["waiting", "working"].includes(view.draft.state) || view.pending)) {
+    inTurn(async () => { if (view) await show(await api.brief(view.session)); });
+  } else if (!view && !$("start").hidden && $("studies").querySelector("[data-unknown]")) {
+    inTurn(list);
+  }
+}, 1000);
 
+theme(localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"));
 inTurn(async () => {
+  about = await api.about();
+  $("stage-site").append(...about.sites.map((site) => new Option(site)));
   const session = new URLSearchParams(location.hash.slice(1)).get("session");
   if (session) {
     try { await open(await api.look(session)); return; } catch (error) { say(error.problem, error.cure); }

@@ -9,7 +9,7 @@ const make = (tag, className = "", text = "") => {
 
 const STATUS = { measured: "measured", model: "model", reader: "reader", text: "text", Missing: "missing" };
 
-export function drawReport(place, view, { showMissing, onJump, onOverrule }) {
+export function drawReport(place, view, editable, { showMissing, onJump, onOverrule }) {
   const open = place.querySelector("form")?.dataset.key;
   place.replaceChildren();
   let section = null;
@@ -19,12 +19,12 @@ export function drawReport(place, view, { showMissing, onJump, onOverrule }) {
       section = line.section;
       place.append(make("h3", view.report.headings[section] ?? "", section));
     }
-    place.append(entry(line, view, { onJump, onOverrule }));
+    place.append(entry(line, view, editable, { onJump, onOverrule }));
   }
   if (open) place.querySelector(`[data-key="${CSS.escape(open)}"] .pencil`)?.click();
 }
 
-function entry(line, view, { onJump, onOverrule }) {
+function entry(line, view, editable, { onJump, onOverrule }) {
   const node = make("div", "entry");
   node.dataset.key = line.key;
   if (line.status === "Missing") node.classList.add("none");
@@ -33,7 +33,7 @@ function entry(line, view, { onJump, onOverrule }) {
   const right = make("span");
   const chance = line.probability === null ? "" : ` ${line.probability.toFixed(2)}`;
   right.append(make("span", `badge ${line.status}`, STATUS[line.status] + chance));
-  if (line.key !== "patient") {
+  if (line.key !== "patient" && editable) {
     const pencil = make("button", "pencil", "Overrule");
     pencil.title = "Say it in your own words";
     pencil.addEventListener("click", (event) => { event.stopPropagation(); edit(node, line, view, onOverrule); });
@@ -45,6 +45,8 @@ function entry(line, view, { onJump, onOverrule }) {
   if (line.voxel) {
     node.classList.add("jumps");
     node.tabIndex = 0;
+    node.setAttribute("role", "button");
+    node.setAttribute("aria-label", `${line.words}: ${line.value}. Show where.`);
     node.addEventListener("click", () => onJump(line.voxel));
     node.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === node) onJump(line.voxel); });
   }
@@ -70,12 +72,15 @@ function edit(node, line, view, onOverrule) {
   input.select();
 }
 
-export function drawLesions(place, view, chosen, { onChoose, onNew, onDrop }) {
+const MADE_BY = { nobody: "", draft: "model", "draft, edited": "model, edited", network: "clicks", hand: "by hand" };
+
+export function drawLesions(place, view, chosen, editable, { onChoose, onNew, change }) {
   place.replaceChildren();
   const bar = make("p");
   for (const [target, words, key] of [["GTVp", "New primary (N)", "n"], ["GTVn", "New node (Shift-N)", "N"]]) {
     const button = make("button", "", words);
     button.dataset.key = key;
+    button.disabled = !editable;
     button.addEventListener("click", () => onNew(target));
     bar.append(button, " ");
   }
@@ -90,15 +95,13 @@ export function drawLesions(place, view, chosen, { onChoose, onNew, onDrop }) {
     const name = make("td");
     const swatch = make("span", "swatch");
     swatch.style.background = `rgb(${view.study.colours[lesion.target].join(",")})`;
-    name.append(swatch, `${lesion.number} ${lesion.target}`);
-    const adds = lesion.prompts.filter((p) => p.kind !== "remove").length;
-    const clicks = make("td", "", `${adds} + / ${lesion.prompts.length - adds} −`);
-    const size = make("td", "", lesion.mask ? "outlined" : lesion.prompts.length ? "nothing outlined: click again" : "no click yet");
-    const drop = make("button", "", "Drop");
-    drop.addEventListener("click", (event) => { event.stopPropagation(); onDrop(lesion.number); });
-    const last = make("td");
-    last.append(drop);
-    row.append(name, clicks, size, last);
+    const choose = make("button", "plain", `${lesion.number} ${lesion.target}`);
+    choose.setAttribute("aria-pressed", lesion.number === chosen);
+    name.append(swatch, choose);
+    const by = make("td");
+    if (MADE_BY[lesion.made_by]) by.append(make("span", "badge", MADE_BY[lesion.made_by]));
+    const size = make("td", "", lesion.mask ? `${lesion.steps} step(s)` : lesion.steps ? "nothing outlined: click again" : "no click yet");
+    row.append(name, by, size, doings(lesion, view, chosen, editable, change));
     row.addEventListener("click", () => onChoose(lesion.number));
     table.append(row);
   }
@@ -117,4 +120,25 @@ export function drawLesions(place, view, chosen, { onChoose, onNew, onDrop }) {
     }
     place.append(sizes);
   }
+}
+
+// What can be done with a whole lesion.
+function doings(lesion, view, chosen, editable, change) {
+  const cell = make("td", "doings");
+  const other = lesion.target === "GTVp" ? "GTVn" : "GTVp";
+  const all = [
+    [`to ${other}`, `Make lesion ${lesion.number} a ${other === "GTVn" ? "node" : "primary"}`, { do: "retarget", lesion: lesion.number, target: other }, true],
+    ["Split", `Make a lesion of every piece of lesion ${lesion.number}`, { do: "split", lesion: lesion.number }, Boolean(lesion.mask)],
+    [`Join to ${chosen}`, `Join lesion ${lesion.number} to lesion ${chosen}`, { do: "merge", lesion: chosen, other: lesion.number }, lesion.number !== chosen && lesion.mask],
+    ["Drop", `Drop lesion ${lesion.number}`, { do: "drop", lesion: lesion.number }, true],
+  ];
+  for (const [words, title, action, there] of all) {
+    if (!there || !editable) continue;
+    const button = make("button", "small", words);
+    button.title = title;
+    button.setAttribute("aria-label", title);
+    button.addEventListener("click", (event) => { event.stopPropagation(); change(action); });
+    cell.append(button);
+  }
+  return cell;
 }

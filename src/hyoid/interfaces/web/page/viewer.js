@@ -1,11 +1,18 @@
 // Three planes through one voxel. Arrays run feet to head, front to back, patient's right to left, so the patient's
 // right is on the picture's left, as radiologists hang films. Nothing here knows of the server.
 
+import { layOver, nearestValue, palette, tintMask, tintOrgans } from "./overlay.js";
+
 const PLANES = {
   axial: { across: 0, right: 2, down: 1, flip: false, letters: "RLAP" },
   coronal: { across: 1, right: 2, down: 0, flip: true, letters: "RLHF" },
   sagittal: { across: 2, right: 1, down: 0, flip: true, letters: "APHF" },
 };
+
+// Tools with which a line is dragged, and what the line is drawn as meanwhile.
+const DRAGGED = { measure: "line", box: "box", ellipse: "ellipse" };
+const STROKES = new Set(["scribble", "paint", "erase", "enclose"]);
+const STROKE_COLOURS = { add: "#69db7c", remove: "#ff6b6b" };
 
 export class Viewer {
   constructor(canvases, events) {
@@ -16,6 +23,13 @@ export class Viewer {
     this.masks = [];
     this.points = [];
     this.tool = "look";
+    this.radius = 4;
+    this.second = null;
+    this.organs = null;
+    this.visible = new Uint8Array(256);
+    this.colours = [];
+    this.stroke = null;
+    this.fingers = new Map();
     for (const plane of this.planes) this.listen(plane);
     new ResizeObserver(() => this.draw()).observe(canvases.axial.parentElement);
   }
@@ -27,6 +41,9 @@ export class Viewer {
     this.strides = [h * w, w, 1];
     this.cursor = study.shape.map((n) => Math.floor(n / 2));
     this.line = null;
+    this.stroke = null;
+    this.second = null;
+    this.organs = null;
     this.field = this.patientBox();
     this.setWindow(study.windows[0]);
     this.fit();
@@ -56,6 +73,22 @@ export class Viewer {
       const part = ((stored * slope + intercept - low) / this.window.width) * 255;
       this.grey[stored + 32768] = inverted ? 255 - part : part;
     }
+    this.draw();
+  }
+
+  setSecond(study, voxels) {
+    const fades = study.unit === "SUV";
+    const before = this.second;
+    this.second = {
+      ...study, voxels, fades, window: study.windows[0], opacity: before?.opacity ?? (fades ? 0.7 : 0),
+      table: palette(fades ? "Inferno" : "Grey"),
+    };
+    this.draw();
+  }
+
+  setOrgans(labels, rows) {
+    this.organs = labels;
+    for (const { label, rgb } of rows) this.colours[label] = rgb;
     this.draw();
   }
 
@@ -136,6 +169,13 @@ export class Viewer {
     return this.voxels[at] * this.study.slope + this.study.intercept;
   }
 
+  // Value of the scan, and of the image over it, in words.
+  words(voxel) {
+    const own = `${this.value(voxel).toFixed(this.study.unit === "HU" ? 0 : 2)} ${this.study.unit}`;
+    const other = this.second ? nearestValue(this.second, voxel) : null;
+    return other === null ? own : `${own}   ${this.second.words === "PET" ? "SUV" : this.second.words} ${other.toFixed(2)}`;
+  }
+
   draw() {
     if (!this.study || this.waiting) return;
     this.waiting = requestAnimationFrame(() => {
@@ -180,34 +220,10 @@ export class Viewer {
         pixels[out] = 0xff000000 | (g << 16) | (g << 8) | g;
       }
     }
-    for (const mask of this.masks) this.tint(plane, mask, pixels, columns, rows);
+    if (this.second?.opacity) layOver(plane, { second: this.second, cursor: this.cursor, shape }, pixels, columns, rows);
+    if (this.organs && this.visible.some(Boolean)) tintOrgans(plane, { ...this, shape }, pixels, columns, rows);
+    for (const mask of this.masks) tintMask(plane, mask, this.cursor, pixels, columns, rows);
     pen.putImageData(image, 0, 0);
-  }
-
-  tint(plane, mask, pixels, columns, rows) {
-    const { start, stop, size, voxels, rgb } = mask;
-    const depth = this.cursor[plane.across] - start[plane.across];
-    if (depth < 0 || depth >= size[plane.across]) return;
-    const strides = [size[1] * size[2], size[2], 1];
-    const there = (down, right) => {
-      if (down < 0 || right < 0 || down >= size[plane.down] || right >= size[plane.right]) return 0;
-      return voxels[depth * strides[plane.across] + down * strides[plane.down] + right * strides[plane.right]];
-    };
-    const blend = (pixel, share) => {
-      const part = (shift, colour) => Math.round(((pixel >> shift) & 255) * (1 - share) + colour * share) << shift;
-      return 0xff000000 | part(16, rgb[2]) | part(8, rgb[1]) | part(0, rgb[0]);
-    };
-    for (let d = start[plane.down]; d < stop[plane.down]; d += 1) {
-      const row = plane.flip ? rows - 1 - d : d;
-      const down = d - start[plane.down];
-      for (let r = start[plane.right]; r < stop[plane.right]; r += 1) {
-        const right = r - start[plane.right];
-        if (!there(down, right)) continue;
-        const edge = !(there(down - 1, right) && there(down + 1, right) && there(down, right - 1) && there(down, right + 1));
-        const out = row * columns + r;
-        pixels[out] = blend(pixels[out], edge ? 0.95 : mask.chosen ? 0.3 : 0.18);
-      }
-    }
   }
 
   annotate(plane, pen, ratio) {
@@ -234,6 +250,7 @@ export class Viewer {
       pen.globalAlpha = 1;
     }
     this.drawLine(plane, pen, ratio);
+    this.drawStroke(plane, pen, ratio);
     pen.font = `${12 * ratio}px system-ui, sans-serif`;
     pen.fillStyle = "#d7dde3";
     pen.textBaseline = "middle";
@@ -248,7 +265,7 @@ export class Viewer {
     const lines = [
       `${plane.name}  ${this.cursor[plane.across] + 1} / ${this.study.shape[plane.across]}  (${mm.toFixed(0)} mm)`,
       ...(plane.name === "axial"
-        ? [`W ${Math.round(this.window.width)}  L ${Math.round(this.window.centre)}`, `${this.value(this.cursor).toFixed(this.study.unit === "HU" ? 0 : 2)} ${this.study.unit}`]
+        ? [`W ${Math.round(this.window.width)}  L ${Math.round(this.window.centre)}`, this.words(this.cursor)]
         : []),
     ];
     pen.textAlign = "left";
@@ -266,14 +283,65 @@ export class Viewer {
     const [a, b] = [this.toCanvas(plane, line.from), this.toCanvas(plane, line.to)];
     pen.strokeStyle = pen.fillStyle = "#ffd166";
     pen.lineWidth = 1.5 * ratio;
-    if (line.box) {
+    pen.font = `${13 * ratio}px system-ui, sans-serif`;
+    pen.textAlign = "left";
+    if (line.kind === "ellipse") {
+      pen.beginPath();
+      pen.ellipse((a.x + b.x) / 2, (a.y + b.y) / 2, Math.abs(b.x - a.x) / 2, Math.abs(b.y - a.y) / 2, 0, 0, 7);
+      pen.stroke();
+      this.statistics(plane).forEach((text, n) => pen.fillText(text, Math.max(a.x, b.x) + 8 * ratio, (a.y + b.y) / 2 + 15 * n * ratio));
+      return;
+    }
+    if (line.kind === "box") {
       pen.strokeRect(Math.min(a.x, b.x), Math.min(a.y, b.y), Math.abs(a.x - b.x), Math.abs(a.y - b.y));
       return;
     }
     pen.beginPath(); pen.moveTo(a.x, a.y); pen.lineTo(b.x, b.y); pen.stroke();
-    pen.font = `${13 * ratio}px system-ui, sans-serif`;
-    pen.textAlign = "left";
     pen.fillText(`${this.length().toFixed(1)} mm`, b.x + 8 * ratio, b.y);
+  }
+
+  // Mean and standard deviation of the scan, and of the image over it, in the ellipse that is drawn.
+  statistics(plane) {
+    const { from, to } = this.line;
+    const values = [], others = [];
+    const [r, d] = [plane.right, plane.down];
+    const middle = from.map((v, a) => (v + to[a]) / 2), half = from.map((v, a) => Math.abs(to[a] - v) / 2 + 0.5);
+    const voxel = [...this.cursor];
+    for (voxel[d] = Math.min(from[d], to[d]); voxel[d] <= Math.max(from[d], to[d]); voxel[d] += 1) {
+      for (voxel[r] = Math.min(from[r], to[r]); voxel[r] <= Math.max(from[r], to[r]); voxel[r] += 1) {
+        if (((voxel[d] - middle[d]) / half[d]) ** 2 + ((voxel[r] - middle[r]) / half[r]) ** 2 > 1) continue;
+        values.push(this.value(voxel));
+        const other = this.second ? nearestValue(this.second, voxel) : null;
+        if (other !== null) others.push(other);
+      }
+    }
+    const said = (numbers, unit, digits) => {
+      const mean = numbers.reduce((sum, v) => sum + v, 0) / numbers.length;
+      const sd = Math.sqrt(numbers.reduce((sum, v) => sum + (v - mean) ** 2, 0) / numbers.length);
+      return `${unit} ${mean.toFixed(digits)} ± ${sd.toFixed(digits)}`;
+    };
+    const mm2 = values.length * this.study.spacing_mm[r] * this.study.spacing_mm[d];
+    const lines = [said(values, this.study.unit, this.study.unit === "HU" ? 0 : 2), `${mm2.toFixed(0)} mm²`];
+    if (others.length) lines.splice(1, 0, said(others, this.second.unit, 2));
+    return lines;
+  }
+
+  // The stroke under the hand, before the server has answered.
+  drawStroke(plane, pen, ratio) {
+    const stroke = this.stroke;
+    if (!stroke || stroke.plane !== plane.name) return;
+    const points = stroke.points.map((voxel) => this.toCanvas(plane, voxel));
+    pen.strokeStyle = pen.fillStyle = STROKE_COLOURS[stroke.adds ? "add" : "remove"];
+    const wide = stroke.tool === "paint" || stroke.tool === "erase";
+    pen.lineWidth = wide ? Math.max(2 * ratio, 2 * this.radius * this.frame(plane).scale) : 2 * ratio;
+    pen.lineCap = pen.lineJoin = "round";
+    pen.globalAlpha = wide ? 0.5 : 1;
+    pen.beginPath();
+    points.forEach(({ x, y }, n) => (n ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+    if (points.length === 1) pen.lineTo(points[0].x + 0.01, points[0].y);
+    if (stroke.tool === "enclose") pen.closePath();
+    pen.stroke();
+    pen.globalAlpha = 1;
   }
 
   length() {
@@ -299,52 +367,87 @@ export class Viewer {
     canvas.addEventListener("pointerdown", (event) => {
       if (!this.study) return;
       event.preventDefault();
+      canvas.focus({ preventScroll: true });
       canvas.setPointerCapture(event.pointerId);
       const at = place(event);
+      if (event.pointerType === "touch") this.fingers.set(event.pointerId, at);
+      if (this.fingers.size > 1) { drag = null; this.stroke = null; return; }
       drag = { at, last: at, button: event.button, moved: false, shift: event.shiftKey, window: { ...this.window } };
       const voxel = this.toVoxel(plane, ...at);
-      if (event.button === 0 && ["measure", "box"].includes(this.tool) && this.inside(voxel)) {
-        this.line = { plane: plane.name, from: voxel, to: voxel, box: this.tool === "box" };
+      if (event.button !== 0 || !this.inside(voxel)) return;
+      if (DRAGGED[this.tool]) this.line = { plane: plane.name, from: voxel, to: voxel, kind: DRAGGED[this.tool] };
+      if (STROKES.has(this.tool)) {
+        const adds = this.tool !== "erase" && !event.shiftKey;
+        this.stroke = { plane: plane.name, axis: plane.across, tool: this.tool, adds, ball: event.altKey, points: [voxel] };
+        this.draw();
       }
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!drag) return;
+      if (!this.study) return;
       const at = place(event);
+      const voxel = this.toVoxel(plane, ...at);
+      if (this.fingers.has(event.pointerId)) this.pinch(plane, event.pointerId, at);
+      if (!drag) { this.events.hover?.(this.inside(voxel) ? this.words(voxel) : ""); return; }
       const [dx, dy] = [at[0] - drag.last[0], at[1] - drag.last[1]];
       if (Math.hypot(at[0] - drag.at[0], at[1] - drag.at[1]) > 4) drag.moved = true;
       drag.last = at;
       if (drag.button === 2) {
         const span = drag.window.width / 300;
         this.setWindow({ width: this.window.width + dx * span, centre: this.window.centre + dy * span });
+      } else if (this.stroke) {
+        const last = this.stroke.points.at(-1);
+        if (this.inside(voxel) && voxel.some((v, a) => v !== last[a]) && this.stroke.points.length < 4000) {
+          this.stroke.points.push(voxel);
+          this.draw();
+        }
       } else if (drag.button === 1 || event.altKey) {
         plane.pan = [plane.pan[0] + dx, plane.pan[1] + dy];
         this.draw();
-      } else if (this.line && ["measure", "box"].includes(this.tool)) {
-        const voxel = this.toVoxel(plane, ...at);
+      } else if (this.line && DRAGGED[this.tool]) {
         if (this.inside(voxel)) { this.line.to = voxel; this.draw(); }
-      } else if (this.tool === "look") {
-        const voxel = this.toVoxel(plane, ...at);
-        if (this.inside(voxel)) this.jump(voxel);
+      } else if (this.tool === "look" && this.inside(voxel)) {
+        this.jump(voxel);
       }
     });
-    canvas.addEventListener("pointerup", (event) => {
+    const up = (event) => {
+      this.fingers.delete(event.pointerId);
       if (!drag) return;
       const { button, moved, shift } = drag;
       drag = null;
       const voxel = this.toVoxel(plane, ...place(event));
-      if (button === 0 && this.tool === "box" && this.line?.box) {
+      if (this.stroke) {
+        // The stroke stays in sight until the answer to it is drawn.
+        this.events.stroke(this.stroke);
+        return;
+      }
+      if (button === 0 && this.tool === "box" && this.line?.kind === "box") {
         const { from, to } = this.line;
         this.line = null;
         this.draw();
         if (moved) this.events.box(from, to, plane.across);
         return;
       }
-      if (moved || button === 1 || this.tool === "measure") return;
-      if (button === 0 && this.tool === "look" && !shift) {
+      if (moved || button === 1 || DRAGGED[this.tool]) return;
+      if (button === 0 && (this.tool === "look" || STROKES.has(this.tool)) && !shift) {
         if (this.inside(voxel)) this.jump(voxel);
         return;
       }
       this.events.click(voxel, button === 2 || shift || this.tool === "remove" ? "remove" : "add");
-    });
+    };
+    canvas.addEventListener("pointerup", up);
+    canvas.addEventListener("pointercancel", (event) => { this.fingers.delete(event.pointerId); drag = null; this.stroke = null; this.draw(); });
+  }
+
+  // Two fingers move and zoom one plane.
+  pinch(plane, finger, at) {
+    const others = [...this.fingers].filter(([id]) => id !== finger);
+    const before = this.fingers.get(finger);
+    this.fingers.set(finger, at);
+    if (others.length !== 1) return;
+    const [, other] = others[0];
+    const apart = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]);
+    plane.zoom = Math.min(Math.max((plane.zoom * apart(at)) / Math.max(apart(before), 1), 0.5), 20);
+    plane.pan = [plane.pan[0] + (at[0] - before[0]) / 2, plane.pan[1] + (at[1] - before[1]) / 2];
+    this.draw();
   }
 }
