@@ -46,7 +46,6 @@ TESTED_IN = {
     "interfaces/notebook.py": "interfaces/test_answers.py",
     "interfaces/prediction.py": "interfaces/cli/test_predict.py",
     "interfaces/scoring.py": "interfaces/test_python.py",
-    "interfaces/python.py": "interfaces/cli/test_main.py",
     "interfaces/web/shown.py": "interfaces/web/test_server.py",
     "interfaces/web/studies.py": "interfaces/web/test_server.py",
     # The ledger's parts are tested by the steps of the node that change these.

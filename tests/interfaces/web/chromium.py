@@ -99,6 +99,7 @@ def browser(profile, size=(1500, 950)):
     process = subprocess.Popen(
         [
             binary(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--enable-unsafe-swiftshader",  # WebGL without a graphics card
             "--remote-debugging-port=0", "--remote-allow-origins=*", f"--user-data-dir={profile}",
             f"--window-size={size[0]},{size[1]}", "--hide-scrollbars", "about:blank",
         ],

@@ -62,8 +62,8 @@ def client(app):
 
 
 def test_image_points_undo_and_mask(session, patient):
-    assert session.supported_interactions["points"]
-    assert not session.supported_interactions["lasso"]
+    assert all(session.supported_interactions.values())
+    assert session.supports_initial_label
     assert session.supports_undo
     assert session.ping()
     ct = to_canonical(patient.ct)
@@ -118,12 +118,56 @@ def test_refusals_are_said(session, address):
             session.add_point_interaction(point, include_interaction=True)
         assert words in refused.value.response.json()["detail"]
     with pytest.raises(httpx.HTTPStatusError) as refused:
-        session.add_bbox_interaction([[0, 1], [2, 5], [2, 5]], include_interaction=True)
-    assert "Use points" in refused.value.response.json()["detail"]
+        session.add_bbox_interaction([[9, 9], [2, 5], [2, 5]], include_interaction=True)
+    assert "lies outside the image" in refused.value.response.json()["detail"]
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        session.add_lasso_interaction(np.zeros((8, 9, 10), np.uint8), include_interaction=True)
+    assert "mask is empty" in refused.value.response.json()["detail"]
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        session.add_scribble_interaction(np.ones((8, 9, 11), np.uint8), include_interaction=True)
+    assert "another grid" in refused.value.response.json()["detail"]
     assert httpx.post(f"{address}/claim", headers={"authorization": "Bearer wrong"}).status_code == 403
     session._http.headers["X-Lease-Token"] = "gone"
     with pytest.raises(remote.SessionExpiredError):
         session.undo()
+
+
+def test_boxes_scribbles_lassos_and_a_mask_to_begin_with(session):
+    values = np.random.default_rng(0).normal(0, 10, (1, 20, 48, 48)).astype(np.float32)
+    ball = np.linalg.norm((np.indices((20, 48, 48)).transpose(1, 2, 3, 0) - (10, 24, 24)) * (3, 2, 2), axis=-1) < 14
+    values[0][ball] += 100
+    values[0, 0, 0, 0] = -1000
+    mask = np.zeros(ball.shape, np.uint8)
+    session.set_image(values, {"spacing": [3, 2, 2]})
+    session.set_target_buffer(mask)
+
+    def dice():
+        return 2 * np.count_nonzero(mask[ball]) / (np.count_nonzero(mask) + np.count_nonzero(ball))
+
+    assert session.add_bbox_interaction([[10, 11], [17, 32], [17, 32]], include_interaction=True)
+    assert dice() > 0.5
+    scribble = np.zeros(ball.shape, np.uint8)
+    scribble[10, 24, 20:29] = 1
+    session.add_scribble_interaction(scribble, include_interaction=True)
+    assert mask[10, 24, 20:29].all()
+    line = np.zeros(ball.shape, np.uint8)
+    line[10, 20:29, [20, 28]] = line[10, [20, 28], 20:29] = 1
+    session.reset_interactions()
+    assert session.add_lasso_interaction(line[:, 18:30, 18:30], True, interaction_bbox=[[0, 20], [18, 30], [18, 30]])
+    assert mask[10, 24, 24]
+    assert np.count_nonzero(mask & ball) > np.count_nonzero(mask) / 2
+    # Of a mask to begin with, a box that takes away changes what is near, and nothing far.
+    begun = ball.astype(np.uint8)
+    begun[2:4, 4:8, 4:8] = 1
+    session.add_initial_seg_interaction(begun)
+    assert np.array_equal(mask, begun)
+    session.add_bbox_interaction([[2, 4], [4, 8], [4, 8]], include_interaction=False)
+    assert np.array_equal(mask[:, 12:], begun[:, 12:])
+    assert mask[2:4, 4:8, 4:8].sum() < 32
+    assert session.undo()
+    assert np.array_equal(mask, begun)
+    assert session.undo()
+    assert not mask.any()
 
 
 def test_two_clients_share_nothing(address):

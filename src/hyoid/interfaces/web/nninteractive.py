@@ -1,7 +1,8 @@
 """The protocol of nnInteractive's remote clients (2.6), so that viewers that speak it work with `hyoid serve`.
 
-Only what the interactive network can do is offered: points that add or remove, and undo. A client sends an image
-without directions: its axes are taken as slices (feet to head), rows (front to back) and columns (right to left).
+Points, boxes, scribbles, lassos, a mask to begin with, and undo. The network knows points and a first box: a scribble
+is a dozen points along it, a lasso a box at first and points inside later (`systems.lesion.areas`). A client sends
+an image without directions: its axes are taken as slices (feet to head), rows (front to back), columns (right to left).
 Nothing of these sessions is kept on disk but encoded regions.
 """
 
@@ -13,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
@@ -25,7 +26,9 @@ from hyoid.errors import HyoidError, InputRefusedError, UsageError
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.io.files.packed_array import pack_array, unpack_array
 from hyoid.io.study import fingerprint
+from hyoid.systems.lesion.areas import along, deep_box, filled, inside
 from hyoid.systems.lesion.pipeline import Outline, Prompt, Scan, next_outline
+from hyoid.systems.lesion.strokes import NOTHING, Drawn, whole_of
 from hyoid.volume import Geometry, Quantity, Volume
 
 MOST_LEASES = 4
@@ -37,13 +40,13 @@ _META, _LEASE = "X-Meta", "X-Lease-Token"
 
 @dataclass(eq=False)
 class Lease:
-    """Image and points of one client."""
+    """Image and prompts of one client; a mask among the steps is one to begin with."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     active: float = field(default_factory=time.monotonic)
     seen: float = field(default_factory=time.monotonic)
     scan: Scan | None = None
-    prompts: tuple[Prompt, ...] = ()
+    steps: tuple[Prompt | Drawn, ...] = ()
     outlines: list[Outline] = field(default_factory=list)
     shown: Outline | None = None
 
@@ -109,6 +112,7 @@ def nninteractive_routes(network: ClickNetwork, largest_bytes: int, leases: Leas
     _add_connection(router, held, network)
     _add_image(router, held, largest_bytes)
     _add_points(router, held, network)
+    _add_areas(router, held, network, largest_bytes)
     return router
 
 
@@ -167,7 +171,7 @@ def _add_image(router: APIRouter, held: Leases, largest_bytes: int) -> None:
             said = _json(request.headers.get(_META, "{}"))
             image = unpack_array(bytes(content), largest_bytes=largest_bytes)
             lease.scan = _scan(image, said.get("image_properties"))
-            lease.prompts, lease.outlines, lease.shown = (), [], None
+            lease.steps, lease.outlines, lease.shown = (), [], None
             return JSONResponse({"original_image_shape": image.shape})
 
         return await run_in_threadpool(_answered, held, request, act)
@@ -198,7 +202,7 @@ def _add_points(router: APIRouter, held: Leases, network: ClickNetwork) -> None:
     @router.post("/reset_interactions")
     def reset_interactions(request: Request) -> Response:
         def act(lease: Lease) -> Response:
-            lease.prompts, lease.outlines, lease.shown = (), [], None
+            lease.steps, lease.outlines, lease.shown = (), [], None
             return JSONResponse({})
 
         return _answered(held, request, act)
@@ -208,22 +212,17 @@ def _add_points(router: APIRouter, held: Leases, network: ClickNetwork) -> None:
         asked = _json(await request.body())
 
         def act(lease: Lease) -> Response:
-            scan = _scan_of(lease)
-            prompts = (*lease.prompts, Prompt("add" if asked.get("include_interaction", True) else "remove",
-                                              _point(asked.get("coordinates"))))  # fmt: skip
-            if asked.get("run_prediction", True):
-                _outlined(scan, lease, prompts, network)
-            lease.prompts = prompts
-            return _changed(lease) if asked.get("run_prediction", True) else _nothing(ran=False)
+            point = _point(asked.get("coordinates"))
+            return _added(lease, asked, Prompt(_kind(asked), point), network)
 
         return await run_in_threadpool(_answered, held, request, act)
 
     @router.post("/predict")
     def predict(request: Request) -> Response:
         def act(lease: Lease) -> Response:
-            if len(lease.outlines) == len(lease.prompts):
+            if len(lease.outlines) == len(lease.steps):
                 return _nothing(ran=False)
-            _outlined(_scan_of(lease), lease, lease.prompts, network)
+            _outlined(_scan_of(lease), lease, lease.steps, network)
             return _changed(lease)
 
         return _answered(held, request, act)
@@ -231,32 +230,77 @@ def _add_points(router: APIRouter, held: Leases, network: ClickNetwork) -> None:
     @router.post("/undo")
     def undo(request: Request) -> Response:
         def act(lease: Lease) -> Response:
-            if not lease.prompts:
+            if not lease.steps:
                 return _nothing(ran=False)
-            lease.prompts = lease.prompts[:-1]
-            del lease.outlines[len(lease.prompts) :]
+            lease.steps = lease.steps[:-1]
+            del lease.outlines[len(lease.steps) :]
             return _changed(lease)
 
         return _answered(held, request, act)
 
-    @router.post("/add_bbox_interaction")
-    @router.post("/add_scribble_interaction")
-    @router.post("/add_lasso_interaction")
-    @router.post("/add_initial_seg_interaction")
-    def others(request: Request) -> Response:
-        def act(lease: Lease) -> Response:
-            raise UsageError("hyoid takes no boxes, scribbles, lassos or masks from this client.", "Use points.")
 
-        return _answered(held, request, act)
+def _add_areas(router: APIRouter, held: Leases, network: ClickNetwork, largest_bytes: int) -> None:
+    @router.post("/add_bbox_interaction")
+    async def add_box(request: Request) -> Response:
+        asked = _json(await request.body())
+
+        def act(lease: Lease) -> Response:
+            geometry = _scan_of(lease).volume.geometry
+            area = whole_of(_painted_box(asked.get("bbox_coords"), geometry.shape))
+            return _added(lease, asked, _prompt_of(lease, area, asked), network)
+
+        return await run_in_threadpool(_answered, held, request, act)
+
+    async def sent(request: Request) -> tuple[dict[str, Any], bytes]:
+        content = bytearray()
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > largest_bytes:
+                raise InputRefusedError("The mask is larger than any that is taken here.", "Send a mask of the image.")
+        return _json(request.headers.get(_META, "{}")), bytes(content)
+
+    @router.post("/add_scribble_interaction")
+    async def add_scribble(request: Request) -> Response:
+        asked, content = await sent(request)
+
+        def act(lease: Lease) -> Response:
+            area = _area(lease, asked, content, largest_bytes)
+            first, *more = along(area)
+            return _added(lease, asked, Prompt(_kind(asked), first, more_ijk=tuple(more)), network)
+
+        return await run_in_threadpool(_answered, held, request, act)
+
+    @router.post("/add_lasso_interaction")
+    async def add_lasso(request: Request) -> Response:
+        asked, content = await sent(request)
+
+        def act(lease: Lease) -> Response:
+            area = filled(_area(lease, asked, content, largest_bytes))
+            return _added(lease, asked, _prompt_of(lease, area, asked), network)
+
+        return await run_in_threadpool(_answered, held, request, act)
+
+    @router.post("/add_initial_seg_interaction")
+    async def add_initial_seg(request: Request) -> Response:
+        asked, content = await sent(request)
+
+        def act(lease: Lease) -> Response:
+            mask = _area(lease, asked, content, largest_bytes)
+            lease.steps, lease.outlines = (mask,), [Outline(mask.mask, mask.box)]
+            # The client painted its own copy before it asked.
+            lease.shown = lease.outlines[-1]
+            return _nothing(ran=False)
+
+        return await run_in_threadpool(_answered, held, request, act)
 
 
 def _capabilities(network: ClickNetwork) -> dict[str, Any]:
     kinds = ("points", "bbox2d", "bbox3d", "scribble", "lasso")
     return {
-        "supported_interactions": {kind: kind == "points" for kind in kinds},
-        "channel_mapping": {"points": (0, 1)},
+        "supported_interactions": dict.fromkeys(kinds, True),
+        "channel_mapping": dict.fromkeys(kinds, (0, 1)),
         "num_interaction_channels": 2,
-        "supports_initial_label": False,
+        "supports_initial_label": True,
         "supports_zero_shot_label_refinement": False,
         "preferred_scribble_thickness": None,
         "interaction_decay": None,
@@ -308,10 +352,73 @@ def _point(said: Any) -> tuple[int, int, int]:
     return d, h, w
 
 
-def _outlined(scan: Scan, lease: Lease, prompts: tuple[Prompt, ...], network: ClickNetwork) -> None:
-    for count in range(len(lease.outlines) + 1, len(prompts) + 1):
+def _kind(asked: dict[str, Any]) -> Literal["add", "remove"]:
+    return "add" if asked.get("include_interaction", True) else "remove"
+
+
+def _prompt_of(lease: Lease, area: Drawn, asked: dict[str, Any]) -> Prompt:
+    """A box or lasso as the network takes it: a box at first, and points inside later."""
+    begun = lease.outlines[-1].drawn if lease.outlines else NOTHING
+    geometry = _scan_of(lease).volume.geometry
+    if _kind(asked) == "add" and not lease.steps:
+        low, high = deep_box(area, geometry)
+        return Prompt("box", low, high)
+    first, *more = inside(area, within=None if _kind(asked) == "add" else begun)
+    return Prompt(_kind(asked), first, more_ijk=tuple(more))
+
+
+def _area(lease: Lease, asked: dict[str, Any], content: bytes, largest_bytes: int) -> Drawn:
+    """Voxels of a mask that a client sent, whole or cut to a box."""
+    shape = _scan_of(lease).volume.geometry.shape
+    array = unpack_array(content, largest_bytes=largest_bytes) > 0
+    part = asked.get("interaction_bbox")
+    whole = np.zeros(shape, bool)
+    place = whole if part is None else whole[_box(part, shape)]
+    if place.shape != array.shape:
+        raise InputRefusedError(
+            f"The mask has another grid than its place in the image: {array.shape}, not {place.shape}.",
+            "Send a mask of the image's shape, or of its box.",
+        )
+    place[...] = array
+    if not whole.any():
+        raise UsageError("The mask is empty.", "Draw something first.")
+    return whole_of(whole)
+
+
+def _painted_box(said: Any, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+    mask = np.zeros(shape, bool)
+    mask[_box(said, shape)] = True
+    if not mask.any():
+        raise UsageError("The box is empty, or lies outside the image.", "Send [start, stop] along all three axes.")
+    return mask
+
+
+def _box(said: Any, shape: tuple[int, int, int]) -> tuple[slice, ...]:
+    refusal = UsageError("The box is not three pairs of numbers.", "Send [start, stop] along all three axes.")
+    try:
+        ends = [sorted((round(float(a)), round(float(b)))) for a, b in said]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise refusal from error
+    if len(ends) != 3:
+        raise refusal
+    return tuple(slice(max(0, a), min(n, max(b, a + 1))) for (a, b), n in zip(ends, shape, strict=True))
+
+
+def _added(lease: Lease, asked: dict[str, Any], prompt: Prompt, network: ClickNetwork) -> Response:
+    """Keep a prompt, and outline unless the client wants to wait; a refused one changes nothing."""
+    scan, steps = _scan_of(lease), (*lease.steps, prompt)
+    ran = bool(asked.get("run_prediction", True))
+    if ran:
+        _outlined(scan, lease, steps, network)
+    lease.steps = steps
+    return _changed(lease) if ran else _nothing(ran=False)
+
+
+def _outlined(scan: Scan, lease: Lease, steps: tuple[Prompt | Drawn, ...], network: ClickNetwork) -> None:
+    for count in range(len(lease.outlines) + 1, len(steps) + 1):
         before = lease.outlines[-1] if lease.outlines else None
-        lease.outlines.append(next_outline(scan, prompts[:count], network, before))
+        prompts = [step for step in steps[:count] if isinstance(step, Prompt)]
+        lease.outlines.append(next_outline(scan, prompts, network, before))
 
 
 def _changed(lease: Lease) -> Response:

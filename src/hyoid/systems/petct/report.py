@@ -113,7 +113,9 @@ def petct_report(
     InputRefusedError, ModelUnusableError
         As `find_targets`.
     """
-    found = examine(study, models, outlining, machine, template=template, asked=asked, on_progress=on_progress)
+    found = examine(
+        study, models, outlining, machine, template=template, asked=asked, decision=decision, on_progress=on_progress
+    )
     on_progress("report", 0, 1)
     inputs = found.inputs
     report = build_report(inputs)
@@ -135,6 +137,7 @@ def examine(
     *,
     template: ModelPackage | None = None,
     asked: Request | None = None,
+    decision: Decision | None = None,
     on_progress: Stages = ignore_stages,
 ) -> Examined:
     """Run the networks of the PET/CT system on one study; parameters and refusals are those of `petct_report`."""

@@ -7,6 +7,7 @@ import { Solid } from "./solid.js";
 import { drawHistory, drawSessions, drawSignature, drawStaging, drawStudies } from "./side.js";
 import { KEYS, keyActions } from "./keys.js";
 import { Viewer } from "./viewer.js";
+import { VolumeView } from "./volume.js";
 
 const $ = (id) => document.getElementById(id);
 const TOOLS_OF_CHANGE = ["add", "remove", "scribble", "box", "paint", "erase", "enclose"];
@@ -27,6 +28,8 @@ const viewer = new Viewer(
   },
 );
 const solid = new Solid($("solid"));
+const volume = new VolumeView($("volume"));
+let inVolume = false;
 
 function say(problem, cure = "", note = false) {
   $("message").textContent = cure ? `${problem} ${cure}` : problem;
@@ -124,7 +127,8 @@ function draw() {
   const points = view.lesions.filter((lesion) => lesion.number === chosen).flatMap((lesion) => lesion.prompts
     .filter((p) => p.kind !== "box").flatMap((p) => [p.point_ijk, ...p.more_ijk].map((voxel) => ({ voxel, kind: p.kind }))));
   viewer.setMasks([...(view.showRegion && view.region ? [view.region] : []), ...painted], points);
-  solid.show(painted, view.study.spacing_mm);
+  if (inVolume) drawVolume(painted);
+  else solid.show(painted, view.study.spacing_mm);
   const open = view.signed.open && editable();
   drawLesions($("lesions"), view, chosen, open, {
     onChoose: (number, voxel) => {
@@ -156,6 +160,28 @@ function draw() {
     button.disabled = !open && TOOLS_OF_CHANGE.includes(button.dataset.tool);
   }
   document.body.dataset.revision = view.revision;
+}
+
+// NiiVue draws what the fourth picture shows in three dimensions, after the planes, which do not wait for it.
+let drawnVolume = Promise.resolve();
+function drawVolume(painted) {
+  const { study } = view;
+  drawnVolume = drawnVolume.then(() => volume.show(study, viewer.voxels, painted, viewer.organs, viewer.visible, viewer.colours))
+    .catch((error) => { showVolume(false); say("The browser cannot draw volumes (WebGL 2).", String(error.message ?? error)); });
+}
+
+function showVolume(on) {
+  inVolume = on;
+  $("solid").hidden = on;
+  $("volume").hidden = $("cut").hidden = !on;
+  $("volume-button").setAttribute("aria-pressed", on);
+  $("volume-button").classList.toggle("on", on);
+  draw();
+}
+
+function turnCut() {
+  const depth = $("cut-on").checked ? $("cut-depth").valueAsNumber : 2;
+  volume.turn({ depth, azimuth: $("cut-azimuth").valueAsNumber, elevation: $("cut-elevation").valueAsNumber });
 }
 
 function drawDraft() {
@@ -358,6 +384,8 @@ $("sign").addEventListener("click", () => change({ do: "sign" }));
 $("reopen").addEventListener("click", () => change({ do: "reopen" }));
 $("addendum").addEventListener("click", addendum);
 $("fill").addEventListener("click", act.fill);
+$("volume-button").addEventListener("click", () => showVolume(!inVolume));
+for (const id of ["cut-depth", "cut-azimuth", "cut-elevation", "cut-on"]) $(id).addEventListener("input", turnCut);
 $("take").addEventListener("click", () => inTurn(async () => { await show(await api.takeDraft(view.session, view.revision)); }));
 $("export").addEventListener("click", () => inTurn(save));
 $("close").addEventListener("click", () => inTurn(start));
@@ -409,4 +437,4 @@ inTurn(async () => {
   }
   await start();
 });
-window.hyoid = { viewer, get view() { return view; } };
+window.hyoid = { viewer, volume, get view() { return view; }, get volumeDrawn() { return drawnVolume; } };
