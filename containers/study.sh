@@ -12,6 +12,8 @@ in="${MERCURE_IN_DIR:-${HOLOSCAN_INPUT_PATH:-${MONAI_INPUTPATH:-/input}}}"
 out="${MERCURE_OUT_DIR:-${HOLOSCAN_OUTPUT_PATH:-${MONAI_OUTPUTPATH:-/output}}}"
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
+# mercure runs modules as its own user, who may not write the image's cache of compiled networks.
+[ -w "${HYOID_CACHE:-/nowhere}" ] || export HYOID_CACHE="$scratch/cache"
 case "${JOB:-report}" in predict*) dicom=--dicom ;; *) dicom= ;; esac
 # The words of JOB and OPTIONS are arguments of their own.
 # shellcheck disable=SC2086

@@ -13,6 +13,7 @@ from hyoid.errors import UnreadableFileError, UsageError
 
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f\x7f]*\S[^\\\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")]
+Words = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Pattern = Annotated[str, Field(min_length=1)]
 Job = Literal["report", "petct", "midrt", "predict", "prior"]
@@ -272,7 +273,7 @@ class Rule(_Part):
         For `midrt`: how long its prior is waited for.
     """
 
-    name: Name
+    name: Words
     when: When
     job: Job
     model: str = ""
