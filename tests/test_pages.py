@@ -42,6 +42,11 @@ def commands_in(text):
         yield " ".join(piece.split())
 
 
+def below(place, name):
+    """Find the command of a group that a word names; a group may have one that needs no word."""
+    return place.commands[name if name in place.commands else getattr(place, "default", name)]
+
+
 def parsed(words):
     """Find the command, and refuse every option that it does not have."""
     places = [get_command(app)]
@@ -53,7 +58,7 @@ def parsed(words):
             places, tokens = [below for place in places for below in place.commands.values()], tokens[1:]
             continue
         tokens = tokens[1:]
-        places = [place.commands[name] for place in places for name in asked]
+        places = [below(place, name) for place in places for name in asked]
     options = [token.split("=")[0] for token in (tokens[: tokens.index("--")] if "--" in tokens else tokens)]
     options = [option for option in options if re.match(r"--?[a-z]", option)]
     known = {

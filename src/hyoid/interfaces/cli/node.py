@@ -30,9 +30,11 @@ _CONFIG_HELP = "Configuration of the node, a YAML file."
 class _RunByDefault(TyperGroup):
     """`hyoid node CONFIG` is `hyoid node run CONFIG`."""
 
+    default = "run"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
-            args = ["run", *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 
