@@ -27,6 +27,7 @@ from hyoid.interfaces.web.server import make_app
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.study import Study, fingerprint
 from hyoid.volume import Geometry, Quantity, Volume
+from hyoid.workspace.scans import Scans
 from hyoid.workspace.workspace import Workspace
 from served import served
 
@@ -101,7 +102,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
         network = ClickNetwork(package, cache=folder / "regions")
-        workspace = Workspace(folder, network, lambda key: (study(int(key)), "CT"))
+        workspace = Workspace(folder, network, lambda key: Scans(study(int(key)), "CT"))
         with served(make_app(workspace, Studies(None, folder / "uploads", 10**9))) as address:
             before, began = megabytes(), time.perf_counter()
             with httpx.Client(base_url=address, timeout=600) as client, ThreadPoolExecutor(chosen.sessions) as pool:
@@ -112,7 +113,7 @@ def main() -> None:
             "outlines": sum(len(live.outlines) for live in workspace._live.values()),
             "regions": len(workspace.network._kept),
         }  # fmt: skip
-        alone = Workspace(folder, ClickNetwork(package), lambda key: (study(int(key)), "CT"))
+        alone = Workspace(folder, ClickNetwork(package), lambda key: Scans(study(int(key)), "CT"))
         for row in rows[: chosen.again]:
             ((_, outline),) = alone.view(row["session"]).lesions
             assert outline is not None and outline.box is not None

@@ -1,5 +1,7 @@
 """The page in a real Chromium: `pytest -m browser`."""
 
+import functools
+import importlib.util
 import os
 import signal
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.files.volumes import write_nifti
+from hyoid.phantom.patient import PhantomOptions, virtual_patient
 
 sys.path.insert(0, str(Path(__file__).parent))
 import chromium
@@ -26,8 +29,8 @@ TOKEN = "token-of-the-tests"
 class Server:
     """`hyoid serve` in a process of its own."""
 
-    def __init__(self, studies, data, port):
-        self.arguments = ["serve", str(studies), "--port", str(port), "--data", str(data), "--no-draft"]
+    def __init__(self, studies, data, port, *more):
+        self.arguments = ["serve", str(studies), "--port", str(port), "--data", str(data), *(more or ("--no-draft",))]
         self.arguments += ["--token", TOKEN]
         self.address = f"http://127.0.0.1:{port}/?token={TOKEN}"
         self.about = f"http://127.0.0.1:{port}/api/about?token={TOKEN}"
@@ -209,6 +212,160 @@ def test_keys_scroll_zoom_window_and_measure(tabs, server):
         tab.send("Input.dispatchMouseEvent", type=kind, x=x + at, y=y, button="left", buttons=1, clickCount=1)
     scale = tab.js("window.hyoid.viewer.frame(window.hyoid.viewer.planes[0]).scale / (window.devicePixelRatio || 1)")
     assert tab.js("window.hyoid.viewer.length()") == pytest.approx(60 / scale, abs=3)
+
+
+def drag(tab, plane, *voxels, modifiers=0):
+    """Drag the left button from voxel to voxel, and wait for the answer."""
+    before = tab.js("window.hyoid.view.revision")
+    at = [tab.voxel_on_screen(voxel, plane) for voxel in voxels]
+    send = functools.partial(tab.send, "Input.dispatchMouseEvent", button="left", buttons=1, modifiers=modifiers)
+    send(type="mousePressed", x=at[0][0], y=at[0][1], clickCount=1)
+    for x, y in at[1:]:
+        send(type="mouseMoved", x=x, y=y)
+    send(type="mouseReleased", x=at[-1][0], y=at[-1][1], clickCount=1)
+    tab.until(
+        f"!document.body.dataset.busy && (window.hyoid.view.revision > {before} "
+        "|| !document.querySelector('#message').hidden)"
+    )
+
+
+def voxels_of(tab, lesion=0):
+    return tab.js(
+        f"import('./api.js').then((api) => window.hyoid.view.lesions[{lesion}].mask"
+        f" && api.unpackMask(window.hyoid.view.lesions[{lesion}].mask))"
+        ".then((m) => m ? m.voxels.reduce((a, b) => a + b) : 0)"
+    )
+
+
+def test_brush_lasso_eraser_fill_split_and_retarget_by_hand(tabs, server, patient):
+    tab = open_study(tabs, server)
+    i, j, k = (int(v) for v in middle(patient))
+    tab.js(f"window.hyoid.viewer.jump([{i}, {j}, {k}])")
+    tab.key("n")
+    tab.until("window.hyoid.view.lesions.length === 1 && !document.body.dataset.busy")
+    tab.key("p")
+    drag(tab, "axial", (i, j, k - 6), (i, j, k), (i, j, k + 6))
+    painted = voxels_of(tab)
+    assert painted > 12
+    tab.key("l")
+    ring = [(i, j + a, k + b) for a, b in ((-8, -8), (-8, 8), (8, 8), (8, -8))]
+    drag(tab, "axial", *ring)
+    assert voxels_of(tab) >= 17 * 17 * 0.9
+    tab.js(f"window.hyoid.viewer.jump([{i + 3}, {j}, {k}])")
+    drag(tab, "axial", *[(i + 3, b, c) for _, b, c in ring])
+    filled = voxels_of(tab)
+    tab.key("i")
+    tab.until("!document.body.dataset.busy")
+    tab.until("window.hyoid.view.lesions[0].steps === 4")
+    assert voxels_of(tab) > 1.5 * filled
+    tab.key("p")
+    drag(tab, "sagittal", (i + 6, j - 4, k), (i + 6, j + 4, k))
+    assert voxels_of(tab) > 1.5 * filled + 5
+    tab.js(f"window.hyoid.viewer.jump([{i}, {j}, {k}])")
+    tab.key("d")
+    before = voxels_of(tab)
+    drag(tab, "axial", (i, j - 10, k), (i, j + 10, k))
+    assert 0 < voxels_of(tab) < before
+    tab.js("[...document.querySelectorAll('.doings button')].find((b) => b.textContent === 'to GTVn').click()")
+    tab.until("window.hyoid.view.lesions[0].target === 'GTVn' && !document.body.dataset.busy")
+    assert tab.js("window.hyoid.view.lesions[0].made_by") == "hand"
+    assert "outlined" in line(tab, "number_of_nodes")
+    tab.js("document.querySelector('#sign').click()")
+    tab.until("!document.querySelector('#signature').hidden && !document.body.dataset.busy")
+    assert tab.js("document.querySelector('[data-tool=paint]').disabled")
+    assert not tab.errors
+
+
+def test_an_ellipse_tells_mean_and_deviation(tabs, server):
+    tab = open_study(tabs, server)
+    shape = tab.js("window.hyoid.view.study.shape")
+    i, j, k = (n // 2 for n in shape)
+    tab.js(f"window.hyoid.viewer.jump([{i}, {j}, {k}])")
+    tab.key("o")
+    at = [tab.voxel_on_screen(v) for v in ((i, j, k), (i, j + 9, k + 9))]
+    for kind, (x, y) in zip(("mousePressed", "mouseMoved", "mouseReleased"), (at[0], at[1], at[1]), strict=True):
+        tab.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+    said = tab.js("(() => { const v = window.hyoid.viewer; return v.statistics(v.planes[0]) })()")
+    assert said[0].startswith("HU ")
+    assert "±" in said[0]
+    assert said[1].endswith("mm²")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_is_accessible(tabs, server, theme):
+    """WCAG 2.2 AA as far as axe can tell: contrast, names, roles; of the list, of the work, of a dialog."""
+    axe = importlib.util.find_spec("axe_playwright_python")
+    if axe is None or axe.origin is None:
+        pytest.skip("needs axe: pip install --no-deps axe-playwright-python")
+    script = Path(axe.origin).with_name("axe.min.js")
+    tab = tabs(server.address)
+    tab.until("document.querySelectorAll('#studies button').length")
+
+    def violations():
+        tab.js(script.read_text(encoding="utf-8") + "; 1")
+        options = "{ runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] } }"
+        return tab.js(
+            f"axe.run(document, {options}).then((r) => r.violations.map((v) => `${{v.id}}: ` + "
+            "v.nodes.map((n) => n.target + ' ' + (n.any[0]?.message ?? '')).join('; ')))"
+        )
+
+    def wanted():
+        if tab.js("document.documentElement.dataset.theme") != theme:
+            tab.js("document.querySelector('#theme').click()")
+
+    wanted()
+    assert violations() == []
+    tab.js("document.querySelector('#studies button').click()")
+    ready(tab, 120)
+    tab.key("h")
+    tab.key("n")
+    tab.until("window.hyoid.view.lesions.length === 1 && !document.body.dataset.busy")
+    assert violations() == []
+    tab.key("?")
+    assert violations() == []
+
+
+@pytest.mark.slow
+def test_a_reader_corrects_the_draft_of_a_virtual_petct_signs_and_exports(tabs, tmp_path):
+    options = PhantomOptions(nodes=(2, 2), diameter_mm=(30, 40), wide_hu=False, modalities=("ct", "pet"))
+    patient = virtual_patient(np.random.default_rng(3), spacing_mm=(3.0, 2.0, 2.0), options=options)
+    (tmp_path / "studies").mkdir()
+    write_nifti(patient.ct, tmp_path / "studies" / "P__CT.nii.gz")
+    write_nifti(patient.pet, tmp_path / "studies" / "P__PT.nii.gz")
+    server = Server(tmp_path / "studies", tmp_path / "data", 8063, "--draft").start()
+    try:
+        tab = open_study(tabs, server, "P__CT.nii.gz")
+        assert tab.js("window.hyoid.viewer.second.unit") == "SUV"
+        tab.until("window.hyoid.view.draft.state === 'done' && !document.body.dataset.busy", 1200)
+        ready(tab)
+        assert tab.js("window.hyoid.view.draft.taken")
+        assert tab.js("window.hyoid.view.lesions.every((l) => l.made_by === 'draft')")
+        tab.key("N", shift=True)
+        tab.until("!document.body.dataset.busy && window.hyoid.view.lesions.at(-1).made_by === 'nobody'")
+        node = np.argwhere(to_canonical(patient.lesions).array == 2)[0]
+        click(tab, node)
+        tab.until("!window.hyoid.view.pending && !document.body.dataset.busy", 240)
+        times = []
+        for step in range(6):
+            click(tab, (node[0], node[1], node[2] + step % 3))
+            times.append(float(tab.js("document.body.dataset.lastMs") or 0))
+        print(f"clicks to the redrawn page: {sorted(times)} ms")
+        tab.js("document.querySelector('#sign').click()")
+        tab.until("!document.querySelector('#signature').hidden && !document.body.dataset.busy", 240)
+        size = tab.js("import('./api.js').then((api) => api.exportFile(window.hyoid.view.session)).then((b) => b.size)")
+        assert size > 10_000
+        revision = tab.js("window.hyoid.view.revision")
+        server.kill()
+        server.start()
+        tab.send("Page.reload")
+        time.sleep(0.5)
+        ready(tab, 120)
+        assert tab.js("window.hyoid.view.revision") == revision
+        assert tab.js("window.hyoid.view.signed.version") == 1
+        assert not tab.errors
+    finally:
+        if server.process is not None:
+            server.kill()
 
 
 @pytest.mark.shared

@@ -1,7 +1,7 @@
 """The protocol of nnInteractive's remote clients (2.6), so that viewers that speak it work with `hyoid serve`.
 
 Points, boxes, scribbles, lassos, a mask to begin with, and undo. The network knows points and a first box: a scribble
-is a dozen points along it, a lasso a box at first and points inside later (`systems.lesion.areas`). A client sends
+is a dozen points along it, a lasso a box with points inside, later points (`systems.lesion.areas`). A client sends
 an image without directions: its axes are taken as slices (feet to head), rows (front to back), columns (right to left).
 Nothing of these sessions is kept on disk but encoded regions.
 """
@@ -247,7 +247,7 @@ def _add_areas(router: APIRouter, held: Leases, network: ClickNetwork, largest_b
         def act(lease: Lease) -> Response:
             geometry = _scan_of(lease).volume.geometry
             area = whole_of(_painted_box(asked.get("bbox_coords"), geometry.shape))
-            return _added(lease, asked, _prompt_of(lease, area, asked), network)
+            return _added(lease, asked, _prompt_of(lease, area, asked, drawn=False), network)
 
         return await run_in_threadpool(_answered, held, request, act)
 
@@ -276,7 +276,7 @@ def _add_areas(router: APIRouter, held: Leases, network: ClickNetwork, largest_b
 
         def act(lease: Lease) -> Response:
             area = filled(_area(lease, asked, content, largest_bytes))
-            return _added(lease, asked, _prompt_of(lease, area, asked), network)
+            return _added(lease, asked, _prompt_of(lease, area, asked, drawn=True), network)
 
         return await run_in_threadpool(_answered, held, request, act)
 
@@ -356,13 +356,13 @@ def _kind(asked: dict[str, Any]) -> Literal["add", "remove"]:
     return "add" if asked.get("include_interaction", True) else "remove"
 
 
-def _prompt_of(lease: Lease, area: Drawn, asked: dict[str, Any]) -> Prompt:
-    """A box or lasso as the network takes it: a box at first, and points inside later."""
+def _prompt_of(lease: Lease, area: Drawn, asked: dict[str, Any], *, drawn: bool) -> Prompt:
+    """A box or lasso as the network takes it: a box at first, and points inside later; what was `drawn` has both."""
     begun = lease.outlines[-1].drawn if lease.outlines else NOTHING
     geometry = _scan_of(lease).volume.geometry
     if _kind(asked) == "add" and not lease.steps:
         low, high = deep_box(area, geometry)
-        return Prompt("box", low, high)
+        return Prompt("box", low, high, more_ijk=inside(area) if drawn else ())
     first, *more = inside(area, within=None if _kind(asked) == "add" else begun)
     return Prompt(_kind(asked), first, more_ijk=tuple(more))
 

@@ -28,6 +28,7 @@ from hyoid.interfaces.delivery import deliver
 from hyoid.interfaces.results import lesion_results
 from hyoid.interfaces.terminal import Terminal
 from hyoid.interfaces.web.connections import BodyTimeout
+from hyoid.interfaces.web.monailabel import monailabel_routes
 from hyoid.interfaces.web.nninteractive import nninteractive_routes
 from hyoid.interfaces.web.readers import NAMELESS, Readers
 from hyoid.interfaces.web.shown import as_json, pixels
@@ -150,6 +151,7 @@ def make_app(
     _add_studies(app, workspace, studies, readers, background)
     _add_sessions(app, workspace, readers, background)
     _add_changes(app, workspace, readers, background)
+    app.include_router(monailabel_routes(workspace.network, studies))
     app.include_router(nninteractive_routes(workspace.network, studies.largest_bytes))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return app

@@ -49,7 +49,7 @@ class Prompt:
     to_ijk : (slice, row, column), optional
         Highest corner of a box.
     more_ijk : tuple of (slice, row, column)
-        Further voxels of a scribble, which count as clicks of the same kind.
+        Further voxels of a scribble, which count as clicks of the same kind; of a box, voxels that it adds.
     """
 
     kind: PromptKind
@@ -342,8 +342,8 @@ def _asked(
     for prompt in prompts:
         if prompt.kind == "box":
             assert prompt.to_ijk is not None
-            points += [prompt.point_ijk, prompt.to_ijk]
-            kinds += [PointKind.BOX_LOW, PointKind.BOX_HIGH]
+            points += [prompt.point_ijk, prompt.to_ijk, *prompt.more_ijk]
+            kinds += [PointKind.BOX_LOW, PointKind.BOX_HIGH, *[PointKind.ADD] * len(prompt.more_ijk)]
         else:
             points += prompt.points_ijk
             kinds += [PointKind.ADD if prompt.kind == "add" else PointKind.REMOVE] * len(prompt.points_ijk)
@@ -386,7 +386,8 @@ def _pointed_at(mask: NDArray[np.bool_], part: Box, prompts: Sequence[Prompt]) -
     pieces = cc3d.connected_components(mask.astype(np.uint8), connectivity=26)
     wanted = set()
     for prompt in prompts:
-        for point in prompt.points_ijk if prompt.kind == "add" else ():
+        added = {"add": prompt.points_ijk, "box": prompt.more_ijk, "remove": ()}[prompt.kind]
+        for point in added:
             place = tuple(p - s for p, s in zip(point, part.start, strict=True))
             if all(0 <= p < n for p, n in zip(place, mask.shape, strict=True)):
                 wanted.add(int(pieces[place]))
