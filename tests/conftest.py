@@ -288,3 +288,74 @@ def package_of_recipe(folder, recipe):
         "training_data": "", "licence": "", "recipe": recipe.model_dump(mode="json"),
     }  # fmt: skip
     write_package(folder / "package", manifest, {"w": np.zeros(1, np.float32)}, licence="", card="")
+
+
+@pytest.fixture(scope="session")
+def measured_case():
+    """A report of one primary tumour and two nodes, with what was outlined: `report`, `outlines`, `headers`."""
+    from types import SimpleNamespace
+
+    from hyoid.anatomy.structures import GTVN, GTVP
+    from hyoid.io.dicom.output import synthetic_headers
+    from hyoid.io.masks import boxed
+    from hyoid.provenance import by_reader, network
+    from hyoid.report.content.schema import (
+        Conclusion,
+        Evidence,
+        Lesion,
+        Line,
+        ModelUse,
+        Report,
+        Uptake,
+    )
+    from hyoid.report.content.schema import Study as StudyFacts
+    from hyoid.systems.outlines import Outlines
+
+    grid = Geometry.axial((12, 40, 40), (3.0, 1.0, 1.0), (-20.0, -20.0, 0.0), "1.2.3")
+    cubes = {name: np.zeros(grid.shape, bool) for name in ("primary", "larger", "smaller")}
+    cubes["primary"][3:7, 10:20, 10:20] = True
+    cubes["larger"][3:7, 25:30, 25:30] = True
+    cubes["smaller"][8:10, 30:35, 5:10] = True
+    targets, _ = boxed({GTVP: cubes["primary"], GTVN: cubes["larger"] | cubes["smaller"]}, grid)
+    outlines = Outlines(grid, None, targets, {GTVP: by_reader(), GTVN: network("petct-resenc", "0.1")})
+
+    def lesion(name, cube, kind, role, number, **more):
+        voxel = np.argwhere(cubes[cube])[0]
+        return Lesion(
+            name=name, kind=kind, role=role, lesion=number, volume_ml=round(float(cubes[cube].sum()) * 0.003, 4),
+            axial_long_mm=14.1, axial_short_mm=10.0, voxels=int(cubes[cube].sum()), slice_index=int(voxel[0]),
+            point_lps_mm=tuple(grid.to_lps(voxel).tolist()), centroid_lps_mm=(0, 0, 0), **more,
+        )  # fmt: skip
+
+    def line(key, words, section, value, status="measured", **more):
+        return Line(key=key, words=words, section=section, value=value, status=status, **more)
+
+    report = Report(
+        impression=(Conclusion(words="A tumour of the base of the tongue."),),
+        study=StudyFacts(modality="PT/CT", spacing_mm=grid.spacing_mm, slices=12, fingerprint="ab" * 32),
+        models=(ModelUse(name="petct-resenc", version="0.1", licence="CC0-1.0", trained_on="virtual patients"),),
+        lines=(
+            line("base_of_tongue", "Base of tongue", "Oropharynx", "Involved: 1.10 ml, 20 % of the structure"),
+            line("epiglottis", "Epiglottis", "Larynx", "Not involved by the primary tumour"),
+            line(
+                "tonsil", "Tonsil (R/L/Both)", "Oropharynx", "Involvement possible, left", "model", probability=0.4,
+                evidence=(Evidence(status="model", source="sgrnet-template 0.3", probability=0.4),),
+            ),
+            line("lip", "Lip", "Oral Cavity", "Not assessed: no outline", "Missing"),
+            line("number_of_nodes", "Number of nodes", "Lymph Node Metastases", "2 outlined", "model, measured"),
+            line("ct_tnm8", "cT (TNM 8), primary tumour", "Staging for confirmation", "cT1 (TNM 8, oropharynx)"),
+        ),
+        lesions=(
+            lesion(
+                "Primary tumour", "primary", "GTVp", "index lesion", 1, status="reader", side="left", level="",
+                longest_diameter_mm=17.35, site="Base of tongue (oropharynx)",
+                uptake=Uptake(suv_max=12.3, suv_mean=5.6, mtv_ml=1.1, tlg_g=6.05),
+            ),
+            lesion("Node 1", "larger", "GTVn", "node", 1, status="model", side="left", longest_diameter_mm=11.5,
+                   level="levels IIa and III"),
+            lesion("Node 2", "smaller", "GTVn", "node", 2, status="model", side="right", longest_diameter_mm=8.25,
+                   level="level VI (anterior compartment)", extranodal_extension="No"),
+        ),
+        organs=(), missing_organs=(), warnings=("Sizes are measured on predicted outlines.",), empty=False,
+    )  # fmt: skip
+    return SimpleNamespace(report=report, outlines=outlines, headers=synthetic_headers(grid, seed="measured case"))

@@ -15,9 +15,10 @@ import typer
 import hyoid
 from hyoid.anatomy.structures import TG263_NAMES
 from hyoid.inference.nnunet import Prediction
+from hyoid.interfaces.further import NOTHING_FURTHER, Further, headers_of, write_further
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import output_folder
-from hyoid.io.dicom.output import Export, synthetic_headers
+from hyoid.io.dicom.output import Export
 from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
 from hyoid.io.files.volumes import write_image, write_nifti
@@ -91,7 +92,13 @@ class Results:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def deliver(out: Path, results: Results, terminal: Terminal, names: Mapping[str, str] = TG263_NAMES) -> RunRecord:
+def deliver(
+    out: Path,
+    results: Results,
+    terminal: Terminal,
+    names: Mapping[str, str] = TG263_NAMES,
+    further: Further = NOTHING_FURTHER,
+) -> RunRecord:
     """Write all files of a run; the folder appears complete or not at all.
 
     `organs.nii.gz` holds organs, each whole (labels of `hyoid.anatomy.structures`; absent where organs were not
@@ -109,6 +116,8 @@ def deliver(out: Path, results: Results, terminal: Terminal, names: Mapping[str,
         Where progress is shown.
     names : mapping of str to str
         Names of structures in SEG and RTSTRUCT, from `read_names`.
+    further : Further
+        Further forms of the report, such as DICOM SR.
 
     Returns
     -------
@@ -140,6 +149,7 @@ def deliver(out: Path, results: Results, terminal: Terminal, names: Mapping[str,
         terminal.progress("write", 2, 2)
         leaving = outlines.leaving()
         write_dicom(folder, results.study, leaving, outlines.geometry, terminal, names)
+        write_further(folder, results.report, results.study, outlines, further, terminal)
         record = RunRecord(
             command=results.command,
             statement=results.report.statement,
@@ -252,7 +262,7 @@ def write_dicom(
     if not outlines:
         terminal.progress("dicom", 4, 4, "nothing outlined, so no SEG and no RTSTRUCT")
         return
-    headers = study.headers or synthetic_headers(grid, seed=study.fingerprint)
+    headers = headers_of(study, grid)
     seg, rtstruct = folder / "seg.dcm", folder / "rtstruct.dcm"
     export = Export(names)
     write_seg(seg, outlines, headers, grid, export=export)

@@ -86,7 +86,7 @@ def test_a_study_becomes_targets_uptake_and_a_report(patient, study, rules, tmp_
     arguments = ["petct", str(study), "--out", str(out), "--no-organs", "--json", *TWO]
     result = RUN.invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.stdout[-500:]
-    files = {"masks.nii.gz", "targets.nii.gz", "seg.dcm", "rtstruct.dcm", "run.json"}
+    files = {"masks.nii.gz", "targets.nii.gz", "seg.dcm", "rtstruct.dcm", "sr.dcm", "lesions.dcm", "run.json"}
     assert files | {"report.json", "report.txt", "report.html"} == {p.name for p in out.iterdir()}
     targets, truth = read_labels(out / "targets.nii.gz"), patient.lesions
     for label in (1, 2):

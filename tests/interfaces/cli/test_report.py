@@ -5,6 +5,7 @@ import math
 import re
 import sys
 
+import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
@@ -17,7 +18,7 @@ from hyoid.volume import Quantity, Volume
 
 FILES = {
     "report.json", "report.html", "report.txt", "organs.nii.gz", "targets.nii.gz", "masks.nii.gz", "seg.dcm",
-    "rtstruct.dcm", "run.json",
+    "rtstruct.dcm", "sr.dcm", "lesions.dcm", "run.json",
 }  # fmt: skip
 ATTENTION = {"attention"}
 
@@ -107,10 +108,21 @@ def test_masks_come_back_where_they_were(by_reader, patient):
 
 def test_dicom_objects_belong_to_the_study_and_name_nobody(by_reader, made_series):
     source = pydicom.dcmread(next(iter(sorted(made_series.glob("*.dcm")))), stop_before_pixels=True)
-    for name, modality in (("seg.dcm", "SEG"), ("rtstruct.dcm", "RTSTRUCT")):
+    for name, modality in (("seg.dcm", "SEG"), ("rtstruct.dcm", "RTSTRUCT"), ("lesions.dcm", "SEG"), ("sr.dcm", "SR")):
         dataset = pydicom.dcmread(by_reader / name, stop_before_pixels=True)
         assert dataset.Modality == modality
         assert dataset.StudyInstanceUID == source.StudyInstanceUID
+
+
+def test_the_structured_report_measures_what_the_report_says(by_reader):
+    sr = hd.sr.srread(by_reader / "sr.dcm")
+    lesions = json.loads((by_reader / "report.json").read_text())["lesions"]
+    groups = sr.content.get_volumetric_roi_measurement_groups()
+    assert [group.get_measurements()[0].value for group in groups] == [lesion["volume_ml"] for lesion in lesions]
+    segments = pydicom.dcmread(by_reader / "lesions.dcm", stop_before_pixels=True).SegmentSequence
+    assert [s.TrackingUID for s in segments] == [group.tracking_uid for group in groups]
+    assert {s.SegmentAlgorithmType for s in segments} == {"MANUAL"}
+    assert all(not item.get("SegmentAlgorithmName") for item in segments)
 
 
 def test_every_line_has_a_status_and_what_nothing_supports_is_missing(by_networks):

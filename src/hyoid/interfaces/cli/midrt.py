@@ -11,8 +11,17 @@ import typer
 
 from hyoid.anatomy.structures import TG263_NAMES
 from hyoid.errors import UnreadableFileError, UsageError
-from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, NAMES_HELP, OUT_HELP, OVERWRITE_HELP, PRECISION_HELP
+from hyoid.interfaces.cli.words import (
+    DEVICE_HELP,
+    FORMATS_HELP,
+    JSON_HELP,
+    NAMES_HELP,
+    OUT_HELP,
+    OVERWRITE_HELP,
+    PRECISION_HELP,
+)
 from hyoid.interfaces.delivery import deliver, finish
+from hyoid.interfaces.further import USUAL, Further, further_named
 from hyoid.interfaces.installed import midrt_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import midrt_results
@@ -50,6 +59,7 @@ class MidrtOrder:
     study_pre: str | None = None
     study_mid: str | None = None
     names: Mapping[str, str] = field(default_factory=lambda: TG263_NAMES)
+    further: Further = USUAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +107,7 @@ def midrt_command(
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
+    formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline GTVp and GTVn on a mid-treatment MR and report the response of every lesion. Research use only."""
@@ -117,6 +128,7 @@ def midrt_command(
         study_pre,
         study_mid,
         read_names(names),
+        further_named(formats),
     )
     claim_folder(out, overwrite=overwrite)
     with terminal.bars():
@@ -133,7 +145,8 @@ def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
     terminal.progress("read", 2, 2)
     found = midrt(canonical_pair(opened.pair), models, machine, on_progress=terminal.progress)
     options = {"registered": order.registered, "precision": order.precision}
-    deliver(order.out, midrt_results(opened.pre, opened.mid, found, models, machine, options), terminal, order.names)
+    results = midrt_results(opened.pre, opened.mid, found, models, machine, options)
+    deliver(order.out, results, terminal, order.names, order.further)
     return found
 
 

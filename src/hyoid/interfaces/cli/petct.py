@@ -11,6 +11,7 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import (
     DEVICE_HELP,
+    FORMATS_HELP,
     JSON_HELP,
     NAMES_HELP,
     OUT_HELP,
@@ -20,6 +21,7 @@ from hyoid.interfaces.cli.words import (
     STUDY_HELP,
 )
 from hyoid.interfaces.delivery import deliver, finish
+from hyoid.interfaces.further import further_named
 from hyoid.interfaces.installed import (
     OUTLINING,
     PETCT_COARSE,
@@ -94,11 +96,12 @@ def petct(
         bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
     ] = False,
     names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
+    formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
     terminal = Terminal(as_json=as_json)
-    exported = read_names(names)
+    exported, further = read_names(names), further_named(formats)
     claim_folder(out, overwrite=overwrite)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
     models = petct_models(head, coarse, fine or ())
@@ -133,7 +136,7 @@ def petct(
         options |= {"post_treatment": post_treatment, "prior": prior is not None}
         options |= {"decision": decided.rule, "coarse_outside": decided.coarse_outside}
         results = petct_results(scans, found, packages, machine, options)
-        deliver(out, with_template(results) if template else results, terminal, exported)
+        deliver(out, with_template(results) if template else results, terminal, exported, further)
     finish(found.report, terminal, place=str(out) if out == OUT else "")
 
 

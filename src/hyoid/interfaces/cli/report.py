@@ -11,6 +11,7 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import (
     DEVICE_HELP,
+    FORMATS_HELP,
     JSON_HELP,
     NAMES_HELP,
     OUT_HELP,
@@ -20,6 +21,7 @@ from hyoid.interfaces.cli.words import (
     STUDY_HELP,
 )
 from hyoid.interfaces.delivery import deliver, finish
+from hyoid.interfaces.further import USUAL, Further, further_named
 from hyoid.interfaces.installed import report_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import ct_report_results, with_template
@@ -80,6 +82,7 @@ def report(
     template: Annotated[
         bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
     ] = False,
+    formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Make a structured report of a head-and-neck CT. Research use only."""
@@ -87,6 +90,7 @@ def report(
     staging = staging_request(stage_site, edition or (), depth_mm=depth_mm, all_nodes=all_nodes)
     if staging is not None and reader_masks is None:
         raise UsageError("Staging rests on a reader's outlines, and none are given.", "Add --reader-masks FILE.")
+    further = further_named(formats)
     claim_folder(out, overwrite=overwrite)
     with terminal.bars():
         found = run(
@@ -107,6 +111,7 @@ def report(
             prior=prior,
             staging=staging,
             template=template,
+            further=further,
         )
     finish(found.report, terminal, place=str(out) if out == OUT else "")
 
@@ -166,6 +171,7 @@ def run(
     prior: Path | None = None,
     staging: StagingRequest | None = None,
     template: bool = False,
+    further: Further = USUAL,
 ) -> ReportResult:
     """Read a CT, report on it, and deliver; see `report` for the parameters."""
     exported = read_names(names)
@@ -189,5 +195,5 @@ def run(
     options |= {"post_treatment": post_treatment, "prior": prior is not None}
     options |= {"stage_site": None if staging is None else staging.site.value}
     results = ct_report_results(scan, found, models, machine, options)
-    deliver(out, with_template(results) if template else results, terminal, exported)
+    deliver(out, with_template(results) if template else results, terminal, exported, further)
     return found
