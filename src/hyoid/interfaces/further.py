@@ -1,7 +1,8 @@
-"""Further forms of a report, beside JSON, text and page: DICOM SR."""
+"""Further forms of a report, beside JSON, text and page: DICOM SR and PDF."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +10,24 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from hyoid.errors import UsageError
+from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.dicom.encapsulated import write_encapsulated_pdf
 from hyoid.io.dicom.output import Export, synthetic_headers
 from hyoid.io.dicom.seg import write_seg
 from hyoid.io.study import Study
 from hyoid.report.content.response import ResponseReport
 from hyoid.report.content.schema import Report
+from hyoid.report.pages.pdf import page_writer, write_pdf
 from hyoid.report.pages.sr import Segments, segments_of, write_sr
 from hyoid.systems.lesion_outlines import lesion_outlines
 from hyoid.systems.outlines import Outlines
 from hyoid.volume import Geometry
 
-FORMATS = ("sr",)
+FORMATS = ("sr", "pdf")
 """Further forms that can be asked for, in the order in which they are written."""
 LESIONS, SR = "lesions.dcm", "sr.dcm"
+PDF, PDF_IN_DICOM = "report.pdf", "report_pdf.dcm"
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def further_named(formats: str | None) -> Further:
     Raises
     ------
     UsageError
-        When a form is unknown.
+        When a form is unknown, or what the form needs is not installed.
 
     Examples
     --------
@@ -67,6 +72,9 @@ def further_named(formats: str | None) -> Further:
     if not asked or (unknown := [part for part in asked if part not in FORMATS]):
         said = unknown[0] if asked else formats
         raise UsageError(f"There is no form of a report {said!r}.", f"Choose among {', '.join(FORMATS)}, or none.")
+    if "pdf" in asked:
+        with needs_extra("pdf", "report.pdf"):
+            page_writer()
     return Further(frozenset(asked))
 
 
@@ -123,7 +131,18 @@ def write_further(
     for done, form in enumerate((form for form in FORMATS if form in formats), start=1):
         if form == "sr":
             write_sr(folder / SR, report, headers, _lesion_segments(folder, report, outlines, headers))
+        elif form == "pdf":
+            _write_pdf(folder, report, headers)
         terminal.progress("further", done, len(formats))
+
+
+def _write_pdf(folder: Path, report: Report | ResponseReport, headers: Sequence[Dataset]) -> None:
+    """Print the page of the report, and put the print into the study of the images."""
+    write_pdf(folder / "report.html", folder / PDF)
+    title = "Response during radiotherapy" if isinstance(report, ResponseReport) else report.title
+    content = hashlib.sha256(report.model_dump_json().encode()).hexdigest()
+    printed = (folder / PDF).read_bytes()
+    write_encapsulated_pdf(folder / PDF_IN_DICOM, printed, headers, title=title or "Report", content=content)
 
 
 def _lesion_segments(

@@ -23,7 +23,7 @@ from hyoid.volume import Geometry, Quantity, Volume
 NAME = "Zyxwvut"
 HOSTILE = f"{NAME} [/5mm] [bold]recon"
 # DICOM objects belong to the patient's study and carry the patient: they are asked for, and go where the scan is.
-OF_THE_PATIENT = {"seg.dcm", "rtstruct.dcm", "sr.dcm", "lesions.dcm"}
+OF_THE_PATIENT = {"seg.dcm", "rtstruct.dcm", "sr.dcm", "lesions.dcm", "report_pdf.dcm"}
 PLANTED = (
     "PatientName", "PatientID", "OtherPatientIDs", "PatientAddress", "PatientComments", "StudyDescription",
     "SeriesDescription", "ProtocolName", "InstitutionName", "ReferringPhysicianName", "AccessionNumber", "StudyID",

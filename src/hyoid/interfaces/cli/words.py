@@ -9,5 +9,5 @@ DEVICE_HELP = "Where the networks run: auto, cpu or cuda."
 PRECISION_HELP = "Arithmetic of the networks: f32 or bf16; by default what each model's card allows."
 REGULARIZE_HELP = "Fill missing slices by interpolation; the report says so."
 FORMATS_HELP = (
-    "Further forms of the report, joined by commas: sr (DICOM), or none; by default sr where the study is DICOM."
+    "Further forms of the report, joined by commas: sr, pdf, or none; by default sr where the study is DICOM."
 )
