@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import typer
 import hyoid
 from hyoid.anatomy.structures import TG263_NAMES
 from hyoid.inference.nnunet import Prediction
-from hyoid.interfaces.further import NOTHING_FURTHER, Further, headers_of, write_further
+from hyoid.interfaces.further import NOTHING_FURTHER, Further, headers_of, identified, write_further
+from hyoid.interfaces.registry import add_row, registry_row
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import output_folder
 from hyoid.io.dicom.output import Export
@@ -59,7 +61,8 @@ class Results:
     report : Report or ResponseReport
         Report of one scan, or of the response between two.
     write_pages : callable
-        Writes `report.json`, `report.txt` and `report.html` into the folder that it is given.
+        Writes `report.json`, `report.txt` and `report.html` into the folder that it is given; takes `report` to write
+        another than its own.
     study : Study
         The scan that the outlines lie on.
     outlines : Outlines
@@ -80,7 +83,7 @@ class Results:
 
     command: str
     report: Report | ResponseReport
-    write_pages: Callable[[Path], object]
+    write_pages: Callable[..., object]
     study: Study
     outlines: Outlines
     models: Mapping[str, ModelRecord]
@@ -129,6 +132,9 @@ def deliver(
     OutputError
         When a file cannot be written, or differs when it is read back.
     """
+    if further.identifiers:
+        told = identified(results.report, results.inputs)
+        results = replace(results, report=told, write_pages=partial(results.write_pages, report=told))
     outlines = results.outlines
     maps = {
         ORGANS_FILE: outlines.organ_map(),
@@ -166,6 +172,8 @@ def deliver(
             failed=results.report.failed,
         )
         write_run(folder, record)
+    if further.registry is not None and not add_row(further.registry, registry_row(results.report, record)):
+        terminal.note("The registry holds this run already; no row was added.")
     return record
 
 

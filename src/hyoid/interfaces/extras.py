@@ -14,7 +14,7 @@ def needs_extra(extra: str, what: str) -> Iterator[None]:
 
     Parameters
     ----------
-    extra : {"train", "serve", "node", "cohort", "ray", "pdf"}
+    extra : {"train", "serve", "node", "cohort", "ray", "pdf", "fhir"}
         Optional extra of hyoid that brings the packages.
     what : str
         Feature that needs the packages, as the first words of a sentence.

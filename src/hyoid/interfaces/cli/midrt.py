@@ -14,14 +14,16 @@ from hyoid.errors import UnreadableFileError, UsageError
 from hyoid.interfaces.cli.words import (
     DEVICE_HELP,
     FORMATS_HELP,
+    IDENTIFIERS_HELP,
     JSON_HELP,
     NAMES_HELP,
     OUT_HELP,
     OVERWRITE_HELP,
     PRECISION_HELP,
+    REGISTRY_HELP,
 )
 from hyoid.interfaces.delivery import deliver, finish
-from hyoid.interfaces.further import USUAL, Further, further_named
+from hyoid.interfaces.further import USUAL, Further, check_identifiers, further_named
 from hyoid.interfaces.installed import midrt_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import midrt_results
@@ -108,6 +110,8 @@ def midrt_command(
     precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
     names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
     formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
+    registry: Annotated[Path | None, typer.Option(help=REGISTRY_HELP)] = None,
+    identifiers: Annotated[bool, typer.Option("--identifiers", help=IDENTIFIERS_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline GTVp and GTVn on a mid-treatment MR and report the response of every lesion. Research use only."""
@@ -128,7 +132,7 @@ def midrt_command(
         study_pre,
         study_mid,
         read_names(names),
-        further_named(formats),
+        further_named(formats, registry, identifiers=identifiers),
     )
     claim_folder(out, overwrite=overwrite)
     with terminal.bars():
@@ -142,6 +146,7 @@ def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
     models = midrt_models(order.model)
     terminal.progress("read", 0, 2)
     opened = open_pair(order)
+    check_identifiers(order.further, opened.pre, opened.mid)
     terminal.progress("read", 2, 2)
     found = midrt(canonical_pair(opened.pair), models, machine, on_progress=terminal.progress)
     options = {"registered": order.registered, "precision": order.precision}

@@ -12,16 +12,18 @@ from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import (
     DEVICE_HELP,
     FORMATS_HELP,
+    IDENTIFIERS_HELP,
     JSON_HELP,
     NAMES_HELP,
     OUT_HELP,
     OVERWRITE_HELP,
     PRECISION_HELP,
+    REGISTRY_HELP,
     REGULARIZE_HELP,
     STUDY_HELP,
 )
 from hyoid.interfaces.delivery import deliver, finish
-from hyoid.interfaces.further import further_named
+from hyoid.interfaces.further import check_identifiers, further_named
 from hyoid.interfaces.installed import (
     OUTLINING,
     PETCT_COARSE,
@@ -97,11 +99,13 @@ def petct(
     ] = False,
     names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
     formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
+    registry: Annotated[Path | None, typer.Option(help=REGISTRY_HELP)] = None,
+    identifiers: Annotated[bool, typer.Option("--identifiers", help=IDENTIFIERS_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
     terminal = Terminal(as_json=as_json)
-    exported, further = read_names(names), further_named(formats)
+    exported, further = read_names(names), further_named(formats, registry, identifiers=identifiers)
     claim_folder(out, overwrite=overwrite)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
     models = petct_models(head, coarse, fine or ())
@@ -118,6 +122,7 @@ def petct(
             regularize=regularize,
             on_progress=lambda done, total: terminal.progress("read", done, total),
         )
+        check_identifiers(further, scans.ct)
         outlining = load_models(OUTLINING) if organs else []
         subsites = load_model(TEMPLATE) if organs else None
         asked = report_request(scans.ct, question, post_treatment=post_treatment, prior=prior)

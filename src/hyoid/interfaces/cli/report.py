@@ -12,16 +12,18 @@ from hyoid.errors import UsageError
 from hyoid.interfaces.cli.words import (
     DEVICE_HELP,
     FORMATS_HELP,
+    IDENTIFIERS_HELP,
     JSON_HELP,
     NAMES_HELP,
     OUT_HELP,
     OVERWRITE_HELP,
     PRECISION_HELP,
+    REGISTRY_HELP,
     REGULARIZE_HELP,
     STUDY_HELP,
 )
 from hyoid.interfaces.delivery import deliver, finish
-from hyoid.interfaces.further import USUAL, Further, further_named
+from hyoid.interfaces.further import USUAL, Further, check_identifiers, further_named
 from hyoid.interfaces.installed import report_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import ct_report_results, with_template
@@ -83,6 +85,8 @@ def report(
         bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
     ] = False,
     formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
+    registry: Annotated[Path | None, typer.Option(help=REGISTRY_HELP)] = None,
+    identifiers: Annotated[bool, typer.Option("--identifiers", help=IDENTIFIERS_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Make a structured report of a head-and-neck CT. Research use only."""
@@ -90,7 +94,7 @@ def report(
     staging = staging_request(stage_site, edition or (), depth_mm=depth_mm, all_nodes=all_nodes)
     if staging is not None and reader_masks is None:
         raise UsageError("Staging rests on a reader's outlines, and none are given.", "Add --reader-masks FILE.")
-    further = further_named(formats)
+    further = further_named(formats, registry, identifiers=identifiers)
     claim_folder(out, overwrite=overwrite)
     with terminal.bars():
         found = run(
@@ -186,6 +190,7 @@ def run(
         regularize=regularize,
         on_progress=lambda done, total: terminal.progress("read", done, total),
     )
+    check_identifiers(further, scan)
     reader = None
     if reader_masks is not None:
         reader = find_reader_masks(reader_masks, scan.volume.geometry, headers=scan.headers, primary=primary, node=node)

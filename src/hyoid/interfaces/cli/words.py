@@ -9,5 +9,7 @@ DEVICE_HELP = "Where the networks run: auto, cpu or cuda."
 PRECISION_HELP = "Arithmetic of the networks: f32 or bf16; by default what each model's card allows."
 REGULARIZE_HELP = "Fill missing slices by interpolation; the report says so."
 FORMATS_HELP = (
-    "Further forms of the report, joined by commas: sr, pdf, or none; by default sr where the study is DICOM."
+    "Further forms of the report, joined by commas: sr, pdf, fhir, or none; by default sr where the study is DICOM."
 )
+REGISTRY_HELP = "Table to which a row on this run is added: a .csv file, or a folder ending in .parquet."
+IDENTIFIERS_HELP = "Write StudyInstanceUID, accession number and (FHIR) patient ID into report.json, FHIR and registry."

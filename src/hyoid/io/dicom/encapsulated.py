@@ -68,7 +68,7 @@ def write_encapsulated_pdf(
         meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
         meta.MediaStorageSOPInstanceUID = derived_uid(sources, series_uid, content)
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        document = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)  # type: ignore[arg-type]
+        document = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
         copy_study(sources[0], document)
         document.SOPClassUID, document.SOPInstanceUID = EncapsulatedPDFStorage, meta.MediaStorageSOPInstanceUID
         document.Modality, document.ConversionType = "DOC", "WSD"

@@ -293,7 +293,7 @@ class Fact(_Frozen):
 
 
 class Study(_Frozen):
-    """Facts about the scan; nothing that identifies the patient.
+    """Facts about the scan; nothing that identifies the patient, unless somebody asked for it.
 
     Attributes
     ----------
@@ -306,6 +306,8 @@ class Study(_Frozen):
         What the reader of the files had to say.
     fingerprint : str
         SHA-256 of the voxels; empty where it was not kept.
+    study_instance_uid, accession_number : str
+        (0020,000D) and (0008,0050), where somebody asked for them (`--identifiers`); empty otherwise.
     """
 
     modality: str
@@ -313,6 +315,8 @@ class Study(_Frozen):
     slices: int
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
+    study_instance_uid: str = ""
+    accession_number: str = ""
 
 
 class Conclusion(_Frozen):
