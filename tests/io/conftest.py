@@ -96,3 +96,21 @@ def ramp() -> np.ndarray:
 @pytest.fixture
 def grid() -> Geometry:
     return Geometry.axial((6, 5, 7), (2.5, 0.8, 0.9), (-40.0, -60.0, 100.0), "1.2.3")
+
+
+@pytest.fixture(scope="session")
+def minisign_keys():
+    """A pair of keys as `minisign -G -W` writes them, the secret file and the public text: `minisign_keys(folder)`."""
+    import base64
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    def make(folder, seed=b"7" * 32, number=bytes(range(1, 9))):
+        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        inner = number + seed + public
+        raw = b"Ed" + b"\0\0" + b"B2" + bytes(48) + inner + bytes(32)
+        file = folder / f"{seed[:1].decode()}.key"
+        file.write_text(f"untrusted comment: secret key\n{base64.b64encode(raw).decode()}\n")
+        return file, f"untrusted comment: public key\n{base64.b64encode(b'Ed' + number + public).decode()}\n"
+
+    return make

@@ -17,6 +17,7 @@ from hyoid.interfaces.installed import public_models
 from hyoid.io.packages import public_weights
 from hyoid.io.packages.download import download, sha256_of
 from hyoid.io.packages.public_weights import PublicModel, pack, pull, pull_pack, read_provenance, verify
+from hyoid.io.packages.signature import sign
 
 RUN = CliRunner()
 WEIGHTS = bytes(range(256)) * 5000
@@ -179,6 +180,49 @@ def test_a_pack_carries_a_model_to_a_machine_without_network(source, tmp_path):
     assert len(source.asked) == asked
 
 
+def test_a_signed_pack_says_by_whom_and_a_pack_cannot_say_so_itself(source, tmp_path, minisign_keys):
+    secret, public = minisign_keys(tmp_path)
+    pulled(from_github(source, tmp_path), tmp_path / "w")
+    record = tmp_path / "w/m" / public_weights.PROVENANCE
+    record.write_text(record.read_text().replace('"files"', '"signed": "everybody", "files"'))
+    packed = pack([tmp_path / "w/m"], tmp_path / "p.zip")
+    (unsigned,) = pull_pack(packed, tmp_path / "a", allow_noncommercial=False)
+    assert unsigned.signed == verify(tmp_path / "a/m").signed == ""
+    with pytest.raises(ModelUnusableError, match="unsigned"):
+        pull_pack(packed, tmp_path / "b", allow_noncommercial=False, key=public)
+    assert not (tmp_path / "b").exists()
+    sign(packed, secret, "hyoid models: m")
+    (signed,) = pull_pack(packed, tmp_path / "c", allow_noncommercial=False, key=public)
+    assert signed.signed == verify(tmp_path / "c/m").signed == "0807060504030201: hyoid models: m"
+
+
+@pytest.mark.parametrize("url", ["http://example.org/w", "ftp://example.org/w", "file:///etc/passwd", "data:,x", "w"])
+def test_only_https_is_opened(tmp_path, url):
+    with pytest.raises(ModelUnusableError, match="is not https"):
+        download(url, tmp_path / "w")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_redirection_to_an_open_connection_is_refused(tmp_path):
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", "http://example.org/w")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(ModelUnusableError, match=r"example\.org/w is not https"):
+            download(f"http://127.0.0.1:{server.server_port}/w", tmp_path / "w")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_a_changed_or_missing_file_is_found(source, tmp_path):
     pulled(from_github(source, tmp_path), tmp_path / "w")
     weights = tmp_path / "w/m/Dataset1_A/fold_0/w.pth"
@@ -225,7 +269,9 @@ def test_commands_pull_verify_pack_and_predict(source, tmp_path, monkeypatch, ma
     assert RUN.invoke(app, [*arguments, "--allow-noncommercial", "--dry-run"]).exit_code == 0
     assert not (tmp_path / "home").exists()
     assert RUN.invoke(app, [*arguments, "--allow-noncommercial"], catch_exceptions=False).exit_code == 0
-    assert "m: intact" in RUN.invoke(app, ["models", "verify", "m"], catch_exceptions=False).output
+    assert (
+        "as noted when fetched, unsigned" in RUN.invoke(app, ["models", "verify", "m"], catch_exceptions=False).output
+    )
     assert RUN.invoke(app, ["models", "pack", "m", "--out", str(tmp_path / "p.zip")]).exit_code == 0
     scan = np.random.default_rng(0).normal(0, 300, (8, 16, 16)).astype(np.int16)
     write_nifti(Volume(scan, Geometry.axial(scan.shape, (3.0, 2.0, 2.0)), Quantity.HU), tmp_path / "a.nii.gz")

@@ -17,7 +17,8 @@ from hyoid.interfaces.places import weights_folder
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.packages import public_weights
 from hyoid.io.packages.model_package import CARD, read_manifest
-from hyoid.io.packages.public_weights import PublicModel
+from hyoid.io.packages.public_weights import Provenance, PublicModel
+from hyoid.io.packages.signature import sign, signature_of
 
 app = typer.Typer(help="List, describe, fetch, pack and verify models.", no_args_is_help=True, add_completion=False)
 
@@ -64,6 +65,9 @@ def pull(
     pack: Annotated[
         Path | None, typer.Option(help="File of `hyoid models pack` to take weights from, without a network.")
     ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Public key of minisign, file or text, with which --pack must be signed.")
+    ] = None,
     into: Annotated[
         Path | None, typer.Option(help="Folder for the weights; by default the user's data folder.")
     ] = None,
@@ -82,10 +86,15 @@ def pull(
     terminal = Terminal(as_json=as_json)
     folder = into or weights_folder()
     if pack is not None:
-        for done in public_weights.pull_pack(pack, folder, allow_noncommercial=allow_noncommercial):
-            terminal.event("pulled", model=done.model.name, folder=str(folder / done.model.name))
-            terminal.say(f"{done.model.name}: intact, {_licence(done.model)}. In {folder / done.model.name}")
+        told = _key(key)
+        for done in public_weights.pull_pack(pack, folder, allow_noncommercial=allow_noncommercial, key=told):
+            terminal.event("pulled", model=done.model.name, folder=str(folder / done.model.name), signed=done.signed)
+            terminal.say(f"{done.model.name}: {_vouched(done)}, {_licence(done.model)}. In {folder / done.model.name}")
+        if not told and signature_of(pack).exists():
+            terminal.note("A signature lies beside the pack and was not checked: add --key FILE.pub.")
         return
+    if key is not None:
+        raise UsageError("A key checks a pack, and no pack was named.", "Add --pack FILE, or leave --key out.")
     if not names:
         raise UsageError("No model is named.", "Choose from `hyoid models list`, or give --pack FILE.")
     known = public_models(table)
@@ -118,6 +127,10 @@ def pull(
 def pack_models(
     names: Annotated[list[str], typer.Argument(help="Fetched models to pack, by name.")],
     out: Annotated[Path, typer.Option(help="Zip file to write.")],
+    sign_with: Annotated[
+        Path | None,
+        typer.Option("--sign", help="Secret key of minisign without password; writes the signature beside the pack."),
+    ] = None,
 ) -> None:
     """Pack fetched weights into one file, to carry to a machine without a network."""
     folders = []
@@ -127,8 +140,14 @@ def pack_models(
             raise UsageError(f"{name!r} is not here.", f"Run: hyoid models pull {name}")
         folders.append(folder)
     target = public_weights.pack(folders, out)
+    signed = "unsigned"
+    if sign_with is not None:
+        signature = sign(target, sign_with, f"hyoid models: {', '.join(names)}")
+        signed = f"signed, carry {signature.name} with it"
     megabytes = target.stat().st_size / 1e6
-    Console().print(f"{target} ({megabytes:.0f} MB). There: hyoid models pull --pack {target.name}", highlight=False)
+    Console().print(
+        f"{target} ({megabytes:.0f} MB, {signed}). There: hyoid models pull --pack {target.name}", highlight=False
+    )
 
 
 @app.command()
@@ -139,7 +158,8 @@ def verify(names: Names = None) -> None:
         folder = pulled_folder(name)
         if folder is not None:
             done = public_weights.verify(folder)
-            Console().print(f"{name}: intact, {len(done.files)} files, {_licence(done.model)}", highlight=False)
+            told = f"{name}: {len(done.files)} files, {_vouched(done)}, {_licence(done.model)}"
+            Console().print(told, highlight=False)
             continue
         package = load_model(name)
         count = sum(array.size for array in package.arrays().values())
@@ -152,6 +172,23 @@ def _known(name: str, known: dict[str, PublicModel]) -> PublicModel:
     if name not in known:
         raise UsageError(f"There are no public weights {name!r}.", f"Choose one of: {', '.join(known)}.")
     return known[name]
+
+
+def _key(said: str | None) -> str:
+    """Text of a public key that was given as a file or as it is; empty without one."""
+    if said is None:
+        return ""
+    try:
+        return Path(said).read_text(encoding="utf-8") if Path(said).is_file() else said
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("The file of the public key cannot be read.", "Give a .pub file of minisign.") from error
+
+
+def _vouched(done: Provenance) -> str:
+    """Who vouches for fetched weights: a signer, their source, or nobody."""
+    if done.signed:
+        return f"as signed by {done.signed}"
+    return "as noted when fetched, unsigned"
 
 
 def _licence(model: PublicModel) -> str:

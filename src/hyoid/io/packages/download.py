@@ -1,4 +1,4 @@
-"""Files over HTTP, with resume: only for `hyoid models pull`, never for inference."""
+"""Files over HTTPS, with resume: only for `hyoid models pull`, never for inference."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+)
 
 from hyoid.errors import ModelUnusableError, OutputError
 from hyoid.progress import Steps, ignore_steps
@@ -24,10 +34,10 @@ def fetch_json(url: str) -> Any:
     Raises
     ------
     ModelUnusableError
-        When it cannot be reached or answers no JSON.
+        When the address is not https, cannot be reached or answers no JSON.
     """
     try:
-        with urlopen(Request(url, headers={"User-Agent": "hyoid"}), timeout=TIMEOUT_S) as answer:
+        with _opened(url, {}) as answer:
             return json.load(answer)
     except HTTPError as error:
         raise _refused(url, error) from None
@@ -61,7 +71,7 @@ def download(
     Raises
     ------
     ModelUnusableError
-        When the source cannot be reached, or what came is not what it stated.
+        When the address is not https, the source cannot be reached, or what came is not what it stated.
     OutputError
         When the disk is full.
     """
@@ -92,12 +102,40 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class _OnlyEncrypted(HTTPRedirectHandler):
+    """Follows a redirection only where the new address is encrypted as well."""
+
+    def redirect_request(self, request: Request, *rest: Any) -> Request | None:
+        """Make the next request."""
+        _refuse_open(rest[-1])
+        return super().redirect_request(request, *rest)
+
+
+def _opened(url: str, headers: dict[str, str]) -> Any:
+    """Answer of an address: https, and nothing that another scheme (file, ftp, data) would read."""
+    _refuse_open(url)
+    opener = OpenerDirector()
+    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler(), HTTPDefaultErrorHandler(), HTTPErrorProcessor()):
+        opener.add_handler(handler)
+    opener.add_handler(_OnlyEncrypted())
+    return opener.open(Request(url, headers={"User-Agent": "hyoid", **headers}), timeout=TIMEOUT_S)
+
+
+def _refuse_open(url: str) -> None:
+    """Refuse an address that anybody on the way could answer; this machine itself is not on the way."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")):
+        return
+    raise ModelUnusableError(
+        f"{url} is not https: what comes over an open connection may be anybody's.", "Name an address with https."
+    )
+
+
 def _append(url: str, part: Path, on_progress: Steps) -> None:
     """Fetch what `part` lacks."""
     there = _size(part)
-    headers = {"User-Agent": "hyoid"} | ({"Range": f"bytes={there}-"} if there else {})
     try:
-        with urlopen(Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
+        with _opened(url, {"Range": f"bytes={there}-"} if there else {}) as answer:
             if answer.status != 206:
                 there = 0  # the source does not resume: from the start
             total = there + int(answer.headers.get("Content-Length") or 0)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.io.atomic import atomic_write, output_folder
 from hyoid.io.packages.download import download, fetch_json, sha256_of
+from hyoid.io.packages.signature import check_signature, public_key
 from hyoid.progress import Stages
 
 PROVENANCE = "provenance.json"
@@ -110,6 +111,7 @@ class Provenance(_Frozen):
     model: PublicModel
     hash_from_source: bool
     files: dict[str, PulledFile]
+    signed: str = ""
 
 
 class _Remote(_Frozen):
@@ -232,22 +234,42 @@ def pack(folders: list[Path], target: Path) -> Path:
     return target
 
 
-def pull_pack(archive: Path, folder: Path, *, allow_noncommercial: bool) -> list[Provenance]:
-    """Take the models of a pack, checked file by file.
+def pull_pack(archive: Path, folder: Path, *, allow_noncommercial: bool, key: str = "") -> list[Provenance]:
+    """Take the models of a pack, checked file by file, and against its signature where a key is given.
+
+    Without a key nobody vouches for the pack: its files are compared with the hashes that it carries itself.
+
+    Parameters
+    ----------
+    archive : Path
+        Zip of `pack`.
+    folder : Path
+        Where the models go.
+    allow_noncommercial : bool
+        Whether the user states that a non-commercial use is allowed.
+    key : str
+        Public key of minisign; empty: no signature is checked.
 
     Raises
     ------
     UsageError
         As `refuse_noncommercial`.
     ModelUnusableError
-        When the pack is damaged or is none.
+        When the pack is damaged or is none, or its signature is not one of this key.
     """
+    signed = ""
+    if key:
+        known = public_key(key)
+        signed = f"{known.name}: {check_signature(archive, known)}"
     pulled = []
     with output_folder(folder) as temporary:
         _unzip(archive, temporary)
         for inside in sorted(p for p in temporary.iterdir() if p.is_dir()):
             provenance = verify(inside)
             refuse_noncommercial(provenance.model, allowed=allow_noncommercial)
+            # What a pack says of its own signature counts for nothing.
+            provenance = provenance.model_copy(update={"signed": signed})
+            (inside / PROVENANCE).write_text(provenance.model_dump_json(indent=1), encoding="utf-8")
             pulled.append(provenance)
     if not pulled:
         raise ModelUnusableError(f"{archive.name} holds no model.", "Give a file that `hyoid models pack` made.")
