@@ -7,6 +7,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import zipfile
+from contextlib import contextmanager
+from datetime import datetime
 from threading import Event, Thread
 
 import pytest
@@ -121,6 +124,22 @@ def test_an_archive_that_is_gone_is_down(tmp_path, make_object, kind):
         there.send(path)
 
 
+@contextmanager
+def at_work(config):
+    """A node in a thread, which listens when the block begins."""
+    place, stop = Place(config, time.time), Event()
+    thread = Thread(target=Node(place).run, args=(stop,))
+    thread.start()
+    try:
+        while place.ledger.summary()["nodes"] == 0 and thread.is_alive():  # it listens once it counts itself
+            time.sleep(0.1)
+        yield place
+    finally:
+        stop.set()
+        thread.join()
+        place.ledger.close()
+
+
 @pytest.mark.parametrize("kind", ["dicom", "dicomweb"])
 def test_a_study_goes_to_the_node_and_its_result_comes_back_once(empty, make_config, make_object, kind):
     """C-STORE from the archive to the node, or the node asks the archive; the result returns the same way."""
@@ -134,13 +153,7 @@ def test_a_study_goes_to_the_node_and_its_result_comes_back_once(empty, make_con
         folders=[], limits=quick, rules=rules, destinations={"archive": destination},
         **(listener if kind == "dicom" else watcher),
     )  # fmt: skip
-    place = Place(config, time.time)
-    stop = Event()
-    thread = Thread(target=Node(place).run, args=(stop,))
-    thread.start()
-    try:
-        while place.ledger.summary()["nodes"] == 0:  # it listens once it counts itself
-            time.sleep(0.1)
+    with at_work(config) as place:
         for number in range(3):
             empty.ask("POST", "/instances", make_object(number=number))
         [study] = empty.get("/studies")
@@ -153,7 +166,41 @@ def test_a_study_goes_to_the_node_and_its_result_comes_back_once(empty, make_con
         time.sleep(3)  # the result is seen again by the watcher, and begins nothing
         assert place.ledger.summary()["jobs"]["sent"] == 1 and sum(place.ledger.summary()["jobs"].values()) == 1
         assert len(empty.get("/instances")) == 4
-    finally:
-        stop.set()
-        thread.join()
-        place.ledger.close()
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+@pytest.mark.parametrize("kind", ["dicom", "dicomweb"])
+def test_a_real_ct_comes_back_with_its_outlines(empty, make_config, shared_data, kind, capsys):
+    """No stand-in: `hyoid report`, with its networks."""
+    with zipfile.ZipFile(shared_data / "dicom" / "openkbp_pt_207_512.zip") as archive:
+        for name in archive.namelist():
+            if not name.endswith("/"):
+                empty.ask("POST", "/instances", archive.read(name))
+    slices = len(empty.get("/instances"))
+    limits = {"quiet_s": 5, "free_gb": 0}
+    destination = peer(empty, kind).model_dump(exclude_defaults=True) | {"kind": kind}
+    ways = {"dicom": {"dicom": {"host": "127.0.0.1", "port": free_port()}},
+            "dicomweb": {"dicomweb": [{"url": destination.get("url"), "every_s": 2, "days": 36500}]}}  # fmt: skip
+    config = make_config(folders=[], limits=limits, destinations={"out": destination}, command=(), **ways[kind])
+    [study] = empty.get("/studies")
+    with at_work(config) as place:
+        if kind == "dicom":
+            empty.store(study, config.dicom.port)
+        deadline = time.monotonic() + 900
+        while place.ledger.summary()["jobs"]["sent"] < 1 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        summary = place.ledger.summary()
+    assert summary["jobs"]["sent"] == 1, summary["troubles"]
+    assert empty.get("/studies") == [study]
+    series = empty.get(f"/studies/{study}")["Series"]
+    found = sorted(empty.get(f"/series/{one}")["MainDicomTags"]["Modality"] for one in series)
+    assert {"CT", "RTSTRUCT", "SEG"} <= set(found)
+    events = (config.state / "events.jsonl").read_text().splitlines()
+    times = {line["event"]: datetime.fromisoformat(line["time"]) for line in map(json.loads, events)}
+    audit = [json.loads(line) for line in (config.state / "audit.jsonl").read_text().splitlines()]
+    last = max(datetime.fromisoformat(line["time"]) for line in audit if line["event"] == "received")
+    sent = max(datetime.fromisoformat(line["time"]) for line in audit if line["event"] == "sent")
+    with capsys.disabled():
+        seconds = {name: round((moment - last).total_seconds(), 1) for name, moment in (*times.items(), ("sent", sent))}
+        print(f"\n{kind}: {slices} slices, came back as {found}; seconds after the last slice: {seconds}")

@@ -1,6 +1,9 @@
 """The plan: every part of a configuration in a sentence."""
 
-from hyoid.interfaces.node.plan import plan
+import pytest
+
+from hyoid.errors import UsageError
+from hyoid.interfaces.node.plan import check_surroundings, plan
 
 
 def test_the_plan_names_what_listens_what_runs_and_what_goes_where(make_config, tmp_path):
@@ -38,3 +41,18 @@ def test_the_plan_names_what_listens_what_runs_and_what_goes_where(make_config, 
     ):
         assert words in text
     assert "not encrypted, from any caller" in "\n".join(plan(make_config(dicom={})))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"folders": [{"name": "inbox", "path": "gone"}]}, "'inbox' does not exist"),
+        ({"dicom": {"tls": {"certificate": "gone.pem", "key": "gone.key"}}}, "tls"),
+        ({"dicomweb": [{"url": "https://pacs", "tls": {"ca": "gone.pem"}}]}, "tls"),
+        ({"dicomweb": [{"url": "https://pacs", "token_file": "gone"}]}, "cannot be read"),
+    ],
+)
+def test_what_the_configuration_names_must_be_there(make_config, change, words):
+    check_surroundings(make_config())
+    with pytest.raises(UsageError, match=words):
+        check_surroundings(make_config(**change))

@@ -21,7 +21,7 @@ from hyoid.interfaces.node.config import NodeConfig, read_config
 from hyoid.interfaces.node.ledger.ledger import LEDGER_FILE
 from hyoid.interfaces.node.node import Node
 from hyoid.interfaces.node.place import Place
-from hyoid.interfaces.node.plan import plan
+from hyoid.interfaces.node.plan import check_surroundings, plan
 from hyoid.interfaces.terminal import Terminal
 
 _CONFIG_HELP = "Configuration of the node, a YAML file."
@@ -60,6 +60,7 @@ def run(
             terminal.say(line)
         return
     _require_extra(chosen)
+    check_surroundings(chosen)
     os.umask(0o077)  # whatever the node or a job writes is its owner's alone
     _silence_libraries()
     place = Place(chosen, time.time, echo=True)
@@ -119,7 +120,13 @@ def retry(
 
 
 def _existing(config: NodeConfig) -> Place:
-    if not (config.state / LEDGER_FILE).is_file():
+    try:
+        there = (config.state / LEDGER_FILE).is_file()
+    except PermissionError as error:
+        raise UnreadableFileError(
+            "The state folder is closed to this account.", "Ask as the account that runs the node."
+        ) from error
+    if not there:
         raise UnreadableFileError("The state folder holds no ledger: no node ran here.", "Check `state`.")
     return Place(config, time.time)
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 
-from hyoid.errors import HyoidError, OutputError
+from hyoid.errors import HyoidError
 from hyoid.interfaces.node.cleaning import clean
 from hyoid.interfaces.node.page import serving
 from hyoid.interfaces.node.place import Place
@@ -106,11 +106,12 @@ class Node:
         while not stop.is_set():
             try:
                 busy = step() is True
-            except (OutputError, OSError, sqlite3.OperationalError) as error:
+            except (HyoidError, OSError, sqlite3.OperationalError) as error:
                 # The kind alone: messages of the system and of libraries hold paths and addresses.
                 reason = error.problem if isinstance(error, HyoidError) else type(error).__name__
                 self.place.log.event("waits", part=name, reason=reason)
-                stop.wait(self.place.config.limits.retry_s)
+                # Leases must not run out meanwhile.
+                stop.wait(every_s if step == self._beat else self.place.config.limits.retry_s)
                 continue
             except Exception as error:
                 frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -1,7 +1,8 @@
-"""What a configuration does, in sentences: for `--dry-run`."""
+"""What a configuration does, in sentences, and whether the files that it names are there."""
 
 from __future__ import annotations
 
+from hyoid.errors import UsageError
 from hyoid.interfaces.node.config import (
     Destination,
     DicomDestination,
@@ -10,7 +11,9 @@ from hyoid.interfaces.node.config import (
     Rule,
     Tls,
     WebDestination,
+    WebServer,
 )
+from hyoid.interfaces.node.tls import client_context, server_context
 
 
 def plan(config: NodeConfig) -> list[str]:
@@ -50,6 +53,35 @@ def plan(config: NodeConfig) -> list[str]:
     )
     lines.append(f"Take nothing in and run nothing with less than {limits.free_gb:g} GiB free in {config.state}.")
     return lines
+
+
+def check_surroundings(config: NodeConfig) -> None:
+    """Refuse a configuration whose folders, certificates or secrets are not there: now, not when a study has come.
+
+    Parameters
+    ----------
+    config : NodeConfig
+        From `read_config`.
+
+    Raises
+    ------
+    UsageError
+        When a watched folder does not exist, or a file of an encrypted connection or a secret cannot be used.
+    """
+    for folder in config.folders:
+        if not folder.path.is_dir():
+            raise UsageError(f"The watched folder of {folder.name!r} does not exist.", "Make the folder, or its mount.")
+    if config.dicom is not None and config.dicom.tls is not None:
+        server_context(config.dicom.tls)
+    for there in (*config.destinations.values(), *config.dicomweb):
+        if isinstance(there, FolderDestination):
+            continue
+        if there.tls is not None:
+            client_context(there.tls)
+        if isinstance(there, WebServer):
+            from hyoid.interfaces.node.web_client import web_client
+
+            web_client(there)
 
 
 def _rule(rule: Rule) -> str:

@@ -109,7 +109,9 @@ class Spool:
                 raise
             return self._keep(data, header, source)
         except sqlite3.OperationalError as error:
-            raise _full() from error
+            if "full" in str(error):
+                raise _full() from error
+            raise OutputError("The ledger cannot be written.", "Send it again; check the disk.") from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise _full() from error
