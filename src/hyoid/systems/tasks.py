@@ -25,7 +25,7 @@ from hyoid.systems.petct.train import head_finder, train_petct
 from hyoid.training.cases import find_cases
 from hyoid.training.recipe import CtReportRecipe, PetctRecipe, Recipe, load_recipe
 from hyoid.training.run import ONE, Run
-from hyoid.training.segmentation import HALVES, train_segmentation
+from hyoid.training.segmentation import train_segmentation
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ TASKS: dict[str, Task] = {
         find_cases,
         train_segmentation,
         ("fold", "start"),
-        lambda recipe: HALVES,
+        lambda recipe: recipe.folds,
         workers=1,
     ),
     "ct_report": Task(

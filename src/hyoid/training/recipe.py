@@ -92,6 +92,8 @@ class SegmentationRecipe(_AnyRecipe):
     rare_weight: float
     # What "target_region" is, see `hyoid.training.cases.TargetKind`.
     target: Literal["planning", "primary", "cuboid"] = "planning"
+    # Parts into which `--fold` divides the cases, for cross-fitting.
+    folds: int = Field(default=2, ge=2)
     # Of a planning target around virtual lesions.
     virtual_target_margin_mm: float = VIRTUAL_TARGET_MARGIN_MM
     network: NetworkRecipe
@@ -367,6 +369,8 @@ class MidrtRecipe(_AnyRecipe):
     tumour_share: float
     outline_share: float
     outlines: OutlineChanges
+    # In use: lesions that vanished and new specks are removed, or every voxel stays as the networks say.
+    postprocessing: Literal["presence", "none"] = "presence"
     network: StagesRecipe
     deep_supervision: bool
     augmentation: MrAugmentation

@@ -22,8 +22,6 @@ from hyoid.training.patches import PatchDataset
 from hyoid.training.recipe import SegmentationRecipe
 from hyoid.training.run import Run, train
 
-HALVES = 2
-"""Folds of the cases, for cross-fitting."""
 _ALWAYS = -1  # fold of cases that are never held out
 
 
@@ -129,8 +127,8 @@ def train_segmentation(
         Cases to learn from.
     run : Run
         Output folder, device, processes and progress.
-    fold : {0, 1}, optional
-        Half of the cases to hold out, for cross-fitting; where there are real cases, only real ones are held out.
+    fold : int, optional
+        Fold of the recipe's to hold out, for cross-fitting; where there are real cases, only real ones are held out.
     start : mapping of str to Tensor, optional
         Weights to begin with.
 
@@ -145,13 +143,16 @@ def train_segmentation(
         When the folders hold no case that teaches any of the recipe's structures.
     """
     cases = segmentation_cases(recipe, folders, run.read)
-    # Where real patients are divided, every virtual one helps; among virtual ones alone they are divided.
-    divide = all(case.virtual for case in cases)
-    halves = folds_in_turn([case.name for case in cases], HALVES)
-    halves = [half if divide or not case.virtual else _ALWAYS for case, half in zip(cases, halves, strict=True)]
-    learned, _ = divided(cases, halves, fold)
+    learned, _ = divided(cases, folds_of_cases(cases, recipe), fold)
     require_lessons(learned, recipe)
     return train(recipe, run, lambda: SegmentationTraining(recipe, learned, start))
+
+
+def folds_of_cases(cases: Sequence[Case], recipe: SegmentationRecipe) -> list[int]:
+    """Deal cases out to the recipe's folds in turn; beside real cases, virtual ones are never held out."""
+    divide = all(case.virtual for case in cases)
+    turns = folds_in_turn([case.name for case in cases], recipe.folds)
+    return [turn if divide or not case.virtual else _ALWAYS for case, turn in zip(cases, turns, strict=True)]
 
 
 def segmentation_cases(

@@ -5,7 +5,7 @@ import pytest
 
 from hyoid.errors import UsageError
 from hyoid.metrics.ranking import average_precision
-from hyoid.systems.ct_report.ablate import BASELINE, OVERLAP, Repeats, ablate, compared
+from hyoid.systems.ct_report.ablate import BASELINE, CT_FM, OVERLAP, TABLES, Repeats, ablate, compared, row_recipe
 from hyoid.systems.ct_report.labels import UNKNOWN
 from hyoid.systems.ct_report.train import ReportCase
 from hyoid.training.recipe import load_recipe
@@ -58,6 +58,26 @@ def test_a_table_is_trained_once_and_read_afterwards(tmp_path):
     assert "EfficientNet-B0, Org+Tum-Modul" in text
     # The overlap of these cases ranks the first label without a fault.
     assert first["held_out"]["rows"][OVERLAP]["ap"][0] == 1
+
+
+def test_ct_fm_stands_in_table_1_and_sees_ct_as_its_encoder_was_trained_to():
+    assert CT_FM in TABLES["ct_report-table1"]
+    recipe = load_recipe("ct_report", "ablation")
+    of_row, published = row_recipe(CT_FM, recipe), load_recipe("ct_report", "ct_fm")
+    assert (of_row.backbone, of_row.grid, of_row.window_hu) == ("ct-fm", published.grid, published.window_hu)
+    # Budget, fields and folds are those of every row.
+    assert (of_row.optimiser, of_row.fields) == (recipe.optimiser, recipe.fields)
+    assert row_recipe(TABLES["ct_report-table1"][0], recipe).grid == recipe.grid
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_without_the_encoder_its_row_is_left_out_and_asked_for_it_is_refused(tmp_path):
+    recipe = load_recipe("ct_report", "smoke")
+    with pytest.raises(UsageError, match="ct-fm"):
+        ablate(
+            "ct_report-table1", recipe, lambda r: cases(4), lambda r: cases(2, 4), tmp_path,
+            repeats=Repeats(2, 1), only=[CT_FM.name], device="cpu",
+        )  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -18,7 +18,7 @@ def ablate(
     table: Annotated[
         str,
         typer.Argument(
-            help="Table: ct_report-table1|2, midrt-fold0|5fold, petct-table5, lesion-table2|3 or lesion-clicks."
+            help="Table: ct_report-table1|2|localiser, midrt-fold0|5fold, petct-table5|6, lesion-table2|3|clicks."
         ),
     ],
     data: Annotated[Path, typer.Option(help="Folder of cases for cross-validation, or of a virtual cohort.")],
@@ -31,7 +31,7 @@ def ablate(
         list[str] | None,
         typer.Option(
             help="ct_report: tumour packages, one per fold in order of `train --fold`; or, for virtual patients, "
-            "simulated."
+            "simulated; of ct_report-localiser the pre-trained one."
         ),
     ] = None,
     organs: Annotated[
@@ -64,12 +64,13 @@ def ablate(
         from hyoid.interfaces.cli.ablate_petct import ablate_petct
         from hyoid.systems.ablation import require_known
         from hyoid.systems.ct_report import ablate as ct_report_ablation
+        from hyoid.systems.ct_report.ablate_localiser import TABLE as LOCALISER
         from hyoid.systems.lesion import ablate as lesion_ablation
         from hyoid.systems.midrt import ablate as midrt_ablation
         from hyoid.systems.petct import ablate as petct_ablation
     table = current_name(table)
     systems = (ct_report_ablation, midrt_ablation, petct_ablation, lesion_ablation)
-    require_known("table", [table], [name for system in systems for name in system.TABLES])
+    require_known("table", [table], [*(name for system in systems for name in system.TABLES), LOCALISER])
     order = AblationOrder(table, data, validation, out, preset, seeds, row or (), device, dry_run)
     terminal = Terminal(as_json=as_json)
     if table in midrt_ablation.TABLES:

@@ -26,7 +26,7 @@ CT, PET = "ct", "pet"  # names of the images
 
 
 def find_plain_cases(folder: Path) -> tuple[CaseFiles, ...]:
-    """Find virtual patients below a folder, in order of name; those of an interrupted writer are left out.
+    """Find virtual patients, and CTs with cuboids, below a folder, in order of name; hidden folders are left out.
 
     A CT with a radiologist's report and without a known truth is no virtual patient, see `find_report_cases`.
     """
@@ -36,7 +36,7 @@ def find_plain_cases(folder: Path) -> tuple[CaseFiles, ...]:
             ct,
             existing(ct.with_name("organs.nii.gz")),
             existing(ct.with_name("lesions.nii.gz")),
-            virtual=True,
+            virtual=_is_virtual(ct.parent),
             lesions=True,
             pet=existing(ct.with_name(f"{PET}.nii.gz")),
             cuboids=existing(ct.with_name("cuboids.nii.gz")),
@@ -47,6 +47,12 @@ def find_plain_cases(folder: Path) -> tuple[CaseFiles, ...]:
         for ct in sorted(folder.glob(f"*/{CT}.nii.gz"))
         if not ct.parent.name.startswith(".") and report_beside(ct.parent) is None
     )
+
+
+def _is_virtual(patient: Path) -> bool:
+    """Whether a patient is virtual: readers' cuboids without a truth beside these are of a real one."""
+    truths = (patient / "truth.json", patient.parent / "truth" / f"{patient.name}.json")
+    return not (patient / "cuboids.nii.gz").is_file() or any(truth.is_file() for truth in truths)
 
 
 def write_plain_case(folder: Path, volumes: Mapping[str, Volume]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hyoid.anatomy.involvement import words_of_field
 from hyoid.cards.table_cells import number, with_limits
@@ -30,7 +31,7 @@ from hyoid.systems.ct_report.labels import UNKNOWN
 from hyoid.systems.ct_report.measure import mean_ap
 from hyoid.systems.ct_report.train import learn, predict_ct_report
 from hyoid.training.folds import divided
-from hyoid.training.recipe import CtReportRecipe, require_same_recipe
+from hyoid.training.recipe import CtReportRecipe, load_recipe, require_same_recipe
 from hyoid.training.run import CHECKPOINTS, Progress, Run, quiet
 
 
@@ -47,10 +48,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Repeats:
-    """How often every row is trained: once per fold and seed."""
+    """How rows are trained: once per fold and seed.
+
+    Parameters
+    ----------
+    folds, seeds : int
+        Folds of the cross-validation, and trainings with other seeds for each.
+    encoder : mapping of str to Tensor, optional
+        Published weights that CT-FM's row begins with; without these the row is left out, unless it is asked for.
+    """
 
     folds: int = 5
     seeds: int = 3
+    encoder: Mapping[str, Tensor] | None = None
 
 
 _BACKBONES = {"densenet121": "DenseNet121", "efficientnet-b0": "EfficientNet-B0"}
@@ -75,8 +85,9 @@ OWN = Row(
     "organ_pooling-densenet121", "DenseNet121, pooled by organ (hyoid)", "organ_pooling", "densenet121", "probability"
 )
 BASELINE = "ct_only-densenet121"
+CT_FM = Row("ct_only-ct-fm", "CT-FM embedding and MLP, CT", "ct_only", "ct-fm")
 TABLES: dict[str, tuple[Row, ...]] = {
-    "ct_report-table1": (*_rows("ct_only", "organ_tumour_modulation"), OWN),
+    "ct_report-table1": (*_rows("ct_only"), CT_FM, *_rows("organ_tumour_modulation"), OWN),
     "ct_report-table2": _rows(*_INPUTS),
 }
 OVERLAP = "overlap"
@@ -111,7 +122,7 @@ def ablate(
         Gets `runs/`, which both tables share, and of a table `TABLE.json`, `TABLE.md`, and every held-out probability
         in `TABLE-held-out.json`.
     repeats : Repeats
-        Folds of the cross-validation, and trainings with other seeds for each.
+        Folds, seeds, and what CT-FM's row begins with.
     only : sequence of str
         Names of rows, when not all are wanted.
 
@@ -126,11 +137,13 @@ def ablate(
         When the table or a row does not exist, or a finished run is of another recipe or of other cases.
     """
     rows = chosen_rows(table, TABLES, only)
+    if repeats.encoder is None and not only:
+        rows = tuple(row for row in rows if row is not CT_FM)
     folds, seeds = repeats.folds, repeats.seeds
     scores: dict[str, list[dict[str, NDArray]]] = {}
     done, total = 0, len(rows) * seeds * folds
     for row in rows:
-        of_row = recipe.model_copy(update={"variant": row.variant, "backbone": row.backbone, "heatmap": row.heatmap})
+        of_row = row_recipe(row, recipe)
         known, unseen = training(of_row), checking(of_row)
         truth = np.stack([case.target for case in known])
         fold_of = fold_of_cases(known, folds, recipe.seed)
@@ -142,7 +155,8 @@ def ablate(
                 of_run = of_row.model_copy(update={"seed": recipe.seed + seed})
                 folder = out / "runs" / row.name / f"seed-{seed}-fold-{fold}"
                 learned, left_out = divided(known, fold_of.tolist(), fold)
-                held_out[fold_of == fold], check[fold] = _run(of_run, learned, left_out, unseen, folder, device)
+                start = repeats.encoder if row is CT_FM else None
+                held_out[fold_of == fold], check[fold] = _run(of_run, learned, left_out, unseen, folder, device, start)
                 done += 1
             scores[row.name].append({"held_out": held_out, "check": check.mean(axis=0)})
     on_progress("ablation", total, total, "")
@@ -170,6 +184,15 @@ def ablate(
     write_text(out / f"{table}.json", json.dumps(result, indent=1))
     write_text(out / f"{table}.md", markdown(result))
     return result
+
+
+def row_recipe(row: Row, recipe: CtReportRecipe) -> CtReportRecipe:
+    """Give the shared recipe a row's variant, backbone and heatmap; CT-FM sees CT as its encoder was trained to."""
+    changes: dict[str, Any] = {"variant": row.variant, "backbone": row.backbone, "heatmap": row.heatmap}
+    if row is CT_FM:
+        own = load_recipe("ct_report", "ct_fm")
+        changes |= {name: getattr(own, name) for name in ("spacing_mm", "grid", "window_hu", "values")}
+    return recipe.model_copy(update=changes)
 
 
 def compared(
@@ -266,6 +289,7 @@ def _run(
     unseen: Sequence[ReportCase],
     folder: Path,
     device: str,
+    start: Mapping[str, Tensor] | None,
 ) -> tuple[NDArray, NDArray]:
     """Scores of the fold left out and of the unseen patients; from disk when this run was finished before."""
     file = folder / "scores.json"
@@ -276,7 +300,7 @@ def _run(
         if kept["held_out"] != names:
             raise UsageError(f"{folder.name} in the output folder is of other cases.", "Choose an empty --out.")
         return np.array(kept["held_out_scores"]), np.array(kept["check_scores"])
-    module = learn(recipe, learned, Run(folder, device))
+    module = learn(recipe, learned, Run(folder, device), start=start)
     held_out = predict_ct_report(module, left_out)
     check = predict_ct_report(module, unseen)
     content = {
