@@ -315,7 +315,7 @@ def midrt(
     mid: Path | str | None = None,
     *,
     pre_masks: Path | str | None = None,
-    registered: bool = False,
+    registered: bool | None = None,
     primary: Sequence[str] = (),
     node: Sequence[str] = (),
     models: Sequence[str] = (),
@@ -334,8 +334,9 @@ def midrt(
         T2w MR during treatment; not given for a HNTS-MRG case folder.
     pre_masks : path, optional
         Tumour and nodes before treatment: label map, RTSTRUCT or DICOM SEG.
-    registered : bool
-        Take masks and `pre` as registered to `mid` already.
+    registered : bool, optional
+        Take masks and `pre` as registered to `mid` already, or register; by default the registered masks of a HNTS-MRG
+        case folder are used where it has any.
     primary, node : sequences of str
         Names of outlines in `pre_masks`, where these do not tell which is which.
     models : sequence of str
@@ -373,7 +374,7 @@ def midrt(
     with _clock(progress) as clock:
         opened = open_pair(order)
         found = follow_up(canonical_pair(opened.pair), packages, machine, on_progress=clock.progress)
-    options = {"registered": registered, "precision": precision}
+    options = {"registered": opened.pair.carried is not None, "precision": precision}
     results = midrt_results(opened.pre, opened.mid, found, packages, machine, options)
     return ReportAnswer(results, clock.seconds, found)
 

@@ -307,6 +307,8 @@ class LesionRecipe(_AnyRecipe):
     iou_weight: float
     # "uncertainty" learns both weights; a number is lambda itself.
     attribute_weight: Literal["uncertainty"] | float
+    # Which lesions of a patient are learned from: the paper takes the largest of each label file.
+    lesions: Literal["all", "largest"] = "all"
     # When given, the lesion head alone learns; masks stay as they are.
     head: HeadRecipe | None = None
     # Shares of the patients for training, validation and test.

@@ -69,6 +69,39 @@ def test_a_case_folder_gives_every_file_and_a_page_with_pictures_side_by_side(dr
     assert read_labels(out / "masks.nii.gz").geometry.same_grid(mid.geometry)
 
 
+def test_registered_masks_are_used_wherever_a_case_brings_them(drawn, tmp_path):
+    opened = open_pair(MidrtOrder(drawn, None, None, tmp_path))
+    supplied = read_labels(drawn / "midRT" / "a_preRT_mask_registered.nii.gz")
+    assert np.array_equal(opened.pair.carried.array > 0, supplied.array > 0)
+    # Unless somebody asks for a registration, or brings other masks.
+    assert open_pair(MidrtOrder(drawn, None, None, tmp_path, registered=False)).pair.carried is None
+    own = drawn / "preRT" / "a_preRT_mask.nii.gz"
+    assert open_pair(MidrtOrder(drawn, None, own, tmp_path)).pair.carried is None
+
+
+@pytest.mark.parametrize("supplied", [True, False])
+def test_the_container_of_hnts_mrg(drawn, model, tmp_path, monkeypatch, supplied):
+    monkeypatch.setenv("HYOID_CACHE", str(tmp_path / "cache"))
+    places = {
+        "mid-rt-t2w-head-neck": "midRT/a_midRT_T2", "pre-rt-t2w-head-neck": "preRT/a_preRT_T2",
+        "pre-rt-head-neck-segmentation": "preRT/a_preRT_mask",
+    }  # fmt: skip
+    if supplied:
+        places["registered-pre-rt-head-neck-segmentation"] = "midRT/a_preRT_mask_registered"
+    for folder, name in places.items():
+        (tmp_path / "input" / "images" / folder).mkdir(parents=True)
+        shutil.copy(drawn / f"{name}.nii.gz", tmp_path / "input" / "images" / folder / "x.nii.gz")
+    shutil.copytree(model, tmp_path / "models" / "fold-0")
+    arguments = ["grand-challenge", "hntsmrg2024", "--models", tmp_path / "models", "--input", tmp_path / "input"]
+    arguments += ["--output", tmp_path / "output", "--device", "cpu", "--json"]
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output.splitlines()[-1])["registered"] is supplied
+    mask = read_labels(tmp_path / "output" / "images" / "mri-head-neck-segmentation" / "output.mha")
+    assert mask.geometry.same_grid(read_image(drawn / "midRT" / "a_midRT_T2.nii.gz", Quantity.MR).geometry)
+    assert mask.array.dtype == np.uint8 and mask.array.max() <= 2
+
+
 def test_missing_arguments_and_files_are_named(tmp_path):
     x, y = tmp_path / "x.nii.gz", tmp_path / "y.nii.gz"
     with pytest.raises(UnreadableFileError, match="PRE names no file"):

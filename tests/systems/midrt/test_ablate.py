@@ -1,15 +1,20 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hyoid.errors import UsageError
+from hyoid.evaluation.case_results import measure_case
+from hyoid.evaluation.masks import CaseMasks
+from hyoid.evaluation.protocols import AARHUS_2024
 from hyoid.io.cohorts.hntsmrg import HntsmrgCase, find_hntsmrg_cases
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt import ablate as midrt_ablation
-from hyoid.systems.midrt.ablate import ROWS, ablate, recipe_of, spearman_words
+from hyoid.systems.midrt.ablate import ROWS, ablate, binned_spearman, by_fold, recipe_of, spearman_words
 from hyoid.systems.midrt.measure import Answer, LesionEvidence, cross_fitted, fitted_curve, without_vanished
 from hyoid.training.recipe import load_recipe
+from hyoid.volume import Geometry
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and loggers
 
@@ -41,6 +46,40 @@ def test_rows_as_published_train_on_unspoilt_outlines_and_a_z_scored_map():
         assert rows[f"gradient-{name}"].outlines.shift_mm == rows[f"gradient-{name}"].outlines.cut == 0
     assert rows["gradient-hyoid"].outlines.cut > 0 and not rows["gradient-hyoid"].zscore_map
     assert {r.seed for r in rows.values()} == {recipe.seed + 2}
+
+
+def result(case, shared, of_reference, of_prediction):
+    """GTVp with so many voxels of 1 ml; no GTVn."""
+    shape = (1, 1, of_reference + of_prediction)
+    reference, prediction = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    reference[..., :of_reference] = 1
+    start = of_reference - shared
+    prediction[..., start : start + of_prediction] = 1
+    grid = Geometry.axial(shape, (10.0, 10.0, 10.0))
+    return measure_case(case, CaseMasks(grid, labels=reference), CaseMasks(grid, labels=prediction), AARHUS_2024)
+
+
+def test_scores_fold_by_fold_and_their_mean():
+    found = by_fold([result("a", 4, 4, 4), result("b", 2, 4, 4), result("c", 0, 4, 4)], {"a": 0, "b": 0, "c": 3})
+    assert list(found) == ["0", "3", "mean"]
+    assert found["0"]["GTVp.dsc_agg"] == pytest.approx(0.75)
+    assert found["3"]["GTVp.dsc_agg"] == 0
+    assert found["mean"]["GTVp.dsc_agg"] == pytest.approx(0.375)
+    assert found["mean"]["GTVn.hd95_medpy_mm"] is None
+
+
+def test_rank_correlation_in_the_bins_of_figure_4():
+    # Seven tumours of 2 ml now (0.8 to 3): the more they shrank, the lower the score; one of 4 ml; one that vanished.
+    results = [result(f"p{k}", 2 - k // 4, 2, 2 + k % 4) for k in range(7)] + [result("big", 4, 4, 4)]
+    results += [result("gone", 0, 0, 1)]
+    answers = [
+        replace(answer(r.case, 0.5, 1.0), lesions=(LesionEvidence(1, 1, 3.0 + k, 0.5, 1.0),))
+        for k, r in enumerate(results)
+    ]
+    bins = binned_spearman({"t2": results}, {"t2": answers})["GTVp"]
+    assert [row["bin"] for row in bins] == ["0 to 0.8", "0.8 to 3", "above 3"]
+    assert bins[0]["words"] == "n = 0" and bins[2]["words"] == "n = 1"
+    assert bins[1]["words"].startswith("Spearman -") and bins[1]["words"].endswith("n = 7")
 
 
 @pytest.mark.slow

@@ -147,6 +147,24 @@ def test_growth_beyond_the_old_outline_counts_as_evidence_and_is_kept():
     assert present[1] > 0.6 and np.array_equal(labels, outlined) and (followed == 1).sum() == 80
 
 
+def test_without_removal_every_voxel_stays_as_the_networks_said():
+    prior, mid = small_prior((6, 20, 40))
+    outlined = np.zeros(mid.array.shape, np.uint8)
+    outlined[0, 0, 0] = 2  # a speck
+    outlined[2:4, 4:8, 4:8] = 1  # no evidence of this one
+    probability = {label: np.zeros(mid.array.shape) for label in (1, 2)}
+    labels, _, present = decide(outlined, probability, prior, PresenceCurve(), mid, removes=False)
+    assert np.array_equal(labels, outlined) and present == {}
+    assert load_recipe("midrt", "paper").postprocessing == "none"
+
+
+def test_packages_of_the_paper_preset_remove_nothing(package):
+    preprocessing = package.manifest.preprocessing
+    assert pipeline.removes_lesions(package) and preprocessing["postprocessing"] == "presence"
+    changed = package.manifest.model_copy(update={"preprocessing": preprocessing | {"postprocessing": "none"}})
+    assert not pipeline.removes_lesions(dataclasses.replace(package, manifest=changed))
+
+
 def test_specks_without_an_earlier_outline_are_dropped_even_without_a_curve():
     prior, mid = small_prior((6, 20, 40))
     outlined = np.zeros(mid.array.shape, np.uint8)

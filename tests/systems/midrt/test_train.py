@@ -9,6 +9,7 @@ from hyoid.models.build import build_network
 from hyoid.systems.midrt.cases import load_midrt_cases
 from hyoid.systems.midrt.train import (
     MidrtPatches,
+    MidrtTraining,
     network_description,
     patch_centre,
     sampled_patch,
@@ -36,6 +37,26 @@ def smoke():
 @pytest.fixture(scope="module")
 def cases(folder, smoke):
     return load_midrt_cases(find_hntsmrg_cases(folder), smoke)
+
+
+def test_held_out_patients_are_validated_on_their_mid_treatment_image(make_midrt_case, smoke, tmp_path, monkeypatch):
+    import json
+
+    monkeypatch.setattr(MidrtTraining, "validate_every", 1)
+    for k in range(5):
+        make_midrt_case(tmp_path / "five", f"p{k}", seed=k)
+    train_midrt(smoke, [tmp_path / "five"], Run(tmp_path / "run", "cpu"), fold=0)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert all(0 <= row["validation_dice_gtvp"] <= 1 for row in rows)
+
+
+def test_a_validation_patch_is_the_same_every_time(cases, smoke):
+    mid = [case for case in cases if case.name.endswith("-mid")]
+    module = MidrtTraining(smoke, cases, mid)
+    first, again = (next(iter(module.val_dataloader())) for _ in range(2))
+    assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
+    assert (first[1] > 0).any()
+    assert MidrtTraining(smoke, cases).val_dataloader() == []
 
 
 def still(recipe, **more):

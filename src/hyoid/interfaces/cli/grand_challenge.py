@@ -1,4 +1,4 @@
-"""`hyoid grand-challenge`: the PET/CT system behind the folders of the HECKTOR challenges; no network is used."""
+"""`hyoid grand-challenge`: PET/CT and mid-treatment MR behind the folders of challenges; no network is used."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import numpy as np
 import typer
 
 from hyoid.errors import UnreadableFileError, UsageError
+from hyoid.geometry.orientation import from_canonical
 from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, PRECISION_HELP
-from hyoid.interfaces.installed import PETCT_COARSE, PETCT_FINE, PETCT_HEAD, petct_models
+from hyoid.interfaces.installed import PETCT_COARSE, PETCT_FINE, PETCT_HEAD, midrt_models, petct_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import write_text
-from hyoid.io.files.volumes import image_suffix, write_image
+from hyoid.io.files.volumes import image_suffix, read_image, read_labels, write_image
 from hyoid.io.petct import PetRequest, read_petct
 from hyoid.systems.machine import Machine
+from hyoid.systems.midrt.pipeline import Pair, canonical_pair, midrt
 from hyoid.systems.petct.pipeline import PetCtModels, find_targets
 from hyoid.systems.petct.stages import challenge_stages
 from hyoid.volume import Quantity, Volume
@@ -51,16 +53,27 @@ CHALLENGES = {
         "images/ct", "images/pet", "images/head-neck-tumor-segmentation/output.mha", "t-stage.json", "n-stage.json"
     ),
 }
+HNTSMRG = "hntsmrg2024"  # task 2: tumour and nodes on MR during treatment
+_MIDRT_PLACES = {
+    "mid": "images/mid-rt-t2w-head-neck",
+    "pre": "images/pre-rt-t2w-head-neck",
+    "outlines": "images/pre-rt-head-neck-segmentation",
+    "carried": "images/registered-pre-rt-head-neck-segmentation",
+}
+_MIDRT_OUTPUT = "images/mri-head-neck-segmentation/output.mha"
 
 
 def grand_challenge(
-    challenge: Annotated[str, typer.Argument(help=f"Challenge whose folders are used: {', '.join(CHALLENGES)}.")],
+    challenge: Annotated[
+        str, typer.Argument(help=f"Challenge whose folders are used: {', '.join((*CHALLENGES, HNTSMRG))}.")
+    ],
     input_: Annotated[Path, typer.Option("--input", help="Input folder of the challenge.")] = Path("/input"),
     output: Annotated[Path, typer.Option(help="Output folder of the challenge.")] = Path("/output"),
     models: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of model packages: petct-head, petct-coarse and the fine ones; by default those installed."
+            help="Folder of model packages: petct-head, petct-coarse and the fine ones; hntsmrg2024: one per fold; by "
+            "default those installed."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
@@ -68,10 +81,16 @@ def grand_challenge(
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Outline one patient of a challenge, reading and writing where its containers do. Research use only."""
-    if challenge not in CHALLENGES:
-        raise UsageError(f"There is no challenge {challenge!r}.", f"Choose one of {', '.join(CHALLENGES)}.")
-    places = CHALLENGES[challenge]
+    if challenge not in (*CHALLENGES, HNTSMRG):
+        known = ", ".join((*CHALLENGES, HNTSMRG))
+        raise UsageError(f"There is no challenge {challenge!r}.", f"Choose one of {known}.")
     terminal = Terminal(as_json=as_json)
+    if challenge == HNTSMRG:
+        _outline_midrt(
+            input_, output, models, Machine(device_named(device), cache_folder(), precision_named(precision)), terminal
+        )
+        return
+    places = CHALLENGES[challenge]
     chosen = petct_models() if models is None else _models_in(models)
     machine = Machine(device_named(device), cache_folder(), precision_named(precision))
     with terminal.bars():
@@ -91,6 +110,29 @@ def grand_challenge(
     for warning in found.warnings:
         terminal.note(warning)
     terminal.say(f"{json.dumps(voxels)} -> {target}")
+
+
+def _outline_midrt(input_: Path, output: Path, models: Path | None, machine: Machine, terminal: Terminal) -> None:
+    """Outline one patient of HNTS-MRG on the mid-treatment MR; registered outlines are used where they are mounted."""
+    names = () if models is None else tuple(str(p.parent) for p in sorted(models.glob("*/manifest.yaml")))
+    if models is not None and not names:
+        raise UsageError("The folder of models holds no package.", "Put one per fold of `hyoid train midrt` into it.")
+    packages = midrt_models(names)
+    with terminal.bars():
+        files = {key: input_ / place for key, place in _MIDRT_PLACES.items()}
+        mid, pre = (read_image(_only_image(files[key], key), Quantity.MR) for key in ("mid", "pre"))
+        outlines = read_labels(_only_image(files["outlines"], "outlines"))
+        supplied = files["carried"].is_dir() and any(image_suffix(p) for p in files["carried"].glob("*"))
+        carried = read_labels(_only_image(files["carried"], "carried")) if supplied else None
+        found = midrt(canonical_pair(Pair(pre, outlines, mid, carried)), packages, machine, terminal.progress)
+        array = from_canonical(found.targets.array.astype(np.uint8), mid.geometry)
+        write_image(Volume(array, mid.geometry, Quantity.LABEL), output / _MIDRT_OUTPUT)
+    voxels = {name: int((array == label).sum()) for label, name in ((1, "GTVp"), (2, "GTVn"))}
+    warnings = list(found.report.warnings)
+    terminal.event("done", output=_MIDRT_OUTPUT, voxels=voxels, notes=warnings, registered=supplied)
+    for warning in warnings:
+        terminal.note(warning)
+    terminal.say(f"{json.dumps(voxels)} -> {output / _MIDRT_OUTPUT}")
 
 
 def _models_in(folder: Path) -> PetCtModels:

@@ -50,7 +50,8 @@ class MidrtOrder:
     mid: Path | None
     pre_masks: Path | None
     out: Path = OUT
-    registered: bool = False
+    # None: as registered where a HNTS-MRG case folder brings registered masks.
+    registered: bool | None = None
     model: tuple[str, ...] = ()
     series_pre: str | None = None
     series_mid: str | None = None
@@ -96,8 +97,13 @@ def midrt_command(
     ] = None,
     out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
     registered: Annotated[
-        bool, typer.Option("--registered", help="Take masks and PRE as registered to MID already.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--registered/--register",
+            help="Take masks and PRE as registered to MID already, or register; by default the registered masks of a "
+            "HNTS-MRG case folder are used where it has any.",
+        ),
+    ] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="Model package to use; repeat to average the folds of one recipe.")
     ] = None,
@@ -149,7 +155,7 @@ def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
     check_identifiers(order.further, opened.pre, opened.mid)
     terminal.progress("read", 2, 2)
     found = midrt(canonical_pair(opened.pair), models, machine, on_progress=terminal.progress)
-    options = {"registered": order.registered, "precision": order.precision}
+    options = {"registered": opened.pair.carried is not None, "precision": order.precision}
     results = midrt_results(opened.pre, opened.mid, found, models, machine, options)
     deliver(order.out, results, terminal, order.names, order.further)
     return found
@@ -169,12 +175,16 @@ def open_pair(order: MidrtOrder) -> Opened:
         if path is not None and not path.exists():
             raise UnreadableFileError(f"{name} names no file or folder.", "Check the path.")
     pre_path, mid_path, masks_path, carried_path = order.pre, order.mid, order.pre_masks, None
+    registered = bool(order.registered)
     if order.pre.is_dir() and is_hntsmrg_case(order.pre):
         if mid_path is not None:
             raise UsageError("A HNTS-MRG case folder holds both examinations.", "Leave MID out, or give two files.")
         case = read_hntsmrg_case(order.pre)
         pre_path, mid_path, masks_path = case.pre, case.mid, masks_path or case.pre_mask
-        if order.registered:
+        registered = registered or (
+            order.registered is None and order.pre_masks is None and case.pre_mask_registered is not None
+        )
+        if registered:
             carried_path = case.pre_mask_registered
             if carried_path is None:
                 raise UsageError("The case has no *_preRT_mask_registered.nii.gz.", "Leave --registered out.")
@@ -190,7 +200,7 @@ def open_pair(order: MidrtOrder) -> Opened:
     mid = read_study(mid_path, modality="MR", series=order.series_mid, study=order.study_mid)
     warnings = [f"{which}: {w}" for which, study in (("Before", pre), ("During", mid)) for w in study.warnings]
     warnings += [*check_pair(pre, mid), *check_contrast(pre, "pre"), *check_contrast(mid, "mid")]
-    if order.registered:
+    if registered:
         chosen = {"primary": order.primary, "node": order.node}
         carried = find_reader_masks(carried_path or masks_path, mid.volume.geometry, headers=mid.headers, **chosen)
         # Volumes before are those on the pre scan where its own outlines are at hand.

@@ -23,7 +23,7 @@ from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import read_package
 from hyoid.metrics.comparison import Ratio, bootstrap_interval
 from hyoid.systems.ablation import require_known
-from hyoid.systems.lesion.cases import LesionCase, load_lesions, of_part
+from hyoid.systems.lesion.cases import LesionCase, load_lesions, of_part, require_attributes
 from hyoid.systems.lesion.measure import CLICKS, ClickCase, click_cases, measure_clicks
 from hyoid.systems.lesion.train import train_on
 from hyoid.training.recipe import LesionRecipe, require_same_recipe
@@ -96,7 +96,9 @@ def ablate(
         recipe.
     """
     rows = planned(table, only)
-    lesions = load_lesions(folders, lambda done, total: on_progress("cases", done, total, ""))
+    lesions = load_lesions(folders, lambda done, total: on_progress("cases", done, total, ""), recipe.lesions)
+    if table == "lesion-table3":
+        require_attributes(lesions)
     training = of_part(lesions, recipe.split, recipe.seed, "training")
     sets = {"test": click_cases(of_part(lesions, recipe.split, recipe.seed, "test"))}
     if zero_shot:

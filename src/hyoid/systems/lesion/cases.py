@@ -1,4 +1,4 @@
-"""Lesions for the interactive system: virtual cohorts on disk, one entry per lesion."""
+"""Lesions for the interactive system: virtual cohorts and data sets of real ones, one entry per lesion."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cc3d
 import numpy as np
@@ -14,8 +15,10 @@ from scipy import ndimage
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UsageError
+from hyoid.geometry.boxes import bounding_box, crop
 from hyoid.geometry.orientation import to_canonical
 from hyoid.io.cohorts.case_files import CaseFiles
+from hyoid.io.cohorts.lesions import LOOKS, TABLE, LesionFiles, find_lesion_files
 from hyoid.io.cohorts.plain import find_plain_cases
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.progress import Steps, ignore_steps
@@ -25,11 +28,13 @@ from hyoid.volume import Geometry, Quantity, Volume
 UNKNOWN = -1
 # Smaller ones are a few voxels of a coarse grid, whose mask is chance.
 _FEWEST_VOXELS = 8
+# Kept around the lesions of a scan: more than any region reaches that holds one of these.
+_AROUND_MM = 150.0
 
 
 @dataclass(frozen=True, eq=False)
 class LesionPatient:
-    """Image and lesions of one virtual patient.
+    """Image and lesions of one patient.
 
     Parameters
     ----------
@@ -39,11 +44,14 @@ class LesionPatient:
         Scan in canonical orientation.
     ids : ndarray, shape (D, H, W), uint8
         Number of the lesion of each voxel, 0 for none.
+    virtual : bool
+        Whether the patient was simulated.
     """
 
     name: str
     image: Volume
     ids: NDArray[np.uint8]
+    virtual: bool = True
 
     @property
     def geometry(self) -> Geometry:
@@ -95,31 +103,39 @@ class LesionCase:
         return self.patient.ids == self.number
 
 
-def find_lesion_patients(folder: Path) -> tuple[CaseFiles, ...]:
-    """Find the patients with lesions in a virtual cohort of layout `plain`, in order of name.
+def find_lesion_patients(folder: Path) -> tuple[CaseFiles | LesionFiles, ...]:
+    """Find the patients with lesions in a virtual cohort of layout `plain`, or in a data set, in order of name.
 
     Raises
     ------
     UsageError
         When there is none.
+    UnreadableFileError
+        When a data set's table of attributes or description is not understood.
     """
-    found = tuple(case for case in find_plain_cases(folder) if case.targets is not None)
+    virtual = tuple(case for case in find_plain_cases(folder) if case.targets is not None)
+    found = (*virtual, *find_lesion_files(folder))
     if not found:
         raise UsageError(
-            f"No lesions in {folder.name!r}.", "Give a cohort made by `hyoid phantom --layout plain`, with disease."
+            f"No lesions in {folder.name!r}.",
+            f"Give a cohort made by `hyoid phantom --layout plain`, with disease; or one of: {'; '.join(LOOKS)}.",
         )
     return found
 
 
-def load_lesions(folders: Sequence[Path], on_progress: Steps = ignore_steps) -> tuple[LesionCase, ...]:
-    """Read every lesion of every patient in virtual cohorts, in order of patient and number.
+def load_lesions(
+    folders: Sequence[Path], on_progress: Steps = ignore_steps, which: Literal["all", "largest"] = "all"
+) -> tuple[LesionCase, ...]:
+    """Read the lesions of every patient in virtual cohorts and data sets, in order of patient and number.
 
     Parameters
     ----------
     folders : sequence of Path
-        Virtual cohorts, see `find_lesion_patients`.
+        Virtual cohorts and data sets, see `find_lesion_patients`.
     on_progress : callable
         Called with (patients done, patients in all).
+    which : {"all", "largest"}
+        Every lesion, or the largest of each patient alone, as the paper does.
 
     Raises
     ------
@@ -129,15 +145,75 @@ def load_lesions(folders: Sequence[Path], on_progress: Steps = ignore_steps) -> 
     patients = [patient for folder in folders for patient in find_lesion_patients(folder)]
     cases: list[LesionCase] = []
     for done, patient in enumerate(patients, start=1):
-        cases.extend(_lesions_of(patient))
+        found = _outlined_lesions(patient) if isinstance(patient, LesionFiles) else _lesions_of(patient)
+        if which == "largest" and found:
+            found = [max(found, key=lambda case: int((case.mask[case.box]).sum()))]
+        cases.extend(found)
         on_progress(done, len(patients))
     return tuple(cases)
+
+
+def require_attributes(cases: Sequence[LesionCase]) -> None:
+    """Refuse cases whose lesions all lack attributes, where attributes are to be learned or scored.
+
+    Raises
+    ------
+    UsageError
+        Naming the table that is missing.
+    """
+    if not any(set(case.attributes) - {UNKNOWN} for case in cases):
+        names = ", ".join(dict.fromkeys(case.patient.name for case in cases[:3]))
+        raise UsageError(
+            f"None of the {len(cases)} lesions has attributes ({names} ...): there is nothing to learn them from.",
+            f"Put {TABLE} beside the images (columns case, shape, invasion, density, heterogeneity, surface).",
+        )
 
 
 def of_part(cases: Sequence[LesionCase], shares: Sequence[float], seed: int, part: str) -> tuple[LesionCase, ...]:
     """Select the lesions of one part's patients; types reserved for zero-shot are left out of all parts."""
     parts = parts_of([case.patient.name for case in cases], shares, seed)
     return tuple(case for case in cases if parts[case.patient.name] == part and not case.zero_shot)
+
+
+def _outlined_lesions(files: LesionFiles) -> list[LesionCase]:
+    """Lesions of a real case, the largest first, on the part of the scan around them."""
+    image, labels = to_canonical(read_image(files.image, Quantity.HU)), to_canonical(read_labels(files.mask))
+    if not labels.geometry.same_grid(image.geometry):
+        raise UsageError(f"Image and mask of {files.name!r} lie on different grids.", "Export both on one grid.")
+    wanted = [int(v) for v in np.unique(labels.array) if v] if files.kinds is None else list(files.kinds)
+    parts: list[tuple[int, str, NDArray[np.bool_]]] = []
+    for label in wanted:
+        numbered = cc3d.connected_components((labels.array == label).astype(np.uint8), connectivity=26)
+        kind = "lesion" if files.kinds is None else files.kinds[label]
+        counts = np.bincount(numbered.ravel())[1:]
+        parts += [(int(n), kind, numbered == k) for k, n in enumerate(counts, start=1) if n >= _FEWEST_VOXELS]
+    # Numbers are bytes: of more lesions than a byte counts the smallest are left out.
+    parts = sorted(parts, key=lambda part: -part[0])[:255]
+    ids = np.zeros(labels.array.shape, np.uint8)
+    for number, (_, _, mask) in enumerate(parts, start=1):
+        ids[mask] = number
+    box = bounding_box(ids > 0)
+    if box is None:
+        return []
+    margin = [round(_AROUND_MM / mm) for mm in image.geometry.spacing_mm]
+    box = box.grown((margin[0], margin[1], margin[2]), ids.shape)  # type: ignore[arg-type]
+    around = crop(image, box)
+    hu = around.with_array(np.clip(around.array, -1024, 3071).astype(np.int16))
+    patient = LesionPatient(files.name, hu, np.ascontiguousarray(ids[box.slices]), virtual=False)
+    rows = {row.lesion: row for row in files.rows}
+    cases = []
+    for number, place in enumerate(ndimage.find_objects(patient.ids), start=1):
+        row = rows.pop(number, None)
+        told = {} if row is None else row.attributes
+        classes = tuple(ATTRIBUTES[name].index(told[name]) if name in told else UNKNOWN for name in ATTRIBUTES)
+        kind = (row.kind if row else "") or parts[number - 1][1]
+        cases.append(LesionCase(patient, number, kind, bool(row and row.zero_shot), classes, place))
+    if rows:
+        raise UsageError(
+            f"{TABLE} describes lesion {min(rows)} of {files.name!r}, which has {len(cases)}.",
+            "Count a case's lesions from the largest, 1.",
+        )
+    return cases
 
 
 def _lesions_of(files: CaseFiles) -> list[LesionCase]:

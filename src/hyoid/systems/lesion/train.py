@@ -16,7 +16,7 @@ from hyoid.errors import UsageError
 from hyoid.io.packages.model_package import LearnedFrom
 from hyoid.models.build import build_network
 from hyoid.models.isrg import Activation, Answer
-from hyoid.systems.lesion.cases import UNKNOWN, LesionCase, load_lesions, of_part
+from hyoid.systems.lesion.cases import UNKNOWN, LesionCase, load_lesions, of_part, require_attributes
 from hyoid.systems.lesion.head import HeadTraining
 from hyoid.systems.lesion.rounds import GROUPS, Clicks, attribute_loss
 from hyoid.systems.lesion.samples import LesionDataset
@@ -154,7 +154,7 @@ class LesionTraining(AveragedTraining):
 def train_lesion(
     recipe: LesionRecipe, folders: Sequence[Path], run: Run, *, start: Mapping[str, Tensor] | None = None
 ) -> Path:
-    """Train on the training part of virtual cohorts and write the package.
+    """Train on the training part of cohorts and write the package.
 
     Parameters
     ----------
@@ -177,9 +177,11 @@ def train_lesion(
     UsageError
         When the folders hold no lesion to learn from.
     """
-    cases = of_part(load_lesions(folders, run.read), recipe.split, recipe.seed, "training")
+    cases = of_part(load_lesions(folders, run.read, recipe.lesions), recipe.split, recipe.seed, "training")
     if not cases:
         raise UsageError("No lesion is left for training.", "Give more patients, or another split.")
+    if recipe.head is not None:
+        require_attributes(cases)
     return train_on(recipe, cases, run, start)
 
 
@@ -204,5 +206,16 @@ def lesion_contents(recipe: LesionRecipe, cases: Sequence[LesionCase]) -> Conten
         supported=("lesion", *taught),
         patch=recipe.region,
         preprocessing={"windows_hu": recipe.windows_hu, "spacings_mm": recipe.spacings_mm},
-        learned_from=LearnedFrom(virtual=("lesion", *taught)),
+        learned_from=LearnedFrom(
+            real=_told([case for case in cases if not case.patient.virtual], taught),
+            virtual=_told([case for case in cases if case.patient.virtual], taught),
+        ),
     )
+
+
+def _told(cases: Sequence[LesionCase], taught: Sequence[str]) -> tuple[str, ...]:
+    """What some of the cases teach: masks, and those attributes that at least one of their lesions has."""
+    if not cases:
+        return ()
+    known = {name for k, name in enumerate(ATTRIBUTES) if any(case.attributes[k] != UNKNOWN for case in cases)}
+    return ("lesion", *(name for name in taught if name in known))

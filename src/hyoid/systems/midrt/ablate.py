@@ -7,17 +7,21 @@ removed; and, without any network, the registered outlines themselves: what ever
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from scipy.stats import spearmanr
 
 from hyoid.cards.midrt import REGISTERED
 from hyoid.cards.table_cells import number, p_value, summary_cell
 from hyoid.errors import UsageError
 from hyoid.evaluation.case_results import CaseResult
+from hyoid.evaluation.protocols import AARHUS_2024
+from hyoid.evaluation.summaries import summarise
 from hyoid.io.atomic import write_text
 from hyoid.io.cohorts.hntsmrg import HntsmrgCase
 from hyoid.io.packages.model_package import read_package
@@ -61,6 +65,11 @@ WORDS = {row.name: row.words for row in ROWS} | {
 }
 TABLES = {"midrt-fold0": ROWS, "midrt-5fold": ROWS}
 LEFT_OUT: dict[str, tuple[int, ...]] = {"midrt-fold0": (0,), "midrt-5fold": tuple(range(FOLDS))}
+_FOLD_KEYS = tuple(
+    f"{kind}.{measure}" for kind in ("GTVp", "GTVn") for measure in ("dsc_agg", "hd95_medpy_mm", "assd_medpy_mm")
+)
+# Edges of the bins of volume now, ml, as Figure 4 has them.
+BINS_ML = {"GTVp": (0.8, 3.0), "GTVn": (2.567, 8.5)}
 _UNSPOILT = OutlineChanges(draws=3, shift_mm=0.0, cut=0.0, lost=0.0)
 
 
@@ -142,6 +151,11 @@ def ablate(
         "seeds": seeds,
         "steps": recipe.optimiser.steps,
         "rows": score_table(results, BASELINE),
+        "folds": {
+            name: by_fold(found, dict(zip([c.name for c in cases], folds, strict=True)))
+            for name, found in results.items()
+        },
+        "spearman": binned_spearman(results, answers),
         "outside": {name: outside_recall(said) for name, said in answers.items()},
         "words": WORDS,
         "recipe": recipe.model_dump(mode="json"),
@@ -153,6 +167,31 @@ def ablate(
     ):
         write_text(out / name, text)
     return result
+
+
+def by_fold(results: Sequence[CaseResult], fold_of: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Summarise results fold by fold, and give the mean over folds, as Tables 1 and 2 do.
+
+    Parameters
+    ----------
+    results : sequence of CaseResult
+        Of one row; several seeds of it follow each other.
+    fold_of : mapping of str to int
+        Fold in which each patient was left out.
+
+    Returns
+    -------
+    dict
+        By fold, as text, and "mean": DSCagg, HD95 and MSD of both classes, None where no case defines one.
+    """
+    table: dict[str, dict[str, Any]] = {}
+    for fold in sorted({fold_of[result.case] for result in results}):
+        of_fold = [result for result in results if fold_of[result.case] == fold]
+        found = summarise(of_fold, AARHUS_2024, patients=[result.case for result in of_fold])
+        table[str(fold)] = {key: found.get(key) for key in _FOLD_KEYS}
+    defined = {key: [row[key] for row in table.values() if row[key] is not None] for key in _FOLD_KEYS}
+    table["mean"] = {key: float(np.mean(values)) if values else None for key, values in defined.items()}
+    return table
 
 
 def recipe_of(row: Row, recipe: MidrtRecipe, seed: int) -> MidrtRecipe:
@@ -194,22 +233,68 @@ def markdown(result: dict[str, Any]) -> str:
         cells.append(f"{row.get('GTVp.dsc_mean.n_missed')} / {row.get('GTVp.dsc_mean.n_false_positive')}")
         cells.append(number(outside.get("found")))
         lines.append(f"| {' | '.join(cells)} |")
+    for name, folds in result["folds"].items():
+        lines += ["", f"## {result['words'].get(name, name)}, fold by fold", ""]
+        lines.append(f"| | {' | '.join(f'fold {fold}' if fold != 'mean' else fold for fold in folds)} |")
+        lines.append("|---" * (len(folds) + 1) + "|")
+        for key in _FOLD_KEYS:
+            digits = 3 if key.endswith("dsc_agg") else 1
+            lines.append(f"| {key} | {' | '.join(number(row[key], digits) for row in folds.values())} |")
+    lines += [
+        "",
+        "## Change of volume against DSC, by volume now (Spearman)",
+        "",
+        "| | volume now, ml | rank correlation |",
+    ]
+    lines.append("|---" * 3 + "|")
+    for kind, bins in result["spearman"].items():
+        lines += [f"| {kind} | {found['bin']} | {found['words']} |" for found in bins]
     return "\n".join(lines) + "\n"
 
 
-def volume_figure(results: dict[str, list[CaseResult]], answers: dict[str, list[Answer]]) -> str:
-    """Draw Dice against the change of volume, as the paper's Figure 4; crosses where no tumour is left at mid."""
-    chosen = "gradient-hyoid" if answers.get("gradient-hyoid") else next(iter(answers))
-    plots = []
+def changes_and_scores(results: Sequence[CaseResult], answers: Sequence[Answer]) -> dict[str, list[Dot]]:
+    """Gather change of volume, DSC and volume now of every case, by class; crossed where no tumour is left."""
+    found: dict[str, list[Dot]] = {}
     for index, kind in enumerate(("GTVp", "GTVn")):
-        dots = []
-        for result, answer in zip(results[chosen], answers[chosen], strict=False):
+        found[kind] = []
+        for result, answer in zip(results, answers, strict=False):
             before = sum(row.before_ml for row in answer.lesions if row.label == index + 1)
             overlap = result.classes[index].overlap
             if before or overlap.reference_ml:
                 score = dice(overlap, EmptyRule.BOTH_EMPTY_IS_ONE) or 0.0
                 size = overlap.reference_ml
-                dots.append(Dot(before - size, score, size, crossed=size == 0))
+                found[kind].append(Dot(before - size, score, size, crossed=size == 0))
+    return found
+
+
+def binned_spearman(
+    results: Mapping[str, Sequence[CaseResult]], answers: Mapping[str, Sequence[Answer]]
+) -> dict[str, list[dict[str, str]]]:
+    """Correlate change of volume with DSC in bins of the volume now, for the row that is drawn (Figure 4)."""
+    chosen = _drawn(answers)
+    table: dict[str, list[dict[str, str]]] = {}
+    for kind, dots in changes_and_scores(results[chosen], answers[chosen]).items():
+        edges = (0.0, *BINS_ML[kind], float("inf"))
+        table[kind] = []
+        for low, high in pairwise(edges):
+            # A tumour that is gone has no place among sizes.
+            inside = [dot for dot in dots if low < dot.size <= high]
+            words = spearman_words([dot.x for dot in inside], [dot.y for dot in inside])
+            label = f"above {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
+            table[kind].append({"bin": label, "words": words})
+    return table
+
+
+def _drawn(answers: Mapping[str, Sequence[Answer]]) -> str:
+    """Row whose answers are drawn: hyoid's map where it was run."""
+    return "gradient-hyoid" if answers.get("gradient-hyoid") else next(iter(answers))
+
+
+def volume_figure(results: dict[str, list[CaseResult]], answers: dict[str, list[Answer]]) -> str:
+    """Draw Dice against the change of volume, as the paper's Figure 4; crosses where no tumour is left at mid."""
+    chosen = _drawn(answers)
+    plots = []
+    for kind, dots in changes_and_scores(results[chosen], answers[chosen]).items():
         x, y = [d.x for d in dots if not d.crossed], [d.y for d in dots if not d.crossed]
         plots.append(Plot(f"{kind}: {spearman_words(x, y)}", "volume before minus volume now, ml", "DSC", tuple(dots)))
     return scatter_svg(plots)

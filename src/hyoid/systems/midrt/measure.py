@@ -111,15 +111,20 @@ class Answer:
 
 
 def prior_on_disk(case: HntsmrgCase, folder: Path) -> Prior:
-    """Register one patient by hyoid itself, once, and keep the result on disk."""
-    kept, mid = folder / case.name, to_canonical(read_image(case.mid, Quantity.MR))
+    """Carry one patient's outlines onto mid once, and keep them: registered ones as they are, else by hyoid."""
+    supplied = None if case.pre_mask_registered is None else to_canonical(read_labels(case.pre_mask_registered))
+    kept = folder / (case.name if supplied is None else f"{case.name}-supplied")
+    mid = to_canonical(read_image(case.mid, Quantity.MR))
     if not (kept / "prior.json").is_file():
         pre = to_canonical(read_image(case.pre, Quantity.MR))
-        prior = prior_of(Pair(pre, to_canonical(read_labels(case.pre_mask)), mid))
-        assert prior.quality is not None
+        prior = prior_of(Pair(pre, to_canonical(read_labels(case.pre_mask)), mid, supplied))
         with output_folder(kept) as out:
             write_nifti(mid.with_array(prior.numbers.astype(np.uint8), Quantity.LABEL), out / "numbers.nii.gz")
-            facts = {"label_of": prior.label_of, "before_ml": prior.before_ml, "quality": asdict(prior.quality)}
+            facts = {
+                "label_of": prior.label_of,
+                "before_ml": prior.before_ml,
+                "quality": None if prior.quality is None else asdict(prior.quality),
+            }
             (out / "prior.json").write_text(json.dumps(facts), encoding="utf-8")
     facts = json.loads((kept / "prior.json").read_text(encoding="utf-8"))
     numbers = to_canonical(read_labels(kept / "numbers.nii.gz")).array.astype(np.uint16)

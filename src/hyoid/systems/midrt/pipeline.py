@@ -181,10 +181,10 @@ def midrt(
 
     probability, precisions = mean_probability(channels, packages, machine, on_progress)
     on_progress("response", 0, 1)
-    curve = presence_curve(packages[0])
+    curve, removes = presence_curve(packages[0]), removes_lesions(packages[0])
     outlined = labels_of(probability, scene, pair.mid)
     fine = {label: on_grid(probability[label], scene.geometry, pair.mid) for label in _CLASSES}
-    labels, followed, present = decide(outlined, fine, prior, curve, pair.mid)
+    labels, followed, present = decide(outlined, fine, prior, curve, pair.mid, removes=removes)
     covered = np.zeros(labels.shape, bool)
     for box in boxes:
         covered[box.box.slices] = True
@@ -312,6 +312,11 @@ def presence_curve(package: ModelPackage) -> PresenceCurve | None:
     return PresenceCurve(**constants) if constants else None
 
 
+def removes_lesions(package: ModelPackage) -> bool:
+    """Tell whether vanished lesions and new specks are removed behind a package's network."""
+    return package.manifest.preprocessing.get("postprocessing", "presence") != "none"
+
+
 def mean_probability(
     channels: NDArray[np.float32],
     packages: Sequence[ModelPackage],
@@ -357,8 +362,12 @@ def decide(
     prior: Prior,
     curve: PresenceCurve | None,
     mid: Volume,
+    *,
+    removes: bool = True,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint16], dict[int, float]]:
     """Follow every lesion and remove those that vanished; new lesions need more evidence to stay.
+
+    Without `removes` every voxel stays as the networks said, as in the paper.
 
     Returns
     -------
@@ -371,6 +380,8 @@ def decide(
     spacing, voxel_ml = mid.geometry.spacing_mm, mid.geometry.voxel_ml
     labels = outlined.copy()
     followed = follow(prior.numbers, prior.label_of, labels, spacing, reach_mm=REACH_MM)
+    if not removes:
+        return labels, followed, {}
     present = {}
     for number, label in enumerate(prior.label_of if curve else (), start=1):
         assert curve is not None

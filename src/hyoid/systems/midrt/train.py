@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from hyoid.errors import UsageError
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
@@ -100,11 +100,24 @@ def sampled_patch(
 
 
 class MidrtTraining(AveragedTraining):
-    """Training of one network; the averaged weights are the result (with a decay of 0, the last ones)."""
+    """Training of one network; the averaged weights are the result (with a decay of 0, the last ones).
 
-    def __init__(self, recipe: MidrtRecipe, cases: Sequence[MidrtCase]) -> None:
+    Parameters
+    ----------
+    recipe : MidrtRecipe
+        Channels, stages of the network, random changes and optimiser.
+    cases : sequence of MidrtCase
+        Cases to learn from.
+    held_out : sequence of MidrtCase
+        Mid-treatment images to validate on every few epochs; when empty, validation is left out.
+    """
+
+    validate_every = 5
+
+    def __init__(self, recipe: MidrtRecipe, cases: Sequence[MidrtCase], held_out: Sequence[MidrtCase] = ()) -> None:
         super().__init__(build_network(network_description(recipe)), recipe.optimiser)
-        self.recipe, self.cases = recipe, cases
+        self.recipe, self.cases, self.held_out = recipe, cases, held_out
+        self._counts = torch.zeros(2, len(LABELS))
 
     def epoch_data(self, epoch: int) -> MidrtPatches:
         """Draw the random patches of one epoch."""
@@ -124,6 +137,7 @@ class MidrtTraining(AveragedTraining):
                 "gradient": form.gradient,
                 "zscore": form.zscore,
                 "zscore_map": form.zscore_map,
+                "postprocessing": self.recipe.postprocessing,
             },
             learned_from=LearnedFrom(**{self.recipe.patients: LABELS[1:]}),
         )
@@ -136,6 +150,58 @@ class MidrtTraining(AveragedTraining):
         loss = deep_dice_ce(outputs, labels, batch=True, smooth=1.0)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
+
+    def val_dataloader(self) -> DataLoader | list[Any]:
+        """Load one patch around the tumour of every held-out image, always the same."""
+        if not self.held_out:
+            return []
+        still = {"rotation_deg": 0.0, "scale": (1.0, 1.0), "mirror": (), "gamma": (1.0, 1.0), "contrast": (1.0, 1.0)}
+        change = self.recipe.augmentation.model_copy(update=still | {"noise": 0.0, "blur_probability": 0.0})
+        recipe = self.recipe.model_copy(update={"augmentation": change, "tumour_share": 1.0})
+        return DataLoader(ValidationPatches(self.held_out, recipe))
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self._counts = torch.zeros(2, len(LABELS))
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        """Count voxels by the averaged weights."""
+        image, labels = batch
+        predicted = self.average(image.to(memory_format=torch.channels_last_3d)).argmax(dim=1)
+        for k in range(1, len(LABELS)):
+            ours, true = predicted == k, labels == k
+            self._counts[0, k] += 2 * float((ours & true).sum())
+            self._counts[1, k] += float(ours.sum() + true.sum())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the aggregated Dice over all held-out patches, by class."""
+        for k, name in enumerate(LABELS):
+            if k and self._counts[1, k]:
+                self.log(f"validation_dice_{name}", self._counts[0, k] / self._counts[1, k])
+
+
+class ValidationPatches(Dataset):
+    """One patch of every held-out image, around its tumour as far as it has any.
+
+    Parameters
+    ----------
+    cases : sequence of MidrtCase
+        Mid-treatment images.
+    recipe : MidrtRecipe
+        Patch and channels; its random changes must change nothing.
+    """
+
+    def __init__(self, cases: Sequence[MidrtCase], recipe: MidrtRecipe) -> None:
+        self.cases, self.recipe = cases, recipe
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Image (channels, d, h, w) and labels (d, h, w)."""
+        case = self.cases[index]
+        rng = np.random.default_rng((self.recipe.seed, index))
+        return sampled_patch(case, 0, patch_centre(case, 0, self.recipe, rng), self.recipe, rng)
 
 
 def network_description(recipe: MidrtRecipe) -> dict[str, Any]:
@@ -160,7 +226,8 @@ def train_midrt(recipe: MidrtRecipe, folders: Sequence[Path], run: Run, *, fold:
     run : Run
         Output folder, device, processes and progress.
     fold : int, optional
-        Fifth of the patients to hold out, 0 to 4, with all their images.
+        Fifth of the patients to hold out, 0 to 4, with all their images; the Dice on their mid-treatment images goes to
+        `metrics.jsonl`.
 
     Returns
     -------
@@ -175,15 +242,18 @@ def train_midrt(recipe: MidrtRecipe, folders: Sequence[Path], run: Run, *, fold:
         When a folder or case is not complete.
     """
     files = [case for folder in folders for case in find_hntsmrg_cases(folder)]
-    learned, _ = divided(files, shuffled_folds([case.name for case in files], FOLDS, recipe.seed), fold)
+    learned, held_out = divided(files, shuffled_folds([case.name for case in files], FOLDS, recipe.seed), fold)
     if not learned:
         raise UsageError("No patient is left to train on.", "Give more patients, or train without --fold.")
-    return train_on(recipe, load_midrt_cases(learned, recipe, run.read), run)
+    # Validation is on mid-treatment images only, with the outlines as they were registered.
+    once = {"doubled": False, "outlines": recipe.outlines.model_copy(update={"draws": 1})}
+    watched = load_midrt_cases(held_out, recipe.model_copy(update=once))
+    return train_on(recipe, load_midrt_cases(learned, recipe, run.read), run, watched)
 
 
-def train_on(recipe: MidrtRecipe, cases: Sequence[MidrtCase], run: Run) -> Path:
+def train_on(recipe: MidrtRecipe, cases: Sequence[MidrtCase], run: Run, held_out: Sequence[MidrtCase] = ()) -> Path:
     """Train on cases in memory and write the package; see `train_midrt`."""
-    return train(recipe, run, lambda: MidrtTraining(recipe, cases))
+    return train(recipe, run, lambda: MidrtTraining(recipe, cases, held_out))
 
 
 def _changed_t2(values: Tensor, recipe: MidrtRecipe, rng: np.random.Generator) -> Tensor:
