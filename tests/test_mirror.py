@@ -14,7 +14,6 @@ TESTED_IN = {
     "models/prompts.py": "models/test_isrg.py",
     "models/vision.py": "models/test_isrg.py",
     "systems/ct_report/cases.py": "systems/ct_report/test_train.py",
-    "systems/lesion/cases.py": "systems/lesion/test_train.py",
     "systems/lesion/head.py": "systems/lesion/test_train.py",
     "systems/lesion/rounds.py": "systems/lesion/test_train.py",
     "systems/lesion/steps.py": "workspace/test_workspace.py",
