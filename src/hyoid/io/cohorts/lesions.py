@@ -32,6 +32,8 @@ TABLE = "attributes.csv"
 _KITS = {2: "kidney tumor", 3: "kidney cyst"}
 _LESION_NAME = re.compile(r"cancer|tumou?r|cyst|lesion|metasta|nodule", re.IGNORECASE)
 _COLUMNS = ("case", "lesion", "kind", "zero_shot", *ATTRIBUTES)
+Found = tuple[str, Path, Path, Mapping[int, str] | None]
+"""Name, image, mask, and lesion types by label."""
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0", "")
 
 
@@ -88,7 +90,7 @@ def find_lesion_files(folder: Path) -> tuple[LesionFiles, ...]:
     UnreadableFileError
         When `attributes.csv` or `dataset.json` is not understood, or the table names a case that is not there.
     """
-    found = [
+    found: list[Found] = [
         (mask.parent.name, mask.with_name("imaging.nii.gz"), mask, _KITS)
         for mask in sorted(folder.glob("*/segmentation.nii.gz"))
     ]
@@ -111,11 +113,9 @@ def find_lesion_files(folder: Path) -> tuple[LesionFiles, ...]:
     return cases
 
 
-def _beside(
-    masks: Path, images: Path, kinds: Mapping[int, str] | None
-) -> list[tuple[str, Path, Path, Mapping[int, str] | None]]:
+def _beside(masks: Path, images: Path, kinds: Mapping[int, str] | None) -> list[Found]:
     """Masks of a folder with their images: of the same name, or with the number of nnU-Net's first channel."""
-    found = []
+    found: list[Found] = []
     for mask in sorted(p for p in masks.glob("*.nii.gz") if not p.name.startswith(".")):
         name = mask.name.removesuffix(".nii.gz")
         image = next(

@@ -114,7 +114,7 @@ def find_lesion_patients(folder: Path) -> tuple[CaseFiles | LesionFiles, ...]:
         When a data set's table of attributes or description is not understood.
     """
     virtual = tuple(case for case in find_plain_cases(folder) if case.targets is not None)
-    found = (*virtual, *find_lesion_files(folder))
+    found: tuple[CaseFiles | LesionFiles, ...] = (*virtual, *find_lesion_files(folder))
     if not found:
         raise UsageError(
             f"No lesions in {folder.name!r}.",
