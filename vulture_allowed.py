@@ -166,3 +166,6 @@ grand_challenge
 midrt_command
 phantom
 serve
+
+# Protocol of what reads a file (io/sources).
+__call__

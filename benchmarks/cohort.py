@@ -75,16 +75,16 @@ def contents(out: Path) -> dict[str, bytes]:
     return {str(p.relative_to(out)): p.read_bytes() for p in files}
 
 
-def kills(place: Path, cases: int, kills: int, workers: int, seed: int) -> None:
+def kills(place: Path, cases: int, kills: int, workers: int, seed: int, most_s: float) -> None:
     """Kill workers and drivers until all kills are spent; the same command goes on each time."""
-    maps = make_maps(place / "maps", cases, (40, 96, 96))
+    maps = make_maps(place / "maps", cases, (16, 32, 32))
     began = time.monotonic()
     finish(maps, place / "undisturbed", workers)
     print(f"undisturbed run: {time.monotonic() - began:.0f} s", flush=True)
     rng, out, spent = random.Random(seed), place / "killed", {"worker": 0, "driver": 0}
     done = lambda: len(list((out / "cases").glob("[!.]*"))) if (out / "cases").is_dir() else 0  # noqa: E731
     began, run, restarts = time.monotonic(), start(maps, out, workers), 0
-    while sum(spent.values()) < kills:
+    while sum(spent.values()) < kills and time.monotonic() - began < most_s:
         # Kills are spread over the cases; the moment within is drawn.
         wanted = (sum(spent.values()) * (cases - 2)) // kills
         while done() < wanted and run.poll() is None:
@@ -96,7 +96,7 @@ def kills(place: Path, cases: int, kills: int, workers: int, seed: int) -> None:
             print(f"all cases were done after {sum(spent.values())} kills", flush=True)
             break
         working = children(run.pid)
-        if working and rng.random() < 0.6:
+        if working and rng.random() < 0.75:
             with suppress(ProcessLookupError):
                 os.kill(rng.choice(working), signal.SIGKILL)
             spent["worker"] += 1
@@ -105,6 +105,8 @@ def kills(place: Path, cases: int, kills: int, workers: int, seed: int) -> None:
             run.communicate()
             spent["driver"] += 1
             run, restarts = start(maps, out, workers), restarts + 1
+        if sum(spent.values()) % 10 == 0:
+            print(f"{sum(spent.values())} kills, {done()} cases done, {time.monotonic() - began:.0f} s", flush=True)
     run.communicate()
     finish(maps, out, workers)
     one, other = contents(place / "undisturbed"), contents(out)
@@ -207,6 +209,7 @@ def main() -> None:
     parser.add_argument("what", choices=("kills", "many", "overhead", "ray"))
     parser.add_argument("--cases", type=int, help="200 for kills, 10,000 for many, 300 for overhead, 40 for ray")
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--most-s", type=float, default=7200, help="no kill after so many seconds")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--nodes", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--seconds", type=float, default=0.5, help="cost of the stand-in on Ray")
@@ -215,7 +218,7 @@ def main() -> None:
     print(f"load of the machine at the beginning: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     with tempfile.TemporaryDirectory(prefix="cohort-") as folder:
         if options.what == "kills":
-            kills(Path(folder), options.cases or 200, options.kills, options.workers, options.seed)
+            kills(Path(folder), options.cases or 200, options.kills, options.workers, options.seed, options.most_s)
         elif options.what == "ray":
             on_ray(options.nodes, options.cases or 40, options.seconds)
         else:

@@ -4,7 +4,7 @@ import pytest
 
 from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
 from hyoid.interfaces.cli.commands import Commands
-from hyoid.interfaces.cohorts.jobs import JOBS, order_of, parsed, words_of
+from hyoid.interfaces.cohorts.jobs import JOBS, order_of, parsed, urls_among, words_of
 from hyoid.io.cohorts.listed import ListedCase
 
 
@@ -83,6 +83,12 @@ def test_an_order_follows_files_and_options_and_nothing_else(maps):
 def test_an_order_names_the_networks_that_these_options_use(job, words, models, maps):
     image = [] if job == "train" else [str(maps / "a.nii.gz")]
     assert set(order_of(JOBS[job], [*image, *words]).models) == models
+
+
+def test_addresses_of_services_are_no_files_elsewhere():
+    words = ["s3://b/r.txt", "--engine", "chat", "--endpoint", "http://localhost:8080/v1", "--model", "m"]
+    assert urls_among("structure", words) == {"s3://b/r.txt"}
+    assert urls_among("structure", ["r.txt"]) == set()
 
 
 def test_the_model_of_predict_counts_by_its_files(maps, make_nnunet_folder):

@@ -10,8 +10,9 @@ def test_files_and_folders_elsewhere_are_copied_and_named(tmp_path):
     (tmp_path / "far" / "study").mkdir(parents=True)
     (tmp_path / "far" / "study" / "1.dcm").write_text("x")
     url = (tmp_path / "far").as_uri()
-    words = fetched([f"{url}/study", "--prior", f"{url}/study/1.dcm"], tmp_path / "here")
-    assert words[1] == "--prior"
+    urls = [f"{url}/study", f"{url}/study/1.dcm"]
+    words = fetched([urls[0], "--prior", urls[1], "http://a.service"], urls, tmp_path / "here")
+    assert (words[1], words[3]) == ("--prior", "http://a.service")
     assert (tmp_path / "here/0/study/1.dcm").read_text() == "x"
     assert words[2] == str(tmp_path / "here/2/1.dcm")
 
@@ -29,7 +30,7 @@ def test_what_cannot_be_read_is_refused(url, tmp_path):
     with pytest.raises(UnreadableFileError, match="cannot be read"):
         remote_fingerprint(url)
     with pytest.raises(UnreadableFileError, match="cannot be read"):
-        fetched([url], tmp_path)
+        fetched([url], [url], tmp_path)
 
 
 def test_a_case_from_a_url_has_the_same_results(maps, tmp_path):

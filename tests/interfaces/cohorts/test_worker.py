@@ -33,6 +33,10 @@ def test_a_folder_that_the_command_makes_in_its_own_is_taken_out(tmp_path):
     (tmp_path / "k" / "case_001" / "labels.nii.gz").write_text("x")
     worker._unpack(tmp_path / "k")
     assert [p.name for p in (tmp_path / "k").iterdir()] == ["labels.nii.gz"]
+    for name in ("a", "b"):
+        (tmp_path / "k" / name).mkdir()
+    with pytest.raises(InputRefusedError, match="holds 2 cases"):
+        worker._unpack(tmp_path / "k")
 
 
 def test_refusals_and_faults_are_answers_without_what_a_file_says(maps, tmp_path, monkeypatch):

@@ -193,6 +193,29 @@ def parsed(job: str, words: Sequence[str]) -> dict[str, Any]:
         raise UsageError(problem, f"See: hyoid {job} --help") from None
 
 
+def urls_among(job: str, words: Sequence[str]) -> frozenset[str]:
+    """Find the words that name files elsewhere; the address of a service among the options is none.
+
+    Parameters
+    ----------
+    job : str
+        Name of the command.
+    words : sequence of str
+        Arguments and options, without `--out`.
+    """
+    urls = [word for word in words if is_url(word)]
+    if not urls:
+        return frozenset()
+    paths = {str(p) for value in parsed(job, [*words, "--out", "."]).values() for p in _paths_in(value)}
+    # A URL loses a slash when Typer makes a path of it.
+    return frozenset(url for url in urls if str(Path(url)) in paths)
+
+
+def _paths_in(value: Any) -> list[Path]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return list(values) if values and all(isinstance(v, Path) for v in values) else []
+
+
 @cache
 def _command(job: str) -> Any:
     return Commands()[job]
@@ -218,16 +241,14 @@ def order_of(job: Job, words: Sequence[str]) -> Order:
         When a model is not there.
     """
     options = parsed(job.name, [*words, "--out", "."])
-    # A URL loses a slash when Typer makes a path of it.
-    elsewhere = {str(Path(word)): word for word in words if is_url(word)}
+    elsewhere = {str(Path(url)): url for url in urls_among(job.name, words)}
     inputs, rest = {}, {}
     for name, value in sorted(options.items()):
-        values = value if isinstance(value, list | tuple) else [value]
         if name in _IGNORED:
             continue
-        if values and all(isinstance(v, Path) for v in values):
-            for k, path in enumerate(values):
-                inputs[name if len(values) == 1 else f"{name}_{k}"] = (
+        if paths := _paths_in(value):
+            for k, path in enumerate(paths):
+                inputs[name if len(paths) == 1 else f"{name}_{k}"] = (
                     remote_fingerprint(elsewhere[str(path)]) if str(path) in elsewhere else fingerprint_of(path)
                 )
         else:

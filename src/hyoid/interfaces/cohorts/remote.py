@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from hyoid.errors import UnreadableFileError
 from hyoid.interfaces.extras import needs_extra
-from hyoid.io.cohorts.listed import is_url
 
 
-def fetched(words: Iterable[str], folder: Path) -> tuple[str, ...]:
+def fetched(words: Iterable[str], urls: Collection[str], folder: Path) -> tuple[str, ...]:
     """Copy the files and folders whose URLs stand among the words, and name the copies instead.
 
     Parameters
     ----------
     words : iterable of str
         Words of a command.
+    urls : collection of str
+        Those among the words that name files elsewhere.
     folder : Path
         Gets the copies, each in a folder of its own under the last part of its URL.
 
@@ -26,7 +27,7 @@ def fetched(words: Iterable[str], folder: Path) -> tuple[str, ...]:
     UnreadableFileError
         When nothing can be read there.
     """
-    return tuple(_copy(word, folder / str(k)) if is_url(word) else word for k, word in enumerate(words))
+    return tuple(_copy(word, folder / str(k)) if word in urls else word for k, word in enumerate(words))
 
 
 def remote_fingerprint(url: str) -> str:

@@ -16,12 +16,11 @@ from typing import Literal
 import typer
 
 import hyoid
-from hyoid.errors import HyoidError, OutputError
+from hyoid.errors import HyoidError, InputRefusedError, OutputError
 from hyoid.inference.kept import KeptNetworks, keep_networks
 from hyoid.interfaces.cli.commands import Commands
-from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob
+from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob, urls_among
 from hyoid.interfaces.cohorts.remote import fetched
-from hyoid.io.cohorts.listed import is_url
 from hyoid.jobs.ledger import CASE_FILE, CaseRecord, case_folder
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -86,7 +85,7 @@ def _run(job: CaseJob) -> None:
     kind = JOBS[job.job]
     with case_folder(job.folder, resumes=kind.resumes) as folder:
         with tempfile.TemporaryDirectory(prefix="hyoid-") as temporary:
-            words = fetched(job.words, Path(temporary)) if any(map(is_url, job.words)) else job.words
+            words = fetched(job.words, urls_among(job.job, job.words), Path(temporary))
             code = run_command(job.job, [*words, "--out", str(folder / kind.out if kind.out else folder)])
         if kind.nested:
             _unpack(folder)
@@ -130,7 +129,12 @@ def run_command(name: str, words: Sequence[str]) -> int:
 
 def _unpack(folder: Path) -> None:
     """Results of the only folder in a folder, moved up."""
-    (inner,) = [p for p in folder.iterdir() if p.is_dir()]
+    inner, *others = [p for p in folder.iterdir() if p.is_dir()]
+    if others:
+        raise InputRefusedError(
+            f"The path of one case holds {len(others) + 1} cases.",
+            "Give the cohort the folder, or a row for each case.",
+        )
     for file in inner.iterdir():
         file.rename(folder / file.name)
     inner.rmdir()
