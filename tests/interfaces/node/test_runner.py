@@ -84,6 +84,18 @@ def test_a_run_is_ended_when_it_takes_too_long_or_must_stop(tmp_path):
     assert not _is_alive(child)
 
 
+def test_trouble_in_the_node_leaves_no_run_behind(tmp_path):
+    def goes_on():
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+            raise OSError("no ledger")
+        return True
+
+    command = ["/bin/sh", "-c", f"echo $$ > {tmp_path}/pid; sleep 60"]
+    with pytest.raises(OSError, match="no ledger"):
+        run_command(command, tmp_path / "out", timeout_s=60, goes_on=goes_on)
+    assert not _is_alive(int((tmp_path / "pid").read_text()))
+
+
 def test_a_run_dies_with_its_node(tmp_path):
     pid_file = tmp_path / "pid"
     node = os.fork()

@@ -81,6 +81,32 @@ def test_a_node_that_is_not_heard_of_loses_its_job_and_can_no_longer_finish_it(r
         ready.ledger.jobs.finish(lost.job, ready.owner, {})
 
 
+def test_a_job_that_could_not_be_entered_is_not_kept_and_another_node_adopts_its_results(
+    ready, make_place, clock, monkeypatch, calls
+):
+    def full(*arguments):
+        raise OSError("no room")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no room"):
+        patch.setattr(ready.ledger.jobs, "finish", full)
+        work(ready)
+    clock.turn(25)
+    ready.renew()  # the node goes on, and this lease is not prolonged
+    clock.turn(6)
+    assert work(make_place()) and len(calls()) == 1 and states(ready) == {"sending": 1}
+
+
+def test_the_lease_of_a_job_is_prolonged_while_it_runs(ready, clock):
+    job = ready.ledger.jobs.claim(ready.owner, 30, 20)
+    with ready.keeping(f"job:{job.job}"):
+        for _ in range(3):
+            clock.turn(20)
+            ready.renew()
+        assert ready.ledger.jobs.is_running(job.job, ready.owner)
+    clock.turn(31)
+    assert not ready.ledger.jobs.is_running(job.job, ready.owner)
+
+
 def test_results_that_a_killed_node_put_in_place_are_adopted(ready, clock, calls):
     lost = ready.ledger.jobs.claim("killed", 30, 20)
     ready.results(lost.job).mkdir()

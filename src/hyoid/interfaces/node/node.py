@@ -50,9 +50,9 @@ class Node:
                 stack.enter_context(listening(self.place.config.dicom, self.place.spool, self.place.log))
             if self.place.config.status is not None:
                 stack.enter_context(serving(self.place.config.status, self.status))
-            self._beat()
+            place.renew()
             parts: list[tuple[str, Callable[[], object], float]] = [
-                ("heartbeat", self._beat, limits.lease_s / 3),
+                ("heartbeat", place.renew, limits.lease_s / 3),
                 ("settle", lambda: settle(place), _LOOK_EVERY_S),
                 ("clean", lambda: clean(place), _CLEAN_EVERY_S),
                 *((f"job {n + 1}", lambda: work(place, stop), _LOOK_EVERY_S) for n in range(limits.jobs)),
@@ -78,10 +78,6 @@ class Node:
         place, free = self.place, shutil.disk_usage(self.place.config.state).free
         return place.ledger.summary() | {"free_gb": round(free / 1024**3, 1), "has_room": place.spool.has_room()}
 
-    def _beat(self) -> None:
-        self.place.ledger.leases.renew(self.place.owner, self.place.config.limits.lease_s)
-        self.place.ledger.leases.hold(f"node:{self.place.owner}", self.place.owner, self.place.config.limits.lease_s)
-
     def _sender(self, name: str) -> Callable[[], bool]:
         return lambda: send(self.place, name)
 
@@ -96,8 +92,10 @@ class Node:
 
     def _looker(self, name: str, look: Callable[[], int]) -> Callable[[], None]:
         def looks() -> None:
-            if self.place.ledger.leases.hold(f"from:{name}", self.place.owner, self.place.config.limits.lease_s):
-                look()
+            lease, place = f"from:{name}", self.place
+            if place.ledger.leases.hold(lease, place.owner, place.config.limits.lease_s):
+                with place.keeping(lease):
+                    look()
 
         return looks
 
@@ -111,7 +109,7 @@ class Node:
                 reason = error.problem if isinstance(error, HyoidError) else type(error).__name__
                 self.place.log.event("waits", part=name, reason=reason)
                 # Leases must not run out meanwhile.
-                stop.wait(every_s if step == self._beat else self.place.config.limits.retry_s)
+                stop.wait(every_s if step == self.place.renew else self.place.config.limits.retry_s)
                 continue
             except Exception as error:
                 frame = traceback.extract_tb(error.__traceback__)[-1]

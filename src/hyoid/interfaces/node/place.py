@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -36,10 +37,26 @@ class Place:
         for folder in (config.state, self.results_folder, self.work_folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.owner = secrets.token_hex(8)
+        self._kept: set[str] = set()
         self.pseudonyms = Pseudonyms(read_key(config.state))
         self.log = Log(config.state, clock, echo=echo)
         self.ledger = Ledger(config.state / LEDGER_FILE, clock)
         self.spool = Spool(config.state, self.ledger, self.pseudonyms, self.log, config.limits.free_gb)
+
+    @contextmanager
+    def keeping(self, lease: str) -> Iterator[None]:
+        """Have `renew` prolong a lease while the block runs; after trouble it runs out, and any node goes on."""
+        self._kept.add(lease)
+        try:
+            yield
+        finally:
+            self._kept.discard(lease)
+
+    def renew(self) -> None:
+        """Prolong the leases of work that is under way, and count this node among those at work."""
+        seconds, leases = self.config.limits.lease_s, self.ledger.leases
+        leases.renew(list(self._kept), self.owner, seconds)
+        leases.hold(f"node:{self.owner}", self.owner, seconds)
 
     def results(self, job: str) -> Path:
         """Locate the results of a job; they are there whole or not at all."""

@@ -119,17 +119,26 @@ def run_command(
         process = subprocess.Popen(
             [*bound, *command], stdin=subprocess.DEVNULL, stdout=words, stderr=troubles, start_new_session=True
         )
-        deadline = time.monotonic() + timeout_s
-        while process.poll() is None:
-            late = time.monotonic() > deadline
-            if late or not goes_on():
-                _end(process)
-                return Outcome("again", f"It took longer than {timeout_s:g} s.") if late else Outcome("stopped")
-            try:
-                process.wait(_LOOK_EVERY_S)
-            except subprocess.TimeoutExpired:
-                continue
+        try:
+            verdict = _watch(process, timeout_s, goes_on)
+        finally:
+            _end(process)
+    if verdict is not None:
+        return verdict
     return judge(process.returncode, (out.parent / "stderr").read_text(errors="replace"), out, send_empty=send_empty)
+
+
+def _watch(process: subprocess.Popen[bytes], timeout_s: float, goes_on: Callable[[], bool]) -> Outcome | None:
+    """Wait for the end of a run; an outcome where it must be ended."""
+    deadline = time.monotonic() + timeout_s
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            return Outcome("again", f"It took longer than {timeout_s:g} s.")
+        if not goes_on():
+            return Outcome("stopped")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_LOOK_EVERY_S)
+    return None
 
 
 def judge(code: int, troubles: str, out: Path, *, send_empty: bool = False) -> Outcome:
@@ -200,14 +209,13 @@ def _records(out: Path) -> list[dict[str, object]]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a run with all its children: first kindly."""
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(_END_AFTER_S)
-    except ProcessLookupError:
+    """End a run that has not ended, with all its children: first kindly."""
+    if process.poll() is not None:
         return
-    except subprocess.TimeoutExpired:
-        pass
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_AFTER_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

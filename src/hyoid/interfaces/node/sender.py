@@ -22,6 +22,15 @@ def send(place: Place, name: str) -> bool:
     due = place.ledger.outbox.due(name)
     if not due or not place.ledger.leases.hold(f"to:{name}", place.owner, place.config.limits.lease_s):
         return False
+    try:
+        with place.keeping(f"to:{name}"):
+            _send_due(place, name)
+    finally:
+        place.ledger.leases.drop(place.owner, f"to:{name}")
+    return True
+
+
+def _send_due(place: Place, name: str) -> None:
     due = place.ledger.outbox.due(name)  # another node may have sent it before the lease was ours
     there: list[Delivery] = []
     for item in due:
@@ -52,9 +61,6 @@ def send(place: Place, name: str) -> bool:
             doubtful = item.in_doubt or (error.in_doubt and item in began)
             place.ledger.outbox.deliver_later(item, error.problem, place.later(item.attempts), in_doubt=doubtful)
         place.log.event("destination down", destination=name, waiting=len(left), reason=error.problem)
-    finally:
-        place.ledger.leases.drop(place.owner, f"to:{name}")
-    return bool(due)
 
 
 def _refused(place: Place, item: Delivery, reason: str) -> None:

@@ -37,23 +37,27 @@ def work(place: Place, stop: Event | None = None) -> bool:
     job = place.ledger.jobs.claim(place.owner, limits.lease_s, limits.interruptions)
     if job is None:
         return False
-    rule = place.config.rule(job.rule)
-    began = place.clock()
+    with place.keeping(f"job:{job.job}"):
+        _work_on(place, job, stop or Event())
+    return True
+
+
+def _work_on(place: Place, job: Job, stop: Event) -> None:
+    rule, began = place.config.rule(job.rule), place.clock()
     try:
         if rule is None:
             place.ledger.jobs.quarantine(job.job, place.owner, "The configuration has no longer the rule of this job.")
-            return True
+            return
         # A node that was killed between the rename and its entry left the results in their place.
         there = place.results(job.job).is_dir()
-        outcome = Outcome("done") if there else _run(place, job, rule, stop or Event())
+        outcome = Outcome("done") if there else _run(place, job, rule, stop)
         _conclude(place, job, rule, outcome)
-        place.log.event(
-            "job ended", job=job.job, rule=job.rule, verdict=outcome.verdict, reason=outcome.reason,
-            seconds=round(place.clock() - began, 1),
-        )  # fmt: skip
     except LostLeaseError:
         place.log.event("job given up", job=job.job, reason="another node has it, or newer objects came")
-    return True
+        return
+    seconds = round(place.clock() - began, 1)
+    ended: dict[str, str | float] = {"verdict": outcome.verdict, "reason": outcome.reason, "seconds": seconds}
+    place.log.event("job ended", job=job.job, rule=job.rule, **ended)
 
 
 def _run(place: Place, job: Job, rule: Rule, stop: Event) -> Outcome:
@@ -64,7 +68,10 @@ def _run(place: Place, job: Job, rule: Rule, stop: Event) -> Outcome:
         files = [place.spool.path(o.file) for o in objects if o.file is not None]
         if len(files) < len(objects):
             return Outcome("person", _DELETED)
-        link_inputs(files, scratch / "study")
+        try:
+            link_inputs(files, scratch / "study")
+        except FileNotFoundError:
+            return Outcome("person", _DELETED)
         inputs = Inputs(scratch / "study")
         if rule.job == "midrt":
             inputs = _with_prior(place, inputs, job, files[0], scratch)
@@ -85,8 +92,6 @@ def _run(place: Place, job: Job, rule: Rule, stop: Event) -> Outcome:
     except _NoPriorError as error:
         late = place.clock() - job.created > rule.wait_hours * 3600
         return Outcome("person" if late or error.cure else "wait", error.problem)
-    except FileNotFoundError:
-        return Outcome("person", _DELETED)
     except OSError as error:
         return Outcome("wait", f"The state folder cannot be written ({error.strerror or type(error).__name__}).")
     finally:

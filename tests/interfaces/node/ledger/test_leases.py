@@ -6,12 +6,12 @@ def test_a_lease_has_one_owner_until_it_runs_out(place, clock):
     assert leases.hold("to:pacs", "a", 10) and leases.hold("to:pacs", "a", 10) and not leases.hold("to:pacs", "b", 10)
     assert leases.is_live("to:pacs") and not leases.is_live("to:other")
     clock.turn(9)
-    leases.renew("a", 10)
+    leases.renew(["to:pacs"], "a", 10)
     clock.turn(9)
     assert not leases.hold("to:pacs", "b", 10)
     clock.turn(1)
     assert leases.hold("to:pacs", "b", 10)
-    leases.renew("a", 10)  # what ran out is not renewed
+    leases.renew(["to:pacs"], "a", 10)  # what ran out is not renewed
     assert not leases.hold("to:pacs", "a", 10)
 
 

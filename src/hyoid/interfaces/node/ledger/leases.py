@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hyoid.interfaces.node.ledger.database import Database
 
 
@@ -32,11 +34,14 @@ class Leases:
         """Tell whether anybody holds a lease."""
         return bool(self._db.rows("SELECT 1 FROM leases WHERE name = ? AND until > ?", (name, self._db.clock())))
 
-    def renew(self, owner: str, seconds: float) -> None:
-        """Prolong every live lease of an owner."""
+    def renew(self, names: Iterable[str], owner: str, seconds: float) -> None:
+        """Prolong leases of an owner; what ran out is not brought back."""
         now = self._db.clock()
         with self._db.change():
-            self._db.run("UPDATE leases SET until = ? WHERE owner = ? AND until > ?", (now + seconds, owner, now))
+            self._db.run_each(
+                "UPDATE leases SET until = ? WHERE name = ? AND owner = ? AND until > ?",
+                [(now + seconds, name, owner, now) for name in names],
+            )
 
     def drop(self, owner: str, name: str | None = None) -> None:
         """Give back one lease of an owner, or all."""
