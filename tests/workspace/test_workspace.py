@@ -219,6 +219,17 @@ def test_a_refused_draft_is_said_and_the_reader_works_on(tmp_path, ball_study, c
     assert view.outlined
 
 
+def test_a_pipeline_that_fails_is_tried_once(tmp_path, ball_study, click_network):
+    def make(name, scans, on_progress):
+        raise MemoryError
+
+    workspace = Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"), lambda scans: Drafter((), make))
+    with pytest.raises(MemoryError):
+        workspace.make_draft("s")
+    workspace.make_draft("s")
+    assert "Nothing was drafted: the pipeline failed (MemoryError)." in workspace.begin("s").report.warnings
+
+
 @pytest.fixture
 def drafting(ball_study, ball_masks):
     """A pipeline that outlines the second ball as a node, and an organ beside it."""

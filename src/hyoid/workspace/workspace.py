@@ -268,13 +268,11 @@ class Workspace:
         try:
             draft = self._drafted(opened)
         except HyoidError as refusal:
-            words = f"Nothing was drafted: {refusal.problem}"
-            inputs = opened.anatomy.inputs
-            opened.anatomy = anatomy_from(replace(inputs, warnings=(*inputs.warnings, words)))
-            opened.draft_state = "refused"
+            self._undrafted(opened, refusal.problem)
             return
-        except BaseException:
-            opened.draft_state = "waiting"
+        except Exception as error:
+            # Tried once: a pipeline that fails would fail again at every look.
+            self._undrafted(opened, f"the pipeline failed ({type(error).__name__}).")
             raise
         images = {"image": opened.anatomy.inputs.image, "pet": opened.anatomy.inputs.pet}
         opened.draft, opened.anatomy = (
@@ -282,6 +280,13 @@ class Workspace:
             anatomy_from(replace(draft.inputs, **images), draft.outlined_by, draft.source),  # type: ignore[arg-type]
         )
         opened.draft_state = "done"
+
+    def _undrafted(self, opened: OpenStudy, why: str) -> None:
+        """Say in every report that there is no draft, and why."""
+        inputs = opened.anatomy.inputs
+        words = f"Nothing was drafted: {why}"
+        opened.anatomy = anatomy_from(replace(inputs, warnings=(*inputs.warnings, words)))
+        opened.draft_state = "refused"
 
     def _drafted(self, opened: OpenStudy) -> Draft:
         assert self._drafter is not None
