@@ -77,6 +77,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.objects: Counter[str] = Counter()
+        self.answer_s = 0.0  # from the arrival of an object to the answer
         entity = AE("ARCHIVE")
         entity.add_supported_context(CTImageStorage)
         entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
@@ -95,6 +96,7 @@ class Receiver:
 
     def _store(self, event: evt.Event) -> int:
         self.objects[str(event.request.AffectedSOPInstanceUID)] += 1
+        time.sleep(self.answer_s)
         return 0x0000
 
     def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
@@ -199,6 +201,11 @@ class Bench:
                 pass
             time.sleep(0.3)
 
+    def beginnings(self) -> int:
+        """Count how often a node has begun to listen."""
+        events = self.folder / "state" / "events.jsonl"
+        return events.read_text().count('"node began"') if events.exists() else 0
+
     def result(self, studies: int) -> dict[str, object]:
         """Count what came of so many studies."""
         runs = Counter((self.folder / "runs").read_text().split())
@@ -219,29 +226,37 @@ def bench(**options: object) -> Iterator[Bench]:
             made.end()
 
 
-def kills(count: int) -> dict[str, object]:
-    """kill -9 at random moments while studies arrive, run and are sent."""
-    random_moment, studies = random.Random(5), max(20, count)
+def kills(count: int, seed: int) -> dict[str, object]:
+    """kill -9 at random moments while studies arrive, run and are sent; every fifth while the node begins."""
+    random_moment, done = random.Random(seed), 0
+
+    def studies() -> Iterator[int]:
+        for number in range(count):
+            while number > done:  # one more for each kill
+                time.sleep(0.1)
+            yield number
+
     with bench(seconds=0.5) as b:
-        sender = Thread(target=b.send, args=(range(studies),))
-        process = b.begin()
+        b.receiver.answer_s = 0.5
+        sender = Thread(target=b.send, args=(studies(),))
         sender.start()
         moments = Counter()
-        for _ in range(count):
-            time.sleep(random_moment.uniform(1.0, 6.0))
-            try:
-                now = b.status()
-                moments["while a job ran"] += now["jobs"]["running"] > 0
-                moments["while something was to be sent"] += now["jobs"]["sending"] > 0
-                moments["while a study arrived"] += now["studies"].get("receiving", 0) > 0
-            except Exception:
-                moments["before the ledger was there"] += 1
+        for number in range(count):
+            before, process = b.beginnings(), b.begin()
+            while number % 5 and b.beginnings() == before and process.poll() is None:
+                time.sleep(0.1)
+            time.sleep(random_moment.uniform(0.0, 4.0))
+            now = b.status() if b.beginnings() else {"jobs": {"running": 0, "sending": 0}, "studies": {}}
+            moments["while a job ran"] += now["jobs"]["running"] > 0
+            moments["while something was to be sent"] += now["jobs"]["sending"] > 0
+            moments["while a study arrived"] += now["studies"].get("receiving", 0) > 0
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-            process = b.begin()
+            done += 1
+        b.begin()
         sender.join()
-        b.wait(studies)
-        return b.result(studies) | {"kills": count, "moments": dict(moments)}
+        b.wait(count)
+        return b.result(count) | {"kills": count, "moments": dict(moments)}
 
 
 def peer_down() -> dict[str, object]:
@@ -396,10 +411,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="Names of parts, separated by commas.")
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=5, help="Of the moments of the kills.")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, object]]] = {
-        "kills": lambda: kills(asked.kills), "peer_down": peer_down, "disk_full": disk_full, "damage": damage,
+        "kills": lambda: kills(asked.kills, asked.seed), "peer_down": peer_down, "disk_full": disk_full, "damage": damage,
         "twice": twice, "two_nodes": two_nodes, "throughput": throughput,
     }  # fmt: skip
     chosen = asked.only.split(",") if asked.only else list(parts)
