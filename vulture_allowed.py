@@ -169,3 +169,24 @@ serve
 
 # Protocol of what reads a file (io/sources).
 __call__
+
+# Set on objects of pynetdicom, requests, sqlite3 and http.server, which read these.
+acse_timeout
+dimse_timeout
+network_timeout
+connection_timeout
+require_called_aet
+require_calling_aet
+maximum_associations
+supported_contexts
+STORE_SEND_CHUNKED_DATASET
+UNRESTRICTED_STORAGE_SERVICE
+QueryRetrieveLevel
+reading_validation_mode
+writing_validation_mode
+trust_env
+cert
+auth
+row_factory
+timeout
+do_GET

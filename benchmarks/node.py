@@ -415,8 +415,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, object]]] = {
-        "kills": lambda: kills(asked.kills, asked.seed), "peer_down": peer_down, "disk_full": disk_full, "damage": damage,
-        "twice": twice, "two_nodes": two_nodes, "throughput": throughput,
+        "kills": lambda: kills(asked.kills, asked.seed), "peer_down": peer_down, "disk_full": disk_full,
+        "damage": damage, "twice": twice, "two_nodes": two_nodes, "throughput": throughput,
     }  # fmt: skip
     chosen = asked.only.split(",") if asked.only else list(parts)
     found = {}
