@@ -5,6 +5,10 @@ Run from the project folder::
     hyoid phantom --n 30 --seed 91 --spacing 3,4,4 --out work/reports/made
     hyoid phantom --n 10 --seed 92 --spacing 3,4,4 --out work/reports/held-out
     python benchmarks/reports.py work/reports/made work/reports/held-out --out work/reports/run [--steps 150]
+    python benchmarks/reports.py --labels 120
+
+`--labels` makes no images: it asks how the labels read from so many drawn reports agree with the truth, in phrasings
+that the rules were worked on and in those held out, with silence unknown and with silence taken for "not involved".
 
 Of the patients in the first folder only CT and report are shown to the first training (layout `reports`): labels come
 from the text, organ map and heatmap from the default networks. The second training has the same CTs with labels from
@@ -27,9 +31,13 @@ from hyoid.interfaces.places import cache_folder
 from hyoid.io.packages.model_package import read_package
 from hyoid.io.study import read_study
 from hyoid.metrics.ranking import average_precision
+from hyoid.phantom.text.free_text import draw_truth, write_report
+from hyoid.phantom.text.phrasings import HELD_OUT, TUNING_1, TUNING_2
+from hyoid.report.free_text.structure import structure_text
 from hyoid.systems.ct_report.cases import ReportCase, find_ct_report_cases, prepared_cases
 from hyoid.systems.ct_report.labels import UNKNOWN, involvement_targets
 from hyoid.systems.ct_report.pipeline import structured_report
+from hyoid.systems.ct_report.report_labels import labels_of_report, lines_of
 from hyoid.systems.ct_report.train import learn, predict_ct_report
 from hyoid.systems.machine import Machine
 from hyoid.training.recipe import CtReportRecipe, load_recipe
@@ -39,12 +47,16 @@ from hyoid.training.run import Run, save_package
 def main() -> None:
     """Train both, and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("made", type=Path)
-    parser.add_argument("held_out", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("made", type=Path, nargs="?")
+    parser.add_argument("held_out", type=Path, nargs="?")
+    parser.add_argument("--out", type=Path, default=Path("work/reports/run"))
+    parser.add_argument("--labels", type=int, default=0)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--unmentioned", default="unknown")
+    parser.add_argument("--unmentioned", default="not_involved")
     asked = parser.parse_args()
+    if asked.labels:
+        print(labels_read(asked.labels))
+        return
     recipe = load_recipe("ct_report", "reports")
     assert isinstance(recipe, CtReportRecipe)
     budget = {"steps": asked.steps, "steps_per_epoch": min(50, asked.steps), "warmup_steps": 15}
@@ -70,6 +82,29 @@ def main() -> None:
         rows[words] = predict_ct_report(module, unseen)
     print(table(recipe.fields, reference, rows))
     print(answered(asked.out / "taught-by-reports" / "package", find_ct_report_cases(asked.held_out)[0].ct))
+
+
+def labels_read(count: int) -> str:
+    """Labels read from drawn reports against the truth."""
+    fields = load_recipe("ct_report", "reports").fields  # type: ignore[union-attr]
+    rng = np.random.default_rng(5)
+    lines = [f"| {count} reports | silence | {' | '.join(fields)} |", "|---" * (len(fields) + 2) + "|"]
+    for words, phrasings in (("phrasings worked on", (TUNING_1, TUNING_2)), ("held out", (HELD_OUT,))):
+        truths = [draw_truth(rng) for _ in range(count)]
+        reports = [
+            structure_text(write_report(t, phrasings[k % len(phrasings)], rng).text) for k, t in enumerate(truths)
+        ]
+        true = np.array([[any(t.involved.get(line, False) for line in lines_of(f)) for f in fields] for t in truths])
+        lines.append(f"| {words} | involved in truth | {' | '.join(map(str, true.sum(axis=0)))} |")
+        for unmentioned in ("unknown", "not_involved"):
+            said = np.array([labels_of_report(report, fields, unmentioned) for report in reports])
+            cells = []
+            for k in range(len(fields)):
+                told = said[:, k] != UNKNOWN
+                right = int((said[told, k] == true[told, k]).sum())
+                cells.append(f"{int((said[:, k] == 1).sum())} / {int((said[:, k] == 0).sum())}, {right} right")
+            lines.append(f"| {words} | {unmentioned} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def without_masks(made: Path, out: Path) -> Path:

@@ -187,6 +187,24 @@ def test_a_predicted_target_has_a_section_of_its_own_and_fills_no_line_of_the_te
     assert TUMOUR_MODEL in report.models and CLASSIFIER in report.models
 
 
+def test_a_classifier_of_the_whole_scan_fills_the_template_without_an_outline():
+    meaning = "involvement as radiologists' reports state it"
+    answers = {
+        "strap_muscles_thyroid_gland": Involvement(0.9, 0.5, meaning),
+        "larynx": Involvement(0.1, 0.5, meaning),
+    }
+    told = {"lesions": None, "involvement": answers, "involvement_source": CLASSIFIER}
+    report = build_report(inputs(**told, whole_scan=True))
+    line = report.line("strap_muscles_thyroid_gland")
+    assert (line.value, line.status, line.probability) == ("Involvement likely", "model", 0.9)
+    assert meaning in line.evidence[0].note
+    assert next(row for row in report.lines if row.key == "larynx").value == "Involvement unlikely"
+    assert CLASSIFIER in report.models
+    # A classifier that answers of an outlined lesion says nothing without one.
+    silent = build_report(inputs(**told))
+    assert silent.line("strap_muscles_thyroid_gland").status == "Missing"
+
+
 def test_a_target_within_the_limits_of_planned_ones_is_plausible_and_air_or_strays_make_it_doubtful():
     # 16 x 30 x 20 voxels of 0.012 ml: 115 ml
     mask = lesions_volume([((30, 46), (10, 40), (30, 50))])

@@ -38,6 +38,13 @@ def test_fields_from_a_text():
     assert trusting == [1, 0, 0, 0, 0]
 
 
+def test_the_presets_are_binary_as_the_paper_is():
+    assert {load_recipe("ct_report", preset).unmentioned for preset in ("reports", "reports_template", "paper")} == {
+        "not_involved"
+    }
+    assert load_recipe("ct_report", "small").unmentioned == "unknown"
+
+
 def test_sides_of_a_sided_line():
     fields = ("parotid_right", "parotid_left", "parotid_gland", "mandible")
     assert labels_of_report(structure_text(TEXT), fields).tolist() == [1, 0, 1, UNKNOWN]
@@ -119,7 +126,7 @@ def pairs(folder, *, targets=True):
 
 @pytest.fixture
 def recipe():
-    outline = {"heatmap": "outline"}
+    outline = {"heatmap": "outline", "unmentioned": "unknown"}
     return load_recipe("ct_report", "reports+smoke").model_copy(update=outline)
 
 

@@ -64,6 +64,19 @@ def labels_of_report(
     return np.array([_label(name, lines, unmentioned) for name in fields], np.float32)
 
 
+def lines_of(name: str) -> tuple[str, ...]:
+    """List the lines of the template that speak of a field; none where no line does.
+
+    Examples
+    --------
+    >>> lines_of("tongue"), lines_of("parotid_left"), lines_of("mandible")
+    (('oral_tongue', 'base_of_tongue'), ('parotid_gland',), ())
+    """
+    if name in FIELD_BY_KEY:
+        return (name,)
+    return _LINES_OF_ORGAN.get(name) or tuple(field.key for field in FIELDS if name in field.organs)
+
+
 def read_case_report(case: CaseFiles, scan: Sequence[Dataset], fingerprint: str) -> Report:
     """Read the report of a case as the template, and refuse one of another patient.
 
@@ -136,18 +149,11 @@ def _words(name: str) -> set[str]:
 def _label(name: str, lines: dict[str, Line], unmentioned: Unmentioned) -> float:
     """One field's label from the lines that speak of it."""
     side = BY_NAME[name].side if name in BY_NAME else Side.MIDLINE
-    states = [_state(lines.get(key), side) for key in _lines_of(name)]
+    states = [_state(lines.get(key), side) for key in lines_of(name)]
     if State.INVOLVED in states:
         return 1.0
     spared = {State.NOT_INVOLVED} if unmentioned == "unknown" else {State.NOT_INVOLVED, None}
     return 0.0 if states and set(states) <= spared else UNKNOWN
-
-
-def _lines_of(name: str) -> tuple[str, ...]:
-    """Lines of the template that speak of a field; none where no line does."""
-    if name in FIELD_BY_KEY:
-        return (name,)
-    return _LINES_OF_ORGAN.get(name) or tuple(field.key for field in FIELDS if name in field.organs)
 
 
 def _state(line: Line | None, side: Side) -> State | None:
