@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINT := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo "-c constraints-cpu.txt")
 
-.PHONY: demo test fuzz check docs lock bench weights petct-weights clean
+.PHONY: demo test fuzz check docs lock audit sbom bench weights petct-weights clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hyoid needs Python 3.11 or newer")'
@@ -50,6 +50,15 @@ docs: $(VENV)/.installed
 lock: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
 	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --extra serve --extra train --extra cohort --output-file requirements.lock pyproject.toml
+
+# Known weaknesses of every installed package, asked of the public advisory database; a machine without a network is told so.
+audit: $(VENV)/.installed-dev
+	$(BIN)/python scripts/audit.py
+
+# What hyoid is made of: a CycloneDX bill of materials of the environment, made without a network.
+sbom: $(VENV)/.installed-dev
+	$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+	@echo "sbom.json: $$(grep -c '"purl"' sbom.json) packages"
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/report.py

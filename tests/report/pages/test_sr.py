@@ -1,8 +1,12 @@
 """The Structured Report, read back by highdicom, and by other programs (`pytest -m peer`)."""
 
+import copy
+import json
 import shutil
 import subprocess
+import sys
 from datetime import datetime
+from pathlib import Path
 
 import highdicom as hd
 import pydicom
@@ -107,9 +111,8 @@ def test_the_same_report_makes_the_same_object_and_another_one_another(tmp_path,
 
 
 def test_study_and_patient_are_those_of_the_images(tmp_path, measured_case):
-    headers = [pydicom.Dataset(h) for h in measured_case.headers]
+    headers = copy.deepcopy(measured_case.headers)
     for header in headers:
-        header.file_meta = measured_case.headers[0].file_meta
         header.PatientName, header.SpecificCharacterSet = "Müller^Änne", "ISO_IR 100"
         header.ClinicalTrialSubjectID, header.AccessionNumber = "S7", "A1"
     write_sr(tmp_path / "sr.dcm", measured_case.report, headers)
@@ -128,6 +131,18 @@ def test_long_and_foreign_words(tmp_path, measured_case):
     assert len(warning) == 1000
 
 
+def test_private_schemes_are_explained_where_they_are_used(read_back, tmp_path, measured_case):
+    schemes = {item.CodingSchemeDesignator for item in read_back.CodingSchemeIdentificationSequence}
+    assert schemes == {"99HYOID", "99OIFM"}
+    assert write_sr(tmp_path / "sr.dcm", plain(measured_case), measured_case.headers)
+    assert "CodingSchemeIdentificationSequence" not in pydicom.dcmread(tmp_path / "sr.dcm")
+
+
+def plain(case):
+    """The report with one line, whose codes are all public."""
+    return case.report.model_copy(update={"lines": case.report.lines[:1], "lesions": ()})
+
+
 def test_a_report_that_answers_nothing_makes_no_object(tmp_path, measured_case):
     empty = measured_case.report.model_copy(update={"lines": (), "lesions": ()})
     assert not write_sr(tmp_path / "sr.dcm", empty, measured_case.headers)
@@ -135,18 +150,32 @@ def test_a_report_that_answers_nothing_makes_no_object(tmp_path, measured_case):
 
 
 def said_by(name, *arguments):
-    program = shutil.which(name)
+    program = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
     if program is None:
-        pytest.skip(f"needs {name}, of Debian's dcmtk or dicom3tools")
+        pytest.skip(f"needs {name}, of Debian's dcmtk or dicom3tools, or of hyoid[peer]")
     done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.peer
-def test_dciodvfy_finds_no_error(folder):
-    _, said = said_by("dciodvfy", "-new", folder / "sr.dcm")
-    assert "Comprehensive3DSR" in said
-    assert "Error" not in said
+def test_dciodvfy_finds_no_error(folder, tmp_path, measured_case):
+    write_sr(tmp_path / "sr.dcm", plain(measured_case), measured_case.headers)
+    for path in (folder / "sr.dcm", tmp_path / "sr.dcm"):
+        _, said = said_by("dciodvfy", "-new", path)
+        assert "Comprehensive3DSR" in said
+        assert "Error" not in said
+
+
+@pytest.mark.peer
+def test_dcmqi_reads_the_same_numbers(folder, tmp_path, measured_case):
+    said_by("tid1500reader", "--inputDICOM", folder / "sr.dcm", "--outputMetadata", tmp_path / "read.json")
+    groups = json.loads((tmp_path / "read.json").read_text())["Measurements"]
+    read = {
+        group["TrackingIdentifier"]: [float(item["value"]) for item in group["measurementItems"]]
+        for group in groups if "ReferencedSegment" in group
+    }  # fmt: skip
+    lesions = [f for f in coded_findings(measured_case.report) if f.lesion is not None]
+    assert read == {f.identifier: [number.value for number in f.measured] for f in lesions}
 
 
 @pytest.mark.peer

@@ -164,7 +164,8 @@ def write_sr(
             device_serial_number="0",
         )
         copy_study(sources[0], sr)
-        sr.CodingSchemeIdentificationSequence = DicomSequence(_schemes(findings))
+        if schemes := _schemes(findings):
+            sr.CodingSchemeIdentificationSequence = DicomSequence(schemes)
         stamp(sr, now or datetime.now(), "InstanceCreation", "Content", "Series")
         declare_characters(sr, [finding.words for finding in findings] + [str(text.TextValue) for text in texts])
         with atomic_write(path) as unfinished:
