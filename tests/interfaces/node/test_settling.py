@@ -20,6 +20,16 @@ def test_a_study_gets_its_job_after_the_quiet_time(place, make_object, take, clo
     assert not settle(place)
 
 
+def test_after_a_pause_of_the_node_the_quiet_time_begins_anew(place, make_place, make_object, take, clock):
+    take(place, make_object(number=1))
+    clock.turn(60)  # nobody listened, and the rest of the study could not come
+    again = make_place()
+    assert not settle(again)
+    take(again, make_object(number=2))
+    clock.turn(10)
+    assert settle(again) and len(again.ledger.arrivals.objects(again.ledger.jobs.claim("a", 30, 20).study)) == 2
+
+
 def test_a_study_that_comes_again_begins_nothing(place, make_object, take, clock):
     for _ in range(2):
         take(place, *(make_object(number=n) for n in range(3)))

@@ -32,7 +32,7 @@ class Place:
     """
 
     def __init__(self, config: NodeConfig, clock: Callable[[], float], *, echo: bool = False) -> None:
-        self.config, self.clock = config, clock
+        self.config, self.clock, self.began = config, clock, clock()
         self.results_folder, self.work_folder = config.state / "results", config.state / "work"
         for folder in (config.state, self.results_folder, self.work_folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -20,7 +20,10 @@ def settle(place: Place) -> bool:
     place : Place
         State folder of the node.
     """
-    quiet = place.ledger.arrivals.quiet_studies(place.config.limits.quiet_s)
+    quiet_s = place.config.limits.quiet_s
+    if place.clock() - place.began < quiet_s:  # senders that found nobody need time to come again
+        return False
+    quiet = place.ledger.arrivals.quiet_studies(quiet_s)
     for study, changed in quiet:
         objects = place.ledger.arrivals.objects(study)
         chosen = choose_rule(place.config.rules, _facts(place, objects))
