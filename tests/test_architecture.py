@@ -37,7 +37,7 @@ def test_a_new_system_touches_few_files_and_those_that_are_not_new_exist(text):
     assert [path for path, new in rows if bool(new) == (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("heading", ["A scan through `hyoid report`", "A click through the workspace"])
+@pytest.mark.parametrize("heading", ["A scan through `hyoid report`", "A study and a click through the workspace"])
 def test_every_module_and_function_of_a_walk_exists(text, heading):
     section = text.split(f"## {heading}")[1].split("\n## ")[0]
     named = re.findall(
