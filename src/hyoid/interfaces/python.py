@@ -189,6 +189,8 @@ def find_targets(
     *,
     pet: PetRequest | None = None,
     organs: bool = True,
+    decision: str | None = None,
+    coarse_outside: bool | None = None,
     question: str = "",
     post_treatment: bool | None = None,
     prior: Path | str | None = None,
@@ -207,6 +209,10 @@ def find_targets(
         What is known of the PET: its file, units, weight and dose.
     organs : bool
         Outline organs as well, for sites, levels and involvement.
+    decision : {"argmax", "threshold"}, optional
+        How averaged maps become outlines; as the networks' packages say when not given.
+    coarse_outside : bool, optional
+        Keep what stage 2 found outside the cube of stage 3, marked; as the packages say when not given.
     question : str
         Clinical question, printed in the report; no names.
     post_treatment : bool, optional
@@ -231,6 +237,7 @@ def find_targets(
     """
     machine = _machine(device, precision, cache)
     models = petct_models()
+    decided = models.decision.changed(decision, coarse_outside=coarse_outside)
     with _clock(progress) as clock:
         scans = study
         if not isinstance(scans, PetCtStudy):
@@ -239,11 +246,19 @@ def find_targets(
         template = load_model(TEMPLATE) if organs else None
         asked = request(scans.ct, question, post_treatment=post_treatment, prior=None if prior is None else Path(prior))
         found = petct_report(
-            scans, models, outlining, machine, template=template, asked=asked, on_progress=clock.progress
+            scans,
+            models,
+            outlining,
+            machine,
+            template=template,
+            asked=asked,
+            decision=decided,
+            on_progress=clock.progress,
         )
     packages = [*models.all, *outlining, *([] if template is None else [template])]
     options = {"organs": organs, "ct_only": scans.pet is None, "precision": precision}
     options |= {"post_treatment": post_treatment, "prior": prior is not None}
+    options |= {"decision": decided.rule, "coarse_outside": decided.coarse_outside}
     return ReportAnswer(petct_results(scans, found, packages, machine, options), clock.seconds, found)
 
 

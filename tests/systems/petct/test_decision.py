@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from hyoid.errors import UsageError
 from hyoid.systems.petct.decision import Decision, decide_voxels, outside_fine, said_of_outside, without_small_parts
 from hyoid.volume import Geometry
 
@@ -34,6 +36,14 @@ def test_the_packages_decide_unless_they_differ():
     assert Decision.of([paper, paper]) == Decision("threshold", coarse_outside=False, smallest_ml=0.1)
     # Packages of before say neither.
     assert Decision.of([paper, {"min_volume_ml": 0.3}]) == Decision("argmax", coarse_outside=True, smallest_ml=0.3)
+
+
+def test_what_a_user_asks_for_goes_before_the_packages():
+    own = Decision("threshold", coarse_outside=False, smallest_ml=0.1)
+    assert own.changed(None, coarse_outside=None) == own
+    assert own.changed("argmax", coarse_outside=True) == Decision("argmax", coarse_outside=True, smallest_ml=0.1)
+    with pytest.raises(UsageError, match="no decision 'majority'"):
+        own.changed("majority", coarse_outside=None)
 
 
 def test_outside_the_fine_region_the_coarse_labels_stand():

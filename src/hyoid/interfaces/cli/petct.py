@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +40,6 @@ from hyoid.io.export_names import read_names
 from hyoid.io.petct import Activity, PetRequest, read_petct
 from hyoid.systems.examination import request as report_request
 from hyoid.systems.machine import Machine
-from hyoid.systems.petct.decision import RULES, Decision
 from hyoid.systems.petct.report import petct_report
 
 OUT = Path("hyoid-petct")
@@ -109,7 +107,7 @@ def petct(
     claim_folder(out, overwrite=overwrite)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
     models = petct_models(head, coarse, fine or ())
-    decided = changed(models.decision, decision, coarse_outside=coarse_outside)
+    decided = models.decision.changed(decision, coarse_outside=coarse_outside)
     machine = Machine(device_named(device), cache_folder(), precision_named(precision))
     if machine.device == "cpu" and not any(machine.cache.glob("petct-*.xml")):
         terminal.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
@@ -143,21 +141,6 @@ def petct(
         results = petct_results(scans, found, packages, machine, options)
         deliver(out, with_template(results) if template else results, terminal, exported, further)
     finish(found.report, terminal, place=str(out) if out == OUT else "")
-
-
-def changed(own: Decision, rule: str | None, *, coarse_outside: bool | None) -> Decision:
-    """Change the packages' own decision by what the options say.
-
-    Raises
-    ------
-    UsageError
-        When there is no such rule.
-    """
-    if rule is not None:
-        if rule not in RULES:
-            raise UsageError(f"There is no decision {rule!r}.", f"Choose {' or '.join(RULES)}.")
-        own = replace(own, rule=rule)
-    return own if coarse_outside is None else replace(own, coarse_outside=coarse_outside)
 
 
 def pet_request(

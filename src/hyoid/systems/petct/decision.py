@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import cc3d
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import NODE as GTVN
 from hyoid.anatomy.structures import PRIMARY as GTVP
+from hyoid.errors import UsageError
 from hyoid.geometry.resample import resample
 from hyoid.inference.export import labels_from_logits
 from hyoid.preprocess.pet import covered
@@ -55,6 +56,22 @@ class Decision:
         outside = any(region.get("coarse_outside", True) for region in found)
         smallest = max(float(region.get("min_volume_ml", 0.0)) for region in found)
         return cls("threshold" if threshold else "argmax", outside, smallest)
+
+    def changed(self, rule: str | None, *, coarse_outside: bool | None) -> Decision:
+        """Change what a user asks to be changed; None leaves the packages' own.
+
+        Raises
+        ------
+        UsageError
+            When there is no such rule.
+        """
+        found = self
+        for known in RULES:
+            if rule == known:
+                found = replace(found, rule=known)
+        if rule is not None and rule not in RULES:
+            raise UsageError(f"There is no decision {rule!r}.", f"Choose {' or '.join(RULES)}.")
+        return found if coarse_outside is None else replace(found, coarse_outside=coarse_outside)
 
 
 def decide_voxels(
