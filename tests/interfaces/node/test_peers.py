@@ -1,4 +1,4 @@
-"""A real Orthanc on loopback stands for the archive: C-STORE and DICOMweb, there and back into the same study."""
+"""Other programs on loopback: Orthanc as the archive, by C-STORE and DICOMweb, there and back; dcmtk as a scanner."""
 
 import json
 import shutil
@@ -14,14 +14,14 @@ from threading import Event, Thread
 
 import pytest
 
-from hyoid.interfaces.node.config import DicomDestination, WebDestination
+from hyoid.interfaces.node.config import DicomDestination, Listener, Tls, WebDestination
 from hyoid.interfaces.node.destinations import PeerDownError, open_peer
+from hyoid.interfaces.node.listener import listening
 from hyoid.interfaces.node.node import Node
 from hyoid.interfaces.node.place import Place
 
 pytestmark = [
     pytest.mark.peer,
-    pytest.mark.skipif(shutil.which("Orthanc") is None, reason="needs Orthanc"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 WEB_PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
@@ -86,6 +86,8 @@ class Orthanc:
 
 @pytest.fixture(scope="module")
 def orthanc(tmp_path_factory):
+    if shutil.which("Orthanc") is None:
+        pytest.skip("needs Orthanc")
     server = Orthanc(tmp_path_factory.mktemp("orthanc"))
     yield server
     server.stop()
@@ -204,3 +206,23 @@ def test_a_real_ct_comes_back_with_its_outlines(empty, make_config, shared_data,
     with capsys.disabled():
         seconds = {name: round((moment - last).total_seconds(), 1) for name, moment in (*times.items(), ("sent", sent))}
         print(f"\n{kind}: {slices} slices, came back as {found}; seconds after the last slice: {seconds}")
+
+
+@pytest.mark.skipif(shutil.which("storescu") is None, reason="needs dcmtk")
+@pytest.mark.parametrize("secured", [False, True])
+def test_dcmtk_asks_whether_the_node_is_there_and_sends(make_place, make_object, certificates, tmp_path, secured):
+    place, path = make_place(), tmp_path / "a.dcm"
+    path.write_bytes(make_object())
+    own = Tls(certificate=certificates / "node.pem", key=certificates / "node.key", ca=certificates / "ca.pem")
+    config = Listener.model_construct(
+        ae_title="HYOID", host="127.0.0.1", port=0, callers=("CT1",), tls=own if secured else None
+    )
+    proof = ["+tls", own.key, own.certificate, "+cf", own.ca] if secured else []
+    with listening(config, place.spool, place.log) as port:
+        for program, files in (("echoscu", []), ("storescu", [path])):
+            command = [program, *proof, "-aet", "CT1", "-aec", "HYOID", "localhost", str(port), *files]
+            end = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert end.returncode == 0, end.stderr
+        stranger = ["storescu", "-aet", "OTHER", "-aec", "HYOID", "localhost", str(port), path]
+        assert subprocess.run(stranger, capture_output=True, check=False).returncode != 0
+    assert len(place.ledger.arrivals.files()) == 1
