@@ -40,16 +40,19 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs src scripts containers tests
+	$(BIN)/hadolint --config containers/hadolint.yaml containers/Dockerfile
+	for script in containers/*.sh scripts/*.sh; do bash -n $$script || exit 1; done
 
 # The site in docs/_build/html; a warning is an error.
 docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet $(CONSTRAINT) -e '.[docs]'
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-# Every package of the usual extras, by version and hash, without any address.
+# Every package of the usual extras but torch (constraints-cpu.txt), by version and hash, for every system, without any address.
 lock: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
-	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --extra serve --extra train --extra cohort --output-file requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet 'uv>=0.9,<1'
+	echo torch > $(VENV)/without.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra serve --extra train --extra cohort --extra interchange --extra node --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --excludes $(VENV)/without.txt --custom-compile-command "make lock" --output-file requirements.lock
 
 # Known weaknesses of every installed package, asked of the public advisory database; a machine without a network is told so.
 audit: $(VENV)/.installed-dev
