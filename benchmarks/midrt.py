@@ -21,7 +21,7 @@ import SimpleITK as sitk
 
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import grid_with_spacing, resample, to_sitk
-from hyoid.interfaces.installed import midrt_models
+from hyoid.interfaces.chosen_models import asked_models, midrt_sources
 from hyoid.interfaces.places import cache_folder
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 from hyoid.io.files.volumes import read_image, read_labels
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of SimpleITK; OpenVINO uses every core it is given")
     arguments = parser.parse_args()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(arguments.threads)
-    models = midrt_models(arguments.model or ())
+    models = midrt_sources(asked_models(midrt=arguments.model))
     models = [models[k % len(models)] for k in range(max(FOLDS, len(models)))]
     machine = Machine("cpu", cache_folder())
     rows, studies = [], []

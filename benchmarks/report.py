@@ -29,7 +29,7 @@ from pathlib import Path
 import torch
 from hyoid.inference.runtime import Runtime, torch_network
 from hyoid.interfaces.terminal import Terminal
-from hyoid.interfaces.installed import report_models
+from hyoid.interfaces.chosen_models import report_models
 from hyoid.io.study import read_study
 from hyoid.systems import involvement
 from hyoid.systems.ct_report import pipeline as structured_report

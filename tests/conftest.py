@@ -35,14 +35,14 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def make_nnunet_folder(tmp_path):
-    """Write a small nnU-Net v2 folder as nnU-Net would: `make(labels=..., patch=..., ...)` gives its path."""
-    return lambda **options: write_nnunet_folder(tmp_path, **options)
+    """Write a small nnU-Net v2 folder as nnU-Net would, in `root`: `make(labels=..., patch=...)` gives its path."""
+    return lambda root=tmp_path, **options: write_nnunet_folder(root, **options)
 
 
 def write_nnunet_folder(
     root, *, labels=None, regions_class_order=None, channels=("CT",), schemes=("CTNormalization",), patch=(8, 16, 16),
     spacing=(3.0, 2.0, 2.0), encoder="PlainConvUNet", old=False, transpose=(0, 1, 2), folds=("0",), mirror=(0, 1, 2),
-    configuration="3d_fullres", previous=None, masked=False, extra=None, seed=0,
+    configuration="3d_fullres", previous=None, masked=False, extra=None, seed=0, bias=None,
 ):  # fmt: skip
     """A two-stage network with random weights behind plans of either format."""
     import json
@@ -103,6 +103,10 @@ def write_nnunet_folder(
             "in_channels": inputs, "out_channels": heads, "features": [4, 6], "kernels": kernels, "strides": strides,
             "encoder_blocks": [1, 1], "decoder_convs": [1],
         })  # fmt: skip
+        if bias is not None:  # one class everywhere, by its logit
+            last = network.decoder.seg_layers[-1]
+            torch.nn.init.zeros_(last.weight)
+            last.bias.data = torch.tensor(bias, dtype=torch.float32)
         (folder / f"fold_{fold}").mkdir(parents=True)
         content = {
             "network_weights": network.state_dict(),

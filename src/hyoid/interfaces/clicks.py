@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from hyoid.errors import UnsuitableScanError, UsageError
+from hyoid.errors import UsageError
 from hyoid.geometry.orientation import canonical_index, to_canonical
 from hyoid.interfaces.answers import ReportAnswer
-from hyoid.interfaces.installed import OUTLINING, load_model, load_models
+from hyoid.interfaces.chosen_models import NOTHING_ASKED, lesion_package, outlining
 from hyoid.interfaces.results import lesion_results
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.packages.model_package import Manifest
+from hyoid.io.packages.models_file import ModelsFile
 from hyoid.io.study import MODALITIES, Study
-from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.systems.lesion.pipeline import Scan, outlined
 from hyoid.systems.lesion.report import anatomy_of, lesion_report
 from hyoid.systems.lesion.session import AddLesion, AddPrompt, ClickSession, Target
 from hyoid.systems.machine import Machine
-from hyoid.systems.organs import outline_organs
+from hyoid.systems.organs import organs_or_reason
 from hyoid.volume import Quantity, Volume
 from hyoid.workspace.workspace import first_readable
 
@@ -84,7 +85,7 @@ def lesion_answer(
     target: Target,
     modality: str,
     organs: bool,
-    model: str,
+    models: ModelsFile = NOTHING_ASKED,
     machine: Machine,
     terminal: Terminal,
 ) -> ReportAnswer:
@@ -102,8 +103,8 @@ def lesion_answer(
         Modality to read; every one in turn when empty.
     organs : bool
         Outline organs too.
-    model : str
-        Interactive model, by name or folder.
+    models : ModelsFile
+        Networks in the places of hyoid's own.
     machine : Machine
         Where the networks run.
     terminal : Terminal
@@ -111,7 +112,8 @@ def lesion_answer(
     """
     from hyoid.inference.click_network import ClickNetwork
 
-    network = ClickNetwork(load_model(model), device=machine.device, cache=machine.cache / "regions")
+    sources = outlining(models).sources if organs else ()
+    network = ClickNetwork(lesion_package(models), device=machine.device, cache=machine.cache / "regions")
     attempts = (modality,) if modality else MODALITIES
     read, modality = first_readable({m: partial(reading, modality=m) for m in attempts})
     scan = Scan(to_canonical(read.volume), read.fingerprint)
@@ -122,22 +124,12 @@ def lesion_answer(
     terminal.progress("clicks", len(clicks), len(clicks))
     found: Volume | None = None
     warnings: tuple[str, ...] = ()
-    if organs and read.volume.quantity is Quantity.HU:
-        found, warnings = _organs_or_reason(scan.volume, machine, terminal)
-    manifests = [p.manifest for p in load_models(OUTLINING)] if found is not None else []
+    manifests: tuple[Manifest, ...] = ()
+    if sources and read.volume.quantity is Quantity.HU:
+        found, warnings, manifests = organs_or_reason(scan.volume, sources, machine, terminal.progress)
     anatomy = anatomy_of(read, modality, found, manifests, warnings)
     lesions = [(clicked, outline)]
     report = lesion_report(anatomy, lesions, session.state, network.manifest)
     whose = anatomy.outlined_by
     results = lesion_results(read, report, lesions, found, session, network.manifest, machine, whose)
     return ReportAnswer(results, terminal.seconds, outline)
-
-
-def _organs_or_reason(ct: Volume, machine: Machine, terminal: Terminal) -> tuple[Volume | None, tuple[str, ...]]:
-    """Organs on the canonical grid; no labels, with the reason, where the scan is not one of a neck."""
-    try:
-        warnings = check_head_neck_ct(ct)
-    except UnsuitableScanError as refusal:
-        return None, (f"Organs were not outlined: {refusal.problem}",)
-    outlines = outline_organs(ct, load_models(OUTLINING), machine, terminal.progress)
-    return outlines.labels, (*warnings, *outlines.warnings)

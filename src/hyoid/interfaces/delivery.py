@@ -25,7 +25,7 @@ from hyoid.io.dicom.rtstruct import rtstruct_masks, write_rtstruct
 from hyoid.io.dicom.seg import seg_masks, write_seg
 from hyoid.io.files.volumes import write_image, write_nifti
 from hyoid.io.masks import Outline
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.nnunet_source import NnunetSource, Source
 from hyoid.io.run_record import (
     EMPTY_OR_FAILED,
     ORGANS_FILE,
@@ -293,12 +293,12 @@ def surroundings(machine: Machine) -> dict[str, Any]:
     }
 
 
-def model_records(packages: Sequence[ModelPackage], precisions: Mapping[str, str]) -> dict[str, ModelRecord]:
+def model_records(packages: Sequence[Source], precisions: Mapping[str, str]) -> dict[str, ModelRecord]:
     """Put on record the packages that ran; folds of one recipe share a name and are numbered from the second on.
 
     Parameters
     ----------
-    packages : sequence of ModelPackage
+    packages : sequence of ModelPackage or NnunetSource
         In the order in which they are listed; those without a precision did not run and are left out.
     precisions : mapping of str to str
         Arithmetic by the name in the manifest.
@@ -318,6 +318,7 @@ def model_records(packages: Sequence[ModelPackage], precisions: Mapping[str, str
             licence=manifest.licence,
             training_data=manifest.training_data,
             precision=precisions[manifest.name],
+            folds=tuple(package.model.checkpoints) if isinstance(package, NnunetSource) else (),
         )
     return found
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hyoid.errors import ModelUnusableError, UsageError
+from hyoid.errors import UsageError
 from hyoid.interfaces.places import WEIGHTS, weights_folder
 from hyoid.io.packages.model_package import MANIFEST, ModelPackage, read_package
 from hyoid.io.packages.nnunet_folder import is_nnunet_folder
 from hyoid.io.packages.public_weights import PROVENANCE, Provenance, PublicModel, read_provenance, read_table
-from hyoid.systems.ct_report.pipeline import ReportModels
-from hyoid.systems.petct.pipeline import PetCtModels
 
 OUTLINING = ("organs", "neck")  # packages that outline organs, the better founded one first
 TEMPLATE = "sgrnet-template"  # says which sub-sites an outlined tumour overlaps
@@ -100,44 +98,3 @@ def nnunet_folder(name: str) -> tuple[Path, Provenance | None]:
         f"{Path(name).name!r} is no nnU-Net v2 folder and no pulled model.",
         "Give the folder that holds plans.json and dataset.json, or a name from `hyoid models list`.",
     )
-
-
-def report_models() -> ReportModels:
-    """Load the networks of `hyoid report`, with the errors of `load_model`."""
-    return ReportModels(*load_models((*OUTLINING, "tumour", "sgrnet", TEMPLATE)))
-
-
-def petct_models(head: str = PETCT_HEAD, coarse: str = PETCT_COARSE, fine: Sequence[str] = ()) -> PetCtModels:
-    """Load the networks of `hyoid petct`, with the errors of `load_model`.
-
-    Parameters
-    ----------
-    head, coarse : str
-        Packages of stages 1 and 2, by name or folder.
-    fine : sequence of str
-        Packages of stage 3; those that came with hyoid when empty.
-    """
-    return PetCtModels(load_model(head), load_model(coarse), tuple(load_models(fine or PETCT_FINE)))
-
-
-def midrt_models(names: Sequence[str] = ()) -> list[ModelPackage]:
-    """Load the networks of `hyoid midrt`.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Packages by name or folder; the one that came with hyoid when empty.
-
-    Raises
-    ------
-    ModelUnusableError
-        When none is named and none came with hyoid, or a package is damaged.
-    UsageError
-        When no model has that name.
-    """
-    if not names and MIDRT not in packages():
-        raise ModelUnusableError(
-            "No mid-treatment model came with this version of hyoid.",
-            "Train one with `hyoid train midrt` (docs/midrt.md) and name its package with --model.",
-        )
-    return load_models(names or (MIDRT,))

@@ -30,6 +30,11 @@ def weights_folder() -> Path:
     return user_data_path("hyoid", appauthor=False) / "weights"
 
 
+def sources_file() -> Path:
+    """Name the file of the user's own table of sources, beside the folder of pulled weights."""
+    return weights_folder().parent / "sources.yaml"
+
+
 def work_folder() -> Path:
     """Name the folder of the workspace's sessions and uploads: $HYOID_WORK, else in the user's data folder."""
     if chosen := os.environ.get("HYOID_WORK"):

@@ -21,22 +21,22 @@ from hyoid.errors import UsageError
 from hyoid.evaluation.files import Layout
 from hyoid.inference.nnunet import Options
 from hyoid.interfaces.answers import EvaluationAnswer, LabelAnswer, Patient, ReportAnswer, Scan, TextAnswer
-from hyoid.interfaces.clicks import checked_target, lesion_answer, parsed_click
-from hyoid.interfaces.installed import (
-    OUTLINING,
-    TEMPLATE,
-    load_model,
-    load_models,
-    midrt_models,
-    nnunet_folder,
+from hyoid.interfaces.chosen_models import (
+    asked_models,
+    midrt_sources,
+    outlining,
     petct_models,
     report_models,
+    template_package,
 )
+from hyoid.interfaces.clicks import checked_target, lesion_answer, parsed_click
+from hyoid.interfaces.installed import load_model, nnunet_folder
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import ct_report_results, midrt_results, petct_results
 from hyoid.interfaces.scoring import score
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io import study as studies
+from hyoid.io.packages.models_file import ModelsFile, models_stated
 from hyoid.io.packages.nnunet_folder import read_nnunet_folder
 from hyoid.io.petct import PetCtStudy, PetRequest, read_petct
 from hyoid.io.reader_masks import find_reader_masks
@@ -67,6 +67,9 @@ __all__ = [
 
 Click = str | tuple[int, int, int]
 """A click: (slice, row, column) inside the lesion, or text as for `hyoid lesion --click`."""
+
+Networks = Path | str | Mapping[str, Any] | None
+"""Networks in the places of hyoid's own: a file of models, or its content (docs/models.md)."""
 
 _MODALITY = {Quantity.HU: "CT", Quantity.MR: "MR"}
 
@@ -125,6 +128,7 @@ def make_report(
     post_treatment: bool | None = None,
     prior: Path | str | None = None,
     staging: StagingRequest | None = None,
+    models: Networks = None,
     device: str = "auto",
     precision: str | None = None,
     cache: Path | None = None,
@@ -148,6 +152,8 @@ def make_report(
         `report.json` of an earlier run, or its folder.
     staging : StagingRequest, optional
         Tables by which to stage, for confirmation; needs `reader_masks`.
+    models : path or mapping, optional
+        File of models as for `--models`, or its content, such as `{"organs": ["default", "my/folder"]}`.
     device : {"auto", "cpu", "cuda"}
         Where the networks run; "auto" takes the GPU where there is one.
     precision : {"f32", "bf16"}, optional
@@ -169,7 +175,7 @@ def make_report(
     if staging is not None and reader_masks is None:
         raise UsageError("Staging rests on a reader's outlines, and none are given.", "Give reader_masks.")
     machine = _machine(device, precision, cache)
-    models = report_models()
+    networks = report_models(_asked(models))
     with _clock(progress) as clock:
         scan = _study(study, clock)
         reader = None
@@ -178,10 +184,10 @@ def make_report(
             reader = find_reader_masks(reader_masks, grid, headers=scan.headers, primary=primary, node=node)
         asked = request(scan, question, post_treatment=post_treatment, prior=None if prior is None else Path(prior))
         asked = replace(asked, staging=staging)
-        found = structured_report(scan, models, machine, reader=reader, asked=asked, on_progress=clock.progress)
+        found = structured_report(scan, networks, machine, reader=reader, asked=asked, on_progress=clock.progress)
     options = {"reader_masks": reader is not None, "precision": precision, "post_treatment": post_treatment}
     options |= {"prior": prior is not None, "stage_site": None if staging is None else staging.site.value}
-    return ReportAnswer(ct_report_results(scan, found, models, machine, options), clock.seconds, found)
+    return ReportAnswer(ct_report_results(scan, found, networks, machine, options), clock.seconds, found)
 
 
 def find_targets(
@@ -191,6 +197,7 @@ def find_targets(
     organs: bool = True,
     decision: str | None = None,
     coarse_outside: bool | None = None,
+    models: Networks = None,
     question: str = "",
     post_treatment: bool | None = None,
     prior: Path | str | None = None,
@@ -213,6 +220,8 @@ def find_targets(
         How averaged maps become outlines; as the networks' packages say when not given.
     coarse_outside : bool, optional
         Keep what stage 2 found outside the cube of stage 3, marked; as the packages say when not given.
+    models : path or mapping, optional
+        File of models as for `--models`, or its content, such as `{"organs": ["default", "my/folder"]}`.
     question : str
         Clinical question, printed in the report; no names.
     post_treatment : bool, optional
@@ -236,26 +245,27 @@ def find_targets(
         When weights are damaged.
     """
     machine = _machine(device, precision, cache)
-    models = petct_models()
-    decided = models.decision.changed(decision, coarse_outside=coarse_outside)
+    stated = _asked(models)
+    networks = petct_models(stated)
+    decided = networks.decision.changed(decision, coarse_outside=coarse_outside)
     with _clock(progress) as clock:
         scans = study
         if not isinstance(scans, PetCtStudy):
             scans = read_petct(scans, pet, on_progress=partial(clock.progress, "read"))
-        outlining = load_models(OUTLINING) if organs else []
-        template = load_model(TEMPLATE) if organs else None
+        organ_networks = outlining(stated).sources if organs else ()
+        template = template_package(stated) if organs else None
         asked = request(scans.ct, question, post_treatment=post_treatment, prior=None if prior is None else Path(prior))
         found = petct_report(
             scans,
-            models,
-            outlining,
+            networks,
+            organ_networks,
             machine,
             template=template,
             asked=asked,
             decision=decided,
             on_progress=clock.progress,
         )
-    packages = [*models.all, *outlining, *([] if template is None else [template])]
+    packages = [*networks.all, *organ_networks, *([] if template is None else [template])]
     options = {"organs": organs, "ct_only": scans.pet is None, "precision": precision}
     options |= {"post_treatment": post_treatment, "prior": prior is not None}
     options |= {"decision": decided.rule, "coarse_outside": decided.coarse_outside}
@@ -269,7 +279,7 @@ def segment_lesion(
     target: str = "GTVp",
     modality: str = "",
     organs: bool = True,
-    model: str = "isrg",
+    models: Networks = None,
     device: str = "auto",
     cache: Path | None = None,
     progress: bool = False,
@@ -289,8 +299,8 @@ def segment_lesion(
         Modality to read from a path; by default the first of these that the study holds.
     organs : bool
         Outline organs too (CT of the neck), so that the report is whole.
-    model : str
-        Interactive model, by name or folder.
+    models : path or mapping, optional
+        File of models as for `--models`, or its content, such as `{"organs": ["default", "my/folder"]}`.
     device : {"auto", "cpu", "cuda"}
         Where the networks run.
     cache : Path, optional
@@ -321,7 +331,14 @@ def segment_lesion(
             reading = partial(studies.read_study, study, on_progress=partial(clock.progress, "read"))
         machine = _machine(device, None, cache)
         return lesion_answer(
-            reading, made, target=kind, modality=modality, organs=organs, model=model, machine=machine, terminal=clock
+            reading,
+            made,
+            target=kind,
+            modality=modality,
+            organs=organs,
+            models=_asked(models),
+            machine=machine,
+            terminal=clock,
         )
 
 
@@ -333,7 +350,7 @@ def midrt(
     registered: bool | None = None,
     primary: Sequence[str] = (),
     node: Sequence[str] = (),
-    models: Sequence[str] = (),
+    models: Networks | Sequence[str] = None,
     device: str = "auto",
     precision: str | None = None,
     cache: Path | None = None,
@@ -354,8 +371,8 @@ def midrt(
         case folder are used where it has any.
     primary, node : sequences of str
         Names of outlines in `pre_masks`, where these do not tell which is which.
-    models : sequence of str
-        Model packages, by name or folder; several are averaged.
+    models : path, mapping or sequence of str, optional
+        File of models as for `--models`, or its content; or networks by name or folder, whose answers are averaged.
     device : {"auto", "cpu", "cuda"}
         Where the networks run.
     precision : {"f32", "bf16"}, optional
@@ -385,7 +402,8 @@ def midrt(
         node=tuple(node),
     )
     machine = _machine(device, precision, cache)
-    packages = midrt_models(tuple(models))
+    named = isinstance(models, Sequence) and not isinstance(models, str)
+    packages = midrt_sources(_asked({"midrt": list(models)} if named else models))  # type: ignore[arg-type]
     with _clock(progress) as clock:
         opened = open_pair(order)
         found = follow_up(canonical_pair(opened.pair), packages, machine, on_progress=clock.progress)
@@ -576,6 +594,13 @@ def structure(text: str, *, engine: Engine | None = None) -> TextAnswer:
     '2 x 2.4 cm'
     """
     return TextAnswer(structure_text(text, engine))
+
+
+def _asked(models: Networks) -> ModelsFile:
+    """Networks that a caller states, or names a file of."""
+    if isinstance(models, Mapping):
+        return models_stated(models)
+    return asked_models(None if models is None else Path(models))
 
 
 def _machine(device: str, precision: str | None, cache: Path | None) -> Machine:

@@ -10,7 +10,8 @@ from typing import Any
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.geometry.orientation import to_canonical
 from hyoid.interfaces.delivery import Results, model_records
-from hyoid.io.packages.model_package import Manifest, ModelPackage
+from hyoid.io.packages.model_package import Manifest
+from hyoid.io.packages.nnunet_source import Source
 from hyoid.io.petct import PetCtStudy
 from hyoid.io.run_record import ModelRecord
 from hyoid.io.study import Study
@@ -54,7 +55,7 @@ def ct_report_results(
         write_pages=_pages(found.report, found.ct, found.outlines, attention=found.attention),
         study=study,
         outlines=found.outlines,
-        models=model_records(list(vars(models).values()), found.precisions),
+        models=model_records(models.all, found.precisions),
         inputs={"ct": study},
         machine=machine,
         options=options,
@@ -64,7 +65,7 @@ def ct_report_results(
 def petct_results(
     study: PetCtStudy,
     found: PetCtReport,
-    packages: Sequence[ModelPackage],
+    packages: Sequence[Source],
     machine: Machine,
     options: Mapping[str, object],
 ) -> Results:
@@ -76,7 +77,7 @@ def petct_results(
         CT and PET as read.
     found : PetCtReport
         Report, outlines, and the CT on its own grid.
-    packages : sequence of ModelPackage
+    packages : sequence of ModelPackage or NnunetSource
         Every network that was at hand; those that ran go on record.
     machine : Machine
         Where the networks ran.
@@ -106,7 +107,7 @@ def midrt_results(
     pre: Study,
     mid: Study,
     found: MidrtResult,
-    packages: Sequence[ModelPackage],
+    packages: Sequence[Source],
     machine: Machine,
     options: Mapping[str, object],
 ) -> Results:
@@ -118,14 +119,15 @@ def midrt_results(
         MR before and during treatment.
     found : MidrtResult
         Response report, scans and targets, on the canonical grid of the mid-treatment scan.
-    packages : sequence of ModelPackage
+    packages : sequence of ModelPackage or NnunetSource
         The networks of the ensemble.
     machine : Machine
         Where the networks ran.
     options : mapping
         Options of the command that decide the result.
     """
-    system = network(packages[0].manifest.name, packages[0].manifest.version)
+    names, versions = ({getattr(package.manifest, what): None for package in packages} for what in ("name", "version"))
+    system = network(" and ".join(names), ", ".join(versions))
     scene = ResponseScene(found.pre, found.mid, found.gradient, found.pre_labels, found.labels)
     return Results(
         command="midrt",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.errors import UnsuitableScanError
+from hyoid.anatomy.foreign_names import plain_name
+from hyoid.errors import ModelUnusableError, UnsuitableScanError
 from hyoid.geometry.boxes import bounding_box, crop_geometry
 from hyoid.geometry.resample import grid_with_spacing, resample
 from hyoid.preprocess.gradient_map import PRESETS, PresetName, TumourBox, gradient_map, tumour_boxes
@@ -18,6 +20,28 @@ from hyoid.volume import Geometry, Quantity, Volume
 Channel = Literal["t2", "gradient", "outline_gtvp", "outline_gtvn"]
 OUTLINES: dict[str, int] = {"outline_gtvp": 1, "outline_gtvn": 2}
 _SKIN_MM = 6.0
+
+ForeignChannel = Literal["t2", "gradient", "pre_t2", "outlines", "outline_gtvp", "outline_gtvn"]
+"""What an nnU-Net folder may see on the grid of the later scan: also the earlier scan carried onto that grid, and the
+registered outlines as one label map (1 GTVp, 2 GTVn)."""
+FOREIGN_CHANNELS: tuple[ForeignChannel, ...] = (
+    "t2",
+    "gradient",
+    "pre_t2",
+    "outlines",
+    "outline_gtvp",
+    "outline_gtvn",
+)
+# Names in `dataset.json`: those of HNTS-MRG 2024's published gradient networks, and the challenge's own file names.
+_CHANNELS_ELSEWHERE: Mapping[str, ForeignChannel] = {
+    "t2": "t2",
+    "t2w": "t2",
+    "midrt_t2": "t2",
+    "gradient": "gradient",
+    "gradient_map": "gradient",
+    "prert_t2_registered": "pre_t2",
+    "prert_mask_registered": "outlines",
+}
 
 
 @dataclass(frozen=True)
@@ -161,3 +185,82 @@ def map_channel(values: NDArray, form: InputForm, moments: tuple[float, float] |
         return array
     mean, deviation = moments or (float(array.mean()), float(array.std()))
     return (array - mean) / max(deviation, 1e-8)
+
+
+def channels_named(model: str, names: Sequence[str], stated: Sequence[str] = ()) -> tuple[ForeignChannel, ...]:
+    """Find out what the input channels of an nnU-Net folder are.
+
+    Parameters
+    ----------
+    model : str
+        Name of the network, for refusals.
+    names : sequence of str
+        Names of its channels in `dataset.json`.
+    stated : sequence of str
+        What a user or a table says they are, in their order; empty where the names are to tell.
+
+    Raises
+    ------
+    ModelUnusableError
+        When a channel is not known, or as many are not stated as the network has.
+
+    Examples
+    --------
+    >>> channels_named("a network", ["T2", "preRT_T2_registered", "preRT_mask_registered"])
+    ('t2', 'pre_t2', 'outlines')
+    """
+    cure = f"State them by `channels` in the file of --models; hyoid makes: {', '.join(FOREIGN_CHANNELS)}."
+    if stated and len(stated) != len(names):
+        raise ModelUnusableError(
+            f"{model!r} sees {len(names)} channel(s) ({', '.join(names)}), and {len(stated)} are stated.", cure
+        )
+    found: list[ForeignChannel] = []
+    for place, name in enumerate(names):
+        channel = stated[place] if stated else _CHANNELS_ELSEWHERE.get(plain_name(name), name)
+        if channel not in FOREIGN_CHANNELS:
+            raise ModelUnusableError(f"What channel {channel!r} of {model!r} holds is not known.", cure)
+        found.append(channel)
+    return tuple(found)
+
+
+def volumes_of(
+    channels: Sequence[ForeignChannel], mid: Volume, pre: Volume | None, outlines: Volume, gradient: Volume
+) -> list[Volume]:
+    """Make the input of an nnU-Net folder, one image per channel on the grid of the later scan.
+
+    Parameters
+    ----------
+    channels : sequence of str
+        From `channels_named`.
+    mid : Volume, MR
+        The later scan.
+    pre : Volume, MR, or None
+        The earlier scan carried onto the grid of `mid`; None where it is not at hand.
+    outlines : Volume, LABEL
+        1 GTVp, 2 GTVn of the earlier scan, on the grid of `mid`.
+    gradient : Volume
+        From `gradient_volume`.
+
+    Raises
+    ------
+    UnsuitableScanError
+        When a channel is the earlier scan, and that is not at hand.
+    """
+    found = []
+    for channel in channels:
+        if channel == "t2":
+            found.append(mid)
+        elif channel == "gradient":
+            found.append(gradient)
+        elif channel == "pre_t2":
+            if pre is None:
+                raise UnsuitableScanError(
+                    "The network sees the earlier MR too, and that does not lie on the grid of the later one.",
+                    "Leave --registered out, or give the earlier MR registered.",
+                )
+            found.append(pre)
+        else:
+            wanted = (outlines.array > 0) if channel == "outlines" else (outlines.array == OUTLINES[channel])
+            values = np.where(wanted, outlines.array if channel == "outlines" else 1, 0)
+            found.append(mid.with_array(values.astype(np.float32)))
+    return found

@@ -9,22 +9,30 @@ from functools import partial
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from hyoid.anatomy.structures import BY_LABEL, BY_NAME, INSIDE_LARYNX
-from hyoid.errors import ModelUnusableError
+from hyoid.errors import UnsuitableScanError
+from hyoid.geometry.boxes import Box, bounding_box, crop
 from hyoid.inference.export import labels_from_logits
+from hyoid.inference.nnunet import Options, predict_case
 from hyoid.inference.runtime import Precision, Runtime, load_runtime
 from hyoid.inference.segment import Logits, segment
 from hyoid.inference.strays import without_strays
 from hyoid.io.packages.model_package import Manifest, ModelPackage
+from hyoid.io.packages.nnunet_source import NnunetSource, Source, answering
+from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.preprocess.network_grid import body_on_grid
-from hyoid.progress import Stages, ignore_stages
+from hyoid.progress import Stages, Steps, ignore_stages
 from hyoid.provenance import Provenance, network
 from hyoid.report.content import schema
 from hyoid.systems.machine import Machine
 from hyoid.systems.outlines import Outlines, organ_doubts
-from hyoid.volume import Volume
+from hyoid.volume import Quantity, Volume
 
+_AROUND_ORGANS_MM = 40.0  # further than any structure of the neck lies from those that are outlined
+_BODY_MM = 6.0
+_NO_TARGET = np.float32(-10.0)
 _NAMED_ML = 0.5  # what a warning names of the outlines that were left out
 
 
@@ -49,7 +57,7 @@ class OrganOutlines:
 
 def outline_organs(
     ct: Volume,
-    packages: Sequence[ModelPackage],
+    sources: Sequence[Source],
     machine: Machine,
     on_progress: Stages = ignore_stages,
 ) -> OrganOutlines:
@@ -62,23 +70,73 @@ def outline_organs(
     ----------
     ct : Volume
         Canonical CT, HU.
-    packages : sequence of ModelPackage
-        On grids of one spacing. What an earlier one outlines, a later one does not paint over, except that the air
-        of the larynx is painted over the larynx.
+    sources : sequence of ModelPackage or NnunetSource
+        What an earlier one outlines, a later one does not paint over, except that the air of the larynx is painted over
+        the larynx. nnU-Net folders see the part of the scan around the organs that packages found.
     machine : Machine
         Device, precision and folder for compiled graphs.
     """
+    sources = _without_doubles(sources)
+    precisions: dict[str, Precision] = {}
+    maps: list[NDArray[np.uint8]] = []
+    for packages in _by_spacing([source for source in sources if isinstance(source, ModelPackage)]):
+        found, used = _outlined_by_packages(ct, packages, machine, on_progress)
+        precisions |= used
+        maps.append(found.array)
+    folders = [source for source in sources if isinstance(source, NnunetSource)]
+    if folders:
+        region = neck_region(ct, without_strays(_united(ct, maps, sources))[0])
+        for source in folders:
+            found, precisions[source.manifest.name] = _outlined_by_folder(ct, source, region, machine, on_progress)
+            maps.append(found.array)
+    kept, lost = without_strays(_united(ct, maps, sources))
+    named = [f"{BY_LABEL[label].words} {ml:.1f} ml" for label, ml in lost.items() if ml >= _NAMED_ML]
+    warnings = [f"Outlines that lie apart from the neck were left out: {', '.join(named)}."] if named else []
+    doubts = organ_doubts(Outlines(kept.geometry, kept).structures(), kept.geometry)
+    if doubts:
+        said = "; ".join(f"{BY_LABEL[label].words}: {', '.join(words)}" for label, words in doubts.items())
+        warnings.append(f"Outlines that no patient's organ has; look at them before use. {said}.")
+    warnings += [
+        f"Not for commercial use: the weights of {s.manifest.name} are under {s.manifest.licence}."
+        for s in folders
+        if s.row is not None and s.row.noncommercial
+    ]
+    return OrganOutlines(kept, precisions, tuple(warnings))
+
+
+def neck_region(ct: Volume, organs: Volume) -> Box:
+    """Find the part of a scan that nnU-Net folders look at: around the outlined organs, or else around the patient.
+
+    A whole scan at the spacing of such a network does not fit into the memory of most machines.
+
+    Parameters
+    ----------
+    ct : Volume
+        Canonical CT, HU.
+    organs : Volume, LABEL
+        Organs on the same grid; may be empty.
+    """
+    box = bounding_box(organs.array > 0)
+    if box is not None:
+        margin = [int(np.ceil(_AROUND_ORGANS_MM / step)) for step in ct.geometry.spacing_mm]
+        return box.grown(tuple(margin), ct.geometry.shape)  # type: ignore[arg-type]
+    body = body_on_grid(ct, (_BODY_MM, _BODY_MM, _BODY_MM)).geometry
+    corners = ct.geometry.to_ijk(np.array([body.to_lps((0, 0, 0)), body.to_lps(np.array(body.shape) - 1)]))
+    start = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, np.array(ct.geometry.shape) - 1)
+    stop = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, start + 1, ct.geometry.shape)
+    return Box(tuple(start.tolist()), tuple(stop.tolist()))
+
+
+def _outlined_by_packages(
+    ct: Volume, packages: Sequence[ModelPackage], machine: Machine, on_progress: Stages
+) -> tuple[Volume, dict[str, Precision]]:
+    """Labels by hyoid's own networks on one grid; the earlier package ranks higher, air inside the larynx highest."""
     body = body_on_grid(ct, packages[0].manifest.spacing_mm)
     logits: dict[str, NDArray[np.float32]] = {}
     ranks: dict[str, int] = {}
     precisions: dict[str, Precision] = {}
     for rank, package in enumerate(packages):
         manifest = package.manifest
-        if manifest.spacing_mm != packages[0].manifest.spacing_mm:
-            raise ModelUnusableError(
-                f"Models {packages[0].manifest.name!r} and {manifest.name!r} work on different grids.",
-                "Train both at one spacing.",
-            )
         runtime = _tile_runtime(package, machine)
         precisions[manifest.name] = runtime.precision
         found = segment(body, manifest, runtime, on_progress=partial(on_progress, manifest.name))
@@ -91,15 +149,94 @@ def outline_organs(
             logits[name] = np.minimum(logits[name], logits["larynx"])
     labels = [BY_NAME[name].label for name in logits]
     rank_of = {BY_NAME[name].label: rank for name, rank in ranks.items()}
-    exported = labels_from_logits(np.stack(list(logits.values())), body.geometry, ct.geometry, labels, ranks=rank_of)
-    kept, lost = without_strays(exported)
-    named = [f"{BY_LABEL[label].words} {ml:.1f} ml" for label, ml in lost.items() if ml >= _NAMED_ML]
-    warnings = [f"Outlines that lie apart from the neck were left out: {', '.join(named)}."] if named else []
-    doubts = organ_doubts(Outlines(kept.geometry, kept).structures(), kept.geometry)
-    if doubts:
-        said = "; ".join(f"{BY_LABEL[label].words}: {', '.join(words)}" for label, words in doubts.items())
-        warnings.append(f"Outlines that no patient's organ has; look at them before use. {said}.")
-    return OrganOutlines(kept, precisions, tuple(warnings))
+    stacked = np.stack(list(logits.values()))
+    return labels_from_logits(stacked, body.geometry, ct.geometry, labels, ranks=rank_of), precisions
+
+
+def _outlined_by_folder(
+    ct: Volume, source: NnunetSource, region: Box, machine: Machine, on_progress: Stages
+) -> tuple[Volume, Precision]:
+    """Labels by an nnU-Net folder that looks at a part of the scan."""
+    done = predict_case(
+        source.model,
+        [crop(ct, region)],
+        Options(precision=machine.precision, device=machine.device),
+        machine.cache,
+        from_dicom=True,
+        on_progress=lambda stage, done, total: on_progress(f"{source.manifest.name}, {stage}", done, total),
+    )
+    found = np.zeros(ct.geometry.shape, np.uint8)
+    for name in source.manifest.supported:
+        found[region.slices][np.isin(done.labels.array, source.values[name])] = BY_NAME[name].label
+    return ct.with_array(found, Quantity.LABEL), done.precision
+
+
+def _united(ct: Volume, maps: Sequence[NDArray[np.uint8]], sources: Sequence[Source]) -> Volume:
+    """All label maps in one: of two labels on a voxel, the one whose source comes first; air only in the larynx."""
+    table = np.full(256, 256, np.int16)
+    for place, source in enumerate(sources):
+        for name in source.manifest.supported:
+            table[BY_NAME[name].label] = -1 if name in INSIDE_LARYNX else place
+    airs, larynx = [BY_NAME[name].label for name in INSIDE_LARYNX], BY_NAME["larynx"].label
+    throats = [np.isin(found, [larynx, *airs]) for found in maps if (found == larynx).any()]
+    result = np.zeros(ct.geometry.shape, np.uint8)
+    for drawn in maps:
+        found = drawn
+        if throats and not (found == larynx).any():
+            found = np.where(np.isin(found, airs) & ~throats[0], 0, found)
+        wins = (found > 0) & ((result == 0) | (table[found] < table[result]))
+        result[wins] = found[wins]
+    return ct.with_array(result, Quantity.LABEL)
+
+
+def _without_doubles(sources: Sequence[Source]) -> list[Source]:
+    """Sources without the structures that an earlier one outlines, and without those that have nothing left."""
+    taken: set[str] = set()
+    kept = []
+    for source in sources:
+        own = [name for name in source.manifest.supported if name not in taken]
+        taken.update(own)
+        if own:
+            kept.append(answering(source, own))
+    return kept
+
+
+def _by_spacing(packages: Sequence[ModelPackage]) -> list[list[ModelPackage]]:
+    """Packages that work on one grid, together and in their order."""
+    groups: dict[tuple[float, float, float], list[ModelPackage]] = {}
+    for package in packages:
+        groups.setdefault(package.manifest.spacing_mm, []).append(package)
+    return list(groups.values())
+
+
+def organs_or_reason(
+    ct: Volume, sources: Sequence[Source], machine: Machine, on_progress: Stages = ignore_stages
+) -> tuple[Volume | None, tuple[str, ...], tuple[Manifest, ...]]:
+    """Outline the organs of a canonical CT where it shows a neck; return also warnings and the models.
+
+    Parameters
+    ----------
+    ct : Volume
+        Canonical CT, HU.
+    sources : sequence of ModelPackage or NnunetSource
+        As of `outline_organs`.
+    machine : Machine
+        Device, precision and folder for compiled graphs.
+
+    Returns
+    -------
+    Volume or None
+        Labels; None where the scan is not one of a neck, and the warning says why.
+    tuple of str
+    tuple of Manifest
+        Of the networks that outlined; empty where none did.
+    """
+    try:
+        warnings = check_head_neck_ct(ct)
+    except UnsuitableScanError as refusal:
+        return None, (f"Organs were not outlined: {refusal.problem}",), ()
+    outlines = outline_organs(ct, sources, machine, on_progress)
+    return outlines.labels, (*warnings, *outlines.warnings), tuple(source.manifest for source in sources)
 
 
 def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
@@ -118,15 +255,64 @@ def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
 
 
 def localise_tumour(
-    ct: Volume, package: ModelPackage, machine: Machine, on_progress: Stages = ignore_stages
+    ct: Volume,
+    source: Source,
+    machine: Machine,
+    on_progress: Stages = ignore_stages,
+    *,
+    organs: Volume | None = None,
 ) -> tuple[Logits, Precision]:
-    """Compute logits of the high-dose target region on the tumour network's grid; return also the arithmetic."""
-    body = body_on_grid(ct, package.manifest.spacing_mm)
-    runtime = _tile_runtime(package, machine)
-    logits = segment(
-        body, package.manifest, runtime, on_progress=lambda done, total: on_progress("tumour", done, total)
+    """Compute logits of the target region on the grid that the tumour network sees; return also the arithmetic.
+
+    Parameters
+    ----------
+    ct : Volume
+        Canonical CT, HU.
+    source : ModelPackage or NnunetSource
+        Network that localises the tumour; of an nnU-Net folder every label that is a target counts.
+    machine : Machine
+        Device, precision and folder for compiled graphs.
+    organs : Volume, LABEL, optional
+        Organs on the grid of the scan, around which an nnU-Net folder looks.
+    """
+    told = partial(on_progress, "tumour")
+    if isinstance(source, NnunetSource):
+        nothing = ct.with_array(np.zeros(ct.geometry.shape, np.uint8), Quantity.LABEL)
+        region = neck_region(ct, nothing if organs is None else organs)
+        return _target_logits(ct, source, region, machine, told)
+    body = body_on_grid(ct, source.manifest.spacing_mm)
+    runtime = _tile_runtime(source, machine)
+    return segment(body, source.manifest, runtime, on_progress=told), runtime.precision
+
+
+def _target_logits(
+    ct: Volume, source: NnunetSource, region: Box, machine: Machine, on_progress: Steps
+) -> tuple[Logits, Precision]:
+    """Log-odds of any target on the voxels of a part of the scan; certainly none on the faces that cut the scan."""
+    options = Options(precision=machine.precision, device=machine.device, probabilities=True)
+    part = crop(ct, region)
+    done = predict_case(
+        source.model,
+        [part],
+        options,
+        machine.cache,
+        from_dicom=True,
+        on_progress=lambda stage, done, total: on_progress(done, total) if stage == "tiles" else None,
     )
-    return logits, runtime.precision
+    assert done.probabilities is not None
+    wanted = {value for name in source.manifest.supported for value in source.values[name]}
+    heads = [k for k, head in enumerate(source.model.labels.heads) if head in wanted]
+    # Regions overlap, classes exclude each other.
+    one = done.probabilities[heads]
+    probability = one.max(axis=0) if source.model.labels.regions else one.sum(axis=0)
+    logits = logit(np.clip(probability, 1e-6, 1 - 1e-6)).astype(np.float32)
+    for axis in range(3):
+        faces = np.moveaxis(logits, axis, 0)
+        if region.start[axis] > 0:
+            faces[0] = _NO_TARGET
+        if region.stop[axis] < ct.geometry.shape[axis]:
+            faces[-1] = _NO_TARGET
+    return Logits(logits[None], part.geometry, ("target_region",)), done.precision
 
 
 def target_mask(logits: Logits, ct: Volume, min_volume_ml: float) -> Volume:

@@ -18,7 +18,7 @@ from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.errors import InputRefusedError
 from hyoid.geometry.boxes import Box
 from hyoid.io.atomic import atomic_write
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.nnunet_source import Source
 from hyoid.io.study import fingerprint
 from hyoid.metrics.lesions import find_components
 from hyoid.preprocess.registration import carry, register
@@ -86,13 +86,13 @@ class Drafter:
 
     Parameters
     ----------
-    packages : tuple of ModelPackage
+    packages : tuple of ModelPackage or NnunetSource
         Networks that take part; their hashes are part of a draft's name.
     make : callable
         From the name, the scans and the progress callback to the draft.
     """
 
-    packages: tuple[ModelPackage, ...]
+    packages: tuple[Source, ...]
     make: Callable[[str, Scans, Stages], Draft]
 
     def name(self, scans: Scans) -> str:
@@ -120,17 +120,17 @@ def ct_drafter(models: ReportModels, machine: Machine) -> Drafter:
         found = examine_ct(scans.study, models, machine, on_progress=on_progress)
         return Draft(name, replace(found.inputs, image=None), outlined_by=found.outlined_by)
 
-    return Drafter((models.organs, models.neck, models.tumour, models.classifier), make)
+    return Drafter((*models.outlining, models.tumour, models.classifier), make)
 
 
-def petct_drafter(models: PetCtModels, outlining: Sequence[ModelPackage], machine: Machine) -> Drafter:
+def petct_drafter(models: PetCtModels, outlining: Sequence[Source], machine: Machine) -> Drafter:
     """Draft a PET/CT: GTVp and GTVn as lesions, and organs.
 
     Parameters
     ----------
     models : PetCtModels
         Networks of the PET/CT system.
-    outlining : sequence of ModelPackage
+    outlining : sequence of ModelPackage or NnunetSource
         Networks that outline organs.
     machine : Machine
         Device, precision and folder for compiled graphs.
@@ -147,12 +147,12 @@ def petct_drafter(models: PetCtModels, outlining: Sequence[ModelPackage], machin
     return Drafter((*models.all, *outlining), make)
 
 
-def midrt_drafter(packages: Sequence[ModelPackage], machine: Machine) -> Drafter:
+def midrt_drafter(packages: Sequence[Source], machine: Machine) -> Drafter:
     """Draft a pair of MR: the earlier one registered; GTVp and GTVn now, where outlines from before are at hand.
 
     Parameters
     ----------
-    packages : sequence of ModelPackage
+    packages : sequence of ModelPackage or NnunetSource
         Networks of the mid-treatment system.
     machine : Machine
         Device, precision and folder for compiled graphs.

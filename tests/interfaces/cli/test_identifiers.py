@@ -174,7 +174,7 @@ def refused(*arguments):
 @pytest.fixture
 def examinations(tmp_path, monkeypatch):
     """MR before and during treatment in folders of that name, masks of that name, and no network."""
-    monkeypatch.setattr("hyoid.interfaces.cli.midrt.midrt_models", lambda _: ())
+    monkeypatch.setattr("hyoid.interfaces.cli.midrt.midrt_sources", lambda _: ())
     mr = Volume(np.clip(drawn().array, 0, None).astype(np.float32), GRID, Quantity.MR)
     folders = []
     for which, image in (("before", mr), ("during", mr.with_array(mr.array + 1))):

@@ -102,6 +102,24 @@ def test_the_container_of_hnts_mrg(drawn, model, tmp_path, monkeypatch, supplied
     assert mask.array.dtype == np.uint8 and mask.array.max() <= 2
 
 
+def test_a_published_gradient_network_runs_in_the_place_of_hyoids(drawn, make_nnunet_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYOID_CACHE", str(tmp_path / "cache"))
+    folder = make_nnunet_folder(
+        channels=("T2", "gradient"), schemes=("ZScoreNormalization",) * 2, spacing=(8.0, 6.0, 6.0), patch=(8, 16, 16),
+        bias=[0.0, 0.0, 3.0], mirror=None,
+    )  # fmt: skip
+    (tmp_path / "m.yaml").write_text(f"midrt: {{model: {folder.name}, name: gradient, gradient: paper}}\n")
+    out = tmp_path / "out"
+    result = run(drawn, "--registered", "--models", tmp_path / "m.yaml", "--out", out, "--json", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    record = json.loads((out / "run.json").read_text())
+    assert set(record["models"]) == {"gradient"} and record["models"]["gradient"]["folds"] == ["0"]
+    assert [s["outlined_by"] for s in record["structures"]] == ["network gradient fold 0"]
+    report = ResponseReport.model_validate_json((out / "report.json").read_text())
+    assert report.gradient == "paper" and [use.name for use in report.models] == ["gradient"]
+    assert (read_labels(out / "targets.nii.gz").array == 2).mean() > 0.5
+
+
 def test_missing_arguments_and_files_are_named(tmp_path):
     x, y = tmp_path / "x.nii.gz", tmp_path / "y.nii.gz"
     with pytest.raises(UnreadableFileError, match="PRE names no file"):
@@ -159,7 +177,7 @@ def test_masks_on_another_grid_are_brought_over_with_a_note_and_empty_ones_refus
 
 
 def test_without_default_weights_the_cure_is_named(drawn, tmp_path, monkeypatch):
-    monkeypatch.setattr("hyoid.interfaces.installed.packages", dict)
+    monkeypatch.setattr("hyoid.interfaces.chosen_models.packages", dict)
     result = run(drawn, "--out", tmp_path / "o")
     assert isinstance(result.exception, ModelUnusableError) and "hyoid train midrt" in result.exception.cure
 

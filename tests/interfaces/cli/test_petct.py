@@ -11,10 +11,11 @@ from hyoid.errors import MissingTagError, UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.resample import grid_with_spacing, resample
 from hyoid.inference.runtime import Runtime
-from hyoid.interfaces import installed
+from hyoid.interfaces import chosen_models
+from hyoid.interfaces.chosen_models import Outlining
 from hyoid.interfaces.cli import petct as petct_command
 from hyoid.interfaces.cli.main import app
-from hyoid.interfaces.installed import OUTLINING
+from hyoid.interfaces.installed import OUTLINING, TEMPLATE
 from hyoid.io.dicom.pet import write_petct_study
 from hyoid.io.files.volumes import read_labels
 from hyoid.io.packages.model_package import Manifest, ModelPackage
@@ -63,9 +64,10 @@ def rules(monkeypatch):
 
     monkeypatch.setattr(petct, "load_runtime", load)
     stages = {"petct-head": "head", "petct-coarse": "coarse"}
-    for module in (petct_command, installed):
-        monkeypatch.setattr(module, "load_model", lambda name: package(name, stages.get(name, "fine")))
-        monkeypatch.setattr(module, "load_models", lambda names: [package(n, "fine") for n in names])
+    monkeypatch.setattr(chosen_models, "load_model", lambda name: package(name, stages.get(name, "fine")))
+    organs = Outlining(tuple(package(name, "fine") for name in OUTLINING), ())
+    monkeypatch.setattr(petct_command, "outlining", lambda asked: organs)
+    monkeypatch.setattr(petct_command, "template_package", lambda asked: package(TEMPLATE, "fine"))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,9 @@ import pytest
 
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.interfaces.cli import main as cli
+from hyoid.interfaces.installed import public_models
 from hyoid.io.files.volumes import read_labels, write_nifti
+from hyoid.io.packages.public_weights import PROVENANCE, Provenance
 from hyoid.metrics.lesions import measure_labels
 from hyoid.volume import Quantity, Volume
 
@@ -148,3 +150,30 @@ def test_the_real_study_gives_every_file(shared_data, tmp_path):
 def test_a_real_scan_of_a_leg_is_refused(shared_data, tmp_path, name):
     assert run(shared_data / "dicom" / name, "--out", tmp_path / "out") == 3
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_fetched_weights_outline_what_they_are_best_at_and_every_output_names_them(
+    made_series, make_nnunet_folder, tmp_path, monkeypatch
+):
+    weights, name = tmp_path / "data" / "weights", "ts_head_muscles"
+    monkeypatch.setenv("HYOID_WEIGHTS", str(weights))
+    others = [f"muscle_{k}" for k in range(1, 9)]
+    labels = {"background": 0} | {
+        n: k for k, n in enumerate([*others, "tongue", "digastric_right", "digastric_left"], 1)
+    }
+    make_nnunet_folder(weights / name, labels=labels, spacing=(6.0, 6.0, 6.0), patch=(16, 16, 16), mirror=None)
+    record = Provenance(model=public_models()[name], hash_from_source=True, files={})
+    (weights / name / PROVENANCE).write_text(record.model_dump_json())
+    assert run(made_series, "--out", tmp_path / "out") in (0, 5)
+    ran = json.loads((tmp_path / "out" / "run.json").read_text())
+    by = {row["name"]: row["outlined_by"] for row in ran["structures"]}
+    theirs = {n: who for n, who in by.items() if n in ("tongue", "digastric_left", "digastric_right")}
+    assert theirs and set(theirs.values()) == {f"network {name} fold 0"}
+    assert by["mandible"] == "network organs 1" and ran["models"][name]["licence"] == "Apache-2.0"
+    organs = {o["name"]: o["source"] for o in json.loads((tmp_path / "out" / "report.json").read_text())["organs"]}
+    assert organs == {n: who for n, who in by.items() if n in organs}
+    assert f"network {name} fold 0" in (tmp_path / "out" / "report.html").read_text()
+    seg = pydicom.dcmread(tmp_path / "out" / "seg.dcm", stop_before_pixels=True)
+    described = {item.TrackingID: item.SegmentDescription for item in seg.SegmentSequence}
+    assert all(f"etwork {name} fold 0" in described[n] for n in theirs)

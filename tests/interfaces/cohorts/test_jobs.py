@@ -7,6 +7,8 @@ from hyoid.interfaces.cli.commands import Commands
 from hyoid.interfaces.cohorts.jobs import JOBS, order_of, parsed, urls_among, words_of
 from hyoid.io.cohorts.listed import ListedCase
 
+PETCT = {"petct-head", "petct-coarse", "petct-resenc"}
+
 
 def case(**more):
     return ListedCase(**{"row": 1, "case": "a", "paths": ("scan.zip",)} | more)
@@ -72,8 +74,8 @@ def test_an_order_follows_files_and_options_and_nothing_else(maps):
 @pytest.mark.parametrize(
     ("job", "words", "models"),
     [
-        ("petct", ["--fine", "isrg"], {"petct-head", "petct-coarse", "isrg", "organs", "neck", "sgrnet-template"}),
-        ("petct", ["--no-organs", "--fine", "petct-resenc"], {"petct-head", "petct-coarse", "petct-resenc"}),
+        ("petct", ["--fine", "petct-resenc"], {*PETCT, "organs", "neck", "sgrnet-template"}),
+        ("petct", ["--no-organs", "--fine", "petct-resenc"], PETCT),
         ("lesion", ["--click", "1,1,1"], {"isrg", "organs", "neck"}),
         ("lesion", ["--click", "1,1,1", "--no-organs"], {"isrg"}),
         ("measure", [], set()),

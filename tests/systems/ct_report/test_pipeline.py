@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
-from hyoid.errors import ModelUnusableError
+from hyoid.interfaces.installed import public_models
 from hyoid.io.packages.model_package import LearnedFrom, read_package, write_package
+from hyoid.io.packages.nnunet_folder import read_nnunet_folder
+from hyoid.io.packages.nnunet_source import nnunet_source
 from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
 from hyoid.models import sgrnet
@@ -88,8 +90,10 @@ def models(folder, organs_bias, tumour_bias, neck_bias=(-5.0,) * 4):
     }
     tile = (32, 32, 32)
     return ReportModels(
-        tiny_package(folder, "organs", "segmentation", ORGANS, unet(3), tile, windows, organs_bias),
-        tiny_package(folder, "neck", "segmentation", NECK, unet(4), tile, windows, neck_bias),
+        (
+            tiny_package(folder, "organs", "segmentation", ORGANS, unet(3), tile, windows, organs_bias),
+            tiny_package(folder, "neck", "segmentation", NECK, unet(4), tile, windows, neck_bias),
+        ),
         tiny_package(folder, "tumour", "segmentation", ("target_region",), unet(1), tile, windows, tumour_bias),
         tiny_package(
             folder,
@@ -226,11 +230,39 @@ def test_the_neck_network_paints_over_no_organ_but_air_over_the_larynx(patient, 
     assert set(outlines.precisions) == {"organs", "neck"}
 
 
-def test_outlining_networks_on_different_grids_are_refused(patient, cache, tmp_path):
-    made = models(tmp_path, [2.0, -5.0, 3.0], [5.0])
-    other = replace(made.neck, manifest=made.neck.manifest.model_copy(update={"spacing_mm": (3.0, 4.0, 4.0)}))
-    with pytest.raises(ModelUnusableError, match="'organs' and 'neck' work on different grids"):
-        outline_organs(patient.ct, (made.organs, other), Machine("cpu", cache))
+def test_outlining_networks_may_work_on_different_grids(patient, cache, tmp_path):
+    organs, neck = models(tmp_path, [2.0, -5.0, 3.0], [5.0], [-5.0, -5.0, 1.0, 9.0]).outlining
+    other = replace(neck, manifest=neck.manifest.model_copy(update={"spacing_mm": (3.0, 4.0, 4.0)}))
+    machine = Machine("cpu", cache)
+    apart = outline_organs(patient.ct, (organs, other), machine)
+    assert set(apart.precisions) == {"organs", "neck"}
+    # Air of the later network is painted over the larynx that the earlier one draws everywhere.
+    assert set(np.unique(apart.labels.array)) == {BY_NAME["larynx_air"].label}
+
+
+def test_nnunet_folders_stand_in_the_places_of_packages(patient, cache, tmp_path, make_nnunet_folder):
+    options = {"spacing": (8.0, 8.0, 8.0), "patch": (16, 16, 16), "mirror": None}
+    labels = {"background": 0, "masseter_left": 1, "Tongue": 2}
+    tongue = read_nnunet_folder(
+        make_nnunet_folder(tmp_path / "a", labels=labels, bias=[0.0, 0.0, 5.0], folds=("0", "1"), **options)
+    )
+    target = read_nnunet_folder(make_nnunet_folder(tmp_path / "b", bias=[0.0, 3.0, 3.0], **options))
+    made = models(tmp_path, [-5.0, -5.0, -5.0], [5.0])
+    source = nnunet_source(
+        tongue, name="ts_head_muscles", row=public_models()["ts_head_muscles"], stated={"Tongue": "tongue"}
+    )
+    chosen = ReportModels(
+        (made.outlining[0], source), nnunet_source(target, name="my localiser"), made.classifier, made.template
+    )
+    found = structured_report(study_of(patient), chosen, Machine("cpu", cache, "f32"))
+    [organ] = found.report.organs
+    assert (organ.name, organ.source) == ("tongue", "network ts_head_muscles folds 0, 1")
+    used = {use.name: use for use in found.report.models}
+    assert set(used) == {"organs", "ts_head_muscles", "my localiser", "sgrnet"}
+    assert used["ts_head_muscles"].licence == "Apache-2.0" and len(used["ts_head_muscles"].sha256) == 64
+    by = {outline.structure.name: str(outline.provenance) for outline in found.outlines.leaving()}
+    assert by == {"tongue": "network ts_head_muscles folds 0, 1", "target_region": "network my localiser fold 0"}
+    assert found.precisions["my localiser"] == found.precisions["ts_head_muscles"] == "f32"
 
 
 @pytest.mark.parametrize(("heatmap", "spacing"), [("gaussian", 4.0), ("probability", 4.0), ("gaussian", 6.0)])

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hyoid.interfaces.cli.ablation_order import AblationOrder
+from hyoid.interfaces.cli.options import AsJson, DeviceName, DryRun
 from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import PETCT_COARSE, PETCT_HEAD
 from hyoid.interfaces.terminal import Terminal
@@ -50,11 +51,9 @@ def ablate(
     priors: Annotated[
         Path | None, typer.Option(help="ct_report: folder of prepared cases; OUT/priors by default.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")] = "auto",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print machine-readable events instead of progress bars.")
-    ] = False,
+    device: DeviceName = "auto",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the trainings of a paper's ablation table again, and write the table with confidence intervals to OUT."""
     with needs_extra("train", "Training"):

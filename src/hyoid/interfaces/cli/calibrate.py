@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hyoid.interfaces.cli.words import JSON_HELP, OVERWRITE_HELP
+from hyoid.interfaces.cli.options import AsJson, Overwrite
 from hyoid.interfaces.terminal import Terminal
 
 _FILES = ("calibration.json", "calibration.md", "reliability.svg")
@@ -28,8 +28,8 @@ def calibrate(
         Path,
         typer.Option(help="Folder for calibration.json, calibration.md and reliability.svg; a used one is refused."),
     ],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit temperature, threshold and band of doubt of a classifier on held-out patients, and judge the fit."""
     import numpy as np

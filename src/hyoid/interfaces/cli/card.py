@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
+from hyoid.interfaces.cli.options import AsJson
 from hyoid.interfaces.installed import OUTLINING, load_model, load_models
 from hyoid.interfaces.places import cache_folder
 from hyoid.interfaces.terminal import Terminal
@@ -78,9 +79,7 @@ def card(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be measured, and stop.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print machine-readable events instead of progress bars.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a package on cases that no training saw, and write what it may answer into its manifest and card.
 

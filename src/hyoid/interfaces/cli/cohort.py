@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.cli.options import AsJson, DryRun
 from hyoid.interfaces.cohorts.driver import (
     REFUSED_FILE,
     Plan,
@@ -80,8 +80,8 @@ def _command(job: Job) -> Callable[..., None]:
             bool,
             typer.Option("--overwrite", help="Replace cases that were made with other options or models."),
         ] = False,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
     ) -> None:
         terminal = Terminal(as_json=as_json)
         # A worker on another machine stands elsewhere.
@@ -147,7 +147,7 @@ def write_results(out: Path, terminal: Terminal) -> None:
 @app.command("show")
 def show(
     out: Annotated[Path, typer.Argument(help="Folder of a cohort, as --out named it.")],
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a cohort comes to: counts, distributions, most frequent cautions, refusals."""
     if not (out / CASES).is_dir():

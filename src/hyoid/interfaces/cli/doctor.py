@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.cli.options import AsJson
 from hyoid.interfaces.doctor import examine
 from hyoid.interfaces.terminal import Terminal
 
@@ -17,7 +16,7 @@ SOMETHING_BAD = 5
 _MARKS = {"good": ("ok", "green"), "note": ("note", "yellow"), "bad": ("BAD", "bold red")}
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Examine this machine: processor, memory, GPU, folders, networks, extras, and what to install."""
     terminal = Terminal(as_json=as_json)
     checks = examine()

@@ -16,7 +16,7 @@ from hyoid.evaluation.files import Layout
 from hyoid.evaluation.page import number
 from hyoid.evaluation.protocols import PROTOCOL_NAMES
 from hyoid.evaluation.result import Evaluation
-from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.cli.options import AsJson
 from hyoid.interfaces.scoring import score
 from hyoid.interfaces.terminal import Terminal
 
@@ -46,7 +46,7 @@ def evaluate(
         int, typer.Option(min=0, help="Number of processes, each with one case at a time; 0 takes one per CPU.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap that gives the intervals.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score predictions against references, or two systems against each other."""
     terminal = Terminal(as_json=as_json)

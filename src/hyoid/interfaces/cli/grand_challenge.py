@@ -12,8 +12,9 @@ import typer
 
 from hyoid.errors import UnreadableFileError, UsageError
 from hyoid.geometry.orientation import from_canonical
-from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, PRECISION_HELP
-from hyoid.interfaces.installed import PETCT_COARSE, PETCT_FINE, PETCT_HEAD, midrt_models, petct_models
+from hyoid.interfaces.chosen_models import asked_models, midrt_sources, petct_models
+from hyoid.interfaces.cli.options import AsJson, DeviceName, PrecisionName
+from hyoid.interfaces.installed import PETCT_COARSE, PETCT_FINE, PETCT_HEAD
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import write_text
@@ -76,9 +77,9 @@ def grand_challenge(
             "default those installed."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
-    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    device: DeviceName = "auto",
+    precision: PrecisionName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Outline one patient of a challenge, reading and writing where its containers do. Research use only."""
     if challenge not in (*CHALLENGES, HNTSMRG):
@@ -114,10 +115,14 @@ def grand_challenge(
 
 def _outline_midrt(input_: Path, output: Path, models: Path | None, machine: Machine, terminal: Terminal) -> None:
     """Outline one patient of HNTS-MRG on the mid-treatment MR; registered outlines are used where they are mounted."""
-    names = () if models is None else tuple(str(p.parent) for p in sorted(models.glob("*/manifest.yaml")))
+    holding = ("manifest.yaml", "plans.json")
+    names = () if models is None else tuple(str(p.parent) for p in sorted(models.glob("*/*")) if p.name in holding)
     if models is not None and not names:
-        raise UsageError("The folder of models holds no package.", "Put one per fold of `hyoid train midrt` into it.")
-    packages = midrt_models(names)
+        raise UsageError(
+            "The folder of models holds no package.",
+            "Put one per fold of `hyoid train midrt` into it, or nnU-Net folders.",
+        )
+    packages = midrt_sources(asked_models(midrt=names))
     with terminal.bars():
         files = {key: input_ / place for key, place in _MIDRT_PLACES.items()}
         mid, pre = (read_image(_only_image(files[key], key), Quantity.MR) for key in ("mid", "pre"))
@@ -145,7 +150,7 @@ def _models_in(folder: Path) -> PetCtModels:
             f"The folder of models lacks {', '.join(missing) or 'a fine network'}.",
             f"Put {PETCT_HEAD}, {PETCT_COARSE} and fine ones ({', '.join(PETCT_FINE)}, or one per fold) into it.",
         )
-    return petct_models(str(folder / PETCT_HEAD), str(folder / PETCT_COARSE), fine)
+    return petct_models(asked_models(head=str(folder / PETCT_HEAD), coarse=str(folder / PETCT_COARSE), fine=fine))
 
 
 def _only_image(folder: Path, name: str) -> Path:

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from hyoid.interfaces import python
-from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, OUT_HELP, OVERWRITE_HELP, STUDY_HELP
+from hyoid.interfaces.chosen_models import asked_models
+from hyoid.interfaces.cli.options import (
+    AsJson,
+    DeviceName,
+    InteractiveNetwork,
+    ModelsPath,
+    NoOrgans,
+    OrganNetworks,
+    Out,
+    Overwrite,
+    WhichStudy,
+)
 from hyoid.interfaces.clicks import checked_target, parsed_click
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.places import cache_folder, device_named
@@ -31,24 +42,24 @@ def lesion(
             "the default) or :- (outside). Clicks are made in their order; the first must be inside."
         ),
     ],
-    out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
+    out: Out = OUT,
     target: Annotated[str, typer.Option(help="Kind of lesion: GTVp or GTVn.")] = "GTVp",
     modality: Annotated[
         str, typer.Option(help="Modality to read: CT, MR or PT; by default the first of these that the study holds.")
     ] = "",
     series: Annotated[str | None, typer.Option(help="Series to read: its UID, number or description.")] = None,
-    which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
-    organs: Annotated[
-        bool,
-        typer.Option("--organs/--no-organs", help="Outline organs too (CT of the neck), so that the report is whole."),
-    ] = True,
-    model: Annotated[str, typer.Option(help="Interactive model to use, by name or folder.")] = "isrg",
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    which: WhichStudy = None,
+    overwrite: Overwrite = False,
+    no_organs: NoOrgans = False,
+    models: ModelsPath = None,
+    organs: OrganNetworks = None,
+    model: InteractiveNetwork = None,
+    device: DeviceName = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Outline the lesion under one or more clicks, and describe it. Research use only."""
     kind = checked_target(target)
+    asked = asked_models(models, organs=organs, lesion=model)
     clicks = [parsed_click(text) for text in click]
     claim_folder(out, overwrite=overwrite)
     terminal = Terminal(as_json=as_json)
@@ -58,8 +69,8 @@ def lesion(
             clicks,
             target=kind,
             modality=modality,
-            organs=organs,
-            model=model,
+            organs=not no_organs,
+            models=asked,
             machine=Machine(device_named(device), cache_folder()),
             terminal=terminal,
         )

@@ -11,20 +11,21 @@ import typer
 
 from hyoid.anatomy.structures import TG263_NAMES
 from hyoid.errors import UnreadableFileError, UsageError
-from hyoid.interfaces.cli.words import (
-    DEVICE_HELP,
-    FORMATS_HELP,
-    IDENTIFIERS_HELP,
-    JSON_HELP,
-    NAMES_HELP,
-    OUT_HELP,
-    OVERWRITE_HELP,
-    PRECISION_HELP,
-    REGISTRY_HELP,
+from hyoid.interfaces.chosen_models import NOTHING_ASKED, asked_models, midrt_sources
+from hyoid.interfaces.cli.options import (
+    AsJson,
+    DeviceName,
+    ExportNames,
+    Formats,
+    Identifiers,
+    ModelsPath,
+    Out,
+    Overwrite,
+    PrecisionName,
+    RegistryFile,
 )
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.further import USUAL, Further, check_identifiers, further_named
-from hyoid.interfaces.installed import midrt_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import midrt_results
 from hyoid.interfaces.terminal import Terminal
@@ -33,6 +34,7 @@ from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case, read_hntsmrg_case
 from hyoid.io.dicom.mr_pair import check_contrast, check_pair
 from hyoid.io.export_names import read_names
 from hyoid.io.files.volumes import image_suffix, read_labels
+from hyoid.io.packages.models_file import ModelsFile
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
 from hyoid.systems.machine import Machine
@@ -52,7 +54,7 @@ class MidrtOrder:
     out: Path = OUT
     # None: as registered where a HNTS-MRG case folder brings registered masks.
     registered: bool | None = None
-    model: tuple[str, ...] = ()
+    models: ModelsFile = NOTHING_ASKED
     series_pre: str | None = None
     series_mid: str | None = None
     device: str = "auto"
@@ -95,7 +97,7 @@ def midrt_command(
     node: Annotated[
         list[str] | None, typer.Option(help="Name of an involved node in --pre-masks; may be given several times.")
     ] = None,
-    out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
+    out: Out = OUT,
     registered: Annotated[
         bool | None,
         typer.Option(
@@ -104,21 +106,23 @@ def midrt_command(
             "HNTS-MRG case folder are used where it has any.",
         ),
     ] = None,
+    models: ModelsPath = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model package to use; repeat to average the folds of one recipe.")
+        list[str] | None,
+        typer.Option(help="Network to use: package, nnU-Net folder or fetched weights; repeat to average several."),
     ] = None,
     series_pre: Annotated[str | None, typer.Option(help="Series of PRE to read: UID, number or description.")] = None,
     series_mid: Annotated[str | None, typer.Option(help="Series of MID to read: UID, number or description.")] = None,
     study_pre: Annotated[str | None, typer.Option(help="Study of PRE to read, where PRE holds several.")] = None,
     study_mid: Annotated[str | None, typer.Option(help="Study of MID to read, where MID holds several.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
-    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
-    names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
-    formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
-    registry: Annotated[Path | None, typer.Option(help=REGISTRY_HELP)] = None,
-    identifiers: Annotated[bool, typer.Option("--identifiers", help=IDENTIFIERS_HELP)] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    overwrite: Overwrite = False,
+    device: DeviceName = "auto",
+    precision: PrecisionName = None,
+    names: ExportNames = "tg263",
+    formats: Formats = None,
+    registry: RegistryFile = None,
+    identifiers: Identifiers = False,
+    as_json: AsJson = False,
 ) -> None:
     """Outline GTVp and GTVn on a mid-treatment MR and report the response of every lesion. Research use only."""
     terminal = Terminal(as_json=as_json)
@@ -128,7 +132,7 @@ def midrt_command(
         pre_masks,
         out,
         registered,
-        tuple(model or ()),
+        asked_models(models, midrt=model),
         series_pre,
         series_mid,
         device,
@@ -149,7 +153,7 @@ def midrt_command(
 def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
     """Read both examinations, outline and compare targets, and deliver the results."""
     machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
-    models = midrt_models(order.model)
+    models = midrt_sources(order.models)
     terminal.progress("read", 0, 2)
     opened = open_pair(order)
     check_identifiers(order.further, opened.pre, opened.mid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,17 +11,28 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from hyoid.anatomy.structures import ORGANS
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.chosen_models import organ_source, outlining, tables_here
+from hyoid.interfaces.cli.options import AsJson
 from hyoid.interfaces.installed import load_model, package_folder, packages, public_models, pulled_folder
-from hyoid.interfaces.places import weights_folder
+from hyoid.interfaces.places import sources_file, weights_folder
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.atomic import write_text
 from hyoid.io.packages import public_weights
 from hyoid.io.packages.model_package import CARD, read_manifest
+from hyoid.io.packages.models_file import Entry
 from hyoid.io.packages.public_weights import Provenance, PublicModel
 from hyoid.io.packages.signature import sign, signature_of
+from hyoid.io.packages.source_table import Ranked, require_organ, source_table_text
 
 app = typer.Typer(help="List, describe, fetch, pack and verify models.", no_args_is_help=True, add_completion=False)
+
+USED = {
+    "report": "hyoid report, petct and lesion take from them what they outline best: see hyoid models use.",
+    "midrt": "They are used where they are named: hyoid midrt ... --model hntsmrg_gradient",
+}
+"""What becomes of the weights of a command."""
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Models to check, by name or folder; by default all that are installed.")
@@ -40,9 +52,8 @@ def list_models() -> None:
         table.add_row(name, manifest.version, manifest.words.strip(), manifest.licence, f"{megabytes:.1f}")
     public = Table("model", "what it does", "licence", "MB", "here", title="Public weights", title_justify="left")
     for model in public_models().values():
-        size = f"{model.bytes / 1e6:.0f}" if model.bytes else "not stated"
         here = "yes" if pulled_folder(model.name) else "no"
-        public.add_row(model.name, model.words, _licence(model), size, here)
+        public.add_row(model.name, model.words, _licence(model), _size(model).removesuffix(" MB"), here)
     Console().print(table, public)
 
 
@@ -58,10 +69,49 @@ def info(name: Annotated[str, typer.Argument(help="Model to describe, by name or
 
 
 @app.command()
+def use(
+    source: Annotated[
+        str | None,
+        typer.Argument(help="Package, fetched weights or nnU-Net folder to prefer; without it the table is shown."),
+    ] = None,
+    structures: Annotated[
+        list[str] | None,
+        typer.Option("--for", help="Structure to take from it; repeat for several. By default all that it outlines."),
+    ] = None,
+    default: Annotated[bool, typer.Option("--default", help="Forget your own choices.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show which network outlines which structure and why, or prefer one for some structures."""
+    terminal = Terminal(as_json=as_json)
+    if default:
+        sources_file().unlink(missing_ok=True)
+        terminal.say("hyoid's own table is used again.")
+    if source is not None:
+        prefer(source, structures or ())
+    elif structures:
+        raise UsageError("--for needs a network to take structures from.", "Write: hyoid models use SOURCE --for NAME")
+    choices = outlining().choices
+    rows = Table("structure", "outlined by", "why", "also here", title="Outlines on CT", title_justify="left")
+    for choice in choices:
+        rows.add_row(choice.structure, choice.source, choice.why, ", ".join(choice.others))
+        terminal.event("choice", **vars(choice) | {"others": list(choice.others)})
+    if not as_json:
+        Console().print(rows)
+    known = {choice.structure for choice in choices}
+    if missing := [organ.name for organ in ORGANS if organ.name not in known]:
+        terminal.say(f"No network here outlines {', '.join(missing)}. See: hyoid models pull --for report")
+
+
+@app.command()
 def pull(
     names: Annotated[
         list[str] | None, typer.Argument(help="Public weights to fetch; names as in `hyoid models list`.")
     ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option("--for", help="Command whose weights are meant: report or midrt. Shows a plan; --yes fetches."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Fetch what --for names.")] = False,
     pack: Annotated[
         Path | None, typer.Option(help="File of `hyoid models pack` to take weights from, without a network.")
     ] = None,
@@ -80,7 +130,7 @@ def pull(
     ] = False,
     table: OtherTable = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be fetched and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch public weights, resuming a stopped download, or take weights from a pack."""
     terminal = Terminal(as_json=as_json)
@@ -95,17 +145,21 @@ def pull(
         return
     if key is not None:
         raise UsageError("A key checks a pack, and no pack was named.", "Add --pack FILE, or leave --key out.")
-    if not names:
-        raise UsageError("No model is named.", "Choose from `hyoid models list`, or give --pack FILE.")
+    if not names and command is None:
+        raise UsageError("No model is named.", "Choose from `hyoid models list`; or give --for report, or --pack FILE.")
     known = public_models(table)
-    chosen = [_known(name, known) for name in names]
+    chosen = [_known(name, known) for name in names or ()]
+    if command is not None:
+        chosen += [model for model in used_by(command, known) if model not in chosen]
+        if not (yes or dry_run):
+            dry_run = True
+            terminal.note("Nothing is fetched yet: this is what would be. Add --yes to fetch it.")
     for model in chosen:
         public_weights.refuse_noncommercial(model, allowed=allow_noncommercial)
     for model in chosen:
-        size = f"{model.bytes / 1e6:.0f} MB" if model.bytes else "size not stated"
-        terminal.say(f"{model.name}: {size}, {_licence(model)}, from {model.source.page}")
-        terminal.event("plan", model=model.name, bytes=model.bytes, licence=model.licence, source=model.source.page)
-        if dry_run:
+        here = (folder / model.name / public_weights.PROVENANCE).is_file()
+        _tell_plan(model, terminal, here=here)
+        if dry_run or (here and command is not None):
             continue
         with terminal.bars():
             done = public_weights.pull(
@@ -121,20 +175,28 @@ def pull(
             "pulled", model=model.name, folder=str(folder / model.name), hash_from_source=done.hash_from_source
         )
         terminal.say(f"{model.name}: in {folder / model.name}; SHA-256 {told}. Cite {model.cite}.")
+    if command is not None:
+        _tell_sum(chosen, "" if dry_run else command, terminal)
 
 
 @app.command("pack")
 def pack_models(
-    names: Annotated[list[str], typer.Argument(help="Fetched models to pack, by name.")],
     out: Annotated[Path, typer.Option(help="Zip file to write.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Fetched models to pack, by name.")] = None,
+    command: Annotated[
+        str | None, typer.Option("--for", help="Command whose weights are packed, as for `pull`: report or midrt.")
+    ] = None,
     sign_with: Annotated[
         Path | None,
         typer.Option("--sign", help="Secret key of minisign without password; writes the signature beside the pack."),
     ] = None,
 ) -> None:
     """Pack fetched weights into one file, to carry to a machine without a network."""
+    wanted = [*(names or ()), *([] if command is None else (m.name for m in used_by(command, public_models())))]
+    if not wanted:
+        raise UsageError("No model is named.", "Name fetched models, or give --for report.")
     folders = []
-    for name in names:
+    for name in dict.fromkeys(wanted):
         folder = pulled_folder(name)
         if folder is None:
             raise UsageError(f"{name!r} is not here.", f"Run: hyoid models pull {name}")
@@ -142,7 +204,7 @@ def pack_models(
     target = public_weights.pack(folders, out)
     signed = "unsigned"
     if sign_with is not None:
-        signature = sign(target, sign_with, f"hyoid models: {', '.join(names)}")
+        signature = sign(target, sign_with, f"hyoid models: {', '.join(dict.fromkeys(wanted))}")
         signed = f"signed, carry {signature.name} with it"
     megabytes = target.stat().st_size / 1e6
     Console().print(
@@ -166,6 +228,79 @@ def verify(names: Names = None) -> None:
         Console().print(
             f"{name}: intact, {count:,} weights, SHA-256 {package.manifest.sha256[:16]}...", highlight=False
         )
+
+
+def prefer(source: str, structures: Sequence[str]) -> None:
+    """Put a network first for some structures in the user's own table of sources.
+
+    Parameters
+    ----------
+    source : str
+        Package, fetched weights, or nnU-Net folder.
+    structures : sequence of str
+        Structures to take from it; all that it outlines when empty.
+
+    Raises
+    ------
+    UsageError
+        When there is no such network, or it does not outline one of the structures.
+    ModelUnusableError
+        When it does not outline organs on CT.
+    """
+    able = organ_source(Entry(model=source)).manifest.supported
+    # A folder with its whole path, so that it is found from anywhere.
+    name = str(Path(source).resolve()) if Path(source).is_dir() else source
+    table = tables_here()[0]
+    for structure in structures or able:
+        require_organ(structure)
+        if structure not in able:
+            raise UsageError(f"{source!r} does not outline {structure}.", f"It outlines: {', '.join(able)}.")
+        table = table.with_first(structure, Ranked(source=name, why="your choice"))
+    sources_file().parent.mkdir(parents=True, exist_ok=True)
+    write_text(sources_file(), source_table_text(table))
+
+
+def used_by(command: str, known: dict[str, PublicModel]) -> list[PublicModel]:
+    """Find the public weights that a command uses, in the order of the table.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command.
+    known : dict of str to PublicModel
+        Table of public weights.
+
+    Raises
+    ------
+    UsageError
+        When no weights are for that command.
+    """
+    found = [model for model in known.values() if command in model.used_by]
+    if not found:
+        commands = sorted({name for model in known.values() for name in model.used_by})
+        raise UsageError(f"There are no public weights for {command!r}.", f"Choose one of: {', '.join(commands)}.")
+    return found
+
+
+def _tell_plan(model: PublicModel, terminal: Terminal, *, here: bool) -> None:
+    said = ", here already" if here else ""
+    terminal.say(f"{model.name}: {_size(model)}, {_licence(model)}, from {model.source.page}{said}")
+    if model.structures:
+        terminal.say(f"  outlines {', '.join(model.structures.values())}")
+    about = {"bytes": model.bytes, "licence": model.licence, "source": model.source.page, "here": here}
+    terminal.event("plan", model=model.name, **about)
+
+
+def _tell_sum(chosen: Sequence[PublicModel], fetched_for: str, terminal: Terminal) -> None:
+    stated, unknown = sum(model.bytes or 0 for model in chosen), sum(model.bytes is None for model in chosen)
+    more = f", and {unknown} whose size is not stated" if unknown else ""
+    terminal.say(f"{len(chosen)} model(s): {stated / 1e6:.0f} MB{more}.")
+    if fetched_for:
+        terminal.say(USED[fetched_for])
+
+
+def _size(model: PublicModel) -> str:
+    return f"{model.bytes / 1e6:.0f} MB" if model.bytes else "size not stated"
 
 
 def _known(name: str, known: dict[str, PublicModel]) -> PublicModel:

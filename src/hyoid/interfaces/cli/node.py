@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from hyoid.errors import UnreadableFileError, UsageError
-from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.cli.options import AsJson
 from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.node.config import NodeConfig, read_config
 from hyoid.interfaces.node.ledger.ledger import LEDGER_FILE
@@ -80,7 +80,7 @@ def run(
 @app.command("status")
 def status(
     config: Annotated[Path, typer.Argument(help=_CONFIG_HELP)],
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what waits, runs, was sent and failed."""
     place = _existing(read_config(config))

@@ -8,30 +8,30 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.words import (
-    DEVICE_HELP,
-    FORMATS_HELP,
-    IDENTIFIERS_HELP,
-    JSON_HELP,
-    NAMES_HELP,
-    OUT_HELP,
-    OVERWRITE_HELP,
-    PRECISION_HELP,
-    REGISTRY_HELP,
-    REGULARIZE_HELP,
-    STUDY_HELP,
+from hyoid.interfaces.chosen_models import asked_models, outlining, petct_models, template_package
+from hyoid.interfaces.cli.options import (
+    AsJson,
+    CtSeries,
+    DeviceName,
+    ExportNames,
+    Formats,
+    Identifiers,
+    ModelsPath,
+    NoOrgans,
+    OrganNetworks,
+    Out,
+    Overwrite,
+    PostTreatment,
+    PrecisionName,
+    Prior,
+    Question,
+    RegistryFile,
+    Regularize,
+    WhichStudy,
+    WithTemplate,
 )
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.further import check_identifiers, further_named
-from hyoid.interfaces.installed import (
-    OUTLINING,
-    PETCT_COARSE,
-    PETCT_HEAD,
-    TEMPLATE,
-    load_model,
-    load_models,
-    petct_models,
-)
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import petct_results, with_template
 from hyoid.interfaces.terminal import Terminal
@@ -49,7 +49,7 @@ def petct(
     study: Annotated[
         Path, typer.Argument(help="PET/CT to read: DICOM folder or zip, HECKTOR case folder, or the CT file.")
     ],
-    out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
+    out: Out = OUT,
     pet: Annotated[Path | None, typer.Option(help="PET file that belongs to a CT file.")] = None,
     pet_units: Annotated[str | None, typer.Option(help="Units of a PET file: suv or bqml.")] = None,
     weight_kg: Annotated[
@@ -60,11 +60,13 @@ def petct(
     ] = None,
     pet_series: Annotated[str | None, typer.Option(help="PET series to read: its UID, number or description.")] = None,
     ct_only: Annotated[bool, typer.Option("--ct-only", help="Outline on the CT alone, without PET.")] = False,
-    organs: Annotated[bool, typer.Option(help="Outline organs as well, for sites, levels and involvement.")] = True,
-    head: Annotated[str, typer.Option(help="Model package of stage 1, which finds the head.")] = PETCT_HEAD,
+    no_organs: NoOrgans = False,
+    models: ModelsPath = None,
+    organs: OrganNetworks = None,
+    head: Annotated[str | None, typer.Option(help="Model package of stage 1, which finds the head.")] = None,
     coarse: Annotated[
-        str, typer.Option(help="Model package of stage 2, which finds the targets coarsely.")
-    ] = PETCT_COARSE,
+        str | None, typer.Option(help="Model package of stage 2, which finds the targets coarsely.")
+    ] = None,
     fine: Annotated[
         list[str] | None, typer.Option(help="Model package of stage 3, the ensemble; repeat for each member.")
     ] = None,
@@ -78,36 +80,30 @@ def petct(
             "--coarse-outside/--no-coarse-outside", help="Keep what stage 2 found outside the cube of stage 3, marked."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
-    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
-    series: Annotated[str | None, typer.Option(help="CT series to read: its UID, number or description.")] = None,
-    which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
-    regularize: Annotated[bool, typer.Option(help=REGULARIZE_HELP)] = False,
-    question: Annotated[str, typer.Option(help="Clinical question, printed in the report; no names.")] = "",
-    post_treatment: Annotated[
-        bool | None,
-        typer.Option("--post-treatment/--untreated", help="State of treatment; after treatment NI-RADS is prepared."),
-    ] = None,
-    prior: Annotated[
-        Path | None, typer.Option(help="Earlier report of this patient: report.json, or its folder.")
-    ] = None,
-    template: Annotated[
-        bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
-    ] = False,
-    names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
-    formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
-    registry: Annotated[Path | None, typer.Option(help=REGISTRY_HELP)] = None,
-    identifiers: Annotated[bool, typer.Option("--identifiers", help=IDENTIFIERS_HELP)] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    device: DeviceName = "auto",
+    precision: PrecisionName = None,
+    series: CtSeries = None,
+    which: WhichStudy = None,
+    overwrite: Overwrite = False,
+    regularize: Regularize = False,
+    question: Question = "",
+    post_treatment: PostTreatment = None,
+    prior: Prior = None,
+    template: WithTemplate = False,
+    names: ExportNames = "tg263",
+    formats: Formats = None,
+    registry: RegistryFile = None,
+    identifiers: Identifiers = False,
+    as_json: AsJson = False,
 ) -> None:
     """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
     terminal = Terminal(as_json=as_json)
     exported, further = read_names(names), further_named(formats, registry, identifiers=identifiers)
     claim_folder(out, overwrite=overwrite)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
-    models = petct_models(head, coarse, fine or ())
-    decided = models.decision.changed(decision, coarse_outside=coarse_outside)
+    networks_asked = asked_models(models, organs=organs, head=head, coarse=coarse, fine=fine)
+    networks = petct_models(networks_asked)
+    decided = networks.decision.changed(decision, coarse_outside=coarse_outside)
     machine = Machine(device_named(device), cache_folder(), precision_named(precision))
     if machine.device == "cpu" and not any(machine.cache.glob("petct-*.xml")):
         terminal.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
@@ -121,21 +117,21 @@ def petct(
             on_progress=lambda done, total: terminal.progress("read", done, total),
         )
         check_identifiers(further, scans.ct)
-        outlining = load_models(OUTLINING) if organs else []
-        subsites = load_model(TEMPLATE) if organs else None
+        organ_networks = () if no_organs else outlining(networks_asked).sources
+        subsites = None if no_organs else template_package(networks_asked)
         asked = report_request(scans.ct, question, post_treatment=post_treatment, prior=prior)
         found = petct_report(
             scans,
-            models,
-            outlining,
+            networks,
+            organ_networks,
             machine,
             template=subsites,
             asked=asked,
             decision=decided,
             on_progress=terminal.progress,
         )
-        packages = [*models.all, *outlining, *([] if subsites is None else [subsites])]
-        options = {"organs": organs, "ct_only": ct_only, "regularize": regularize, "precision": precision}
+        packages = [*networks.all, *organ_networks, *([] if subsites is None else [subsites])]
+        options = {"organs": not no_organs, "ct_only": ct_only, "regularize": regularize, "precision": precision}
         options |= {"post_treatment": post_treatment, "prior": prior is not None}
         options |= {"decision": decided.rule, "coarse_outside": decided.coarse_outside}
         results = petct_results(scans, found, packages, machine, options)

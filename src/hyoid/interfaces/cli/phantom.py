@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.cli.options import AsJson
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.cohorts.layouts import WRITTEN
 
@@ -62,7 +62,7 @@ def phantom(
         str, typer.Option(help="Centre whose PET and MR scanners are imitated, a to f; by default all.")
     ] = "",
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make virtual patients with their masks, truth and reports, and a contact sheet."""
     from hyoid.phantom.cohort.make import write_cohort

@@ -10,7 +10,7 @@ import typer
 
 from hyoid.errors import UnreadableFileError
 from hyoid.inference.nnunet import Options, Prediction
-from hyoid.interfaces.cli.words import DEVICE_HELP, JSON_HELP, PRECISION_HELP
+from hyoid.interfaces.cli.options import AsJson, DeviceName, DryRun, PrecisionName
 from hyoid.interfaces.installed import nnunet_folder
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.prediction import Case, deciding, find_cases, inputs_of, read_case, run_case, statement
@@ -54,8 +54,8 @@ def predict(
     fast: Annotated[
         bool, typer.Option("--fast", help="Skip tiles without body (CT only); labels there are lost.")
     ] = False,
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
-    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
+    device: DeviceName = "auto",
+    precision: PrecisionName = None,
     dicom: Annotated[bool, typer.Option("--dicom", help="Write DICOM SEG and RTSTRUCT as well.")] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the class probabilities as well, as .npz.")
@@ -63,8 +63,8 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Empty the folder of a case that is there, and predict the case again.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run an nnU-Net v2 model on files, folders or DICOM. Research use only."""
     terminal = Terminal(as_json=as_json)

@@ -9,22 +9,31 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.words import (
-    DEVICE_HELP,
-    FORMATS_HELP,
-    IDENTIFIERS_HELP,
-    JSON_HELP,
-    NAMES_HELP,
-    OUT_HELP,
-    OVERWRITE_HELP,
-    PRECISION_HELP,
-    REGISTRY_HELP,
-    REGULARIZE_HELP,
-    STUDY_HELP,
+from hyoid.interfaces.chosen_models import NOTHING_ASKED, asked_models, report_models
+from hyoid.interfaces.cli.options import (
+    AsJson,
+    ClassifierNetwork,
+    CtSeries,
+    DeviceName,
+    ExportNames,
+    Formats,
+    Identifiers,
+    ModelsPath,
+    OrganNetworks,
+    Out,
+    Overwrite,
+    PostTreatment,
+    PrecisionName,
+    Prior,
+    Question,
+    RegistryFile,
+    Regularize,
+    TumourNetwork,
+    WhichStudy,
+    WithTemplate,
 )
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.further import USUAL, Further, check_identifiers, further_named
-from hyoid.interfaces.installed import report_models
 from hyoid.interfaces.places import cache_folder, device_named, precision_named
 from hyoid.interfaces.results import ct_report_results, with_template
 from hyoid.interfaces.terminal import Terminal
@@ -32,6 +41,7 @@ from hyoid.io.atomic import claim_folder, output_folder
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.export_names import read_names
 from hyoid.io.files.volumes import write_nifti
+from hyoid.io.packages.models_file import ModelsFile
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import read_study
 from hyoid.report.content.staging import StagingRequest
@@ -46,7 +56,7 @@ _DEMO_FOLDERS = ("patient", "report", "report-with-reader-masks")
 
 def report(
     study: Annotated[Path, typer.Argument(help="CT to read: DICOM folder or zip, or a NIfTI, NRRD or MHA file.")],
-    out: Annotated[Path, typer.Option(help=OUT_HELP)] = OUT,
+    out: Out = OUT,
     reader_masks: Annotated[
         Path | None,
         typer.Option(help="A reader's tumour and nodes: label map (1 GTVp, 2 GTVn), RTSTRUCT or DICOM SEG."),
@@ -57,21 +67,16 @@ def report(
     node: Annotated[
         list[str] | None, typer.Option(help="Name of an involved node in --reader-masks; may be given several times.")
     ] = None,
-    names: Annotated[str, typer.Option(help=NAMES_HELP)] = "tg263",
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
-    precision: Annotated[str | None, typer.Option(help=PRECISION_HELP)] = None,
-    series: Annotated[str | None, typer.Option(help="CT series to read: its UID, number or description.")] = None,
-    which: Annotated[str | None, typer.Option("--study", help=STUDY_HELP)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
-    regularize: Annotated[bool, typer.Option(help=REGULARIZE_HELP)] = False,
-    question: Annotated[str, typer.Option(help="Clinical question, printed in the report; no names.")] = "",
-    post_treatment: Annotated[
-        bool | None,
-        typer.Option("--post-treatment/--untreated", help="State of treatment; after treatment NI-RADS is prepared."),
-    ] = None,
-    prior: Annotated[
-        Path | None, typer.Option(help="Earlier report of this patient: report.json, or its folder.")
-    ] = None,
+    names: ExportNames = "tg263",
+    device: DeviceName = "auto",
+    precision: PrecisionName = None,
+    series: CtSeries = None,
+    which: WhichStudy = None,
+    overwrite: Overwrite = False,
+    regularize: Regularize = False,
+    question: Question = "",
+    post_treatment: PostTreatment = None,
+    prior: Prior = None,
     stage_site: Annotated[
         str | None,
         typer.Option(help="Primary site; adds cT and cN from --reader-masks for confirmation, e.g. 'oral cavity'."),
@@ -81,13 +86,15 @@ def report(
     all_nodes: Annotated[
         bool, typer.Option("--all-nodes", help="State that every involved node is outlined in --reader-masks.")
     ] = False,
-    template: Annotated[
-        bool, typer.Option("--template", help="Write the full template of Appendix C too (template.txt).")
-    ] = False,
-    formats: Annotated[str | None, typer.Option(help=FORMATS_HELP)] = None,
-    registry: Annotated[Path | None, typer.Option(help=REGISTRY_HELP)] = None,
-    identifiers: Annotated[bool, typer.Option("--identifiers", help=IDENTIFIERS_HELP)] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    template: WithTemplate = False,
+    models: ModelsPath = None,
+    organs: OrganNetworks = None,
+    tumour: TumourNetwork = None,
+    classifier: ClassifierNetwork = None,
+    formats: Formats = None,
+    registry: RegistryFile = None,
+    identifiers: Identifiers = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a structured report of a head-and-neck CT. Research use only."""
     terminal = Terminal(as_json=as_json)
@@ -115,6 +122,7 @@ def report(
             prior=prior,
             staging=staging,
             template=template,
+            models=asked_models(models, organs=organs, tumour=tumour, classifier=classifier),
             further=further,
         )
     finish(found.report, terminal, place=str(out) if out == OUT else "")
@@ -123,9 +131,9 @@ def report(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the virtual patient and its reports.")] = Path("hyoid-demo"),
     seed: Annotated[int, typer.Option(help="Number of the virtual patient.")] = DEMO_SEED,
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=OVERWRITE_HELP)] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    device: DeviceName = "auto",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make one virtual patient, write its CT as DICOM, and report on it with and without a reader's outlines."""
     import numpy as np
@@ -175,6 +183,7 @@ def run(
     prior: Path | None = None,
     staging: StagingRequest | None = None,
     template: bool = False,
+    models: ModelsFile = NOTHING_ASKED,
     further: Further = USUAL,
 ) -> ReportResult:
     """Read a CT, report on it, and deliver; see `report` for the parameters."""
@@ -182,7 +191,7 @@ def run(
     machine = Machine(device_named(device), cache_folder(), precision_named(precision))
     if machine.device == "cpu" and not any(machine.cache.glob("*.xml")):
         terminal.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
-    models = report_models()
+    networks = report_models(models)
     scan = read_study(
         study,
         series=series,
@@ -195,10 +204,10 @@ def run(
     if reader_masks is not None:
         reader = find_reader_masks(reader_masks, scan.volume.geometry, headers=scan.headers, primary=primary, node=node)
     asked = replace(request(scan, question, post_treatment=post_treatment, prior=prior), staging=staging)
-    found = structured_report(scan, models, machine, reader=reader, asked=asked, on_progress=terminal.progress)
+    found = structured_report(scan, networks, machine, reader=reader, asked=asked, on_progress=terminal.progress)
     options = {"reader_masks": reader is not None, "regularize": regularize, "precision": precision}
     options |= {"post_treatment": post_treatment, "prior": prior is not None}
     options |= {"stage_site": None if staging is None else staging.site.value}
-    results = ct_report_results(scan, found, models, machine, options)
+    results = ct_report_results(scan, found, networks, machine, options)
     deliver(out, with_template(results) if template else results, terminal, exported, further)
     return found

@@ -10,22 +10,31 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.cli.words import DEVICE_HELP
-from hyoid.interfaces.extras import needs_extra
-from hyoid.interfaces.installed import (
-    OUTLINING,
-    TEMPLATE,
-    load_model,
-    load_models,
-    midrt_models,
+from hyoid.interfaces.chosen_models import (
+    NOTHING_ASKED,
+    asked_models,
+    lesion_package,
+    midrt_sources,
+    outlining,
     petct_models,
     report_models,
+    template_package,
 )
+from hyoid.interfaces.cli.options import (
+    ClassifierNetwork,
+    DeviceName,
+    InteractiveNetwork,
+    ModelsPath,
+    OrganNetworks,
+    TumourNetwork,
+)
+from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.places import cache_folder, device_named, make_private, work_folder
 from hyoid.interfaces.terminal import Terminal
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.models_file import ModelsFile
 from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.lesion.report import Answered
 from hyoid.systems.machine import Machine
@@ -72,8 +81,12 @@ def serve(
     viewer: Annotated[
         list[str] | None, typer.Option(help="Reader who may look and change nothing; repeat for each.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Interactive model to use, by name or folder.")] = "isrg",
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    models: ModelsPath = None,
+    organs: OrganNetworks = None,
+    tumour: TumourNetwork = None,
+    classifier: ClassifierNetwork = None,
+    model: InteractiveNetwork = None,
+    device: DeviceName = "auto",
 ) -> None:
     """Open the web workspace: viewer, clicks, live report. Research use only."""
     with needs_extra("serve", "The workspace"):
@@ -94,11 +107,12 @@ def serve(
     folder, regions = make_private(data or work_folder()), make_private(cache_folder() / "regions")
     token = token or kept_token(folder)
     kind = device_named(device)
-    network = ClickNetwork(load_model(model), device=kind, cache=regions)
+    asked = asked_models(models, organs=organs, tumour=tumour, classifier=classifier, lesion=model)
+    network = ClickNetwork(lesion_package(asked), device=kind, cache=regions)
     limits = int(largest_upload_gb * 1024**3), int(all_uploads_gb * 1024**3)
     known = Studies(studies, folder / "uploads", *limits, pet_units)
     machine = Machine(kind, cache_folder())
-    drafters = Drafters(machine) if draft else None
+    drafters = Drafters(machine, asked) if draft else None
     workspace = Workspace(
         folder,
         network,
@@ -143,10 +157,12 @@ class Drafters:
     ----------
     machine : Machine
         Device, precision and folder for compiled graphs.
+    asked : ModelsFile
+        Networks in the places of hyoid's own.
     """
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+    def __init__(self, machine: Machine, asked: ModelsFile = NOTHING_ASKED) -> None:
+        self.machine, self.asked = machine, asked
         self._kept: dict[str, Drafter] = {}
         self._template: ModelPackage | None = None
 
@@ -161,11 +177,11 @@ class Drafters:
         kind = scans.modality
         if kind not in self._kept:
             if kind == "CT":
-                self._kept[kind] = ct_drafter(report_models(), self.machine)
+                self._kept[kind] = ct_drafter(report_models(self.asked), self.machine)
             elif kind == "PT/CT":
-                self._kept[kind] = petct_drafter(petct_models(), load_models(OUTLINING), self.machine)
+                self._kept[kind] = petct_drafter(petct_models(self.asked), outlining(self.asked).sources, self.machine)
             elif kind == "MR pair":
-                self._kept[kind] = midrt_drafter(midrt_models(), self.machine)
+                self._kept[kind] = midrt_drafter(midrt_sources(self.asked), self.machine)
         return self._kept.get(kind)
 
     def sub_sites(self, ct: Volume, organs: Volume, lesions: Volume) -> Answered | None:
@@ -178,6 +194,6 @@ class Drafters:
         lesions : Volume
             1 in the primary, on the same grid.
         """
-        self._template = self._template or load_model(TEMPLATE)
+        self._template = self._template or template_package(self.asked)
         said = classify_outlined(ct, organs, lesions, self._template, self.machine)
         return None if said is None else Answered(said.answers, model_use(self._template.manifest), said.warnings)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hyoid.errors import UnreadableFileError, UsageError
-from hyoid.interfaces.cli.words import JSON_HELP
+from hyoid.interfaces.cli.options import AsJson
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import write_text
 from hyoid.report.content.schema import Report
@@ -44,7 +44,7 @@ def structure(
     ] = "",
     model: Annotated[str, typer.Option(help="Model for --engine chat or both.")] = "",
     timeout_s: Annotated[float, typer.Option(min=1.0, help="Longest wait for each answer of the endpoint.")] = 120.0,
-    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fill the template from a free-text report. Research use only.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hyoid.errors import UsageError
+from hyoid.interfaces.cli.options import AsJson, DeviceName, DryRun
 from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import (
     OUTLINING,
@@ -80,12 +81,10 @@ def train(
         str | None, typer.Option(help="petct: package that finds the head in cases without an outline of it.")
     ] = None,
     logger: Annotated[str, typer.Option(help="Logger beside metrics.jsonl: tensorboard or mlflow.")] = "",
-    device: Annotated[str, typer.Option(help="Where the networks run: auto, cpu or cuda.")] = "auto",
+    device: DeviceName = "auto",
     threads: Annotated[int, typer.Option(help="Number of CPU threads; 0 takes all.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print machine-readable events instead of progress bars.")
-    ] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train one network, or one per fold, and write each package to a folder `package`."""
     with needs_extra("train", "Training"):

@@ -16,6 +16,8 @@ from hyoid.jobs.ledger import Order, fingerprint_of, options_hash
 
 _IGNORED = ("out", "device", "as_json", "overwrite", "dry_run", "workers")
 """Options that do not decide what a result says, or that the cohort sets itself."""
+_NETWORKS = ("models", "organs", "no_organs", "tumour", "classifier", "head", "coarse", "fine", "model")
+"""Options that choose networks."""
 _OWN = ("--out", "--json", "--overwrite", "--dry-run")
 
 
@@ -260,9 +262,6 @@ def _models(job: Job, options: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of every network that the command may use with these options, by name."""
     if job.name in ("measure", "structure", "evaluate"):
         return {}
-    from hyoid.interfaces import installed
-
-    organs = (*installed.OUTLINING, installed.TEMPLATE)
     if job.name == "predict":
         return {"nnunet": _folder_hash(options["model"])}
     if job.name == "train":
@@ -270,16 +269,8 @@ def _models(job: Job, options: Mapping[str, Any]) -> dict[str, str]:
 
         recipe = load_recipe(options["recipe"], options["preset"])
         return {"recipe": options_hash(recipe.model_dump(mode="json"))}
-    if job.name == "report":
-        names: Sequence[str] = (*organs, "tumour", "sgrnet")
-    elif job.name == "petct":
-        fine = options["fine"] or installed.PETCT_FINE
-        names = (options["head"], options["coarse"], *fine, *(organs if options["organs"] else ()))
-    elif job.name == "midrt":
-        names = options["model"] or (installed.MIDRT,)
-    else:
-        names = (options["model"], *(installed.OUTLINING if options["organs"] else ()))
-    return {name: _weights_hash(name) for name in names}
+    chosen = {name: options.get(name) for name in _NETWORKS}
+    return dict(_hashes(job.name, tuple((n, tuple(v) if isinstance(v, list) else v) for n, v in chosen.items())))
 
 
 @cache
@@ -290,8 +281,9 @@ def _folder_hash(name: str) -> str:
 
 
 @cache
-def _weights_hash(name: str) -> str:
-    from hyoid.interfaces.installed import package_folder
-    from hyoid.io.packages.model_package import read_manifest
+def _hashes(command: str, chosen: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, str], ...]:
+    """Name and SHA-256 of every network that a command uses with these options."""
+    from hyoid.interfaces.chosen_models import networks_of
 
-    return read_manifest(package_folder(name)).sha256
+    sources = networks_of(command, **dict(chosen))
+    return tuple((source.manifest.name, source.manifest.sha256) for source in sources)

@@ -78,6 +78,13 @@ class PublicModel(_Frozen):
         Size that the source stated when the table was written.
     structures : dict of int to str
         Label of the model to structure of `hyoid.anatomy.structures`.
+    taught_by : {"real", ""}
+        Whether contours of real patients taught the weights; "" where their authors do not say.
+    used_by : tuple of str
+        Commands that use the weights: "report", "midrt".
+    channels : tuple of str
+        What the input channels mean, for networks on mid-treatment MR (`hyoid.preprocess.midrt_input`); empty where the
+        names in `dataset.json` tell.
     """
 
     name: str
@@ -89,6 +96,9 @@ class PublicModel(_Frozen):
     noncommercial: bool = False
     bytes: int | None = None
     structures: dict[int, str] = Field(default_factory=dict)
+    taught_by: Literal["real", ""] = ""
+    used_by: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
 
 class PulledFile(_Frozen):

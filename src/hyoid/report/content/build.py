@@ -109,7 +109,7 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         models=_models(inputs),
         lines=ordered,
         lesions=lesions,
-        organs=_organs(scene, inputs.organ_sources),
+        organs=_organs(scene, inputs),
         missing_organs=_missing(inputs, scene),
         changes=changes,
         warnings=_warnings(inputs, scene, empty=empty),
@@ -131,7 +131,7 @@ def _models(inputs: ReportInputs) -> tuple[ModelUse, ...]:
     return tuple(dict.fromkeys(source for source in sources if source is not None))
 
 
-def _organs(scene: Scene, sources: tuple[ModelUse, ...]) -> tuple[Organ, ...]:
+def _organs(scene: Scene, inputs: ReportInputs) -> tuple[Organ, ...]:
     """Outlined organs in the order of the table of structures."""
     rows = []
     for organ in ORGANS:
@@ -146,7 +146,8 @@ def _organs(scene: Scene, sources: tuple[ModelUse, ...]) -> tuple[Organ, ...]:
                 label=organ.label,
                 volume_ml=round(patch.voxels * scene.geometry.voxel_ml, 4),
                 voxels=patch.voxels,
-                status="model" if sources else "reader",
+                status="model" if inputs.organ_sources else "reader",
+                source=inputs.organs_by.get(organ.label, ""),
                 slice_index=look.slice_index,
                 point_lps_mm=look.point_lps_mm,
             )

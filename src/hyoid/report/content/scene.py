@@ -75,6 +75,8 @@ class ReportInputs:
         Models that outlined the organs; none: drawn by a reader.
     organs_expected : tuple of str
         Names of the organs that the sources outline when they are there; those without a voxel are listed as missing.
+    organs_by : mapping of int to str
+        Label to the source that outlined the organ, in words; empty where that is not known.
     subsites : Volume, optional
         Labels of `hyoid.anatomy.subsites`.
     lesions : Volume, optional
@@ -123,6 +125,7 @@ class ReportInputs:
     organs: Volume
     organ_sources: tuple[ModelUse, ...] = ()
     organs_expected: tuple[str, ...] = ()
+    organs_by: Mapping[int, str] = field(default_factory=dict)
     subsites: Volume | None = None
     lesions: Volume | None = None
     lesions_status: OutlineStatus = "reader"

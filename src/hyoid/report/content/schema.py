@@ -222,7 +222,20 @@ class Lesion(_Frozen):
 
 
 class Organ(_Frozen):
-    """One outlined organ."""
+    """One outlined organ.
+
+    Attributes
+    ----------
+    name, words : str
+    label : int
+    volume_ml : float
+    voxels : int
+    status : {"reader", "model"}
+    source : str
+        Network that outlined the organ, in words; empty where that was not kept.
+    slice_index : int
+    point_lps_mm : tuple of float
+    """
 
     name: str
     words: str
@@ -230,6 +243,7 @@ class Organ(_Frozen):
     volume_ml: float
     voxels: int
     status: Literal["reader", "model"]
+    source: str = ""
     slice_index: int
     point_lps_mm: Point
 

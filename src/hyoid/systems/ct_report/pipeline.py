@@ -19,6 +19,7 @@ from hyoid.geometry.orientation import canonical_geometry, to_canonical
 from hyoid.inference.runtime import Precision
 from hyoid.inference.strays import near_organs
 from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.nnunet_source import Source
 from hyoid.io.reader_masks import ReaderMasks
 from hyoid.io.study import Study
 from hyoid.preprocess.gate import check_head_neck_ct
@@ -42,26 +43,26 @@ class ReportModels:
 
     Parameters
     ----------
-    organs : ModelPackage
-        Organs learned from real contours.
-    neck : ModelPackage
-        The structures of the neck for which no real contours exist, learned from virtual patients.
-    tumour, classifier : ModelPackage
-        Networks that localise the high-dose target, and classify which structures it involves.
+    outlining : tuple of ModelPackage or NnunetSource
+        Networks that outline organs, each limited to the structures that it is best founded for; outlines of an earlier
+        one go over those of a later one.
+    tumour : ModelPackage or NnunetSource
+        Network that localises the high-dose target.
+    classifier : ModelPackage
+        Network that classifies which structures the target involves.
     template : ModelPackage
         Sub-sites that an outlined primary tumour overlaps, learned from virtual patients.
     """
 
-    organs: ModelPackage
-    neck: ModelPackage
-    tumour: ModelPackage
+    outlining: tuple[Source, ...]
+    tumour: Source
     classifier: ModelPackage
     template: ModelPackage
 
     @property
-    def outlining(self) -> tuple[ModelPackage, ModelPackage]:
-        """Packages that outline organs, the better founded one first."""
-        return self.organs, self.neck
+    def all(self) -> tuple[Source, ...]:
+        """Every network, in the order in which they are asked."""
+        return (*self.outlining, self.tumour, self.classifier, self.template)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +181,7 @@ def examine(
 
     outlined = outline_organs(ct, models.outlining, machine, on_progress)
     organs, precisions = outlined.labels, dict(outlined.precisions)
+    outlined_by = outlining_models([package.manifest for package in models.outlining])
     warnings = (*warnings, *outlined.warnings)
     inputs = {
         "study": _study_facts(study),
@@ -188,6 +190,7 @@ def examine(
         "technique": technique(study),
         **asked_for(asked or Request()),
         "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
+        "organs_by": {label: str(by) for label, by in outlined_by.items()},
         "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
     }
     if reader is not None:
@@ -198,7 +201,9 @@ def examine(
         said = classify_outlined(ct, organs, index, models.template, machine, on_progress)
         classifier, what = models.template, "involvement"
     else:
-        logits, precisions[models.tumour.manifest.name] = localise_tumour(ct, models.tumour, machine, on_progress)
+        logits, precisions[models.tumour.manifest.name] = localise_tumour(
+            ct, models.tumour, machine, on_progress, organs=organs
+        )
         target = target_mask(logits, ct, models.classifier.manifest.preprocessing["min_volume_ml"])
         target, lost = near_organs(target, organs)
         said = classify(ct, organs, target_map(logits), models.classifier, machine, on_progress)
@@ -222,8 +227,7 @@ def examine(
     return Examined(
         ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()),  # type: ignore[arg-type]
         precisions,
-        outlining_models([package.manifest for package in models.outlining])
-        | {GTVP: by_reader(), GTVN: by_reader(), TARGET_REGION: tumour},
+        outlined_by | {GTVP: by_reader(), GTVN: by_reader(), TARGET_REGION: tumour},
         None if said is None else said.attention,
     )
 

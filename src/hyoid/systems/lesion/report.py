@@ -91,15 +91,16 @@ def anatomy_of(
     warnings : tuple of str
         Sentences for the report on how organs were outlined.
     """
-    inputs = scan_inputs(study, modality)
+    inputs, outlined_by = scan_inputs(study, modality), outlining_models(manifests)
     inputs = replace(
         inputs,
         organs=inputs.organs if organs is None else organs,
         organ_sources=tuple(model_use(m) for m in manifests),
+        organs_by={label: str(by) for label, by in outlined_by.items()},
         organs_expected=tuple(name for m in manifests for name in m.supported),
         warnings=warnings,
     )
-    return anatomy_from(inputs, outlining_models(manifests))
+    return anatomy_from(inputs, outlined_by)
 
 
 def scan_inputs(study: Study, modality: str) -> ReportInputs:

@@ -25,14 +25,16 @@ from hyoid.errors import GeometryError, ModelUnusableError, UnsuitableScanError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.spline_resize import along
 from hyoid.inference.export import interpolation_matrix, labels_from_logits
+from hyoid.inference.nnunet import Options, predict_case
 from hyoid.inference.runtime import Precision, load_runtime
 from hyoid.inference.sliding_window import Tiling, predict_tiles
 from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.nnunet_source import NnunetSource, Source
 from hyoid.metrics.presence import PresenceCurve, evidence_of
 from hyoid.metrics.response import DEFINITION, follow, numbered_lesions, responses
-from hyoid.preprocess.gradient_map import TumourBox
+from hyoid.preprocess.gradient_map import PresetName, TumourBox
 from hyoid.preprocess.midrt_gate import check_mr, check_registration, places_in_view, unseen_lesions
-from hyoid.preprocess.midrt_input import InputForm, Scene, channels_of, gradient_volume, scene_of
+from hyoid.preprocess.midrt_input import InputForm, Scene, channels_of, gradient_volume, scene_of, volumes_of
 from hyoid.preprocess.registration import Quality, Registration, carry, register
 from hyoid.progress import Stages, ignore_stages
 from hyoid.report.content.response import ResponseReport, summary_of
@@ -137,7 +139,7 @@ class MidrtResult:
 
 def midrt(
     pair: Pair,
-    packages: Sequence[ModelPackage],
+    packages: Sequence[Source],
     machine: Machine,
     on_progress: Stages = ignore_stages,
 ) -> MidrtResult:
@@ -147,8 +149,8 @@ def midrt(
     ----------
     pair : Pair
         Both scans and the outlines before treatment.
-    packages : sequence of ModelPackage
-        One, or one per fold; their probabilities are averaged.
+    packages : sequence of ModelPackage or NnunetSource
+        One, or one per fold, or several kinds; their probabilities are averaged.
     machine : Machine
         Device, precision and folder for compiled graphs.
     on_progress : callable
@@ -161,7 +163,7 @@ def midrt(
     ModelUnusableError
         When the packages see different inputs or are of another task.
     """
-    form = input_form(packages)
+    preset = gradient_preset(packages)
     on_progress("check", 0, 1)
     warnings = [*pair.warnings, *check_mr(pair.mid, "mid")]
     if pair.carried is None:
@@ -174,16 +176,12 @@ def midrt(
     unseen = unseen_lesions(prior.shown)
 
     on_progress("gradient", 0, 1)
-    gradient, boxes = gradient_volume(pair.mid, prior.outlines, form.gradient)
-    scene = scene_of(pair.mid, form)
-    channels = channels_of(scene, form, gradient, prior.outlines)
+    gradient, boxes = gradient_volume(pair.mid, prior.outlines, preset)
     on_progress("gradient", 1, 1)
 
-    probability, precisions = mean_probability(channels, packages, machine, on_progress)
+    outlined, fine, precisions = outlined_now(pair, prior, gradient, packages, machine, on_progress)
     on_progress("response", 0, 1)
     curve, removes = presence_curve(packages[0]), removes_lesions(packages[0])
-    outlined = labels_of(probability, scene, pair.mid)
-    fine = {label: on_grid(probability[label], scene.geometry, pair.mid) for label in _CLASSES}
     labels, followed, present = decide(outlined, fine, prior, curve, pair.mid, removes=removes)
     covered = np.zeros(labels.shape, bool)
     for box in boxes:
@@ -200,7 +198,7 @@ def midrt(
         pre=facts(pair.pre),
         mid=facts(pair.mid),
         registration=registration_line(prior.quality),
-        gradient=form.gradient,
+        gradient=preset,
         models=tuple(model_use(package.manifest) for package in packages),
         response=lines,
         lesions=measured(found),
@@ -280,6 +278,117 @@ def prior_of(pair: Pair, on_progress: Stages = ignore_stages) -> Prior:
     )
 
 
+def outlined_now(
+    pair: Pair,
+    prior: Prior,
+    gradient: Volume,
+    sources: Sequence[Source],
+    machine: Machine,
+    on_progress: Stages = ignore_stages,
+) -> tuple[NDArray[np.uint8], dict[int, NDArray[np.float32]], dict[str, Precision]]:
+    """Choose the most probable class at every voxel of mid, by the mean of all networks.
+
+    Parameters
+    ----------
+    pair : Pair
+        Both scans.
+    prior : Prior
+        Earlier scan and outlines on the grid of mid.
+    gradient : Volume
+        Gradient map on the grid of mid.
+    sources : sequence of ModelPackage or NnunetSource
+        Packages see the scene on their own grid; nnU-Net folders are given images on the grid of mid.
+    machine : Machine
+        Device, precision and folder for compiled graphs.
+
+    Returns
+    -------
+    labels : ndarray, shape (D, H, W)
+        1 GTVp, 2 GTVn.
+    probability : dict of int to ndarray
+        Of GTVp (1) and GTVn (2) at every voxel of mid.
+    precisions : dict of str to str
+        Arithmetic of each network.
+    """
+    packages = [source for source in sources if isinstance(source, ModelPackage)]
+    folders = [source for source in sources if isinstance(source, NnunetSource)]
+    precisions: dict[str, Precision] = {}
+    fine = {label: np.zeros(pair.mid.array.shape, np.float32) for label in _CLASSES}
+    if packages:
+        form = input_form(packages)
+        scene = scene_of(pair.mid, form)
+        channels = channels_of(scene, form, gradient, prior.outlines)
+        probability, precisions = mean_probability(channels, packages, machine, on_progress)
+        fine = {label: on_grid(probability[label], scene.geometry, pair.mid) for label in _CLASSES}
+        if not folders:
+            return labels_of(probability, scene, pair.mid), fine, precisions
+    fine = {label: values * np.float32(len(packages)) for label, values in fine.items()}
+    for folder in folders:
+        found, used = folder_probability(pair, prior, gradient, folder, machine, on_progress)
+        precisions[folder.manifest.name] = used
+        fine = {label: values + found[label] for label, values in fine.items()}
+    fine = {label: values / np.float32(len(sources)) for label, values in fine.items()}
+    classes = np.stack([1 - fine[1] - fine[2], fine[1], fine[2]])
+    return classes.argmax(axis=0).astype(np.uint8), fine, precisions
+
+
+def folder_probability(
+    pair: Pair,
+    prior: Prior,
+    gradient: Volume,
+    source: NnunetSource,
+    machine: Machine,
+    on_progress: Stages = ignore_stages,
+) -> tuple[dict[int, NDArray[np.float32]], Precision]:
+    """Compute the probability of GTVp (1) and GTVn (2) on the grid of mid by an nnU-Net folder; return its arithmetic.
+
+    Raises
+    ------
+    UnsuitableScanError
+        When the network sees the earlier scan, and that does not lie on the grid of mid.
+    """
+    at_hand = pair.carried is None or pair.pre.geometry.same_grid(pair.mid.geometry)
+    channels = source.manifest.preprocessing["channels"]
+    done = predict_case(
+        source.model,
+        volumes_of(channels, pair.mid, prior.pre if at_hand else None, prior.outlines, gradient),
+        Options(precision=machine.precision, device=machine.device, probabilities=True),
+        machine.cache,
+        from_dicom=True,
+        on_progress=lambda stage, done, total: on_progress(f"{source.manifest.name}, {stage}", done, total),
+    )
+    assert done.probabilities is not None
+    found = {}
+    for label, name in zip(_CLASSES, ("gtvp", "gtvn"), strict=True):
+        heads = [k for k, head in enumerate(source.model.labels.heads) if head in source.values[name]]
+        found[label] = done.probabilities[heads].sum(axis=0)
+    return found, done.precision
+
+
+def gradient_preset(sources: Sequence[Source]) -> PresetName:
+    """Read the preset of the gradient map that all networks share.
+
+    Raises
+    ------
+    ModelUnusableError
+        When a network is of another system, or they see different maps.
+    """
+    found: dict[PresetName, str] = {}
+    for source in sources:
+        manifest = source.manifest
+        if "gradient" not in manifest.preprocessing or not {"gtvp", "gtvn"} <= set(manifest.labels):
+            raise ModelUnusableError(
+                f"Model {manifest.name!r} is no mid-treatment model.", "Train one with `hyoid train midrt`."
+            )
+        found[manifest.preprocessing["gradient"]] = manifest.name
+    if len(found) != 1:
+        said = ", ".join(f"{name!r} {preset}" for preset, name in found.items())
+        raise ModelUnusableError(
+            f"The networks see different gradient maps: {said}.", "Give networks of one preset, or state `gradient`."
+        )
+    return next(iter(found))
+
+
 def input_form(packages: Sequence[ModelPackage]) -> InputForm:
     """Read the input form that all networks share.
 
@@ -306,13 +415,13 @@ def input_form(packages: Sequence[ModelPackage]) -> InputForm:
     return forms.pop()
 
 
-def presence_curve(package: ModelPackage) -> PresenceCurve | None:
+def presence_curve(package: Source) -> PresenceCurve | None:
     """Read the presence curve (`hyoid.metrics.presence`) that the package carries."""
     constants = package.manifest.preprocessing.get("presence")
     return PresenceCurve(**constants) if constants else None
 
 
-def removes_lesions(package: ModelPackage) -> bool:
+def removes_lesions(package: Source) -> bool:
     """Tell whether vanished lesions and new specks are removed behind a package's network."""
     return package.manifest.preprocessing.get("postprocessing", "presence") != "none"
 

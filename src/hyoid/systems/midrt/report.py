@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import GTVN, GTVP
-from hyoid.io.packages.model_package import NOT_STATED, VIRTUAL_ONLY, ModelPackage
+from hyoid.io.packages.model_package import NOT_STATED, VIRTUAL_ONLY
+from hyoid.io.packages.nnunet_source import Source
 from hyoid.metrics.lesions import find_components, measure_component
 from hyoid.metrics.presence import PresenceCurve
 from hyoid.metrics.response import Change, LesionResponse
@@ -59,7 +60,7 @@ def doubts(
     rows: Sequence[LesionResponse],
     lines: Sequence[ResponseLine],
     curve: PresenceCurve | None,
-    packages: Sequence[ModelPackage],
+    packages: Sequence[Source],
     *,
     empty: bool,
 ) -> list[str]:

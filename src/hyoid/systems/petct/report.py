@@ -12,6 +12,7 @@ from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.geometry.orientation import canonical_geometry, to_canonical
 from hyoid.inference.runtime import Precision
 from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.nnunet_source import Source
 from hyoid.io.petct import PetCtStudy
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.progress import Stages, ignore_stages
@@ -79,7 +80,7 @@ class Examined:
 def petct_report(
     study: PetCtStudy,
     models: PetCtModels,
-    outlining: Sequence[ModelPackage],
+    outlining: Sequence[Source],
     machine: Machine,
     *,
     template: ModelPackage | None = None,
@@ -95,7 +96,7 @@ def petct_report(
         CT and, where there is one, PET of the same examination.
     models : PetCtModels
         Networks of all three stages.
-    outlining : sequence of ModelPackage
+    outlining : sequence of ModelPackage or NnunetSource
         Networks that outline organs: they give sites, levels and involvement. None: these stay `Missing`.
     machine : Machine
         Device, precision and folder for compiled graphs.
@@ -132,7 +133,7 @@ def petct_report(
 def examine(
     study: PetCtStudy,
     models: PetCtModels,
-    outlining: Sequence[ModelPackage],
+    outlining: Sequence[Source],
     machine: Machine,
     *,
     template: ModelPackage | None = None,
@@ -161,12 +162,14 @@ def examine(
                 warnings += said.warnings
                 precisions[template.manifest.name] = said.precision
                 inputs = {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
+    outlined_by = outlining_models([package.manifest for package in outlining])
     system = network("petct", ", ".join(dict.fromkeys(package.manifest.version for package in models.fine)))
     return Examined(
         ReportInputs(
             study=_facts(study),
             organs=organs,
             organ_sources=tuple(model_use(p.manifest) for p in outlining),
+            organs_by={label: str(by) for label, by in outlined_by.items()},
             organs_expected=tuple(name for p in outlining for name in p.manifest.supported),
             lesions=lesions,
             lesions_status="model",
@@ -181,7 +184,7 @@ def examine(
         ),
         targets,
         precisions,
-        outlining_models([package.manifest for package in outlining]) | {GTVP: system, GTVN: system},
+        outlined_by | {GTVP: system, GTVN: system},
     )
 
 
