@@ -132,10 +132,16 @@ def many(place: Path, cases: int, workers: int) -> None:
     maps = make_maps(place / "maps", cases, (4, 8, 8))
     for what in ("first run", "second run"):
         began, run, peak, times, seconds = time.monotonic(), start(maps, place / "out", workers), 0, [], []
+        driver = {"plan": 0.0, "first": 0.0, "last": 0.0}
         for now, event in events(run):
+            if event["event"] == "plan":
+                driver["plan"] = processor_s(run.pid)
             if event["event"] == "case":
+                driver["last" if times else "first"] = processor_s(run.pid)
                 times.append(now)
                 seconds.append(event["seconds"])
+                if len(times) % 2000 == 0:
+                    print(f"{len(times)} cases, {now - began:.0f} s, {memory_mb(run.pid)} MB", flush=True)
             if event["event"] in ("plan", "done") or len(times) % 500 == 1:
                 peak = max(peak, memory_mb(run.pid))
         run.wait()
@@ -146,7 +152,17 @@ def many(place: Path, cases: int, workers: int) -> None:
                 f"; {1000 * each:.1f} ms a case with {workers} worker(s), of which work {1000 * mean(seconds):.1f} ms "
                 f"(median {1000 * median(seconds):.1f})"
             )
+            text += f"; the driver itself {1000 * (driver['last'] - driver['first']) / (len(times) - 1):.2f} ms of processor"
+        text += f"; planning {1000 * driver['plan'] / cases:.2f} ms of processor a case"
         print(text, flush=True)
+
+
+def processor_s(pid: int) -> float:
+    """Processor seconds of a process so far."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def memory_mb(pid: int) -> int:

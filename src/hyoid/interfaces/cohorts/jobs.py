@@ -186,7 +186,7 @@ def parsed(job: str, words: Sequence[str]) -> dict[str, Any]:
         When the command does not understand the words.
     """
     try:
-        return dict(_command(job).make_context(job, list(words)).params)
+        return dict(command_of(job).make_context(job, list(words)).params)
     except HyoidError:
         raise
     except Exception as error:
@@ -219,7 +219,8 @@ def _paths_in(value: Any) -> list[Path]:
 
 
 @cache
-def _command(job: str) -> Any:
+def command_of(job: str) -> Any:
+    """Load the command of a job, once in a process."""
     return Commands()[job]
 
 

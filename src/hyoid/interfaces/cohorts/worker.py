@@ -18,14 +18,12 @@ import typer
 import hyoid
 from hyoid.errors import HyoidError, InputRefusedError, OutputError
 from hyoid.inference.kept import KeptNetworks, keep_networks
-from hyoid.interfaces.cli.commands import Commands
-from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob, urls_among
+from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob, command_of, urls_among
 from hyoid.interfaces.cohorts.remote import fetched
 from hyoid.jobs.ledger import CASE_FILE, CaseRecord, case_folder
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-_FINISHED = (0, 5)
-_COMMANDS = Commands()
+_FINISHED = (0, 5)  # 5: a result is empty or failed its own check, and says so
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def run_command(name: str, words: Sequence[str]) -> int:
     HyoidError
         When the command refuses, or ends with another code.
     """
-    command = _COMMANDS[name]
+    command = command_of(name)
     as_json = ["--json"] if any("--json" in parameter.opts for parameter in command.params) else []
     said = io.StringIO()
     with redirect_stdout(said), redirect_stderr(said), command.make_context(name, [*words, *as_json]) as context:
