@@ -152,7 +152,8 @@ def many(place: Path, cases: int, workers: int) -> None:
                 f"; {1000 * each:.1f} ms a case with {workers} worker(s), of which work {1000 * mean(seconds):.1f} ms "
                 f"(median {1000 * median(seconds):.1f})"
             )
-            text += f"; the driver itself {1000 * (driver['last'] - driver['first']) / (len(times) - 1):.2f} ms of processor"
+            own = (driver["last"] - driver["first"]) / (len(times) - 1)
+            text += f"; the driver itself {1000 * own:.2f} ms of processor"
         text += f"; planning {1000 * driver['plan'] / cases:.2f} ms of processor a case"
         print(text, flush=True)
 
