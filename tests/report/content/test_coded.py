@@ -1,7 +1,13 @@
 import pytest
 
 from hyoid.anatomy import codes
-from hyoid.report.content.coded import clinical_stages, coded_findings, lesion_identifier, level_names
+from hyoid.report.content.coded import (
+    clinical_stages,
+    coded_findings,
+    lesion_identifier,
+    level_names,
+    response_by_diameters,
+)
 from hyoid.report.content.response import RegistrationLine, ResponseLine, ResponseReport
 from hyoid.report.content.schema import Change, Line
 
@@ -93,6 +99,48 @@ def test_a_lesion_without_counterpart_is_not_called_new(measured_case):
     )  # fmt: skip
     rows = found(measured_case.report.model_copy(update={"changes": (change,)}))
     assert "change from prior" not in answers(rows["GTVp 1"])
+
+
+def changed(kind, before, after):
+    """One lesion, its long axis then and now; the short axis of a node."""
+    sizes = {"before_long_mm": before, "after_long_mm": after, "before_short_mm": before, "after_short_mm": after}
+    return Change(lesion="a", prior="b", kind=kind, before_ml=1.0, after_ml=1.0, words="w", **sizes)
+
+
+@pytest.mark.parametrize(
+    ("now", "category"),
+    [
+        (27.9, "Target Lesion Partial Response"),  # of 40 mm: -30.25 %
+        (28.1, "Target Lesion Stable Disease"),
+        (47.9, "Target Lesion Stable Disease"),
+        (48.0, "Target Lesion Progressive Disease"),  # +20 % and 8 mm
+    ],
+)
+def test_response_by_the_sum_of_diameters(now, category):
+    found = response_by_diameters([changed("GTVp", 20.0, now - 20), changed("GTVn", 20.0, 20.0)])
+    assert [number.value for number in found.measured] == [40.0, now, round(100 * (now / 40 - 1), 2)]
+    assert answers(found) == {"Current Response": category}
+
+
+def test_less_than_five_millimetres_are_no_progress():
+    assert answers(response_by_diameters([changed("GTVp", 12.0, 16.0)])) == {
+        "Current Response": "Target Lesion Stable Disease"
+    }
+
+
+def test_targets_are_large_enough_and_two_per_organ():
+    small = [changed("GTVp", 9.9, 30.0), changed("GTVn", 14.9, 30.0)]
+    assert response_by_diameters(small) is None
+    assert response_by_diameters([]) is None
+    nodes = [changed("GTVn", size, size) for size in (16.0, 30.0, 20.0)]
+    assert response_by_diameters([*small, *nodes]).measured[0].value == 50.0
+
+
+def test_a_target_that_is_not_outlined_now_leaves_the_response_open():
+    found = response_by_diameters([changed("GTVp", 20.0, 10.0), changed("GTVn", 20.0, None)])
+    assert [number.value for number in found.measured] == [40.0]
+    assert not found.answers
+    assert "1 not outlined now" in found.words
 
 
 def response_of(report):

@@ -13,7 +13,7 @@ from hyoid.anatomy.subsites import FIELD_BY_KEY
 from hyoid.report.content.change import LARGER_PERCENT, SMALLER_PERCENT
 from hyoid.report.content.response import ResponseLine, ResponseReport
 from hyoid.report.content.scale import Likelihood
-from hyoid.report.content.schema import Lesion, Line, Report
+from hyoid.report.content.schema import Change, Lesion, Line, Report
 from hyoid.report.content.template import STAGING
 
 _KINDS = {"GTVp": BY_NAME["gtvp"].code, "GTVn": BY_NAME["gtvn"].code, "target region": BY_NAME["target_region"].code}
@@ -26,6 +26,16 @@ _CHANGES = {
     "new": "new",
     "unchanged": "unchanged",
 }
+
+
+# RECIST 1.1 (Eisenhauer et al. 2009, 10.1016/j.ejca.2008.10.026): measurable from this size on, two lesions per organ.
+_TARGET_MM, _TARGET_NODE_MM, _TARGETS_PER_ORGAN = 10.0, 15.0, 2
+_PARTIAL_PERCENT, _PROGRESS_PERCENT, _PROGRESS_MM = -30.0, 20.0, 5.0
+_RECIST = (
+    "Diameters by the rules of RECIST 1.1: axial long axis of primary foci from 10 mm on, short axis of nodes from 15 "
+    "mm on, two of each at most. The category compares with the earlier report alone, not with the smallest sum ever; "
+    "lesions that are new, or no target, are not judged"
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,62 @@ def coded_findings(report: Report | ResponseReport) -> tuple[Finding, ...]:
                 measured=_change_numbers(gone.before_ml, None),
             )
         )
+    if (response := response_by_diameters(report.changes)) is not None:
+        found.append(response)
     return (*found, *(f for line in report.lines if (f := _line_finding(line, report)) is not None))
+
+
+def response_by_diameters(changes: Sequence[Change]) -> Finding | None:
+    """Sum the diameters of target lesions then and now, by the rules of RECIST 1.1.
+
+    Parameters
+    ----------
+    changes : sequence of Change
+        Every lesion in an earlier report and in this one.
+
+    Returns
+    -------
+    Finding or None
+        None without a target lesion. Without a category where one is not outlined now: that is not evidence that the
+        lesion is gone.
+    """
+    targets: list[tuple[float, float | None]] = []
+    for kind, least in (("GTVp", _TARGET_MM), ("GTVn", _TARGET_NODE_MM)):
+        both = [
+            (c.before_long_mm, c.after_long_mm) if kind == "GTVp" else (c.before_short_mm, c.after_short_mm)
+            for c in changes
+            if c.kind == kind
+        ]
+        known = [(before, after) for before, after in both if before is not None and before >= least]
+        targets += sorted(known, key=lambda pair: -pair[0])[:_TARGETS_PER_ORGAN]
+    if not targets:
+        return None
+    before = sum(pair[0] for pair in targets)
+    numbers = [Measured(codes.SUM_BEFORE, round(before, 3), codes.MM)]
+    lengths = [after for _, after in targets if after is not None]
+    words = f"{len(targets)} target lesion{'s' if len(targets) > 1 else ''}, sum of diameters {before:.1f} mm before"
+    if len(lengths) < len(targets):
+        missing = len(targets) - len(lengths)
+        words = f"{words}; {missing} not outlined now, so no sum is compared. {_RECIST}."
+        return Finding("sum_of_diameters", words, sites=(codes.NECK,), measured=tuple(numbers))
+    now = sum(lengths)
+    percent = round(100 * (now / before - 1), 6)
+    numbers += [
+        Measured(codes.SUM_NOW, round(now, 3), codes.MM),
+        Measured(codes.SUM_CHANGE, round(percent, 2), codes.PERCENT),
+    ]
+    category = codes.STABLE_DISEASE
+    if percent >= _PROGRESS_PERCENT and now - before >= _PROGRESS_MM:
+        category = codes.PROGRESSIVE_DISEASE
+    elif percent <= _PARTIAL_PERCENT:
+        category = codes.PARTIAL_RESPONSE
+    return Finding(
+        "sum_of_diameters",
+        f"{words}, {now:.1f} mm now ({percent:+.0f} %). {_RECIST}.",
+        sites=(codes.NECK,),
+        measured=tuple(numbers),
+        answers=((codes.CURRENT_RESPONSE, category),),
+    )
 
 
 def _lesion_finding(
