@@ -100,7 +100,8 @@ export function drawLesions(place, view, chosen, editable, { onChoose, onNew, ch
     name.append(swatch, choose);
     const by = make("td");
     if (MADE_BY[lesion.made_by]) by.append(make("span", "badge", MADE_BY[lesion.made_by]));
-    const size = make("td", "", lesion.mask ? `${lesion.steps} step(s)` : lesion.steps ? "nothing outlined: click again" : "no click yet");
+    row.title = `${lesion.steps} step(s)`;
+    const size = make("td", "", lesion.mask ? "" : lesion.steps ? "nothing outlined: click again" : "no click yet");
     row.append(name, by, size, doings(lesion, view, chosen, editable, change));
     row.addEventListener("click", () => onChoose(lesion.number));
     table.append(row);
