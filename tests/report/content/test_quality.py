@@ -2,7 +2,7 @@ import numpy as np
 
 from hyoid.geometry.boxes import Box
 from hyoid.report.content.patches import Patch
-from hyoid.report.content.quality import ct_quality, vessel_enhancement
+from hyoid.report.content.quality import measure_quality, vessel_enhancement
 from hyoid.volume import Geometry
 
 SHAPE = (12, 60, 60)
@@ -21,7 +21,7 @@ def organ(words, slices=(3, 6)):
 
 
 def facts(hu, organs=None, index=None):
-    return {fact.words: fact for fact in ct_quality(hu, GRID, organs or {}, index)}
+    return {fact.words: fact for fact in measure_quality(hu, GRID, organs or {}).facts(index)}
 
 
 def test_a_clean_scan_has_nothing_to_say_but_its_coverage():

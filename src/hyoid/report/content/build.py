@@ -5,8 +5,8 @@ from __future__ import annotations
 from hyoid.anatomy.structures import ORGANS
 from hyoid.geometry.orientation import to_canonical
 from hyoid.report.content.addendum import addendum_lines
-from hyoid.report.content.airway import airway_lines
 from hyoid.report.content.change import changes_between
+from hyoid.report.content.image_findings import ImageFindings, image_findings
 from hyoid.report.content.impression import impression
 from hyoid.report.content.involvement import Sources, coverage_lines, involvement_lines
 from hyoid.report.content.lesions import lesion_rows
@@ -14,14 +14,12 @@ from hyoid.report.content.nirads import nirads_lines
 from hyoid.report.content.nodes import node_lines
 from hyoid.report.content.patches import region
 from hyoid.report.content.primary import foci_lines, location_line, size_line
-from hyoid.report.content.quality import ct_quality, vessel_enhancement
 from hyoid.report.content.scene import READER, Involvement, ReportInputs, Scene, made_by, make_scene
-from hyoid.report.content.schema import Fact, MissingOrgan, ModelUse, Organ, Report, unanswered_line
+from hyoid.report.content.schema import MissingOrgan, ModelUse, Organ, Report, unanswered_line
 from hyoid.report.content.staging import staging_lines
 from hyoid.report.content.target import target_lines
 from hyoid.report.content.template import FIELDS
 from hyoid.report.content.uptake import uptake_lines
-from hyoid.volume import Quantity
 
 __all__ = ["Involvement", "ReportInputs", "build_report"]
 
@@ -77,14 +75,10 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     )
     changes = () if inputs.prior_lesions is None else changes_between(lesions, inputs.prior_lesions)
     image = None if inputs.image is None else to_canonical(inputs.image)
-    contrast: Fact | None = None
-    quality: tuple[Fact, ...] = ()
-    if image is not None and image.quantity is Quantity.HU:
-        organs_by = " and ".join(source.words for source in inputs.organ_sources) or READER
-        lines.update(airway_lines(image, scene.organs, outlined_by=organs_by, by_model=bool(inputs.organ_sources)))
-        contrast = vessel_enhancement(image.array, scene.organs)
-        index = scene.index.patch if scene.index is not None else None
-        quality = ct_quality(image.array, scene.geometry, scene.organs, index)
+    seen = inputs.findings or findings_of(inputs, scene)
+    lines.update(seen.airway)
+    index = scene.index.patch if scene.index is not None else None
+    quality = () if seen.quality is None else seen.quality.facts(index)
     ordered = (
         *(lines[row.key] for row in FIELDS),
         *uptake_lines(lesions, scene, sources),
@@ -102,7 +96,7 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     return Report(
         title=TITLES.get(inputs.study.modality, "Imaging of the head and neck"),
         impression=impression(by_key, lesions, outlined=outlined, outlines=inputs.lesions_status, changes=changes),
-        technique=(*inputs.technique, *((contrast,) if contrast is not None else ())),
+        technique=(*inputs.technique, *((seen.contrast,) if seen.contrast is not None else ())),
         quality=quality,
         context=inputs.context,
         study=inputs.study,
@@ -116,6 +110,23 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         empty=empty,
         failed=inputs.failed,
     )
+
+
+def findings_of(inputs: ReportInputs, scene: Scene) -> ImageFindings:
+    """Measure what the scan itself shows, whatever lesions are outlined; nothing without an image.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        Image and who outlined the organs.
+    scene : Scene
+        The same organs, cut out.
+    """
+    if inputs.image is None:
+        return ImageFindings()
+    organs_by = " and ".join(source.words for source in inputs.organ_sources) or READER
+    image, by_model = to_canonical(inputs.image), bool(inputs.organ_sources)
+    return image_findings(image, scene.organs, outlined_by=organs_by, by_model=by_model)
 
 
 def _said_by(inputs: ReportInputs) -> str:

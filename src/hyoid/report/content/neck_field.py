@@ -53,9 +53,17 @@ def outside_neck(focus: Patch, organs: Mapping[str, Patch], geometry: Geometry) 
         return "above the skull base"
     if len(near) < _BESIDE_LEAST:
         return ""
-    if min(distance_mm(focus, patch, geometry) for patch in near.values()) > _BESIDE_MM:
+    # The nearest boxes first: of a focus in the neck, one organ is enough.
+    by_box = sorted(near.values(), key=lambda patch: _apart_mm(focus, patch, geometry))
+    if all(distance_mm(focus, patch, geometry) > _BESIDE_MM for patch in by_box):
         return "beside the neck"
     return ""
+
+
+def _apart_mm(first: Patch, second: Patch, geometry: Geometry) -> float:
+    """Distance of the middles of two boxes, mm."""
+    ends = [np.array(patch.box.start) + np.array(patch.box.stop) for patch in (first, second)]
+    return float(np.linalg.norm((ends[0] - ends[1]) / 2 * np.array(geometry.spacing_mm)))
 
 
 def _limit(

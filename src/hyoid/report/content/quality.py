@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -26,9 +27,39 @@ _UPPER = (("brainstem", "brainstem"), ("mandible", "mandible"))
 _LOWER = (("thyroid_gland", "thyroid gland"), ("cricoid_cartilage", "cricoid"), ("hyoid_bone", "hyoid"))
 
 
-def ct_quality(
-    hu: NDArray[np.number], geometry: Geometry, organs: Mapping[str, Patch], index: Patch | None
-) -> tuple[Fact, ...]:
+@dataclass(frozen=True)
+class ScanQuality:
+    """What limits the reading of a CT.
+
+    Parameters
+    ----------
+    metal_ml : float
+        Volume of metal.
+    metal_slices : tuple of int
+        Slices with metal, from the feet, counted from 0.
+    others : tuple of Fact
+        Steps between slices, coverage, field of view.
+    """
+
+    metal_ml: float
+    metal_slices: tuple[int, ...]
+    others: tuple[Fact, ...]
+
+    def facts(self, index: Patch | None) -> tuple[Fact, ...]:
+        """Write all as facts, with whether metal lies in the slices of the index lesion."""
+        return (self._metal(index), *self.others)
+
+    def _metal(self, index: Patch | None) -> Fact:
+        if self.metal_ml < _METAL_ML:
+            return Fact(words="Metal", value="none seen", source="measured")
+        first, last = self.metal_slices[0], self.metal_slices[-1]
+        value = f"{self.metal_ml:.1f} ml in slices {first + 1} to {last + 1}, expect streaks"
+        if index is not None and any(index.box.start[0] <= k < index.box.stop[0] for k in self.metal_slices):
+            value += "; through the index lesion"
+        return Fact(words="Metal", value=value, source="measured", caution=True)
+
+
+def measure_quality(hu: NDArray[np.number], geometry: Geometry, organs: Mapping[str, Patch]) -> ScanQuality:
     """Measure what limits the reading of a CT: metal, steps between slices, coverage and a cut field of view.
 
     Parameters
@@ -39,10 +70,11 @@ def ct_quality(
         Grid of the CT.
     organs : mapping of str to Patch
         Outlined organs by name of `hyoid.anatomy.structures`.
-    index : Patch or None
-        Outline of the index lesion.
     """
-    return (_metal(hu, geometry, index), _steps(hu, geometry), _coverage(organs, geometry), _field(hu))
+    planes = np.array([int((plane >= _METAL_HU).sum()) for plane in hu])
+    slices = tuple(int(k) for k in np.flatnonzero(planes))
+    others = (_steps(hu, geometry), _coverage(organs, geometry), _field(hu))
+    return ScanQuality(float(planes.sum()) * geometry.voxel_ml, slices, others)
 
 
 def vessel_enhancement(hu: NDArray[np.number], organs: Mapping[str, Patch]) -> Fact | None:
@@ -70,18 +102,6 @@ def vessel_enhancement(hu: NDArray[np.number], organs: Mapping[str, Patch]) -> F
         source="measured",
         caution=median < _ENHANCED_HU,
     )
-
-
-def _metal(hu: NDArray[np.number], geometry: Geometry, index: Patch | None) -> Fact:
-    planes = np.array([int((plane >= _METAL_HU).sum()) for plane in hu])
-    volume = float(planes.sum()) * geometry.voxel_ml
-    if volume < _METAL_ML:
-        return Fact(words="Metal", value="none seen", source="measured")
-    slices = np.flatnonzero(planes)
-    value = f"{volume:.1f} ml in slices {slices[0] + 1} to {slices[-1] + 1}, expect streaks"
-    if index is not None and ((slices >= index.box.start[0]) & (slices < index.box.stop[0])).any():
-        value += "; through the index lesion"
-    return Fact(words="Metal", value=value, source="measured", caution=True)
 
 
 def _steps(hu: NDArray[np.number], geometry: Geometry) -> Fact:

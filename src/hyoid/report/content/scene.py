@@ -15,6 +15,7 @@ from hyoid.errors import GeometryError, UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.metrics.lesions import Component, LesionMeasurement, find_components, measure_component
 from hyoid.report.content import template
+from hyoid.report.content.image_findings import ImageFindings
 from hyoid.report.content.levels import Landmarks, find_landmarks
 from hyoid.report.content.neck_field import LONG_ORGANS, outside_neck
 from hyoid.report.content.patches import Patch, centroid_lps_mm, cut_out
@@ -103,6 +104,8 @@ class ReportInputs:
         Whether `involvement` is of the scan as a whole, not of an outlined lesion.
     image : Volume, optional
         The scan itself, where its values are to be looked at.
+    findings : ImageFindings, optional
+        What was measured in `image` before; by default it is measured now.
     pet : Volume, optional
         SUV of the nearest PET voxel.
     midline_x_mm : float, optional
@@ -139,6 +142,7 @@ class ReportInputs:
     involvement_source: ModelUse | None = None
     whole_scan: bool = False
     image: Volume | None = None
+    findings: ImageFindings | None = None
     pet: Volume | None = None
     midline_x_mm: float | None = None
     technique: tuple[Fact, ...] = ()

@@ -22,7 +22,7 @@ from hyoid.io.study import Study
 from hyoid.metrics.lesions import Component, find_components
 from hyoid.provenance import Provenance, by_reader, edited
 from hyoid.report.content import schema
-from hyoid.report.content.build import ReportInputs, build_report
+from hyoid.report.content.build import ReportInputs, build_report, findings_of
 from hyoid.report.content.patches import Patch, region
 from hyoid.report.content.scene import (
     GTVN_LABEL,
@@ -140,7 +140,10 @@ def anatomy_from(
     source : ModelUse, optional
         Model that outlined the lesions of the draft.
     """
-    return Anatomy(inputs, make_scene(inputs), outlined_by, source)
+    scene = make_scene(inputs)
+    if inputs.findings is None:
+        inputs = replace(inputs, findings=findings_of(inputs, scene))
+    return Anatomy(inputs, scene, outlined_by, source)
 
 
 @dataclass(frozen=True, eq=False)
