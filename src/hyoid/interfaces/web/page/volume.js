@@ -38,7 +38,6 @@ export class VolumeView {
     this.NVImage = NVImage;
     this.nv = new Niivue({
       backColor: [0, 0, 0, 1], show3Dcrosshair: false, dragAndDropEnabled: false, loadingText: "", isOrientCube: true, logLevel: "error",
-      clipPlaneColor: [0.4, 0.45, 0.5, 0.15],
     });
     await this.nv.attachToCanvas(this.canvas);
     this.nv.setSliceType(this.nv.sliceTypeRender);
