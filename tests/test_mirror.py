@@ -41,6 +41,7 @@ TESTED_IN = {
     "interfaces/delivery.py": "interfaces/cli/test_report.py",
     "interfaces/installed.py": "interfaces/cli/test_main.py",
     "interfaces/places.py": "interfaces/cli/test_serve.py",
+    "interfaces/cohorts/run.py": "interfaces/cli/test_cohort.py",
     "interfaces/notebook.py": "interfaces/test_answers.py",
     "interfaces/prediction.py": "interfaces/cli/test_predict.py",
     "interfaces/scoring.py": "interfaces/test_python.py",

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 # Read on first use, so that `import hyoid` costs nothing; `__init__.pyi` says the same to editors and type checkers.
 _HOMES = {
+    "cohort": "hyoid.interfaces.python",
     "evaluate": "hyoid.interfaces.python",
     "find_targets": "hyoid.interfaces.python",
     "load_model": "hyoid.interfaces.python",

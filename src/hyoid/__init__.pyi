@@ -1,5 +1,6 @@
 from hyoid.interfaces.interchange import to_metatensor as to_metatensor
 from hyoid.interfaces.interchange import to_torchio as to_torchio
+from hyoid.interfaces.python import cohort as cohort
 from hyoid.interfaces.python import evaluate as evaluate
 from hyoid.interfaces.python import find_targets as find_targets
 from hyoid.interfaces.python import load_model as load_model

@@ -104,6 +104,22 @@ def test_a_phantom_is_the_one_that_the_command_writes(tmp_path):
     assert np.array_equal(ct, hyoid.make_phantom(4, spacing_mm=(5, 5, 5)).to_numpy())
 
 
+def test_a_cohort_is_resumed_and_says_what_it_refused(folders):
+    (folders / "ours" / "two.nii.gz").write_text("no image")
+    answer = hyoid.cohort("measure", folders / "ours", folders / "out", workers=1)
+    assert repr(answer) == "<cohort: 1 of 2 case(s) done>"
+    assert [row.case for row in answer.refused] == ["two"] and "two" in answer._repr_html_()
+    write_nifti(labels_of(4, 8), folders / "ours" / "two.nii.gz")
+    again = hyoid.cohort("measure", folders / "ours", folders / "out", workers=1)
+    assert (again.cases, again.refused) == (2, ())
+    assert (again.save(folders / "copy") / "cohort.html").is_file()
+
+
+def test_a_job_that_does_not_exist(tmp_path):
+    with pytest.raises(UsageError, match="no job 'sing'"):
+        hyoid.cohort("sing", tmp_path, tmp_path / "out")
+
+
 @pytest.mark.parametrize("numbers", [(-1, 0), (0, -1)])
 def test_a_negative_seed_is_refused(numbers):
     with pytest.raises(UsageError, match="negative"):

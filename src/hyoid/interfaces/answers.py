@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from hyoid.evaluation.page import Overlay
 from hyoid.evaluation.result import Evaluation
 from hyoid.geometry.resample import to_sitk
 from hyoid.inference.nnunet import Prediction
+from hyoid.interfaces.cohorts.driver import Refusal
 from hyoid.interfaces.delivery import Results, deliver, deliver_prediction
 from hyoid.interfaces.notebook import facts_html, headline_html, report_html
 from hyoid.interfaces.terminal import Terminal
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
 _SHORT = 70  # characters of an impression in a repr
+_MOST_REFUSED = 20  # rows in a notebook
 
 
 class Answer:
@@ -418,6 +421,40 @@ class Patient(VirtualPatient, Answer):
         for label, value in TARGET_VALUES.items():
             drawn[self.lesions.array == value] = label
         return facts_html("Virtual patient", facts, self.ct, self.lesions.with_array(drawn))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CohortAnswer(Answer):
+    """Cohort that was run; its results lie in its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the cohort: a folder per case, tables and page.
+    cases : int
+        Rows of the list.
+    refused : tuple of Refusal
+        Cases that gave no results, with the reason.
+    """
+
+    folder: Path
+    cases: int
+    refused: tuple[Refusal, ...] = ()
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Copy the whole cohort into another folder; see `Answer.save`."""
+        claim_folder(folder, overwrite=overwrite)
+        with output_folder(folder) as inside:
+            shutil.copytree(self.folder, inside, dirs_exist_ok=True)
+        return Path(folder)
+
+    def __repr__(self) -> str:
+        return f"<cohort: {self.cases - len(self.refused)} of {self.cases} case(s) done>"
+
+    def _repr_html_(self) -> str:
+        facts = {"Done": f"{self.cases - len(self.refused)} of {self.cases}"}
+        facts |= {f"Refused: {row.case or f'row {row.row}'}": row.problem for row in self.refused[:_MOST_REFUSED]}
+        return facts_html("Cohort", facts)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

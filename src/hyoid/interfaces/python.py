@@ -20,7 +20,15 @@ import numpy as np
 from hyoid.errors import UsageError
 from hyoid.evaluation.files import Layout
 from hyoid.inference.nnunet import Options
-from hyoid.interfaces.answers import EvaluationAnswer, LabelAnswer, Patient, ReportAnswer, Scan, TextAnswer
+from hyoid.interfaces.answers import (
+    CohortAnswer,
+    EvaluationAnswer,
+    LabelAnswer,
+    Patient,
+    ReportAnswer,
+    Scan,
+    TextAnswer,
+)
 from hyoid.interfaces.chosen_models import (
     asked_models,
     midrt_sources,
@@ -53,6 +61,7 @@ from hyoid.systems.petct.report import petct_report
 from hyoid.volume import Quantity
 
 __all__ = [
+    "cohort",
     "evaluate",
     "find_targets",
     "load_model",
@@ -534,6 +543,65 @@ def evaluate(
         seed=seed,
         on_progress=on_progress,
     )
+
+
+def cohort(
+    job: str,
+    source: Path | str,
+    out: Path | str,
+    *,
+    options: Sequence[str] = (),
+    workers: int = 0,
+    ray: str | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> CohortAnswer:
+    """Run a command on many studies, as `hyoid cohort` does; a stopped run is resumed by the same call.
+
+    Parameters
+    ----------
+    job : str
+        Command of every case, such as "report".
+    source : path
+        Folder to search for cases, or a CSV or Parquet table.
+    out : path
+        Folder for the cohort.
+    options : sequence of str
+        Words of the job's own command for every case, such as "--template".
+    workers : int
+        Number of workers; 0 takes as many as processors and memory allow.
+    ray : str, optional
+        Address of a Ray cluster; by default the processes of this machine.
+    overwrite : bool
+        Replace cases that were made with other options or models.
+    progress : bool
+        Show progress bars.
+
+    Raises
+    ------
+    UsageError
+        When there is no such job, or finished cases were made with other options.
+    InputRefusedError
+        When the list cannot be read.
+    OutputError
+        When the disk is full or not writable; finished cases stay.
+    """
+    from hyoid.interfaces.cohorts.driver import make_plan
+    from hyoid.interfaces.cohorts.executors import Room, workers_of
+    from hyoid.interfaces.cohorts.jobs import JOBS
+    from hyoid.interfaces.cohorts.run import run_cohort
+    from hyoid.io.cohorts.lists import read_list
+
+    if job not in JOBS:
+        raise UsageError(f"There is no job {job!r}.", f"Choose one of: {', '.join(JOBS)}.")
+    place, target = Path(source).resolve(), Path(out).resolve()
+    listed = read_list(place, JOBS[job].kind, leave_out=target)
+    clock = Terminal(as_json=False)
+    clock.console.quiet = not progress
+    with workers_of(ray, Room(workers), clock) as executor:
+        plan_of = partial(make_plan, JOBS[job], listed, tuple(options), target)
+        plan, refused = run_cohort(plan_of, executor, target, clock, overwrite=overwrite)
+    return CohortAnswer(target, plan.cases, refused)
 
 
 def make_phantom(

@@ -17,18 +17,17 @@ from hyoid.interfaces.cohorts.driver import (
     Plan,
     duration,
     make_plan,
-    run_plan,
-    write_refused,
 )
 from hyoid.interfaces.cohorts.executors import WORKER_GB, Room, workers_of
 from hyoid.interfaces.cohorts.expected import expected
 from hyoid.interfaces.cohorts.jobs import JOBS, Job
-from hyoid.interfaces.cohorts.page import PAGE_FILE, summarise, write_page
-from hyoid.interfaces.cohorts.tables import refused_rows, write_tables
+from hyoid.interfaces.cohorts.page import summarise
+from hyoid.interfaces.cohorts.run import run_cohort
+from hyoid.interfaces.cohorts.tables import refused_rows
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.cohorts.listed import BrokenRow, ListedCase
 from hyoid.io.cohorts.lists import read_list, write_list
-from hyoid.jobs.ledger import CASES, one_driver
+from hyoid.jobs.ledger import CASES
 
 SOME_REFUSED = 5
 """Exit code of a cohort in which a case gave no results; 0 where every case of the list is done."""
@@ -95,23 +94,8 @@ def _command(job: Job) -> Callable[..., None]:
             if dry_run:
                 tell_plan(job, listed, plan_of(), executor.workers, terminal)
                 return
-            with one_driver(out):
-                plan = plan_of()
-                tell_plan(job, listed, plan, executor.workers, terminal)
-                if plan.other and not overwrite:
-                    raise UsageError(
-                        f"{plan.other} finished case(s) were made with other options or models.",
-                        "Give another --out, or add --overwrite to make these cases again.",
-                    )
-                refused = list(plan.refused)
-                try:
-                    with terminal.bars():
-                        for refusal in run_plan(plan, executor, terminal):
-                            refused.append(refusal)
-                finally:
-                    write_refused(refused, out)
-                if plan.todo or not (out / PAGE_FILE).is_file():
-                    write_results(out, terminal)
+            tell = partial(tell_plan, job, listed)
+            plan, refused = run_cohort(plan_of, executor, out, terminal, overwrite=overwrite, tell=tell)
         done = plan.cases - len(refused)
         terminal.event("done", out=str(out), cases=plan.cases, done=done, refused=len(refused))
         terminal.say(f"{done} of {plan.cases} case(s) done.", "bold")
@@ -125,23 +109,6 @@ def _command(job: Job) -> Callable[..., None]:
 
 for _job in JOBS.values():
     app.command(_job.name)(_command(_job))
-
-
-def write_results(out: Path, terminal: Terminal) -> None:
-    """Write the tables and the page of a cohort; without pyarrow the page alone, with a note.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the cohort.
-    terminal : Terminal
-        Where the note is printed.
-    """
-    try:
-        write_tables(out)
-    except UsageError as error:
-        terminal.note(f"{error.problem} The tables are left out. {error.cure}")
-    write_page(out)
 
 
 @app.command("show")
