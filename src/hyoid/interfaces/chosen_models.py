@@ -12,11 +12,13 @@ from hyoid.cards.kinds import Kind, kind_of
 from hyoid.errors import ModelUnusableError, UsageError
 from hyoid.interfaces.installed import (
     MIDRT,
+    OUTLINING,
     PETCT_COARSE,
     PETCT_FINE,
     PETCT_HEAD,
     TEMPLATE,
     load_model,
+    load_models,
     nnunet_folder,
     package_folder,
     packages,
@@ -126,6 +128,22 @@ def outlining(asked: ModelsFile = NOTHING_ASKED) -> Outlining:
     # Where two outlines meet, those that virtual patients alone taught give way.
     ordered = sorted(sources, key=lambda source: _virtual_only(source.manifest))
     return Outlining(tuple(ordered), tuple(choices.values()))
+
+
+def outlining_named(names: Sequence[str]) -> tuple[Source, ...]:
+    """Load networks that outline organs for a training: packages, nnU-Net folders or fetched weights; else hyoid's own.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names or folders; of two networks that outline one structure the table of sources chooses.
+
+    Raises
+    ------
+    UsageError, ModelUnusableError
+        As `outlining`.
+    """
+    return outlining(asked_models(organs=tuple(names))).sources if names else tuple(load_models(OUTLINING))
 
 
 def networks_of(

@@ -12,6 +12,7 @@ from torch import Tensor
 from hyoid.errors import UsageError
 from hyoid.io.cohorts.hntsmrg import find_hntsmrg_cases
 from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.nnunet_source import Source
 from hyoid.systems.ct_report.cases import find_ct_report_cases, prepared_cases
 from hyoid.systems.ct_report.train import FOLDS as CT_REPORT_FOLDS
 from hyoid.systems.ct_report.train import train_ct_report
@@ -63,8 +64,8 @@ def _train_ct_report(
     *,
     fold: int | None,
     start: Mapping[str, Tensor] | None,
-    organs: Sequence[ModelPackage],
-    tumour: Sequence[ModelPackage],
+    organs: Sequence[Source],
+    tumour: Sequence[Source],
     priors: Path | None,
 ) -> Path:
     """Prepare the cases with the networks in use, and train on them; see `prepared_cases` and `train_ct_report`."""

@@ -147,6 +147,30 @@ def test_reports_teach_a_package(tmp_path, recipe):
     assert again[0].target[0] == 1
 
 
+def test_organs_of_any_network_are_the_prior_and_another_network_is_another_prior(tmp_path, recipe, monkeypatch):
+    from types import SimpleNamespace
+
+    from hyoid.systems.ct_report import cases as module
+
+    folder = pairs(tmp_path / "cohort")
+    asked = []
+    for place in folder.iterdir():
+        (place / "organs.nii.gz").rename(place / "elsewhere.nii.gz")
+
+    def outline(ct, organs, machine):
+        asked.append(organs[0].manifest.sha256)
+        labels = np.zeros(ct.array.shape, np.uint8)
+        labels[8:12, 8:12, 8:12] = 5
+        return SimpleNamespace(labels=Volume(labels, ct.geometry, Quantity.LABEL))
+
+    monkeypatch.setattr(module, "outline_organs", outline)
+    for digest in ("public", "public", "mine"):
+        source = SimpleNamespace(manifest=SimpleNamespace(sha256=digest, supported=("tongue",)))
+        found = prepared_cases(recipe, [folder], tmp_path / "priors", organs=(source,), tumours=(), cache=tmp_path)
+        assert set(np.unique(found[0].organs)) == {0, 5}
+    assert asked == ["public"] * 4 + ["mine"] * 4
+
+
 def test_an_outline_that_is_asked_for_and_not_there_is_refused(tmp_path, recipe):
     folder = pairs(tmp_path / "cohort", targets=False)
     with pytest.raises(UsageError, match="has no targets"):

@@ -9,12 +9,14 @@ from pathlib import Path
 from torch import Tensor
 
 from hyoid.errors import UsageError
+from hyoid.interfaces.chosen_models import outlining_named, tumour_source
 from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
 from hyoid.interfaces.cli.train import start_weights
-from hyoid.interfaces.installed import OUTLINING, load_model, load_models, package_folder, pulled_folder
+from hyoid.interfaces.installed import package_folder, pulled_folder
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.interfaces.terminal import Terminal
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.models_file import Entry
+from hyoid.io.packages.nnunet_source import Source
 from hyoid.systems.ablation import chosen_rows, require_known
 from hyoid.systems.ct_report.ablate import TABLES, Repeats, ablate
 from hyoid.systems.ct_report.ablate_localiser import ROWS, ablate_localiser
@@ -81,7 +83,7 @@ def ablate_ct_report(
         prepared = partial(
             prepared_cases,
             priors=priors or order.out / "priors",
-            organs=load_models(organs or OUTLINING),
+            organs=outlining_named(organs),
             cache=cache_folder(),
             on_progress=terminal.progress,
         )
@@ -136,6 +138,6 @@ def _ct_fm(terminal: Terminal) -> dict[str, Tensor] | None:
     return start_weights(CT_FM_WEIGHTS)
 
 
-def _localiser(name: str) -> ModelPackage | SimulatedLocaliser:
-    """A package by its name, or the simulated localiser."""
-    return SimulatedLocaliser() if name == SIMULATED else load_model(name)
+def _localiser(name: str) -> Source | SimulatedLocaliser:
+    """A network by its name or folder, or the simulated localiser."""
+    return SimulatedLocaliser() if name == SIMULATED else tumour_source(Entry(model=name))

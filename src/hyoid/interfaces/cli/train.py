@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hyoid.errors import UsageError
+from hyoid.interfaces.chosen_models import outlining_named, tumour_source
 from hyoid.interfaces.cli.options import AsJson, DeviceName, DryRun
 from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import (
-    OUTLINING,
     load_model,
-    load_models,
     package_folder,
     packages,
     public_models,
@@ -23,6 +22,7 @@ from hyoid.interfaces.installed import (
 )
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.interfaces.terminal import Terminal
+from hyoid.io.packages.models_file import Entry
 
 if TYPE_CHECKING:
     from hyoid.systems.tasks import Task
@@ -67,7 +67,11 @@ def train(
         ),
     ] = None,
     organs: Annotated[
-        list[str] | None, typer.Option(help="ct_report: packages that outline organs, by default organs and neck.")
+        list[str] | None,
+        typer.Option(
+            help="ct_report: networks that outline organs (packages, nnU-Net folders, fetched weights); by default organs "
+            "and neck."
+        ),
     ] = None,
     tumour: Annotated[
         list[str] | None,
@@ -158,8 +162,8 @@ def start_weights(name: str) -> dict[str, Any]:
 _RESOLVED: dict[str, Callable[[Any], Any]] = {
     "fold": lambda fold: fold,
     "start": lambda name: None if name is None else start_weights(name),
-    "organs": lambda names: load_models(names or OUTLINING),
-    "tumour": lambda names: load_models(names or ["tumour"]),
+    "organs": lambda names: outlining_named(names or ()),
+    "tumour": lambda names: [tumour_source(Entry(model=name)) for name in names or ("tumour",)],
     "priors": lambda folder: folder,
     "head": lambda name: None if name is None else load_model(name),
 }

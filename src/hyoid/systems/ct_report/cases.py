@@ -21,7 +21,7 @@ from hyoid.io.cohorts.case_files import CaseFiles
 from hyoid.io.cohorts.layouts import find_layout_cases
 from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS
 from hyoid.io.files.volumes import read_image, read_labels
-from hyoid.io.packages.model_package import ModelPackage
+from hyoid.io.packages.nnunet_source import Source
 from hyoid.io.reader_masks import PRIMARY
 from hyoid.io.study import Study, read_study
 from hyoid.systems.ct_report.labels import UNKNOWN, involvement_targets, known_fields, overlap_shares, true_places
@@ -36,7 +36,7 @@ from hyoid.training.recipe import CtReportRecipe
 from hyoid.training.run import Progress, quiet
 from hyoid.volume import Quantity, Volume
 
-Localiser = ModelPackage | SimulatedLocaliser | SimulatedReader
+Localiser = Source | SimulatedLocaliser | SimulatedReader
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def prepared_cases(
     folders: Sequence[Path],
     priors: Path,
     *,
-    organs: Sequence[ModelPackage],
+    organs: Sequence[Source],
     tumours: Sequence[Localiser],
     cache: Path,
     on_progress: Progress = quiet,
@@ -100,9 +100,9 @@ def prepared_cases(
         OpenKBP folders, virtual cohorts of layout `plain`, and CTs with reports (layout `reports`).
     priors : Path
         Prepared cases are kept here, so that another run does not predict them again.
-    organs : sequence of ModelPackage
-        Networks that outline organs, as `ReportModels.outlining` gives them.
-    tumours : sequence of ModelPackage, SimulatedLocaliser or SimulatedReader
+    organs : sequence of ModelPackage or NnunetSource
+        Networks that outline organs, as `ReportModels.outlining` gives them: hyoid's own, public ones, or a user's.
+    tumours : sequence of ModelPackage, NnunetSource, SimulatedLocaliser or SimulatedReader
         In turn for the cases, as `hyoid train tumour --fold K` holds cases out: give those trained without these cases.
         A recipe with `heatmap: outline` needs none, and virtual patients: a simulated reader outlines their tumours.
     cache : Path
@@ -128,7 +128,7 @@ def prepared_cases(
     turns = folds_in_turn([case.name for case in files], len(tumours))
     for number, (case, turn) in enumerate(zip(files, turns, strict=True)):
         tumour = tumours[turn]
-        localiser = tumour.manifest.sha256 if isinstance(tumour, ModelPackage) else repr(tumour)
+        localiser = tumour.manifest.sha256 if isinstance(tumour, Source) else repr(tumour)
         told = f"{_digest(case.report)}{recipe.fields}{recipe.unmentioned}" if case.report else ""
         key = hashlib.sha256(f"{made_from}{localiser}{told}".encode()).hexdigest()[:12]
         kept = priors / f"{case.name}-{key}.npz"
@@ -151,7 +151,7 @@ def fold_of_cases(cases: Sequence[ReportCase], folds: int, seed: int) -> NDArray
 def _prepared(
     case: CaseFiles,
     recipe: CtReportRecipe,
-    organs: Sequence[ModelPackage],
+    organs: Sequence[Source],
     tumour: Localiser,
     machine: Machine,
     kept: Path,
@@ -172,7 +172,7 @@ def _prepared(
         if isinstance(tumour, SimulatedLocaliser):
             logits = tumour.logits(case, ct)
         else:
-            logits, _ = localise_tumour(ct, tumour, machine)
+            logits, _ = localise_tumour(ct, tumour, machine, organs=organ_map)
         # Both kinds of heatmap, so that recipes that differ in nothing else share what was predicted.
         heat, kinds = target_map(logits), ("gaussian", "probability")
         mask = target_mask(logits, ct, recipe.min_volume_ml)
