@@ -69,8 +69,8 @@ def train(
     organs: Annotated[
         list[str] | None,
         typer.Option(
-            help="ct_report: networks that outline organs (packages, nnU-Net folders, fetched weights); by default organs "
-            "and neck."
+            help="ct_report: networks that outline organs (packages, nnU-Net folders, fetched weights); by default "
+            "organs and neck."
         ),
     ] = None,
     tumour: Annotated[
