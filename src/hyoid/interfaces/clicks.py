@@ -9,6 +9,7 @@ from hyoid.errors import UsageError
 from hyoid.geometry.orientation import canonical_index, to_canonical
 from hyoid.interfaces.answers import ReportAnswer
 from hyoid.interfaces.chosen_models import NOTHING_ASKED, lesion_package, outlining
+from hyoid.interfaces.places import make_private
 from hyoid.interfaces.results import lesion_results
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.packages.model_package import Manifest
@@ -113,7 +114,9 @@ def lesion_answer(
     from hyoid.inference.click_network import ClickNetwork
 
     sources = outlining(models).sources if organs else ()
-    network = ClickNetwork(lesion_package(models), device=machine.device, cache=machine.cache / "regions")
+    # An encoded region is as confidential as the scan.
+    regions = make_private(machine.cache / "regions")
+    network = ClickNetwork(lesion_package(models), device=machine.device, cache=regions)
     attempts = (modality,) if modality else MODALITIES
     read, modality = first_readable({m: partial(reading, modality=m) for m in attempts})
     scan = Scan(to_canonical(read.volume), read.fingerprint)
