@@ -166,7 +166,7 @@ function draw() {
 let drawnVolume = Promise.resolve();
 function drawVolume(painted) {
   const { study } = view;
-  drawnVolume = drawnVolume.then(() => volume.show(study, viewer.voxels, painted, viewer.organs, viewer.visible, viewer.colours))
+  drawnVolume = drawnVolume.then(() => volume.show(study, viewer.voxels, painted))
     .catch((error) => { showVolume(false); say("The browser cannot draw volumes (WebGL 2).", String(error.message ?? error)); });
 }
 

@@ -9,8 +9,8 @@ export class VolumeView {
     this.cut = { depth: 0, azimuth: 90, elevation: 0 };
   }
 
-  // Draw scan, lesions and organs anew; resolves when they are drawn.
-  async show(study, voxels, masks, organs, visible, colours) {
+  // Draw scan and lesions anew; resolves when they are drawn.
+  async show(study, voxels, masks) {
     const nv = this.nv ?? await this.begin();
     const step = study.shape.map((n) => Math.max(1, Math.ceil(n / EDGE)));
     if (this.voxels !== voxels) {
@@ -25,7 +25,7 @@ export class VolumeView {
     } else {
       nv.volumes.slice(1).forEach((volume) => nv.removeVolume(volume));
     }
-    const { labels, table } = painted(study.shape, step, masks, organs, visible, colours);
+    const { labels, table } = painted(study.shape, step, masks);
     const overlay = await this.image({ voxels: labels, shape: study.shape.map((n, a) => Math.ceil(n / step[a])) }, study, step, LABEL_KIND, "outlines.nii");
     overlay.setColormapLabel(table);
     nv.addVolume(overlay);
@@ -81,19 +81,14 @@ function thinned(voxels, shape, step, Kind) {
   return { voxels: out, shape: [d, h, w] };
 }
 
-// Organs that are switched on, and lesions over them, as one label map with its colours.
-function painted(shape, step, masks, organs, visible, colours) {
+// Lesions as one label map with its colours. The labels are high: NiiVue blends the first entries of a table into what has no label.
+function painted(shape, step, masks) {
   const [d, h, w] = shape.map((n, a) => Math.ceil(n / step[a]));
   const labels = new Uint8Array(d * h * w);
-  if (organs) {
-    const thin = thinned(organs, shape, step, Uint8Array).voxels;
-    for (let n = 0; n < thin.length; n += 1) if (visible[thin[n]]) labels[n] = thin[n];
-  }
   const table = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
   const add = (label, [r, g, b], alpha) => {
     table.R.push(r); table.G.push(g); table.B.push(b); table.A.push(alpha); table.I.push(label); table.labels.push("");
   };
-  for (let label = 1; label < 240; label += 1) if (visible[label] && colours[label]) add(label, colours[label], 110);
   masks.forEach(({ start, size, voxels, rgb }, n) => {
     const label = 240 + (n % 15);
     if (n < 15) add(label, rgb, 255);
