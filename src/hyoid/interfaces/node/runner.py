@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -156,7 +157,7 @@ def judge(code: int, troubles: str, out: Path, *, send_empty: bool = False) -> O
         Whether results in which nothing was outlined are results.
     """
     if code not in (0, EMPTY_OR_FAILED):
-        return _failure(code, " ".join(troubles.split()))
+        return _failure(code, troubles)
     records = _records(out)
     if not records:
         return Outcome("again", f"The run left no {RUN_FILE}.")
@@ -174,11 +175,26 @@ def _failure(code: int, troubles: str) -> Outcome:
         name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
         memory = " Was there too little memory?" if name == "SIGKILL" else ""
         return Outcome("again", f"The run was killed ({name}).{memory}")
-    if DISK_FULL in troubles:
+    if DISK_FULL in " ".join(troubles.split()):
         return Outcome("wait", DISK_FULL)
     if code in _REFUSALS:
         return Outcome("person", refusal_words(troubles, _REFUSALS[code]) or f"Refused (exit code {code}).")
-    return Outcome("again", f"The run crashed (exit code {code}).")
+    return Outcome("again", f"The run crashed (exit code {code}){crash_words(troubles)}.")
+
+
+def crash_words(troubles: str) -> str:
+    """Find kind and place of an error in a traceback; never its message, which may quote a header.
+
+    Examples
+    --------
+    >>> crash_words('Traceback:\\n  File "/opt/hyoid/seg.py", line 7, in write\\n    x\\nKeyError: \\'Smith\\'')
+    ': KeyError at seg.py:7'
+    >>> crash_words("")
+    ''
+    """
+    places = re.findall(r'^ +File "(?:[^"]*/)?([^"/]+)", line (\d+)', troubles, re.M)
+    kinds = re.findall(r"^([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt))\b", troubles, re.M)
+    return f": {kinds[-1]} at {places[-1][0]}:{places[-1][1]}" if places and kinds else ""
 
 
 def refusal_words(troubles: str, words: str) -> str:
