@@ -190,3 +190,11 @@ auth
 row_factory
 timeout
 do_GET
+
+# The functions of `import hyoid` and what their values do: called by users, by notebooks, by completion.
+__dir__
+to_metatensor
+to_torchio
+to_numpy
+_repr_html_
+doctor
