@@ -19,7 +19,7 @@ _SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.
 settings.register_profile(
     "suite", max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=_SLOW
 )
-settings.register_profile("fuzz", max_examples=2500, deadline=None, database=None, suppress_health_check=_SLOW)
+settings.register_profile("fuzz", max_examples=1700, deadline=None, database=None, suppress_health_check=_SLOW)
 settings.load_profile("suite")
 
 _SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"

@@ -3,7 +3,9 @@
 `make test` tries a few hundred mutations, `make fuzz` ten thousand and more (`--hypothesis-profile=fuzz`).
 """
 
+import copy
 import io
+import json
 import random
 import struct
 import warnings
@@ -18,16 +20,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from tests.conftest import write_nnunet_folder
 
 from hyoid.anatomy.structures import foreign_structure
 from hyoid.errors import HyoidError
+from hyoid.inference.checkpoints import fold_package
 from hyoid.io.dicom.headers import quiet_pydicom
 from hyoid.io.dicom.pet import write_petct_study
 from hyoid.io.dicom.rtstruct import read_rtstruct, write_rtstruct
 from hyoid.io.dicom.seg import read_seg, write_seg
 from hyoid.io.files.volumes import load_image, read_labels, write_image
+from hyoid.io.packages.nnunet_folder import read_nnunet_folder
 from hyoid.io.petct import read_pet
 from hyoid.io.study import read_study
+from hyoid.models.build import build_network
 from hyoid.volume import Geometry, Quantity, Volume
 
 GRID = Geometry.axial((5, 8, 9), (2.5, 0.8, 0.9), (-40.0, -60.0, 100.0), "1.2.3")
@@ -87,10 +93,18 @@ def files(tmp_path_factory, make_series):
     write_rtstruct(folder / "rs.dcm", {201: MASK}, datasets, GRID, structures=STRUCTURES)
     write_seg(folder / "seg.dcm", {201: MASK}, datasets, GRID, structures=STRUCTURES)
     found["rtstruct"], found["seg"] = ((folder / name).read_bytes() for name in ("rs.dcm", "seg.dcm"))
-    pet = Volume(np.full(GRID.shape, 2.0), GRID, Quantity.SUV)
+    pet = Volume(1.0 + MASK, GRID, Quantity.SUV)
     write_petct_study(folder / "petct", volume, pet, seed="fuzz")
     found["pet"] = [p.read_bytes() for p in sorted((folder / "petct" / "pt").iterdir())]
     return found
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory):
+    """A small nnU-Net folder, and the bytes of its three files."""
+    folder = write_nnunet_folder(tmp_path_factory.mktemp("model"), configuration="3d_fullres")
+    names = ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth")
+    return folder, Files({name: (folder / name).read_bytes() for name in names})
 
 
 @pytest.fixture(scope="module")
@@ -352,3 +366,59 @@ def test_rtstruct_and_seg(files, place, seed):
         return
     for geometry, mask in masks:
         assert mask.shape == geometry.shape and mask.dtype == bool
+
+
+_ODD_VALUES = [
+    None, True, 0, -1, 1, 2, 10**30, 0.5, float("nan"), float("inf"), "", "0", "x", [], [0], [1, 2, 3], [-1, 1, 1],
+    [[1, 1, 1]], {}, {"0": 0},
+]  # fmt: skip
+
+
+def changed_json(rng, raw):
+    """One value anywhere in a JSON text removed, replaced by one that may not suit it, or there twice."""
+    content = json.loads(raw)
+    holder = content
+    while True:
+        keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+        if not keys:
+            return json.dumps(content).encode()
+        key = rng.choice(keys)
+        if isinstance(holder[key], dict | list) and rng.random() < 0.8:
+            holder = holder[key]
+            continue
+        action = rng.choice(["drop", "replace", "replace", "copy"])
+        if action == "drop":
+            del holder[key]
+        elif action == "replace":
+            holder[key] = copy.deepcopy(rng.choice(_ODD_VALUES))
+        elif isinstance(holder, list):
+            holder.append(holder[key])
+        else:
+            holder[f"{key}_2"] = holder[key]
+        return json.dumps(content).encode()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_nnunet_folders(model_folder, place, seed):
+    rng = random.Random(seed)
+    folder, originals = model_folder
+    name = rng.choice(["plans.json", "plans.json", "dataset.json", "fold_0/checkpoint_final.pth"])
+    raw = originals[name]
+    if name.endswith(".json") and rng.random() < 0.8:
+        (folder / name).write_bytes(changed_json(rng, raw))
+    else:
+        (folder / name).write_bytes(damaged(raw, some_bytes(rng), rng.choice([0, 0, 1, 90]), rng.choice([400, None])))
+    try:
+        model = read_nnunet_folder(folder)
+        package = fold_package(model, "0", place)
+        arrays = package.arrays()
+    except HyoidError:
+        return
+    finally:
+        (folder / name).write_bytes(raw)
+    # What was read fits a grid and a network; weights that do not fit that network are refused where it is compiled.
+    assert len(model.spacing_mm) == len(model.patch) and np.all(np.isfinite(model.spacing_mm))
+    assert min(model.spacing_mm) > 0 and min(model.patch) > 0 and sorted(model.transpose) == [0, 1, 2]
+    assert sum(array.size for array in arrays.values()) > 0
+    if max(model.network["features"]) < 64:
+        build_network(model.network)

@@ -245,3 +245,43 @@ def test_real_mr_and_pet_are_read(shared_data, modality, slices):
     study = read_study(shared_data / "dicom" / "STS_001_raw.zip", modality=modality)
     assert study.volume.array.shape[0] == slices
     assert isinstance(study.headers[0], Dataset)
+
+
+def test_an_archive_inside_an_archive_is_opened_and_a_deeper_one_refused(folder, ramp, tmp_path):
+    inner = zipped(folder, tmp_path / "inner.zip")
+    for name, content in (("outer.zip", inner.read_bytes()), ("third.zip", None)):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("study.zip", content or (tmp_path / "outer.zip").read_bytes())
+            archive.writestr("readme.txt", "not an image")
+    study = read_study(tmp_path / "outer.zip")
+    np.testing.assert_array_equal(study.volume.array, ramp)
+    assert study.warnings == ("1 file(s) that are not DICOM images were passed over.",)
+    with pytest.raises(UnreadableFileError, match="archives within archives"):
+        read_study(tmp_path / "third.zip")
+    with zipfile.ZipFile(tmp_path / "short.zip", "w") as archive:
+        archive.writestr("study.zip", inner.read_bytes()[:-40])
+    with pytest.raises(UnreadableFileError, match="archive cannot be read"):
+        read_study(tmp_path / "short.zip")
+
+
+def test_a_folder_of_archives_says_so(folder, tmp_path):
+    (tmp_path / "portal").mkdir()
+    zipped(folder, tmp_path / "portal" / "a.zip")
+    with pytest.raises(UnreadableFileError, match=r"no DICOM images \(1 other files, 1 of them zip archives"):
+        read_study(tmp_path / "portal")
+
+
+@pytest.mark.parametrize(
+    ("modality", "low", "high", "said"),
+    [
+        ("CT", 0, 0, "the value -1024 everywhere"),
+        ("CT", 1024, 2000, "lie between 0 and 976"),  # an MR under a CT's header
+        ("CT", 0, 200, "lie between -1024 and -824"),  # nothing but air
+        ("MR", 7, 7, "the value -1017 everywhere"),
+    ],
+)
+def test_what_no_scan_holds_is_refused(make_series, save, grid, tmp_path, modality, low, high, said):
+    values = np.linspace(low, high, 6 * 5 * 7).reshape(6, 5, 7).round() - 1024
+    save(make_series(values, grid, modality=modality), tmp_path)
+    with pytest.raises(UnsuitableScanError, match=said):
+        read_study(tmp_path, modality=modality)

@@ -13,10 +13,17 @@ def grid(**boxes):
     return array
 
 
-def test_limits_are_those_of_spheres_whose_diameter_changes_by_minus_30_and_plus_20_percent():
-    assert change_of(1.0, 0.7**3) is Change.SMALLER and change_of(1.0, 0.7**3 + 1e-6) is Change.SIMILAR
-    assert change_of(1.0, 1.2**3) is Change.LARGER and change_of(1.0, 1.2**3 - 1e-6) is Change.SIMILAR
+def test_limits_are_a_fifth_of_the_volume_and_spheres_whose_diameter_changes_by_minus_30_and_plus_20_percent():
+    assert change_of(1.0, 0.8) is Change.SMALLER and change_of(1.0, 0.8001) is Change.SIMILAR
+    assert change_of(1.0, 1.2) is Change.LARGER and change_of(1.0, 1.1999) is Change.SIMILAR
+    assert change_of(1.0, 0.7**3) is Change.MUCH_SMALLER and change_of(1.0, 0.7**3 + 1e-6) is Change.SMALLER
+    assert change_of(1.0, 1.2**3) is Change.MUCH_LARGER and change_of(1.0, 1.2**3 - 1e-6) is Change.LARGER
     assert change_of(5.0, 0.0) is Change.VANISHED and change_of(0.0, 5.0) is Change.NEW
+
+
+@pytest.mark.parametrize("percent", [-47, -77, 60])
+def test_a_fall_by_half_or_three_quarters_is_never_similar(percent):
+    assert change_of(21.3, 21.3 * (1 + percent / 100)) is not Change.SIMILAR
 
 
 def test_a_shrunk_a_vanished_and_a_new_lesion():
@@ -26,7 +33,7 @@ def test_a_shrunk_a_vanished_and_a_new_lesion():
     followed = follow(numbers, [1, 2], after, ISO, reach_mm=3)
     rows = responses([0.032, 0.008], [1, 2], followed, after, 0.001)
     assert [(r.name, r.change) for r in rows] == [
-        ("GTVp 1", Change.SMALLER), ("GTVn 1", Change.VANISHED), ("GTVn 2", Change.NEW),
+        ("GTVp 1", Change.MUCH_SMALLER), ("GTVn 1", Change.VANISHED), ("GTVn 2", Change.NEW),
     ]  # fmt: skip
     assert rows[0].after_ml == pytest.approx(0.004) and rows[0].percent == pytest.approx(-87.5)
     assert rows[1].percent == -100 and rows[2].percent is None and rows[2].after_ml == pytest.approx(0.008)

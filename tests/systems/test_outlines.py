@@ -3,7 +3,7 @@ import pytest
 
 from hyoid.anatomy.structures import BY_NAME, GTVN, GTVP, TARGET_REGION
 from hyoid.provenance import network
-from hyoid.systems.outlines import Outlines, foreign_outlines, outlines_on
+from hyoid.systems.outlines import Outlines, foreign_outlines, outlines_on, without_impossible
 from hyoid.volume import Geometry, Quantity, Volume
 
 LARYNX, AIR, MANDIBLE = (BY_NAME[name].label for name in ("larynx", "larynx_air", "mandible"))
@@ -98,3 +98,24 @@ def test_names_of_a_foreign_model_that_hyoid_knows():
     assert found.organ_map().array.ravel().tolist() == [0, MANDIBLE, 0, 0, 0]
     assert found.target_map().array.ravel().tolist() == [0, 0, 1, 2, 2]
     assert found.outlined_by == dict.fromkeys((GTVP, GTVN, MANDIBLE), network("model"))
+
+
+def test_an_outline_that_cannot_be_its_organ_is_left_out_with_the_reason():
+    grid = Geometry.axial((40, 60, 60), (3, 2, 2))
+    array = np.zeros(grid.shape, np.uint8)
+    array[10:20, 10:40, 10:40] = MANDIBLE  # 108 ml, at a mandible's size
+    array[5, 30, 30] = LARYNX  # 0.012 ml
+    array[5, 31, 30] = AIR
+    organs = Volume(array, grid, Quantity.LABEL)
+    kept, left_out = without_impossible(organs)
+    assert np.unique(kept.array).tolist() == [0, MANDIBLE]
+    assert left_out[LARYNX].volume_ml == pytest.approx(0.024)
+    assert left_out[LARYNX].why.startswith("no such structure can be: volume 0.0 ml, possible are")
+    assert without_impossible(kept)[0] is kept and without_impossible(kept)[1] == {}
+
+
+def test_an_outline_that_ends_with_the_scan_is_never_left_out():
+    grid = Geometry.axial((5, 60, 60), (3, 2, 2))
+    array = np.zeros(grid.shape, np.uint8)
+    array[0, 30, 30] = LARYNX
+    assert without_impossible(Volume(array, grid, Quantity.LABEL))[1] == {}

@@ -1,7 +1,7 @@
-"""What an outline of a structure can be: ranges of volume, place and shape, learned from contours of real patients.
+"""What an outline of a structure can be: ranges of volume, place and shape, learned from contours of patients.
 
-The table is `plausible_ranges.json`, made by `scripts/build_plausible_ranges.py`. A structure without real contours is
-not in the table and is never doubted here.
+The table is `plausible_ranges.json`, made by `scripts/build_plausible_ranges.py`: contours of real patients where there
+are any, else of virtual ones, whose ranges are taken more widely. Tumours are not in the table and never doubted here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,28 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 Interval = tuple[float, float]
 
 _TABLE = Path(__file__).with_name("plausible_ranges.json")
-# Margins beyond what was seen in the patients of the table.
-_VOLUME_FACTOR, _OFFSET_MM, _FILL_FACTOR = 1.5, 15.0, 1.5
+REAL, VIRTUAL = "real patients", "virtual patients"
 _AXES = ("to the left", "backward", "upward")
+
+
+@dataclass(frozen=True)
+class _Margins:
+    """How far beyond what was seen in the patients of the table an outline may lie."""
+
+    volume_factor: float
+    offset_mm: float
+    fill_factor: float
+
+
+# Virtual patients vary less than patients do.
+_MARGINS = {REAL: _Margins(1.5, 15.0, 1.5), VIRTUAL: _Margins(3.0, 25.0, 2.5)}
+# Beyond these an outline is no outline of its structure, whatever else is true of the patient.
+_IMPOSSIBLE = _Margins(10.0, 60.0, np.inf)
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class OutlineFacts:
 
 @dataclass(frozen=True)
 class PlausibleRange:
-    """Ranges of one structure over patients with real contours.
+    """Ranges of one structure over patients.
 
     Parameters
     ----------
@@ -57,12 +73,15 @@ class PlausibleRange:
         See `OutlineFacts`, mm.
     fill : (least, greatest)
         See `OutlineFacts`, 0 to 1.
+    basis : {"real patients", "virtual patients"}
+        Whose contours these are.
     """
 
     patients: int
     volume_ml: Interval
     offset_mm: tuple[Interval, Interval, Interval]
     fill: Interval
+    basis: str = REAL
 
 
 @lru_cache(maxsize=1)
@@ -75,6 +94,7 @@ def plausible_ranges() -> Mapping[str, PlausibleRange]:
             tuple(row["volume_ml"]),
             tuple(tuple(pair) for pair in row["offset_mm"]),  # type: ignore[arg-type]
             tuple(row["fill"]),
+            row["basis"],
         )
         for name, row in table.items()
     }
@@ -83,8 +103,9 @@ def plausible_ranges() -> Mapping[str, PlausibleRange]:
 def doubts_about(name: str, facts: OutlineFacts, ranges: Mapping[str, PlausibleRange] | None = None) -> tuple[str, ...]:
     """Say in which respects an outline is outside what its structure can be; nothing for a structure without ranges.
 
-    A range is what was seen in the patients of the table, widened: by half in volume and fill, 15 mm in place. Of an
-    outline that ends with the scan only a volume beyond the greatest is doubted.
+    A range is what was seen in the patients of the table, widened: by half in volume and fill, 15 mm in place; where
+    only virtual patients were seen threefold in volume, two and a half times in fill, 25 mm in place. Of an outline
+    that ends with the scan only a volume beyond the greatest is doubted.
 
     Parameters
     ----------
@@ -104,19 +125,52 @@ def doubts_about(name: str, facts: OutlineFacts, ranges: Mapping[str, PlausibleR
     ('place 26 mm upward of the mandible, plausible are -20 to 20 mm',)
     """
     row = (plausible_ranges() if ranges is None else ranges).get(name)
-    if row is None:
-        return ()
+    return () if row is None else _outside(facts, row, _MARGINS[row.basis])
+
+
+def impossible_about(
+    name: str, facts: OutlineFacts, ranges: Mapping[str, PlausibleRange] | None = None
+) -> tuple[str, ...]:
+    """Say why an outline cannot be its structure at all, so that it is left out; nothing where it may be one.
+
+    That takes a tenth of the least volume seen or ten times the greatest, or a place more than 60 mm beyond every place
+    seen; never an outline that ends with the scan.
+
+    Parameters
+    ----------
+    name : str
+        Of the structure, as in `hyoid.anatomy.structures`.
+    facts : OutlineFacts
+        What was measured of the outline; without `offset_mm` place is not judged.
+    ranges : mapping of str to PlausibleRange, optional
+        By default the table.
+
+    Examples
+    --------
+    >>> row = PlausibleRange(24, (10.0, 40.0), ((-5, 5), (-5, 5), (-5, 5)), (0.2, 0.6))
+    >>> impossible_about("x", OutlineFacts(0.5, (0, 0, 0), 0.4), {"x": row})
+    ('volume 0.5 ml, possible are 1.0 to 400.0 ml',)
+    >>> impossible_about("x", OutlineFacts(1.9, (0, 0, 26), 0.1), {"x": row})
+    ()
+    """
+    row = (plausible_ranges() if ranges is None else ranges).get(name)
+    return () if row is None or facts.cut else _outside(facts, row, _IMPOSSIBLE, "possible")
+
+
+def _outside(facts: OutlineFacts, row: PlausibleRange, margins: _Margins, word: str = "plausible") -> tuple[str, ...]:
+    """Respects in which an outline lies outside a range with these margins."""
     found = []
-    low, high = row.volume_ml[0] / _VOLUME_FACTOR, row.volume_ml[1] * _VOLUME_FACTOR
+    low, high = row.volume_ml[0] / margins.volume_factor, row.volume_ml[1] * margins.volume_factor
     if facts.volume_ml > high or (facts.volume_ml < low and not facts.cut):
-        found.append(f"volume {facts.volume_ml:.1f} ml, plausible are {low:.1f} to {high:.1f} ml")
+        digits = 1 if high > 1 else 2
+        found.append(f"volume {facts.volume_ml:.{digits}f} ml, {word} are {low:.{digits}f} to {high:.{digits}f} ml")
     if facts.cut:
         return tuple(found)
     for way, offset, (least, greatest) in zip(_AXES, facts.offset_mm or (), row.offset_mm, strict=False):
-        if not least - _OFFSET_MM <= offset <= greatest + _OFFSET_MM:
-            span = f"{least - _OFFSET_MM:.0f} to {greatest + _OFFSET_MM:.0f} mm"
-            found.append(f"place {offset:.0f} mm {way} of the mandible, plausible are {span}")
-    least, greatest = row.fill[0] / _FILL_FACTOR, min(1.0, row.fill[1] * _FILL_FACTOR)
+        if not least - margins.offset_mm <= offset <= greatest + margins.offset_mm:
+            span = f"{least - margins.offset_mm:.0f} to {greatest + margins.offset_mm:.0f} mm"
+            found.append(f"place {offset:.0f} mm {way} of the mandible, {word} are {span}")
+    least, greatest = row.fill[0] / margins.fill_factor, min(1.0, row.fill[1] * margins.fill_factor)
     if not least <= facts.fill <= greatest:
-        found.append(f"shape: fills {facts.fill:.0%} of its box, plausible are {least:.0%} to {greatest:.0%}")
+        found.append(f"shape: fills {facts.fill:.0%} of its box, {word} are {least:.0%} to {greatest:.0%}")
     return tuple(found)

@@ -14,7 +14,7 @@ import numpy as np
 import typer
 
 import hyoid
-from hyoid.anatomy.structures import TG263_NAMES
+from hyoid.anatomy.structures import BY_LABEL, TG263_NAMES
 from hyoid.inference.nnunet import Prediction
 from hyoid.interfaces.further import NOTHING_FURTHER, Further, headers_of, identified, write_further
 from hyoid.interfaces.registry import add_row, registry_row
@@ -164,7 +164,7 @@ def deliver(
             inputs={part: scan_record(study) for part, study in results.inputs.items()},
             options=dict(results.options),
             facts=dict(results.facts),
-            structures=structure_records(leaving),
+            structures=structure_records(leaving, outlines),
             files=tuple(sorted(p.name for p in folder.iterdir())),
             seconds=dict(terminal.seconds),
             notes=results.report.warnings,
@@ -346,9 +346,17 @@ def scan_record(study: Study) -> ScanRecord:
     )
 
 
-def structure_records(outlines: Sequence[Outline]) -> tuple[StructureRecord, ...]:
-    """Put every delivered structure on record, in the order of labels."""
-    return tuple(
+def structure_records(leaving: Sequence[Outline], outlines: Outlines) -> tuple[StructureRecord, ...]:
+    """Put every structure that was delivered, or left out with a reason, on record, in the order of labels.
+
+    Parameters
+    ----------
+    leaving : sequence of Outline
+        Structures in the delivered files.
+    outlines : Outlines
+        What the run outlined, with what was left out.
+    """
+    delivered = [
         StructureRecord(
             label=outline.structure.label,
             name=outline.structure.name,
@@ -356,8 +364,19 @@ def structure_records(outlines: Sequence[Outline]) -> tuple[StructureRecord, ...
             outlined_by=str(outline.provenance),
             doubts=tuple(outline.note.split("; ")) if outline.note else (),
         )
-        for outline in sorted(outlines, key=lambda outline: outline.structure.label)
-    )
+        for outline in leaving
+    ]
+    left_out = [
+        StructureRecord(
+            label=label,
+            name=BY_LABEL[label].name,
+            volume_ml=round(left.volume_ml, 4),
+            outlined_by=str(outlines.outlined_by.get(label, "")),
+            left_out=left.why,
+        )
+        for label, left in outlines.left_out.items()
+    ]
+    return tuple(sorted([*delivered, *left_out], key=lambda record: record.label))
 
 
 def finish(report: Report | ResponseReport, terminal: Terminal, *, place: str = "", stop: bool = True) -> None:

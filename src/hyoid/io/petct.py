@@ -25,7 +25,7 @@ from hyoid.io.dicom.series_choice import SeriesInfo, choose, group_by_series
 from hyoid.io.dicom.study_choice import of_one_study
 from hyoid.io.dicom.suv import is_attenuation_corrected, suv_scale
 from hyoid.io.files.volumes import image_suffix, load_image
-from hyoid.io.study import Study, dicom_instances, fingerprint, read_study
+from hyoid.io.study import Study, dicom_instances, fingerprint, read_study, require_possible
 from hyoid.progress import Steps
 from hyoid.volume import Quantity, Volume
 
@@ -320,6 +320,7 @@ def suv_from_activity(volume: Volume, activity: Activity) -> Volume:
 def _study(chosen: tuple[SeriesInfo, list[Instance]], regularize: bool, on_progress: Steps | None) -> Study:
     info, members = chosen
     loaded = read_series(members, regularize=regularize, on_progress=on_progress)
+    require_possible(loaded.volume, info.modality)
     return Study(loaded.volume, info, loaded.headers, loaded.warnings, fingerprint(loaded.volume), loaded.provenance)
 
 
@@ -423,4 +424,5 @@ def _from_files(ct_file: Path, pet_file: Path | None, hecktor: bool, request: Pe
         words = "Bq/mL x weight / dose, as told with --weight-kg and --dose-mbq"
     else:
         raise UsageError(f"There are no PET units {units!r}.", "Choose suv or bqml.")
+    require_possible(volume, "PT")
     return PetCtStudy(ct, Study(volume, None, (), image.notes, fingerprint(volume)), words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 import zlib
@@ -39,10 +40,13 @@ class Found:
         Each returns the bytes of one DICOM file, or its first bytes.
     passed_over : int
         How many other files were there.
+    archives : int
+        How many of the other files are archives that were not opened.
     """
 
     reads: tuple[Read, ...]
     passed_over: int
+    archives: int = 0
 
 
 def in_folder(folder: Path) -> Found:
@@ -54,39 +58,76 @@ def in_folder(folder: Path) -> Found:
         When the folder cannot be read or holds more files than any study.
     """
     reads: list[Read] = []
-    others = 0
+    others = archives = 0
     for root, _, names in os.walk(folder, onerror=_refuse_folder):
         for name in names:
             path = Path(root) / name
             if not path.is_file():
                 continue
-            if looks_like_dicom(_read(path, 132)):
+            start = _read(path, 132)
+            if looks_like_dicom(start):
                 reads.append(partial(_read, path))
             else:
                 others += 1
+                archives += is_archive(start)
             if len(reads) + others > MAX_MEMBERS:
                 raise UnreadableFileError(
                     f"The folder holds more than {MAX_MEMBERS} files.", "Give the folder of one study."
                 )
-    return Found(tuple(reads), others)
+    return Found(tuple(reads), others, archives)
 
 
 def in_zip(path: Path) -> Found:
     """List the DICOM files in a zip archive, read in memory one at a time; member names are never used as paths.
 
+    Archives inside of it (a study packed once more, as portals send it) are opened too, and no deeper ones.
+
     Raises
     ------
     UnreadableFileError
-        When the archive is corrupt or encrypted, or would unpack to more than a study can hold.
+        When the archive or one inside of it is corrupt or encrypted, would unpack to more than a study can hold, or
+        archives lie within archives within it.
     """
+    outer, members = _opened(path)
+    starts = [(member, _read_member(outer, member, 132)) for member in members]
+    inner = [_opened(io.BytesIO(_read_member(outer, member))) for member, start in starts if is_archive(start)]
+    reads = [partial(_read_member, outer, member) for member, start in starts if looks_like_dicom(start)]
+    _refuse_bomb([member for _, found in inner for member in found])
+    others = len(members) - len(reads) - len(inner)
+    for archive, found in inner:
+        for member in found:
+            start = _read_member(archive, member, 132)
+            if is_archive(start):
+                raise UnreadableFileError(
+                    "The archive holds archives within archives.", "Unpack it, and give the folder of one study."
+                )
+            if looks_like_dicom(start):
+                reads.append(partial(_read_member, archive, member))
+            else:
+                others += 1
+    return Found(tuple(reads), others)
+
+
+def is_archive(start: bytes) -> bool:
+    """Tell a zip archive by its first bytes.
+
+    Examples
+    --------
+    >>> is_archive(b"PK\x03\x04..."), is_archive(b"DICM")
+    (True, False)
+    """
+    return start[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _opened(file: Path | io.BytesIO) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
+    """An archive, which stays open until its reads are forgotten, and its files."""
     try:
-        archive = zipfile.ZipFile(path)  # stays open for the reads below; closed when they are forgotten
-        members = [m for m in archive.infolist() if not m.is_dir()]
-        _refuse_bomb(members)
-        dicom = [m for m in members if looks_like_dicom(_read_member(archive, m, 132))]
+        archive = zipfile.ZipFile(file)
+        members = [member for member in archive.infolist() if not member.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
         raise _bad_zip(error) from None
-    return Found(tuple(partial(_read_member, archive, m) for m in dicom), len(members) - len(dicom))
+    _refuse_bomb(members)
+    return archive, members
 
 
 def beside(path: Path) -> Found:

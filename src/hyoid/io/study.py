@@ -112,9 +112,42 @@ def read_study(
             f"The chosen series is {info.modality or 'no image'}, not {modality}.", f"Give a {modality} series."
         )
     loaded = read_series(members, regularize=regularize, on_progress=on_progress)
+    require_possible(loaded.volume, modality)
     notes = [f"{passed_over} file(s) that are not DICOM images were passed over."] if passed_over else []
     warnings = (*loaded.warnings, *chosen, *notes)
     return Study(loaded.volume, info, loaded.headers, warnings, fingerprint(loaded.volume), loaded.provenance)
+
+
+# Between the densest air that a scanner measures and the lightest tissue; no organ is as light as the second.
+_AIR_HU, _ALL_AIR_HU = -200, -700
+
+
+def require_possible(volume: Volume, modality: str) -> None:
+    """Refuse a series whose values no scan of its modality has: one value everywhere, or a CT without air or tissue.
+
+    Parameters
+    ----------
+    volume : Volume
+        Scan as it was read.
+    modality : {"CT", "MR", "PT"}
+        Modality (0008,0060) that its series states.
+
+    Raises
+    ------
+    UnsuitableScanError
+        With the values.
+    """
+    low, high = float(volume.array.min()), float(volume.array.max())
+    if low == high:
+        raise UnsuitableScanError(
+            f"The {modality} holds the value {low:g} everywhere: nothing was scanned.", "Export it again."
+        )
+    if modality == "CT" and (low > _AIR_HU or high < _ALL_AIR_HU):
+        raise UnsuitableScanError(
+            f"The series says that it is CT, and its values lie between {low:g} and {high:g}: in Hounsfield units air "
+            "is -1000, fat -100 and soft tissue 0 to 80.",
+            "Check modality, rescale slope and intercept, or export it again in Hounsfield units.",
+        )
 
 
 def fingerprint(volume: Volume) -> str:
@@ -136,7 +169,7 @@ def fingerprint(volume: Volume) -> str:
 
 
 def _is_zip(path: Path) -> bool:
-    return sources.read_start(path)[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+    return sources.is_archive(sources.read_start(path))
 
 
 def dicom_instances(path: Path) -> tuple[list[Instance], int]:
@@ -158,8 +191,9 @@ def dicom_instances(path: Path) -> tuple[list[Instance], int]:
         if header is not None:
             instances.append(Instance(header, _loader(read)))
     if not instances:
+        packed = f", {found.archives} of them zip archives, which are given by themselves" if found.archives else ""
         raise UnreadableFileError(
-            f"The {place} holds no DICOM images ({found.passed_over} other files).",
+            f"The {place} holds no DICOM images ({found.passed_over} other files{packed}).",
             f"Give the folder or zip that holds the series, or a file ending in {', '.join(SUFFIXES)}.",
         )
     return instances, found.passed_over
@@ -182,6 +216,8 @@ def _from_file(path: Path, modality: str) -> Study:
         )
     image = load_image(path, _FILE_QUANTITIES[modality])
     volume, warnings = require_intensities(image.volume), image.notes
+    if modality != "CT":
+        require_possible(volume, modality)
     if modality == "CT":
         _refuse_not_hu(volume)
         array, padding = without_padding(volume.array)

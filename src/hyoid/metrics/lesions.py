@@ -20,6 +20,7 @@ from hyoid.geometry.orientation import to_canonical
 from hyoid.volume import Geometry, Quantity, Volume
 
 MIDLINE_MARGIN_MM = 5.0
+_ONE_SIDE, _OTHER_SIDE = 0.4, 0.15  # shares of a lesion beyond the margin that tell a side near the midline
 _TIE = 1e-9  # relative: lengths closer than this are the same length
 _DIRECTIONS = 16  # in which slices are compared before any is measured
 
@@ -102,7 +103,7 @@ def measure_labels(
     midline_x_mm : float, optional
         Where the body midline lies on the LPS x axis; default the centre of the grid.
     midline_margin_mm : float
-        A centroid at most this far from the midline is on neither side.
+        A centroid at most this far from the midline is on neither side, unless `side_of_lesion` tells one.
 
     Returns
     -------
@@ -189,10 +190,11 @@ def measure_component(
     midline_x_mm : float
         Place of the patient's midline, LPS x in mm.
     midline_margin_mm : float
-        Distance from the midline, mm, within which a lesion has no side.
+        Distance from the midline, mm, see `side_of_lesion`.
     """
     matrix = component.geometry.ijk_to_lps[:3, :3]
-    centroid = component.geometry.to_lps(np.argwhere(component.mask).mean(axis=0))
+    places = np.argwhere(component.mask)
+    centroid = component.geometry.to_lps(places.mean(axis=0))
     long_mm, short_mm = _axial_diameters(component.mask, matrix)
     return LesionMeasurement(
         label=component.label,
@@ -201,7 +203,7 @@ def measure_component(
         longest_diameter_mm=longest_diameter_mm(component.mask, component.geometry),
         axial_long_mm=long_mm,
         axial_short_mm=short_mm,
-        side=side_of(float(centroid[0]), midline_x_mm, midline_margin_mm),
+        side=side_of_lesion(component.geometry.to_lps(places)[:, 0], midline_x_mm, midline_margin_mm),
         centroid_lps_mm=(float(centroid[0]), float(centroid[1]), float(centroid[2])),
         voxels=component.voxels,
     )
@@ -223,6 +225,30 @@ def longest_diameter_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
     return distance + float(_voxel_chords(directions, matrix).max())
 
 
+def longest_axial_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
+    """Compute the longest axial diameter of a lesion with at least one voxel: that of its largest connected part.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (D, H, W)
+        One lesion in canonical order (slices feet to head), perhaps in several parts.
+    geometry : Geometry
+        Grid of the mask.
+
+    Examples
+    --------
+    >>> grid = Geometry.axial((1, 3, 8), (3, 2, 2))
+    >>> mask = np.zeros((1, 3, 8), bool); mask[0, 1, 1:4] = mask[0, 1, 7] = True
+    >>> longest_axial_mm(mask, grid)
+    6.0
+    """
+    parts = cc3d.connected_components(mask, connectivity=26)
+    largest = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    box = bounding_box(largest)
+    assert box is not None
+    return _axial_diameters(largest[box.slices], geometry.ijk_to_lps[:3, :3])[0]
+
+
 def side_of(x_mm: float, midline_x_mm: float, margin_mm: float = MIDLINE_MARGIN_MM) -> Side:
     """Find the side of the patient on which an LPS x lies.
 
@@ -234,6 +260,33 @@ def side_of(x_mm: float, midline_x_mm: float, margin_mm: float = MIDLINE_MARGIN_
     if abs(x_mm - midline_x_mm) <= margin_mm:
         return Side.MIDLINE
     return Side.LEFT if x_mm > midline_x_mm else Side.RIGHT
+
+
+def side_of_lesion(x_mm: NDArray[np.float64], midline_x_mm: float, margin_mm: float = MIDLINE_MARGIN_MM) -> Side:
+    """Find the side of the patient on which a lesion lies.
+
+    That is the side of its centroid. A lesion whose centroid is within the margin lies in the midline, unless two
+    fifths of it or more lie beyond the margin on one side, and hardly any of it on the other.
+
+    Parameters
+    ----------
+    x_mm : ndarray, shape (N,)
+        LPS x of the voxel centres of the lesion.
+    midline_x_mm : float
+        LPS x of the body midline.
+    margin_mm : float
+        How far off the midline may be.
+
+    Examples
+    --------
+    >>> side_of_lesion(np.arange(-17.0, 9.0), 0.0).value, side_of_lesion(np.arange(-13.0, 12.0), 0.0).value
+    ('right', 'midline')
+    """
+    aside = x_mm - midline_x_mm
+    left, right = float((aside > margin_mm).mean()), float((aside < -margin_mm).mean())
+    if max(left, right) >= _ONE_SIDE and min(left, right) <= _OTHER_SIDE:
+        return Side.LEFT if left > right else Side.RIGHT
+    return side_of(float(aside.mean()), 0.0, margin_mm)
 
 
 def to_json(measurements: Iterable[LesionMeasurement]) -> dict[str, list[dict[str, object]]]:

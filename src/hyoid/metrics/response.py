@@ -1,9 +1,11 @@
 """What became of each lesion between two time points: matched, measured, and named by a stated definition.
 
-Definition of the categories (`DEFINITION`): the diameter thresholds of RECIST 1.1 (Eisenhauer et al. 2009, DOI
-10.1016/j.ejca.2008.10.026), -30 % and +20 %, as the volumes of a sphere: 0.7^3 - 1 = -65.7 % and 1.2^3 - 1 = +72.8 %.
-RECIST itself is for the end of treatment and for sums of diameters; half-way through radiotherapy these are words for
-sizes, no verdict on the treatment.
+Definition of the categories (`DEFINITION`): a fifth of the volume, by which two observers differ, parts "similar" from
+"smaller" and "larger"; the diameter thresholds of RECIST 1.1 (Eisenhauer et al. 2009, DOI 10.1016/j.ejca.2008.10.026),
+-30 % and +20 %, as the volumes of a sphere, 0.7^3 - 1 = -65.7 % and 1.2^3 - 1 = +72.8 %, part these from "much smaller"
+and "much larger". RECIST itself is for the end of treatment and for sums of diameters; half-way through radiotherapy
+these are words for sizes, no verdict on the treatment. Where nothing is outlined a lesion may have vanished: no outline
+shows that it has.
 """
 
 from __future__ import annotations
@@ -17,25 +19,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-SMALLER = 0.7**3 - 1
-LARGER = 1.2**3 - 1
+OBSERVERS = 0.2
+MUCH_SMALLER = 0.7**3 - 1
+MUCH_LARGER = 1.2**3 - 1
+_ROUNDING = 1e-9  # of a ratio of volumes
+DOUBTFUL_BELOW = 0.7
+"""Probability of tumour below which an outline alone does not say that the lesion is still there."""
 NAMES = {1: "GTVp", 2: "GTVn"}
 
 
 class Change(StrEnum):
     """Category of a lesion."""
 
-    VANISHED = "vanished"
+    VANISHED = "may have vanished"
+    MUCH_SMALLER = "much smaller"
     SMALLER = "smaller"
     SIMILAR = "similar"
     LARGER = "larger"
+    MUCH_LARGER = "much larger"
     NEW = "new"
 
 
 DEFINITION = (
-    f"vanished: nothing outlined; smaller: at least {-SMALLER:.1%} less volume; larger: at least {LARGER:.1%} more; "
-    "similar: in between; new: no outline before treatment. The limits are RECIST 1.1's -30 % and +20 % in diameter, "
-    "as volumes of a sphere; during treatment they name sizes and do not judge it."
+    f"similar: volume changed by less than {OBSERVERS:.0%}, as two observers differ; smaller, larger: by more; much "
+    f"smaller: at least {-MUCH_SMALLER:.1%} less; much larger: at least {MUCH_LARGER:.1%} more (RECIST 1.1's -30 % and "
+    "+20 % in diameter, as volumes of a sphere); may have vanished: nothing outlined, or an outline in whose place the "
+    f"probability of tumour is below {DOUBTFUL_BELOW:.0%}; new: no outline before treatment. During treatment these "
+    "words name sizes and do not judge it."
 )
 
 
@@ -80,15 +90,21 @@ def change_of(before_ml: float, after_ml: float) -> Change:
 
     Examples
     --------
-    >>> [str(change_of(10, v)) for v in (0, 3.4, 3.5, 17.2, 17.3)], str(change_of(0, 1))
-    (['vanished', 'smaller', 'similar', 'similar', 'larger'], 'new')
+    >>> [str(change_of(10, v)) for v in (0, 3.4, 5.3, 8.1, 11.9, 12, 17.3)]
+    ['may have vanished', 'much smaller', 'smaller', 'similar', 'similar', 'larger', 'much larger']
+    >>> str(change_of(0, 1))
+    'new'
     """
     if before_ml == 0:
         return Change.NEW
     if after_ml == 0:
         return Change.VANISHED
     relative = after_ml / before_ml - 1
-    return Change.SMALLER if relative <= SMALLER else Change.LARGER if relative >= LARGER else Change.SIMILAR
+    if abs(relative) < OBSERVERS - _ROUNDING:
+        return Change.SIMILAR
+    if relative < 0:
+        return Change.MUCH_SMALLER if relative <= MUCH_SMALLER else Change.SMALLER
+    return Change.MUCH_LARGER if relative >= MUCH_LARGER else Change.LARGER
 
 
 def numbered_lesions(labels: NDArray[np.integer]) -> NDArray[np.uint16]:

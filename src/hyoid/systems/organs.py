@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import cc3d
@@ -27,13 +27,14 @@ from hyoid.progress import Stages, Steps, ignore_stages
 from hyoid.provenance import Provenance, network
 from hyoid.report.content import schema
 from hyoid.systems.machine import Machine
-from hyoid.systems.outlines import Outlines, organ_doubts
+from hyoid.systems.outlines import LeftOut, Outlines, organ_doubts, without_impossible
 from hyoid.volume import Quantity, Volume
 
 _AROUND_ORGANS_MM = 40.0  # further than any structure of the neck lies from those that are outlined
 _BODY_MM = 6.0
 _NO_TARGET = np.float32(-10.0)
 _NAMED_ML = 0.5  # what a warning names of the outlines that were left out
+_STRAY = "all of the outline lies apart from the neck"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +49,19 @@ class OrganOutlines:
         Arithmetic that each package used.
     warnings : tuple of str
         Sentences on parts left out, for the report.
+    left_out : mapping of int to LeftOut
+        Structures that a network outlined and that are not in `labels`, by label.
     """
 
     labels: Volume
     precisions: Mapping[str, Precision]
     warnings: tuple[str, ...]
+    left_out: Mapping[int, LeftOut] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why a structure was left out, by its name."""
+        return {BY_LABEL[label].name: left.why for label, left in self.left_out.items()}
 
 
 def outline_organs(
@@ -64,7 +73,8 @@ def outline_organs(
     """Outline organs as labels on the grid of the (canonical) scan.
 
     Air of the larynx counts only inside the larynx, so that the larynx is the same with and without it. Parts that lie
-    apart from the neck are left out (`hyoid.inference.strays`), and a warning names those of half a millilitre or more.
+    apart from the neck are left out (`hyoid.inference.strays`), and a warning names those of half a millilitre or more;
+    so are outlines that cannot be their structure (`hyoid.anatomy.plausibility`), with a warning.
 
     Parameters
     ----------
@@ -92,6 +102,12 @@ def outline_organs(
     kept, lost = without_strays(_united(ct, maps, sources))
     named = [f"{BY_LABEL[label].words} {ml:.1f} ml" for label, ml in lost.items() if ml >= _NAMED_ML]
     warnings = [f"Outlines that lie apart from the neck were left out: {', '.join(named)}."] if named else []
+    there = set(np.unique(kept.array).tolist())
+    left_out = {label: LeftOut(ml, _STRAY) for label, ml in lost.items() if label not in there}
+    kept, impossible = without_impossible(kept)
+    if impossible:
+        said = "; ".join(f"{BY_LABEL[label].words}: {left.why}" for label, left in impossible.items())
+        warnings.append(f"Outlines that cannot be their structure were left out. {said}.")
     doubts = organ_doubts(Outlines(kept.geometry, kept).structures(), kept.geometry)
     if doubts:
         said = "; ".join(f"{BY_LABEL[label].words}: {', '.join(words)}" for label, words in doubts.items())
@@ -101,7 +117,7 @@ def outline_organs(
         for s in folders
         if s.row is not None and s.row.noncommercial
     ]
-    return OrganOutlines(kept, precisions, tuple(warnings))
+    return OrganOutlines(kept, precisions, tuple(warnings), left_out | impossible)
 
 
 def neck_region(ct: Volume, organs: Volume) -> Box:

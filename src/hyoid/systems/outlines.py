@@ -12,8 +12,18 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.anatomy.plausibility import doubts_about
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, INSIDE_LARYNX, NODE, PRIMARY, TARGET_REGION
+from hyoid.anatomy.plausibility import OutlineFacts, doubts_about, impossible_about
+from hyoid.anatomy.structures import (
+    BY_LABEL,
+    BY_NAME,
+    GTVN,
+    GTVP,
+    INSIDE_LARYNX,
+    NODE,
+    PRIMARY,
+    TARGET_REGION,
+    labels_of,
+)
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.orientation import canonical_geometry, from_canonical, to_canonical
 from hyoid.io.masks import Outline, boxed
@@ -24,8 +34,24 @@ from hyoid.volume import Geometry, Quantity, Volume
 TARGET_VALUES: Mapping[int, int] = {GTVP: PRIMARY, GTVN: NODE}
 """Structure -> value in `targets.nii.gz`, as the HECKTOR and HNTS-MRG challenges number them."""
 
-_LARYNX = BY_NAME["larynx"].label
+_LARYNX, _MANDIBLE = BY_NAME["larynx"].label, BY_NAME["mandible"].label
 _ON_TOP = (TARGET_REGION, GTVN, GTVP)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Outline that a network made and that was not delivered.
+
+    Parameters
+    ----------
+    volume_ml : float
+        Volume of what was left out, mL.
+    why : str
+        Reason, as `run.json` and the report state it.
+    """
+
+    volume_ml: float
+    why: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +69,15 @@ class Outlines:
         GTVp, GTVn or predicted target region -> its mask, bool, cut to its box on that grid; without empty ones.
     outlined_by : mapping of int to Provenance
         Who outlined a structure, by label.
+    left_out : mapping of int to LeftOut
+        Structures that a network outlined and that are not among these, by label.
     """
 
     geometry: Geometry
     organs: Volume | None = None
     targets: Mapping[int, Volume] = field(default_factory=dict)
     outlined_by: Mapping[int, Provenance] = field(default_factory=dict)
+    left_out: Mapping[int, LeftOut] = field(default_factory=dict)
 
     def structures(self) -> dict[int, Volume]:
         """Cut out every structure whole: its mask, bool, in its box, by label; the larynx with its air."""
@@ -110,6 +139,7 @@ def outlines_on(
     targets: Volume | None = None,
     region: Volume | None = None,
     outlined_by: Mapping[int, Provenance] = MappingProxyType({}),
+    left_out: Mapping[int, LeftOut] = MappingProxyType({}),
 ) -> Outlines:
     """Bring canonical label maps of a run back onto the scan's own grid.
 
@@ -125,6 +155,8 @@ def outlines_on(
         Predicted target region, 0 and 1, on the canonical grid.
     outlined_by : mapping of int to Provenance
         Who outlined a structure, by label.
+    left_out : mapping of int to LeftOut
+        Structures that a network outlined and that are not in these maps, by label.
     """
     masks: dict[int, NDArray[np.bool_]] = {}
     if targets is not None:
@@ -136,7 +168,7 @@ def outlines_on(
     map_ = None
     if organs is not None:
         map_ = Volume(from_canonical(organs.array, geometry), geometry, Quantity.LABEL)
-    return Outlines(geometry, map_, found, outlined_by)
+    return Outlines(geometry, map_, found, outlined_by, left_out)
 
 
 def organ_doubts(structures: Mapping[int, Volume], scan: Geometry) -> dict[int, tuple[str, ...]]:
@@ -149,14 +181,48 @@ def organ_doubts(structures: Mapping[int, Volume], scan: Geometry) -> dict[int, 
     scan : Geometry
         Grid that the boxes are cut from.
     """
-    mandible = structures.get(BY_NAME["mandible"].label)
+    facts = _facts(structures, scan, structures.get(_MANDIBLE))
+    found = {label: doubts_about(BY_LABEL[label].name, measured) for label, measured in facts.items()}
+    return {label: doubts for label, doubts in found.items() if doubts}
+
+
+def without_impossible(organs: Volume) -> tuple[Volume, dict[int, LeftOut]]:
+    """Leave out outlines of organs that cannot be their structure, by volume or place.
+
+    Place is measured from the mandible, and judged only where the mandible's own outline is beyond doubt.
+
+    Parameters
+    ----------
+    organs : Volume, LABEL
+        Labels of `hyoid.anatomy.structures`.
+
+    Returns
+    -------
+    Volume
+        The other organs.
+    dict of int to LeftOut
+        By label, with the reason.
+    """
+    structures = Outlines(organs.geometry, organs).structures()
+    mandible = structures.get(_MANDIBLE)
+    if mandible is not None and _MANDIBLE in organ_doubts({_MANDIBLE: mandible}, organs.geometry):
+        mandible = None
+    found = {}
+    for label, facts in _facts(structures, organs.geometry, mandible).items():
+        if reasons := impossible_about(BY_LABEL[label].name, facts):
+            found[label] = LeftOut(facts.volume_ml, f"no such structure can be: {'; '.join(reasons)}")
+    if not found:
+        return organs, {}
+    gone = [value for label in found for value in labels_of(BY_LABEL[label].name)]
+    return organs.with_array(np.where(np.isin(organs.array, gone), 0, organs.array).astype(organs.array.dtype)), found
+
+
+def _facts(structures: Mapping[int, Volume], scan: Geometry, mandible: Volume | None) -> dict[int, OutlineFacts]:
+    """Measures of outlines on a scan, by label; places from the mandible, where that is given."""
     centre = None if mandible is None else centroid_lps_mm(mandible)
-    grid, found = canonical_geometry(scan), {}
-    for label, mask in structures.items():
-        facts = outline_facts(to_canonical(mask), grid, centre)
-        if facts is not None and (doubts := doubts_about(BY_LABEL[label].name, facts)):
-            found[label] = doubts
-    return found
+    grid = canonical_geometry(scan)
+    measured = {label: outline_facts(to_canonical(mask), grid, centre) for label, mask in structures.items()}
+    return {label: facts for label, facts in measured.items() if facts is not None}
 
 
 def foreign_outlines(labels: Volume, names: Mapping[str, int | tuple[int, ...]], outlined_by: Provenance) -> Outlines:

@@ -1,4 +1,4 @@
-"""Second opinions: what other programs make of SEG and RTSTRUCT, hyoid's own and each other's."""
+"""Second opinions: what other programs make of pixels, SEG and RTSTRUCT, hyoid's own and each other's."""
 
 import json
 import shutil
@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless
 
 from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVP, TG263_NAMES
 from hyoid.io.dicom.ct import write_ct_series
@@ -173,3 +175,121 @@ def test_highdicom_reads_the_same_voxels(study):
             name = seg.get_segment_description(number).tracking_id
             volume = seg.get_volume(segment_numbers=[number], skip_overlap_checks=True, combine_segments=False)
             assert int(volume.array.sum()) == masks()[BY_NAME[name].label].sum()
+
+
+PIXEL_GRID = Geometry.axial((2, 32, 48), (2, 1, 1))
+PIXELS_HU = np.full(PIXEL_GRID.shape, -1000)
+PIXELS_HU[:, 6:26, 8:40] = np.random.default_rng(0).integers(-100, 1200, (2, 20, 32))
+SIGNED = {"PixelRepresentation": 1, "RescaleIntercept": 0}
+TWELVE = {"BitsStored": 12, "HighBit": 11}
+# Stored pixels, how the header describes them.
+BITS = {
+    "unsigned": (lambda p: p + 1024, {}),
+    "signed": (lambda p: p, SIGNED),
+    "twelve bits": (lambda p: p + 1024, TWELVE),
+    "twelve bits, signed": (lambda p: p, SIGNED | TWELVE),
+    "twelve bits, the sign in bit 11 alone": (lambda p: p & 4095, SIGNED | TWELVE),
+    "left-justified": (lambda p: (p + 1024) << 4, {"BitsStored": 12, "HighBit": 15}),
+    "half HU": (lambda p: 2 * (p + 1000), {"RescaleSlope": 0.5, "RescaleIntercept": -1000}),
+}
+
+
+@pytest.fixture(params=BITS)
+def pixel_files(request, make_series, save, tmp_path):
+    """Uncompressed files of two slices, one way of storing their bits each."""
+    encode, tags = BITS[request.param]
+    datasets = make_series(PIXELS_HU, PIXEL_GRID)
+    for dataset, plane in zip(datasets, PIXELS_HU, strict=True):
+        dataset.PixelData = np.ascontiguousarray(encode(plane.copy()) & 0xFFFF, "<u2").tobytes()
+        for keyword, value in tags.items():
+            setattr(dataset, keyword, value)
+    return save(datasets, tmp_path / "plain")
+
+
+def hu_by_gdcm(path):
+    """HU of one file as GDCM decodes and rescales it."""
+    gdcm = pytest.importorskip("gdcm")
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    image = reader.GetImage()
+    kind = "<i2" if image.GetPixelFormat().GetPixelRepresentation() else "<u2"
+    raw = image.GetBuffer().encode("utf-8", errors="surrogateescape")
+    stored = np.frombuffer(raw, kind).reshape(image.GetDimension(1), image.GetDimension(0)).astype(float)
+    return stored * image.GetSlope() + image.GetIntercept()
+
+
+def hu_by_dcmtk(path, place):
+    """HU of one file that dcmtk brought into the plainest form, of which nothing but bytes is read here."""
+    plain = place / "plain.dcm"
+    code, said = run(program("dcmconv"), "+te", path, plain)
+    assert code == 0, said
+    dataset = pydicom.dcmread(plain)
+    stored = np.frombuffer(dataset.PixelData, "<u2")[: dataset.Rows * dataset.Columns].astype(np.int64)
+    stored = (stored >> (dataset.HighBit + 1 - dataset.BitsStored)) & (2**dataset.BitsStored - 1)
+    if dataset.PixelRepresentation:
+        stored -= 2**dataset.BitsStored * (stored >= 2 ** (dataset.BitsStored - 1))
+    return stored.reshape(dataset.Rows, dataset.Columns) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+
+
+# GDCM 3 takes left-justified values as they are stored; dcmtk shifts them, as hyoid does.
+@pytest.mark.parametrize("pixel_files", [name for name in BITS if name != "left-justified"], indirect=True)
+def test_gdcm_reads_the_same_hu(pixel_files):
+    mine = {float(h.ImagePositionPatient[2]): v for h, v in zip(*_read(pixel_files), strict=True)}
+    for path in pixel_files:
+        z = float(pydicom.dcmread(path, stop_before_pixels=True).ImagePositionPatient[2])
+        np.testing.assert_array_equal(mine[z], hu_by_gdcm(path))
+
+
+def test_dcmtk_reads_the_same_hu_big_endian_included(pixel_files, tmp_path):
+    swapped = tmp_path / "big"
+    swapped.mkdir()
+    for path in pixel_files:
+        code, said = run(program("dcmconv"), "+tb", path, swapped / path.name)
+        assert code == 0, said
+        assert pydicom.dcmread(swapped / path.name).file_meta.TransferSyntaxUID == ExplicitVRBigEndian
+    mine = {float(h.ImagePositionPatient[2]): v for h, v in zip(*_read([*swapped.iterdir()]), strict=True)}
+    for path in swapped.iterdir():
+        z = float(pydicom.dcmread(path, stop_before_pixels=True).ImagePositionPatient[2])
+        np.testing.assert_array_equal(mine[z], hu_by_dcmtk(path, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "packer", [("dcmcjpeg", "+e1"), ("dcmcjpls", "+el"), ("dcmcrle",), ("gdcm",)], ids=lambda p: p[0]
+)
+@pytest.mark.parametrize("pixel_files", ["unsigned", "signed", "twelve bits"], indirect=True)
+def test_what_dcmtk_and_gdcm_compress_is_read_as_before(pixel_files, packer, tmp_path):
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    for path in pixel_files:
+        if packer == ("gdcm",):
+            _packed_by_gdcm(path, packed / path.name)
+            continue
+        code, said = run(program(packer[0]), *packer[1:], path, packed / path.name)
+        assert code == 0, said
+    files = [*packed.iterdir()]
+    assert all(pydicom.dcmread(f, stop_before_pixels=True).file_meta.TransferSyntaxUID.is_compressed for f in files)
+    np.testing.assert_array_equal(np.stack(_read(files)[1]), PIXELS_HU)
+
+
+def _read(files):
+    """Headers and HU of the slices, as hyoid reads the folder of these files."""
+    study = read_study(files[0].parent)
+    return study.headers, [*study.volume.array]
+
+
+def _packed_by_gdcm(path, target):
+    gdcm = pytest.importorskip("gdcm")
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEG2000Lossless))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    writer.SetFileName(str(target))
+    assert writer.Write()
+    assert pydicom.dcmread(target).file_meta.TransferSyntaxUID == JPEG2000Lossless

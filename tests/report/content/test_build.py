@@ -622,3 +622,33 @@ def test_refusals():
         build_report(inputs(lesions=lesions_volume(), lesions_status="model"))
     with pytest.raises(WrongQuantityError):
         build_report(inputs(organs=Volume(np.zeros(SHAPE), grid(), Quantity.HU)))
+
+
+@pytest.mark.parametrize(("where", "open_"), [((36, 42), True), ((4, 8), False)])
+def test_a_network_calls_no_sub_site_unlikely_where_the_outline_reaches_its_surroundings(where, open_):
+    said = {"floor_of_mouth": Involvement(0.05, 0.5, "overlap")}
+    # In the tongue, or 84 mm below its upper edge.
+    mass = (where, (6, 12), (38, 43))
+    line = line_of("floor_of_mouth", lesions=lesions_volume([mass]), involvement=said, involvement_source=CLASSIFIER)
+    if not open_:
+        assert line.value == "Involvement unlikely"
+        return
+    assert line.value == "Not assessed: not outlined, and the tumour outline reaches its surroundings (tongue)"
+    assert (line.status, line.probability) == ("Missing", None) and "unlikely (0.05)" in line.flags[0]
+    assert line.evidence[0].probability == 0.05
+
+
+@pytest.mark.parametrize(("slices", "site"), [((36, 39), "Tongue or floor of the mouth"), ((41, 44), "Tongue")])
+def test_low_in_the_tongue_the_floor_of_the_mouth_is_named_too(slices, site):
+    value = line_of("primary_location_of_the_mass", lesions=lesions_volume([(slices, (6, 12), (34, 38))])).value
+    assert value == f"{site}, right side"
+
+
+@pytest.mark.parametrize(
+    ("columns", "side"), [((33, 44), "right side"), ((36, 45), "midline"), ((37, 48), "left side")]
+)
+def test_a_large_mass_a_little_off_the_midline_has_a_side(columns, side):
+    # Organs mirror about column 40.25; the first centroid lies 4.5 mm to the right of it, the last 3.5 mm to the left.
+    report = build_report(inputs(lesions=lesions_volume([((36, 42), (16, 21), columns)])))
+    assert report.line("primary_location_of_the_mass").value == f"Oropharynx, {side}"
+    assert report.lesions[0].side == side.removesuffix(" side")

@@ -4,7 +4,7 @@ import pytest
 from hyoid.anatomy.levels import LEVELS
 from hyoid.anatomy.structures import opposite
 from hyoid.geometry.boxes import bounding_box
-from hyoid.report.content.levels import LANDMARKS, find_landmarks, level_map, level_of_node, levels_at
+from hyoid.report.content.levels import LANDMARKS, find_landmarks, level_map, level_names, level_of_node, levels_at
 from hyoid.report.content.patches import Patch
 from hyoid.volume import Geometry
 
@@ -115,3 +115,13 @@ def test_mirrored_patients_have_mirrored_levels():
     drawn = level_map(np.ones(SHAPE, bool), landmarks)
     assert np.array_equal(drawn, drawn[:, :, ::-1])
     assert {LEVELS[n - 1].name for n in np.unique(drawn) if n} >= set(PLACES)
+
+
+def test_landmarks_that_may_be_off_leave_open_what_lies_near_a_border():
+    # 4 mm below the hyoid's lower edge, then 20 mm.
+    near, far = node(93, 25, 33), node(80, 25, 33)
+    exact, rough = (find_landmarks(ORGANS, GRID, 0.0, error_mm=mm) for mm in (0.0, 10.0))
+    assert level_of_node(near, exact).words == "level III"
+    assert level_of_node(near, rough).words == "level III or IIa"
+    assert level_of_node(far, rough).words == "level III"
+    assert level_names(level_of_node(near, rough).words) == ("III", "IIa")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hyoid.errors import GeometryError
-from hyoid.report.content.response import RegistrationLine, ResponseLine, ResponseReport, response_text, summary_of
+from hyoid.report.content.response import RegistrationLine, ResponseLine, ResponseReport, impression_of, response_text
 from hyoid.report.content.schema import Study
 from hyoid.report.pages.response_html import ResponseScene, response_html, write_response
 from hyoid.volume import Geometry, Quantity, Volume
@@ -21,7 +21,7 @@ def line(name="GTVp 1", before=10.0, after=2.0, change="smaller", **more):
 def report(*lines, **more):
     study = Study(modality="MR", spacing_mm=GRID.spacing_mm, slices=6)
     fields = {
-        "summary": summary_of(lines), "definition": "smaller means less", "pre": study, "mid": study,
+        "impression": impression_of(lines), "definition": "smaller means less", "pre": study, "mid": study,
         "registration": RegistrationLine(method="Rigid"), "gradient": "hyoid", "models": (), "response": lines,
         "lesions": (), "warnings": ("Look twice & <carefully>",), "empty": False,
     }  # fmt: skip
@@ -37,25 +37,29 @@ def scene():
     return ResponseScene(image, image, image.with_array(image.array, Quantity.PROBABILITY), outlines, outlines)
 
 
-def test_the_summary_adds_up_per_kind_and_counts_categories():
+def test_the_impression_names_the_primary_then_the_nodes_then_who_outlined():
     lines = (
-        line(),
+        line(before_long_mm=31.0, after_long_mm=18.0, change="much smaller"),
         line("GTVn 1", 4.0, 4.0, "similar"),
-        line("GTVn 2", 2.0, 0.0, "vanished"),
+        line("GTVn 2", 2.0, 0.0, "may have vanished"),
         line("GTVn 3", 3.0, None, "not in the field of view"),
     )
-    assert summary_of(lines) == (
-        "GTVp 10.0 -> 2.0 ml (-80 %); GTVn 6.0 -> 4.0 ml (-33 %). 4 lesions: 1 smaller, 1 similar, 1 vanished, "
-        "1 not in the field of view."
+    assert impression_of(lines) == (
+        "Primary tumour much smaller: 10.0 to 2.0 ml (-80 %), longest axial diameter 3.1 to 1.8 cm.",
+        "3 nodes: 1 similar, 1 may have vanished, 1 not in the field of view; together 6.0 to 4.0 ml (-33 %).",
+        "Outlined by a model on this scan, not confirmed by a reader.",
     )
-    assert summary_of(()).startswith("No lesion was outlined before")
+    assert impression_of(()) == ("No lesion was outlined before treatment, and none is outlined now.",)
+    new = impression_of((line(), line("GTVn 1", 0.0, 1.0, "new"), line("GTVn 2", 0.0, 2.0, "new")))
+    assert new[1] == "2 nodes: 2 new."
 
 
-def test_text_says_every_lesion_its_change_and_the_definition():
+def test_text_begins_with_the_impression_and_says_every_lesion_its_change_and_the_definition():
     text = response_text(report(line(), line("GTVn 1", 3.0, None, "not in the field of view", present=None)))
-    assert "GTVp 1: 10.00 ml -> 2.00 ml (-80 %), smaller, probability of tumour 0.90 [slice 3]" in text
-    assert "GTVn 1: 3.00 ml -> not shown, not in the field of view [slice 3]" in text
-    assert "Categories: smaller means less" in text and "WARNING: Look twice" in text
+    assert text.startswith("IMPRESSION\nPrimary tumour smaller: 10.0 to 2.0 ml (-80 %).\n")
+    assert "GTVp 1: smaller, 10.00 to 2.00 ml (-80 %), probability of tumour 0.90 [slice 3]" in text
+    assert "GTVn 1: not in the field of view, 3.00 to not shown [slice 3]" in text
+    assert "Categories: smaller means less" in text and "CAUTION: Look twice" in text
 
 
 def test_the_page_shows_three_pictures_a_lesion_and_escapes_what_it_is_told(scene):

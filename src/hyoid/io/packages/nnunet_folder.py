@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from hyoid.errors import ModelUnusableError
 
 _CURE = "Use a folder that nnU-Net's own trainer made, or pack the network as a hyoid model package."
@@ -25,6 +27,9 @@ _NORMALISATIONS = (
 )
 _READERS = ("SimpleITKIO", "NibabelIO", "NibabelIOWithReorient")
 _RESAMPLING = "resample_data_or_seg_to_shape"
+# Far beyond any published network, far below what memory could not hold.
+_LARGEST_PATCH, _LARGEST_KERNEL, _LARGEST_COUNT = 2048, 64, 8192
+_SPACING_MM = (0.001, 1000.0)
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ def read_nnunet_folder(
             raise _unknown(f"the image reader {reader!r}")
         if str(settings.get("preprocessor_name", "DefaultPreprocessor")) != "DefaultPreprocessor":
             raise _unknown(f"the preprocessor {settings['preprocessor_name']!r}")
-        return NnunetModel(
+        model = NnunetModel(
             folder=folder,
             name=f"{plans.get('dataset_name', folder.parent.name)} {chosen}",
             configuration=chosen,
@@ -197,10 +202,12 @@ def read_nnunet_folder(
             reader=reader,  # type: ignore[arg-type]
             previous=None if previous is None else str(previous),
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        _require_possible(model)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelUnusableError(
             f"plans.json or dataset.json of {folder.name!r} is not complete ({type(error).__name__}: {error}).", _CURE
         ) from error
+    return model
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -313,6 +320,32 @@ def _network(settings: Mapping[str, Any], inputs: int, outputs: int) -> dict[str
         "decoder_convs": _per_stage(convs, stages - 1),
         "conv_bias": bias,
     }
+
+
+def _require_possible(model: NnunetModel) -> None:
+    """Refuse numbers that no network and no scan can have, before they decide where labels lie."""
+    network, dimensions = model.network, len(model.patch)
+    per_axis = [*network["kernels"], *network["strides"]]
+    counts = [*network["features"], *network["encoder_blocks"], *network["decoder_convs"], network["out_channels"]]
+    steps = [int(np.prod([stride[axis] for stride in network["strides"]])) for axis in range(dimensions)]
+    orders = [n for r in (model.data, model.segmentation, model.logits) for n in (r.order, r.order_z)]
+    numbers = [v for channel in model.channels for v in channel.intensities.values()]
+    possible = {
+        "patch_size": dimensions in (2, 3) and all(0 < n <= _LARGEST_PATCH for n in model.patch),
+        "spacing": len(model.spacing_mm) == dimensions
+        and all(_SPACING_MM[0] < s < _SPACING_MM[1] for s in model.spacing_mm),
+        "transpose_forward": sorted(model.transpose) == [0, 1, 2],
+        "kernels and strides": all(
+            len(row) == dimensions and all(0 < n <= _LARGEST_KERNEL for n in row) for row in per_axis
+        ),
+        "numbers of features, blocks or outputs": all(0 < n <= _LARGEST_COUNT for n in counts),
+        "patch_size, no multiple of the strides": all(n % s == 0 for n, s in zip(model.patch, steps, strict=True)),
+        "orders of resampling": all(0 <= n <= 5 for n in orders),
+        "foreground_intensity_properties": bool(np.isfinite(np.asarray(numbers, float)).all()),
+        "labels": all(0 <= v < 2**16 for v in (*model.labels.heads, *model.labels.foreground)),
+    }
+    if impossible := [name for name, good in possible.items() if not good]:
+        raise ValueError(f"impossible {' and '.join(impossible)}")
 
 
 def _require_usual_parts(arguments: Mapping[str, Any]) -> None:

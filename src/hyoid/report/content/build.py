@@ -172,11 +172,17 @@ def _missing(inputs: ReportInputs, scene: Scene) -> tuple[MissingOrgan, ...]:
         MissingOrgan(
             name=organ.name,
             words=organ.words,
-            why="looked for and not found" if organ.name in inputs.organs_expected else "no model outlines it",
+            why=_why_missing(inputs, organ.name),
         )
         for organ in ORGANS
         if organ.name not in scene.organs
     )
+
+
+def _why_missing(inputs: ReportInputs, name: str) -> str:
+    if name in inputs.organs_left_out:
+        return f"outlined and left out, {inputs.organs_left_out[name]}"
+    return "looked for and not found" if name in inputs.organs_expected else "no model outlines it"
 
 
 def _warnings(inputs: ReportInputs, scene: Scene, *, empty: bool) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hyoid.report.content.levels import level_names
 from hyoid.report.content.primary import cm
 from hyoid.report.content.schema import Change, Lesion
 
@@ -48,7 +49,8 @@ def _alike(lesion: Lesion, old: Lesion, *, exactly: bool) -> bool:
         return False
     if exactly or not (lesion.level and old.level):
         return lesion.level == old.level
-    return lesion.level.rstrip("ab") == old.level.rstrip("ab")
+    now, before = ({name.rstrip("ab") for name in level_names(words)} for words in (lesion.level, old.level))
+    return bool(now & before) or now == before
 
 
 def _both(lesion: Lesion, old: Lesion) -> Change:

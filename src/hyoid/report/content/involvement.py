@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hyoid.anatomy.involvement import FIELDS_OF_NODES, INVOLVED_ML, INVOLVED_SHARE
+from hyoid.anatomy.involvement import FIELDS_OF_NODES, INVOLVED_ML, INVOLVED_SHARE, organs_of_field
 from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, Structure, opposite
 from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITE_BY_NAME, SUBSITES
 from hyoid.report.content.contact import Grade, Meeting, meet
-from hyoid.report.content.patches import Patch, joined, region, sides_of
+from hyoid.report.content.patches import Patch, distance_mm, joined, region, sides_of
 from hyoid.report.content.scale import Likelihood, likelihood, measured_status
 from hyoid.report.content.scene import Involvement, Mass, Scene
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, OutlineStatus, Region, Status, unanswered_line
@@ -33,6 +33,7 @@ MUCOSAL_FIELDS = ("pyriform_sinus", "post_cricoid_region")
 HOLDING_TUMOURS = ("tongue", "oropharynx", "hypopharynx", "larynx", "larynx_air")
 _SLIGHT_SHARE = 0.01  # an overlap below one hundredth of the structure is within the spread of two observers
 _LARGE_SHARE = 0.1
+_BESIDE_MM = 10.0  # of an organ: sub-sites in its wall and the fat behind it lie within this distance
 
 ORGANS_OF_FIELD: dict[str, tuple[str, ...]] = {
     row.key: FIELD_BY_KEY[row.key].organs for row in FIELDS if row.kind in _MEASURABLE
@@ -127,6 +128,8 @@ def _field_line(row: Field, scene: Scene, answers: Mapping[str, Involvement], so
     blank = unanswered_line(row.key)
     named = {name: answers[name] for name in (row.key, *ORGANS_OF_FIELD.get(row.key, ())) if name in answers}
     said = _classified(row.key, row.words, row.section, named, scene, sources.classifier)
+    if said is not None and (near := _beside_outline(row.key, said, scene)):
+        said = _left_open(said, near)
     if row.kind not in _MEASURABLE:
         return said or blank.model_copy(update={"value": f"{NOT_ASSESSED}: {_NEEDS_READER[row.key]}"})
     measured = _measured(row.key, row.words, row.section, _structures_of(row.key, scene), scene, sources)
@@ -320,6 +323,27 @@ def _classified(
         probability=told[0][1].probability,
         evidence=evidence,
     )
+
+
+def _beside_outline(key: str, said: Line, scene: Scene) -> str:
+    """Organ in or beside which an unlikely sub-site lies, in words, where the index lesion comes near to that organ.
+
+    There the outline itself speaks against "unlikely": the sub-site is not outlined, so nothing shows that it is clear.
+    """
+    if scene.index is None or not said.value.endswith(f" {Likelihood.UNLIKELY}"):
+        return ""
+    for name in organs_of_field(key):
+        organ = scene.organs.get(name)
+        if organ is not None and distance_mm(organ, scene.index.patch, scene.geometry) <= _BESIDE_MM:
+            return _lower(BY_NAME[name].words)
+    return ""
+
+
+def _left_open(said: Line, organ: str) -> Line:
+    """The line of a network's "unlikely" beside the outline: not assessed, with what the network said."""
+    value = f"{NOT_ASSESSED}: not outlined, and the tumour outline reaches its surroundings ({organ})"
+    flag = f"The network calls it {Likelihood.UNLIKELY} ({said.probability:.2f}), which does not show that it is clear"
+    return said.model_copy(update={"value": value, "status": "Missing", "probability": None, "flags": (flag,)})
 
 
 def _sides_of_index(scene: Scene) -> list[str]:

@@ -22,6 +22,7 @@ II from VIIb         transverse process of the atlas: not outlined, above the br
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -58,6 +59,8 @@ _NEEDED = {
     "I or II": ("submandibular",),
     "II": ("jugular",),
 }
+PREDICTED_ERROR_MM = 5.0
+"""How far off the borders of a network's outlines are taken to be: more than one voxel of its grid."""
 # Share of a node that a second level must hold to be named beside the first.
 _SECOND_SHARE = 0.35
 
@@ -105,6 +108,8 @@ class Landmarks:
         Landmarks of the right and of the left side.
     missing : tuple of str
         Names of the landmarks that are not outlined.
+    error_mm : float
+        How far off the landmarks may be; 0 where a reader or the truth drew them.
     """
 
     geometry: Geometry
@@ -115,6 +120,7 @@ class Landmarks:
     submental_mm: float
     sides: Mapping[Side, SideLandmarks]
     missing: tuple[str, ...]
+    error_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -128,10 +134,13 @@ class NodeLevel:
         empty when no level can be told.
     missing : tuple of str
         Names of the landmarks for want of which the answer is coarse, or the level is not told.
+    alternatives : tuple of str
+        Further levels that may hold the node, as far off as its landmarks may be.
     """
 
     names: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -143,14 +152,31 @@ class NodeLevel:
         ('level IIa', 'levels IIa and III')
         >>> NodeLevel(("VIIa",)).words, NodeLevel(()).words
         ('level VIIa (retropharyngeal)', 'level not determined')
+        >>> NodeLevel(("Ib",), alternatives=("IIa",)).words
+        'level Ib or IIa'
         """
         if not self.names:
             return UNKNOWN_LEVEL
-        said = [f"{name} ({_NAMED[name]})" if name in _NAMED else name for name in self.names]
+        said = [f"{name} ({_NAMED[name]})" if name in _NAMED else name for name in (*self.names, *self.alternatives)]
+        if self.alternatives:
+            return f"level {', '.join(said[:-1])} or {said[-1]}"
         return f"{'level' if len(said) == 1 else 'levels'} {' and '.join(said)}"
 
 
-def find_landmarks(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float) -> Landmarks:
+def level_names(words: str) -> tuple[str, ...]:
+    """Find the levels that `NodeLevel.words` names.
+
+    Examples
+    --------
+    >>> level_names("levels IIa and III"), level_names("level VIIa (retropharyngeal) or IIb"), level_names("")
+    (('IIa', 'III'), ('VIIa', 'IIb'), ())
+    """
+    return tuple(re.findall(r"\b(?:VII|VI|IV|V|III|II|I)[ab]?\b", words))
+
+
+def find_landmarks(
+    organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float, *, error_mm: float = 0.0
+) -> Landmarks:
     """Measure the landmarks of nodal levels on outlined organs.
 
     Parameters
@@ -161,6 +187,8 @@ def find_landmarks(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm
         Grid of the organs.
     midline_x_mm : float
         LPS x of the body midline, mm.
+    error_mm : float
+        How far off the outlines may be, mm; 0 where a reader drew them.
     """
     heights = {name: _heights(organs.get(name), geometry) for name in (*LANDMARKS, "brainstem")}
     sides = {side: _side(organs, geometry, midline_x_mm, side) for side in (Side.LEFT, Side.RIGHT)}
@@ -174,6 +202,7 @@ def find_landmarks(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm
         submental_mm=_submental_mm(organs, geometry, midline_x_mm),
         sides=sides,
         missing=tuple(name for name in (*LANDMARKS, *sided) if name not in organs),
+        error_mm=error_mm,
     )
 
 
@@ -204,6 +233,9 @@ def levels_at(points_lps_mm: NDArray[np.floating], landmarks: Landmarks) -> NDAr
 def level_of_node(node: Patch, landmarks: Landmarks) -> NodeLevel:
     """Tell in which nodal level a node lies: where most of its voxels are, and a second one that holds a third or more.
 
+    Where the landmarks may be off, every level that would hold most of the node with the landmarks so far up, down, to
+    the front or back is an alternative: it is not told which of them is right.
+
     Parameters
     ----------
     node : Patch
@@ -221,7 +253,21 @@ def level_of_node(node: Patch, landmarks: Landmarks) -> NodeLevel:
         for name in names or ("",)
         for need in _NEEDED.get(name, ())
     }
-    return NodeLevel(names, tuple(name for name in landmarks.missing if name in needed))
+    others = _with_landmarks_off(points, landmarks) if landmarks.error_mm else []
+    alternatives = tuple(dict.fromkeys(name for name in others if name and name not in names)) if names else ()
+    return NodeLevel(names, tuple(name for name in landmarks.missing if name in needed), alternatives)
+
+
+def _with_landmarks_off(points: NDArray[np.float64], landmarks: Landmarks) -> list[str]:
+    """Level of most of the points, for landmarks that are off to the front, back, upward and downward."""
+    found = []
+    for axis in (1, 2):
+        for shift in (-landmarks.error_mm, landmarks.error_mm):
+            moved = points.copy()
+            moved[:, axis] += shift
+            names, counts = np.unique(levels_at(moved, landmarks), return_counts=True)
+            found.append(str(names[counts.argmax()]))
+    return found
 
 
 def level_map(inside: NDArray[np.bool_], landmarks: Landmarks) -> NDArray[np.uint8]:

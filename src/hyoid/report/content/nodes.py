@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hyoid.anatomy.structures import Side
-from hyoid.metrics.lesions import side_of
 from hyoid.report.content.involvement import NO_OUTLINE, Sources
 from hyoid.report.content.levels import UNKNOWN_LEVEL
-from hyoid.report.content.patches import centroid_lps_mm, on_both_sides, region
+from hyoid.report.content.patches import on_both_sides, region
 from hyoid.report.content.primary import ON_A_MODELS_OUTLINE, cm
 from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
@@ -120,7 +119,7 @@ def _side_words(scene: Scene) -> str:
     sides = [s for s in counts if s is not Side.MIDLINE]
     if scene.index is None:
         return f"Side of the primary unknown; nodes: {named}"
-    primary = side_of(float(centroid_lps_mm(scene.index.patch, scene.geometry)[0]), scene.midline_x_mm)
+    primary = scene.index.row.side
     if len(sides) == 2:
         return f"Bi ({named})"
     if on_both_sides(scene.index.patch, scene.geometry, scene.midline_x_mm):

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from hyoid.anatomy.structures import Side
 from hyoid.geometry.boxes import Box, crop_geometry
-from hyoid.metrics.lesions import side_of
+from hyoid.metrics.lesions import side_of_lesion
 from hyoid.report.content.schema import Region
 from hyoid.volume import Geometry
 
@@ -120,10 +120,10 @@ def on_both_sides(patch: Patch, geometry: Geometry, midline_x_mm: float) -> bool
 
 
 def sides_of(patch: Patch, geometry: Geometry, midline_x_mm: float) -> tuple[Side, ...]:
-    """Tell right and left where a patch lies on both sides, else the side of its centroid, or the midline."""
+    """Tell right and left where a patch lies on both sides, else its side, or the midline."""
     if on_both_sides(patch, geometry, midline_x_mm):
         return (Side.RIGHT, Side.LEFT)
-    return (side_of(float(centroid_lps_mm(patch, geometry)[0]), midline_x_mm),)
+    return (side_of_lesion(places_lps_mm(patch, geometry)[:, 0], midline_x_mm),)
 
 
 def extremes_lps_mm(patch: Patch, geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

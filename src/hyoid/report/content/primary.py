@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from hyoid.anatomy.structures import Side
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 from hyoid.report.content.involvement import MUCOSA, MUCOSAL_FIELDS, NO_OUTLINE, NO_PRIMARY, Sources
-from hyoid.report.content.patches import Patch, distance_mm, region, shared_part, sides_of
+from hyoid.report.content.patches import (
+    Patch,
+    distance_mm,
+    extremes_lps_mm,
+    places_lps_mm,
+    region,
+    shared_part,
+    sides_of,
+)
 from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line, unanswered_line
@@ -23,9 +33,10 @@ PHYSIOLOGICAL = "May be physiological uptake, as of tonsils and tongue base: loo
 _LEAST_SHARE = 0.05  # below it a structure only borders the mass
 _NEAR_MM = 20.0
 
+TONGUE, TONGUE_OR_FLOOR = "Tongue", "Tongue or floor of the mouth"
 # Structures that stand for the site a tumour starts in; vessels, nodes, muscles and bones of the neck do not.
 _SITES: dict[str, tuple[str, ...]] = {
-    "Tongue": ("tongue",),
+    TONGUE: ("tongue",),
     "Oropharynx": ("oropharynx",),
     "Hypopharynx": ("hypopharynx",),
     "Larynx": ("larynx", "larynx_air", "thyroid_cartilage", "cricoid_cartilage"),
@@ -198,7 +209,8 @@ def place_of(scene: Scene, mass: Patch) -> tuple[str, str]:
     for shares in (_subsite_shares(scene, mass), _organ_shares(scene, mass)):
         if shares and shares[0][1] >= _LEAST_SHARE:
             listed = ", ".join(f"{words} {100 * share:.0f} %" for words, share in shares if share >= _LEAST_SHARE)
-            return shares[0][0], f"Share of the mass: {listed}"
+            where = TONGUE_OR_FLOOR if shares[0][0] == TONGUE and _in_lower_half(scene, mass) else shares[0][0]
+            return where, f"Share of the mass: {listed}"
         if shares:
             words = shares[0][0]
             return f"Next to: {words.lower()}", f"No structure holds 5 % of the mass; the most is held by {words}"
@@ -212,6 +224,13 @@ def place_of(scene: Scene, mass: Patch) -> tuple[str, str]:
         gap, words = nearest[0]
         return f"Next to: {words.lower()}", f"No structure holds 5 % of the mass; nearest {words}, {gap:.0f} mm"
     return "", "No structure holds 5 % of the mass, and none that could be its site is within 20 mm"
+
+
+def _in_lower_half(scene: Scene, mass: Patch) -> bool:
+    """Whether most of a mass lies below the middle of the outlined tongue, where the floor of the mouth begins."""
+    low, high = extremes_lps_mm(scene.organs["tongue"], scene.geometry)
+    middle = (low[2] + high[2]) / 2
+    return bool(float(np.median(places_lps_mm(mass, scene.geometry)[:, 2])) <= middle)
 
 
 def _unknown(scene: Scene, sources: Sources) -> str:

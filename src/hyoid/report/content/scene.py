@@ -16,7 +16,7 @@ from hyoid.geometry.orientation import to_canonical
 from hyoid.metrics.lesions import Component, LesionMeasurement, find_components, measure_component
 from hyoid.report.content import template
 from hyoid.report.content.image_findings import ImageFindings
-from hyoid.report.content.levels import Landmarks, find_landmarks
+from hyoid.report.content.levels import PREDICTED_ERROR_MM, Landmarks, find_landmarks
 from hyoid.report.content.neck_field import LONG_ORGANS, outside_neck
 from hyoid.report.content.patches import Patch, centroid_lps_mm, cut_out
 from hyoid.report.content.schema import Fact, Kind, Lesion, ModelUse, OutlineStatus, Role, Status, Study
@@ -78,6 +78,8 @@ class ReportInputs:
         Names of the organs that the sources outline when they are there; those without a voxel are listed as missing.
     organs_by : mapping of int to str
         Label to the source that outlined the organ, in words; empty where that is not known.
+    organs_left_out : mapping of str to str
+        Why an outline that the sources made is not in `organs`, by name of the organ.
     subsites : Volume, optional
         Labels of `hyoid.anatomy.subsites`.
     lesions : Volume, optional
@@ -129,6 +131,7 @@ class ReportInputs:
     organ_sources: tuple[ModelUse, ...] = ()
     organs_expected: tuple[str, ...] = ()
     organs_by: Mapping[int, str] = field(default_factory=dict)
+    organs_left_out: Mapping[str, str] = field(default_factory=dict)
     subsites: Volume | None = None
     lesions: Volume | None = None
     lesions_status: OutlineStatus = "reader"
@@ -258,7 +261,8 @@ def make_scene(inputs: ReportInputs) -> Scene:
         subsites = {rows[label].name: patch for label, patch in cut.items()}
     midline = inputs.midline_x_mm if inputs.midline_x_mm is not None else body_midline_x_mm(organs, geometry)
     field_known = any(name not in LONG_ORGANS for name in organs)
-    landmarks = find_landmarks(organs, geometry, midline)
+    error_mm = PREDICTED_ERROR_MM if inputs.organ_sources else 0.0
+    landmarks = find_landmarks(organs, geometry, midline, error_mm=error_mm)
     scene = Scene(geometry, midline, organs, subsites, (), field_known, landmarks)
     if inputs.lesions is not None:
         scene = with_masses(scene, measured_masses(find_components(inputs.lesions), midline))

@@ -255,7 +255,7 @@ class MissingOrgan(_Frozen):
     ----------
     name, words : str
     why : str
-        "looked for and not found", or "no model outlines it".
+        "looked for and not found", "outlined and left out" with the reason, or "no model outlines it".
     """
 
     name: str

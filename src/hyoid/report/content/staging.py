@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hyoid.anatomy.staging import CRITERIA, N_CRITERIA, N_TABLES, T_TABLES, Category, Edition, Site
 from hyoid.anatomy.structures import Side
 from hyoid.errors import UsageError
+from hyoid.report.content.levels import level_names
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line, OutlineStatus
 from hyoid.report.content.template import STAGING
 
@@ -319,20 +320,20 @@ def node_findings(node: Lesion) -> NodeFindings:
     node : Lesion
         Lesion of role "node"; its level says where it lies, as far as landmarks tell.
     """
-    levels = [part.strip() for part in node.level.removeprefix("levels").removeprefix("level").split(" and ")]
-    names = [level.split(" (")[0] for level in levels]
-    told = all(name and name[0] in "IV" for name in names)
-    below = any(name in ("IV", "Vb") for name in names)
-    behind = any(name.startswith("VIIa") for name in names)
-    low = below or any(name == "VI" for name in names)
+    names = level_names(node.level)
+    # "or" leaves open which of the levels it is, "and" does not.
+    every = all if " or " in node.level else any
+    below = every(name in ("IV", "Vb") for name in names)
+    behind = every(name == "VIIa" for name in names)
+    may_be_low = any(name in ("IV", "V", "Vb", "VI") for name in names)
     extranodal = {"yes": True, "no": False}.get(node.extranodal_extension.lower())
     return NodeFindings(
         Side(node.side),
         node.longest_diameter_mm / 10,
         extranodal=extranodal,
-        below_cricoid=(True if below else None if low else False) if told else None,
-        supraclavicular=(None if low else False) if told else None,
-        retropharyngeal=behind if told else None,
+        below_cricoid=(True if below else None if may_be_low else False) if names else None,
+        supraclavicular=(None if may_be_low else False) if names else None,
+        retropharyngeal=(True if behind else None if "VIIa" in names else False) if names else None,
     )
 
 

@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from hyoid.anatomy.structures import GTVN, GTVP, TARGET_REGION
 from hyoid.geometry.orientation import canonical_geometry, to_canonical
@@ -33,7 +34,7 @@ from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify, classify_outlined, target_map
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import localise_tumour, model_use, outline_organs, outlining_models, target_mask
-from hyoid.systems.outlines import TARGET_VALUES, Outlines, outlines_on
+from hyoid.systems.outlines import TARGET_VALUES, LeftOut, Outlines, outlines_on
 from hyoid.volume import Quantity, Volume
 
 
@@ -104,12 +105,15 @@ class Examined:
         Who outlined a structure, by label.
     attention : Attention or None
         Where the classifier looked; None where it did not run or has no attention.
+    left_out : mapping of int to LeftOut
+        Structures that a network outlined and that are not among the organs, by label.
     """
 
     inputs: ReportInputs
     precisions: dict[str, Precision]
     outlined_by: dict[int, Provenance]
     attention: Attention | None = None
+    left_out: Mapping[int, LeftOut] = field(default_factory=dict)
 
 
 def structured_report(
@@ -155,6 +159,7 @@ def structured_report(
         targets=inputs.lesions,
         region=inputs.target_region,
         outlined_by=found.outlined_by,
+        left_out=found.left_out,
     )
     if reader is not None:
         # Both targets whole, where a reader's overlap.
@@ -192,6 +197,7 @@ def examine(
         "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
         "organs_by": {label: str(by) for label, by in outlined_by.items()},
         "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
+        "organs_left_out": outlined.reasons,
     }
     if reader is not None:
         lesions = to_canonical(reader.volume)
@@ -229,6 +235,7 @@ def examine(
         precisions,
         outlined_by | {GTVP: by_reader(), GTVN: by_reader(), TARGET_REGION: tumour},
         None if said is None else said.attention,
+        outlined.left_out,
     )
 
 

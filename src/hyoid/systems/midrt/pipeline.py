@@ -30,6 +30,7 @@ from hyoid.inference.runtime import Precision, load_runtime
 from hyoid.inference.sliding_window import Tiling, predict_tiles
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.packages.nnunet_source import NnunetSource, Source
+from hyoid.metrics.lesions import longest_axial_mm
 from hyoid.metrics.presence import PresenceCurve, evidence_of
 from hyoid.metrics.response import DEFINITION, follow, numbered_lesions, responses
 from hyoid.preprocess.gradient_map import PresetName, TumourBox
@@ -37,7 +38,7 @@ from hyoid.preprocess.midrt_gate import check_mr, check_registration, places_in_
 from hyoid.preprocess.midrt_input import InputForm, Scene, channels_of, gradient_volume, scene_of, volumes_of
 from hyoid.preprocess.registration import Quality, Registration, carry, register
 from hyoid.progress import Stages, ignore_stages
-from hyoid.report.content.response import ResponseReport, summary_of
+from hyoid.report.content.response import ResponseReport, impression_of
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.report import doubts, facts, measured, registration_line, response_line, structures
 from hyoid.systems.organs import model_use
@@ -91,6 +92,8 @@ class Prior:
         Measures of that registration; None where outlines came registered.
     shown : tuple of float
         Share of each lesion in the field of view of mid; empty where the registration was done elsewhere.
+    before_long_mm : tuple of float
+        Longest axial diameter of the first of these lesions on the pre-treatment scan; empty where not measured.
     """
 
     pre: Volume
@@ -101,6 +104,7 @@ class Prior:
     registration: Registration | None
     quality: Quality | None
     shown: tuple[float, ...] = ()
+    before_long_mm: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,12 +192,22 @@ def midrt(
         covered[box.box.slices] = True
     rows = responses(prior.before_ml, prior.label_of, followed, labels, pair.mid.geometry.voxel_ml, outside=~covered)
     lines = tuple(
-        response_line(n, row, prior.numbers, followed, pair.mid, present, unseen) for n, row in enumerate(rows, start=1)
+        response_line(
+            n,
+            row,
+            prior.numbers,
+            followed,
+            pair.mid,
+            present,
+            unseen,
+            before_long_mm=prior.before_long_mm[n - 1] if n <= len(prior.before_long_mm) else None,
+        )
+        for n, row in enumerate(rows, start=1)
     )
     found = pair.mid.with_array(labels, Quantity.LABEL)
     empty = not labels.any()
     report = ResponseReport(
-        summary=summary_of(lines),
+        impression=impression_of(lines),
         definition=DEFINITION,
         pre=facts(pair.pre),
         mid=facts(pair.mid),
@@ -239,6 +253,9 @@ def prior_of(pair: Pair, on_progress: Stages = ignore_stages) -> Prior:
     before = numbered_lesions(outlines.array)
     label_of = tuple(int(outlines.array[before == n][0]) for n in range(1, int(before.max()) + 1))
     before_ml = tuple((np.bincount(before.ravel())[1:] * outlines.geometry.voxel_ml).tolist())
+    before_long_mm = tuple(
+        round(longest_axial_mm(before == n, outlines.geometry), 2) for n in range(1, len(label_of) + 1)
+    )
     numbered = outlines.with_array(before)
     if pair.carried is not None:
         if not pair.carried.geometry.same_grid(pair.mid.geometry):
@@ -249,7 +266,7 @@ def prior_of(pair: Pair, on_progress: Stages = ignore_stages) -> Prior:
         numbers = _numbers_of_carried(pair.carried.array, label_of)
         label_of, before_ml = _with_extra(numbers, pair.carried, label_of, before_ml)
         pre = pair.pre if pair.pre.geometry.same_grid(pair.mid.geometry) else pair.mid.with_array(pair.mid.array * 0)
-        return Prior(pre, pair.carried, numbers, label_of, before_ml, None, None)
+        return Prior(pre, pair.carried, numbers, label_of, before_ml, None, None, before_long_mm=before_long_mm)
     registration, quality = register(
         pair.pre, pair.mid, on_progress=lambda done, total: on_progress("register", done, total)
     )
@@ -275,6 +292,7 @@ def prior_of(pair: Pair, on_progress: Stages = ignore_stages) -> Prior:
         registration,
         quality,
         tuple(share for share, _ in places),
+        before_long_mm,
     )
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.io.packages.model_package import NOT_STATED, VIRTUAL_ONLY
 from hyoid.io.packages.nnunet_source import Source
-from hyoid.metrics.lesions import find_components, measure_component
+from hyoid.metrics.lesions import find_components, longest_axial_mm, measure_component
 from hyoid.metrics.presence import PresenceCurve
-from hyoid.metrics.response import Change, LesionResponse
+from hyoid.metrics.response import DOUBTFUL_BELOW, Change, LesionResponse
 from hyoid.preprocess.registration import Quality
 from hyoid.report.content.response import UNSEEN, RegistrationLine, ResponseLine
 from hyoid.report.content.schema import Lesion, Study
@@ -32,10 +32,19 @@ def response_line(
     mid: Volume,
     present: dict[int, float],
     unseen: tuple[int, ...],
+    *,
+    before_long_mm: float | None = None,
 ) -> ResponseLine:
-    """Make one row of the response section, with the place to look at: where the lesion is, else where it was."""
+    """Make one row of the response section, with the place to look at: where the lesion is, else where it was.
+
+    An outline in a place where tumour is not probable may be of a lesion that has vanished: the category says so.
+    """
     hidden = number in unseen and row.after_ml == 0
     where = followed == number
+    after_long_mm = round(longest_axial_mm(where, mid.geometry), 2) if where.any() else None
+    change = UNSEEN if hidden else str(row.change)
+    if row.before_ml and row.after_ml and present.get(number, 1.0) < DOUBTFUL_BELOW:
+        change += f", {Change.VANISHED}"
     if not where.any():
         where = numbers == number
     voxels = np.argwhere(where) if where.any() else np.array([[n // 2 for n in mid.array.shape]])
@@ -48,7 +57,9 @@ def response_line(
         before_ml=round(row.before_ml, 4),
         after_ml=None if hidden else round(row.after_ml, 4),
         percent=None if hidden or row.percent is None else round(row.percent, 2),
-        change=UNSEEN if hidden else str(row.change),
+        change=change,
+        before_long_mm=before_long_mm,
+        after_long_mm=after_long_mm,
         present=present.get(number),
         outside_box=None if row.outside_box is None else round(row.outside_box, 4),
         slice_index=int(voxel[0]),
@@ -78,6 +89,12 @@ def doubts(
     gone = [row.name for row in rows if row.change is Change.VANISHED]
     if gone:
         found.append(f"No tumour is outlined where {', '.join(gone)} was. That is not evidence that there is none.")
+    faint = [line.name for line in lines if line.change.endswith(f", {Change.VANISHED}")]
+    if faint:
+        found.append(
+            f"{', '.join(faint)}: an outline is drawn, but tumour there is doubtful (probability below "
+            f"{DOUBTFUL_BELOW:.0%}): the volume now may be too large, and the response understated."
+        )
     outside = [row.name for row in rows if row.outside_box is not None and row.outside_box > 0.05 and row.before_ml]
     if outside:
         found.append(f"{', '.join(outside)}: part of the outline lies beyond the region shown by the gradient map.")

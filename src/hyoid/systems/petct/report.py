@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.machine import Machine
 from hyoid.systems.organs import model_use, outline_organs, outlining_models
-from hyoid.systems.outlines import Outlines, outlines_on
+from hyoid.systems.outlines import LeftOut, Outlines, outlines_on
 from hyoid.systems.petct.decision import Decision
 from hyoid.systems.petct.pipeline import PetCtModels, TargetsResult, find_targets
 from hyoid.volume import Quantity, Volume
@@ -69,12 +69,15 @@ class Examined:
         Arithmetic of each network that ran.
     outlined_by : dict of int to Provenance
         Who outlined a structure, by label.
+    left_out : mapping of int to LeftOut
+        Structures that a network outlined and that are not among the organs, by label.
     """
 
     inputs: ReportInputs
     targets: TargetsResult
     precisions: dict[str, Precision]
     outlined_by: dict[int, Provenance]
+    left_out: Mapping[int, LeftOut] = field(default_factory=dict)
 
 
 def petct_report(
@@ -125,6 +128,7 @@ def petct_report(
         organs=inputs.organs if outlining else None,
         targets=inputs.lesions,
         outlined_by=found.outlined_by,
+        left_out=found.left_out,
     )
     on_progress("report", 1, 1)
     return PetCtReport(report, study.ct.volume, outlines, found.targets, found.precisions)
@@ -151,9 +155,11 @@ def examine(
     organs = Volume(np.zeros(ct.geometry.shape, np.uint8), ct.geometry, Quantity.LABEL)
     precisions = dict(targets.precisions)
     lesions, inputs = to_canonical(targets.labels), {}
+    left_out: Mapping[int, LeftOut] = {}
     if outlining:
         outlined = outline_organs(ct, outlining, machine, on_progress)
         organs, warnings = outlined.labels, [*warnings, *outlined.warnings]
+        left_out, inputs = outlined.left_out, {"organs_left_out": outlined.reasons}
         precisions |= outlined.precisions
         if template is not None:
             index = index_outline(lesions, organs)
@@ -161,7 +167,7 @@ def examine(
             if said is not None:
                 warnings += said.warnings
                 precisions[template.manifest.name] = said.precision
-                inputs = {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
+                inputs |= {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
     outlined_by = outlining_models([package.manifest for package in outlining])
     system = network("petct", ", ".join(dict.fromkeys(package.manifest.version for package in models.fine)))
     return Examined(
@@ -185,6 +191,7 @@ def examine(
         targets,
         precisions,
         outlined_by | {GTVP: system, GTVN: system},
+        left_out,
     )
 
 
