@@ -27,7 +27,7 @@ from hyoid.phantom.text.styles import HELD_OUT as HELD_OUT_STYLES
 from hyoid.phantom.text.styles import TUNING as TUNING_STYLES
 from hyoid.report.content.schema import Report
 from hyoid.report.content.template import BY_KEY, FIELDS, Kind
-from hyoid.report.free_text.lymph_nodes import levels_in
+from hyoid.report.free_text.node_levels import levels_in
 from hyoid.report.free_text.sizes import sizes_in
 from hyoid.report.free_text.structure import structure_text
 

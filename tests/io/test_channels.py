@@ -20,7 +20,9 @@ MASK = Channel("preRT_mask", "NoNormalization", False, {})
 def petct(tmp_path):
     ct = Volume(np.random.default_rng(0).integers(-1000, 500, GRID.shape).astype(np.int16), GRID, Quantity.HU)
     coarse = Geometry.axial((5, 6, 7), (3.0, 4.0, 4.0), (1.0, 1.0, 0.0))
-    pet = Volume(np.full(coarse.shape, 2.0), coarse, Quantity.SUV)
+    uptake = np.full(coarse.shape, 2.0)
+    uptake[0, 0, 0] = 1.9985  # one value everywhere would be no scan
+    pet = Volume(uptake, coarse, Quantity.SUV)
     write_petct_study(tmp_path / "study", ct, pet, seed="x")
     return tmp_path / "study", ct
 

@@ -1,6 +1,6 @@
 import pytest
 
-from hyoid.report.free_text.lymph_nodes import levels_in
+from hyoid.report.free_text.node_levels import levels_in
 from hyoid.report.free_text.sentences import plain
 from hyoid.report.free_text.structure import structure_text
 

@@ -1,7 +1,7 @@
 from hyoid.anatomy.levels import LEVELS
 from hyoid.anatomy.subsites import FIELD_BY_KEY, FIELDS
 from hyoid.report.content.template import BY_KEY
-from hyoid.report.free_text.lymph_nodes import levels_in
+from hyoid.report.free_text.node_levels import levels_in
 from hyoid.report.free_text.vocabulary import TERMS, mentions_in, sides_in
 
 

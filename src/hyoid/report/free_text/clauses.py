@@ -577,7 +577,9 @@ class _Clause:
     def _noun_before(self, at: int) -> list[Token] | None:
         """Nouns that a later "is not seen" speaks of, those joined by "or" too."""
         nouns: list[Token] = []
-        for token in reversed(self.tokens[:at]):
+        # "Carotid encasement: no" denies the noun of its label.
+        before = self.tokens[: at - 1] if at and self.tokens[at - 1].kind is Kind.COLON else self.tokens[:at]
+        for token in reversed(before):
             if token.kind is Kind.NOUN:
                 nouns.append(token)
             elif token.kind is Kind.PLACE and token.sense is Sense.FINDING and not nouns:

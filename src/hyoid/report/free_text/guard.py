@@ -15,7 +15,8 @@ from hyoid.report.free_text.answers import NO_MASS, NO_NODES, NO_SIZE, is_answer
 from hyoid.report.free_text.assertions import State, assertions_in
 from hyoid.report.free_text.lexicon import Kind as Word
 from hyoid.report.free_text.lexicon import Sense, tokens_in
-from hyoid.report.free_text.lymph_nodes import levels_in, speaks_of_nodes
+from hyoid.report.free_text.lymph_nodes import speaks_of_nodes
+from hyoid.report.free_text.node_levels import levels_in
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import sizes_in
 from hyoid.report.free_text.spelling import plain

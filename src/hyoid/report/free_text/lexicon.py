@@ -111,13 +111,13 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         r"occlud(?:es?|ing)|replac(?:es|ing)|travers(?:es|ing)|occup(?:ies|ying)|straddl(?:es|ing)|permeating|fill(?:s|ing)|"
         r"(?:cent(?:re|er)d|epicent(?:re|er)d|based|localised|localized) (?:in|on|at|within|upon)?|arising(?: from| in)?|arises(?: from| in)?|originat(?:es|ing)(?: from| in)?|"
         rf"epicent(?:re|er) (?:in|on|at|within)|gr(?:ow(?:s|n|ing)?|ew) {_ADVERB}(?:in ?to|through|across|along)|pass(?:es|ing)? {_ADVERB}(?:into|through)|"
-        r"break(?:s|ing)? through|up to and including|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
+        r"break(?:s|ing)? (?:through|in ?to)|up to and including|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
     ),
     (
         Kind.VERB,
         Sense.WEAK,
         rf"(?:extended|crossed|spread|grown|tracked) {_ADVERB}(?:in ?to|across|along|through|to)|(?:has|have) {_ADVERB}(?:reached|effaced|obliterated)(?= (?:the|both|left|right|\u00a7))|exten(?:ds?|ding)(?! (?:from|for|over) \d)|reach(?:es|ing)?|spread(?:s|ing)?|encroach(?:es|ing)?|effac(?:es?|ing)|obliterat(?:es?|ing)|"
-        rf"cross(?:es|ing)? (?:in)?to|crosses|crossing|track(?:s|ing)|surround(?:s|ing)|tether(?:s|ing)|go(?:es|ing) {_ADVERB}(?:to|into|through|across|up to)|com(?:es|ing) up to|runs? (?:in)?to|continu(?:es|ing) (?:in)?to|passes to|"
+        rf"cross(?:es|ing)? (?:in)?to|crosses|crossing|cross(?= the\b)|track(?:s|ing)|surround(?:s|ing)|tether(?:s|ing)|go(?:es|ing) {_ADVERB}(?:to|into|through|across|up to)|com(?:es|ing) up to|runs? (?:in)?to|continu(?:es|ing) (?:in)?to|passes to|"
         r"(?:bulg|protrud)(?:es|ing) into|as far as|interrupt(?:s|ing)|gr(?:ow(?:s|ing)?) (?:up )?to(?:wards?)?",
     ),
     (
@@ -141,8 +141,8 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.DONE,
         Sense.INVADE,
-        r"involved|infiltrated|invaded|eroded|destroyed|encased|breached|penetrated|occluded|thrombosed|diseased|engulfed|affected|"
-        r"permeated|transgressed|amputated|filled|pathological(?:ly)? altered|diseased|amputated|lysed|tumou?r-?bearing",
+        r"(?:thickened|filled|replaced|expanded|widened|occupied) (?:by|with) (?:the |this )?tumou?r|takes? part|participates?|co-involved|involved|infiltrated|invaded|eroded|destroyed|encased|breached|penetrated|occluded|thrombosed|diseased|engulfed|affected|"
+        r"permeated|transgressed|amputated|filled|pathological(?:ly)? altered|diseased|amputated|lysed|crossed|tumou?r-?bearing",
     ),
     (
         Kind.DONE,
@@ -252,7 +252,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
         rf"{_TREATMENT}[- ](?:induced|related|associated|changes?|effects?|sequela\w*|mucositis)|(?:sequela\w*|consequences?|effects?) (?:of|after) (?:\w+ )?{_TREATMENT}|"
         r"(?:reactive|inflammatory)(?: (?:changes?|o?edema|thickening))?|treatment[- ]related|radiation(?= o?edema)",
     ),
-    (Kind.SHOW, r"shows?|showing|demonstrates?|demonstrating|has|have|reveals?|revealing|harbou?rs?|contains?|displays?|exhibits?|presents(?= with)|there (?:is|are)|with there"),
+    (Kind.SHOW, r"holds?|shows?|showing|demonstrates?|demonstrating|has|have|reveals?|revealing|harbou?rs?|contains?|displays?|exhibits?|presents(?= with)|there (?:is|are)|with there"),
     (Kind.BE, BE),
     (Kind.WHICH, r"which|that|where|who"),
     (Kind.WITH, r"with|including|plus"),

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from hyoid.anatomy.structures import Side
+from hyoid.report.free_text.node_levels import LEVELS, ONE_LEVEL, levels_in
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size, sizes_in
 from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, sides_in
@@ -19,33 +20,9 @@ _SUBJECT = re.compile(
     r"collection|thyroid lobe))(?![\w])"
 )
 _ALL_LEVELS = 5  # a denial for as many levels as I to V speaks of the whole neck
-_ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
-_ORDER = ("I", "II", "III", "IV", "V", "VI", "VII")
-_ONE = r"(?:vii|vi|iv|v|iii|ii|i|[1-7])[ -]?(?:[ab](?![a-z]))?(?:/[ab](?![a-z]))?"
-_JOINT = r"\s*(?:,|/|&|\+|-|and|to|through|or|, and)\s*"
-_LEVELS = re.compile(
-    rf"\b(?:levels?|stations?|lvl)\s*[-:]?\s*({_ONE}(?:{_JOINT}(?:levels?\s*)?{_ONE}(?![\w]))*)(?![\w])(?! (?:x|cm|mm|nodes? of))"
-)
-_SURE = r"(?:vii|vi|iii|ii|iv(?! contrast)|i[ab]|[1-6][ab]|v[ab])[ab]?"
-_LONE_LEVELS = re.compile(
-    rf"(?<![\w.-])({_SURE}(?:{_JOINT}{_ONE}(?![\w]))*|i(?:{_JOINT}{_SURE}(?![\w]))+)(?![\w-])(?! (?:nerve|segment))"
-)
 _NODES_ELSEWHERE = re.compile(
     r"\b(?:mediastin\w+|hil(?:ar|um)|axill\w+|inguinal|abdom\w+|pelvic|para-?aortic|mesenteric|internal mammary|epicardial|portocaval|iliac|"
     r"granulomatous|subcarinal|para-?tracheal (?!level)|pulmonary)\b"
-)
-_BARE_LEVEL = re.compile(
-    r"\b(?:(?:ii|iii|iv|vi|vii|v)[ab]?|i[ab]|[1-6][ab])(?= (?:lymph ?)?(?:nodes?|lns?|nodal|lad|adenopathy|"
-    r"lymphadenopathy)\b)"
-)
-_NAMED_LEVELS = (
-    (re.compile(r"\bsub-?mental\b(?! (?:space|gland))"), "Ia"),
-    (re.compile(r"\bsubmandibular (?:lymph|node|nodal|ln|level|station)"), "Ib"),
-    (re.compile(r"\b(?:upper|superior) (?:internal )?(?:deep )?(?:jugular|cervical)|\bjugulo-?digastric"), "II"),
-    (re.compile(r"\b(?:mid(?:dle)?) (?:internal )?(?:deep )?(?:jugular|cervical)"), "III"),
-    (re.compile(r"\b(?:lower|inferior) (?:internal )?(?:deep )?(?:jugular|cervical)"), "IV"),
-    (re.compile(r"\bposterior (?:triangle|cervical)|\bspinal accessory"), "V"),
-    (re.compile(r"\bretro-?pharyngeal (?:lymph|node|nodal|ln|lad)"), "VIIa"),
 )
 _SEVERAL = ["multiple", "several", "few", "numerous", "many", "conglomerate", "conglomerated", "matted", "some"]
 _COUNTS = {
@@ -57,7 +34,7 @@ _COUNT = re.compile(
     rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*(?:cm|mm|x|\.|-|/|"
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
 )
-_LEVEL_WITHOUT = re.compile(rf"\b(?:levels? )?{_ONE} ?[:-]? ?(?:nil|none|clear|negative|normal)\b")
+_LEVEL_WITHOUT = re.compile(rf"\b(?:levels? )?{ONE_LEVEL} ?[:-]? ?(?:nil|none|clear|negative|normal)\b")
 _HEADED = re.compile(rf"(?:cervical |neck )?(?:{NODE_WORDS})(?: status)? ?(?:[:|-])")
 _COUNT_BEHIND = re.compile(
     rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) (?:in (?:no\b\.?|number|total)|of (?:them|these|which))|(?<![\d.\w]) ?x ?(?P<times>\d{{1,2}}|one|two|three|four|five|six)(?![\w.]|\s*(?:x|cm|mm))"
@@ -170,14 +147,14 @@ def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...
         if _NODES_ELSEWHERE.search(words) and not levels_in(words):
             of_nodes = False
             continue
-        if _NODE.search(words) or _DENIED.search(words) or (_LEVELS.search(words) and sizes_in(words)):
+        if _NODE.search(words) or _DENIED.search(words) or (LEVELS.search(words) and sizes_in(words)):
             found.append(_on_same_side(_statement(sentence), found))
             last = list(_SUBJECT.finditer(words))
             of_nodes = bool(last) and last[-1].lastgroup == "node"
         elif of_nodes and (
             re.match(r"(?:the |it |they |these |those |one |two |another |a )", words) or _LARGEST.search(words)
         ):
-            if not _SUBJECT.search(words) and (sizes_in(words) or _LEVELS.search(words)):
+            if not _SUBJECT.search(words) and (sizes_in(words) or LEVELS.search(words)):
                 found.append(_statement(sentence))
         else:
             of_nodes = False
@@ -195,52 +172,6 @@ def _on_same_side(statement: NodeStatement, before: list[NodeStatement]) -> Node
 def speaks_of_nodes(words: str) -> bool:
     """Tell whether a plain sentence names nodes."""
     return _NODE.search(words) is not None
-
-
-def levels_in(words: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
-    """Find the levels named in a plain sentence: (start, end, levels); ranges are spelled out.
-
-    Examples
-    --------
-    >>> levels_in("levels ii-iv on the left, level ib")
-    ((0, 12, ('II', 'III', 'IV')), (26, 34, ('Ib',)))
-    """
-    found = []
-    for match in _LEVELS.finditer(words):
-        found.append((match.start(), match.end(), _spelled_out(match.group(1))))
-    lone = [*(_LONE_LEVELS.finditer(words) if _NODE.search(words) else ()), *_BARE_LEVEL.finditer(words)]
-    for match in lone:
-        if all(match.end() <= start or match.start() >= end for start, end, _ in found):
-            found.append((match.start(), match.end(), _spelled_out(match.group())))
-    for pattern, level in _NAMED_LEVELS:
-        for match in pattern.finditer(words):
-            free = all(match.end() <= start or match.start() >= end for start, end, _ in found)
-            explained = _LEVELS.match(words[match.end() :].lstrip(" (")) or re.search(
-                r"level[^,;]*\($", words[: match.start()]
-            )
-            if free and not explained:
-                found.append((match.start(), match.end(), (level,)))
-    return tuple(sorted(found))
-
-
-def _spelled_out(text: str) -> tuple[str, ...]:
-    """Levels of a list such as "ii, iii" or "iia/b" or "2 to 4"."""
-    levels: list[str] = []
-    pieces = re.split(r"(\s*(?:,|&|\+|-(?=\s*(?:[ivx1-7]))|/(?![ab]\b)|\band\b|\bto\b|\bthrough\b|\bor\b)\s*)", text)
-    joint = ""
-    for piece in pieces:
-        name = re.fullmatch(r"\s*(?:levels?\s*)?(vii|vi|iv|v|iii|ii|i|[1-7])[ -]?([ab])?(?:/([ab]))?\s*", piece)
-        if name is None:
-            joint = piece.strip() or joint
-            continue
-        roman = _ROMAN.get(name.group(1), name.group(1).upper())
-        if joint in ("-", "to", "through") and levels:
-            first = _ORDER.index(re.match(r"[IV]+", levels[-1]).group())  # type: ignore[union-attr]
-            levels += _ORDER[first + 1 : _ORDER.index(roman)]
-        parts = [part for part in name.groups()[1:] if part]
-        levels += [f"{roman}{part}" for part in parts] or [roman]
-        joint = ""
-    return tuple(dict.fromkeys(levels))
 
 
 def _statement(sentence: Sentence) -> NodeStatement:
@@ -304,6 +235,9 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
         groups.append(NodeGroup(MULTIPLE if count == 1 and len(sides) > 1 else count, sides, levels))
     in_groups = [count for place, count in counts if place >= starts[0]]
     early = [count for place, count in counts if place < starts[0]]
+    ahead = [row for row in counts if row[0] < places[0][0]]
+    if len(ahead) > 1 and len(groups) == 1 and (parted := _parted(words[: places[0][0]], ahead, groups[0].levels)):
+        return parted, 0
     if early and not in_groups and len(groups) == 1:
         groups = [NodeGroup(early[0], groups[0].sides or sides_in(words[: starts[0]]), groups[0].levels)]
         return tuple(groups), 0
@@ -314,6 +248,17 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
         total = groups[0].count
         return tuple(NodeGroup(0, group.sides, group.levels) for group in groups), total
     return tuple(groups), 0
+
+
+def _parted(words: str, counts: list[tuple[int, int]], levels: tuple[str, ...]) -> tuple[NodeGroup, ...]:
+    """Groups of "two on the right and one on the left, all in level II"; none where a number has no side of its own."""
+    if len(counts) > 2 and counts[0][1] == sum(count for _, count in counts[1:]):
+        counts = counts[1:]
+    ends = [place for place, _ in counts[1:]] + [len(words)]
+    groups = tuple(
+        NodeGroup(count, sides_in(words[place:end]), levels) for (place, count), end in zip(counts, ends, strict=True)
+    )
+    return groups if all(len(group.sides) == 1 and group.count > 0 for group in groups) else ()
 
 
 def _counts(words: str) -> list[tuple[int, int]]:

@@ -105,7 +105,7 @@ def mass_sizes(sentences: tuple[Sentence, ...]) -> tuple[tuple[Size, Sentence], 
         subjects = list(_SUBJECT.finditer(words))
         if subjects:
             of_mass = subjects[0].lastgroup == "mass" and subjects[-1].lastgroup != "node"
-        elif not re.match(r"(?:it|this|these|the) ", words):
+        elif not re.match(r"(?:its?|this|these|the) ", words):
             of_mass = False
     return tuple(found)
 
@@ -141,7 +141,7 @@ def _subject(words: str, size: Size, *, follows_mass: bool) -> str:
     if before:
         return before[-1].lastgroup or ""
     if re.match(
-        r"(?:it|this|which|these|the (?:same|disease|abnormality|former))\b|measur|(?:approx\w* )?size|"
+        r"(?:its?|this|which|these|the (?:same|disease|abnormality|former))\b|measur|(?:approx\w* )?size|"
         r"dimensions?|max\w*",
         words,
     ):

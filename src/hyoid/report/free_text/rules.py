@@ -51,6 +51,8 @@ _FAT_PLANES = re.compile(
     r"(?P<done>lost|effaced|obliterated|blurred|maintained|preserved|intact|clear)"
 )
 _MASS = re.compile(rf"(?<![\w-])(?:{MASS_WORDS})(?![\w])")
+_LABELLED = re.compile(r"[^:]{1,60}:")
+"""A label with its value speaks of nothing before."""
 _FAT_DENIED = re.compile(r"\b(?:no|without)\b[^,;]*$")
 
 
@@ -138,7 +140,7 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
     for sentence in present:
         reading = read_sentence(sentence.plain)
         found = assertions_of(reading, sentence.plain)
-        if not reading.governed and any(told.doubted for told in reading.bare):
+        if not reading.governed and any(told.doubted for told in reading.bare) and not _LABELLED.match(sentence.plain):
             # "The tonsil is full. Tumour cannot be excluded."
             of_invasion = any(told.doubted and told.sense is not Sense.MASS for told in reading.bare)
             open_to_doubt = {State.CHANGED, State.EQUIVOCAL} | ({State.NOT_INVOLVED} if of_invasion else set())

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.language import ENGLISH, heading_in_english, in_english, language_of
+from hyoid.report.free_text.layout import Row, pieces_of
+from hyoid.report.free_text.neighbours import Sides
+from hyoid.report.free_text.numerals import with_digits
 from hyoid.report.free_text.spelling import plain
 
 
@@ -75,6 +79,14 @@ _PARTS: tuple[tuple[Part, str], ...] = (
 _PART_OF = [(part, re.compile(rf"(?:{words})", re.IGNORECASE)) for part, words in _PARTS]
 _HEADING = re.compile(r"^[\s*#_]*([A-Za-zÄÖÜäöü][A-Za-zÄÖÜäöüß /,&()-]{1,60}?)[\s*_]*(?::[*_]*(?=\s|$)|\s*[|\t])")
 _UPPER_HEADING = re.compile(r"^[\s*#_]*([A-Z][A-Z /&-]{5,50})[\s*_]*$")
+_SIDE_HEADING = re.compile(r"(?:the )?(right|left)(?:[- ](?:hand )?sided?|[- ]neck)?", re.IGNORECASE)
+_AGO = (
+    r"(?:last (?:year|month|week|spring|summer|autumn|fall|winter|time)|"
+    r"(?:a|an|one|two|three|four|five|six|seven|eight|nine|ten|several|some|many|\d{1,2}) (?:years?|months?|weeks?) (?:ago|earlier|before)|"
+    r"years ago|in (?:(?:january|february|march|april|may|june|july|august|september|october|november|december) )?(?:19|20)\d\d)"
+)
+"""A time that is over, without naming a scan."""
+_TOLD_OF_THEN = re.compile(rf"{_AGO}\b(?!.*\b(?:now|currently|today|at present|since then)\b)", re.IGNORECASE)
 _TITLE = re.compile(r"^(?:patient|case)\s*#?\s*\d+\s*$", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•·\u2013]|\(?\d{1,2}[.)](?=\s)|\(?[a-h]\)(?=\s))\s*")
 _ABBREVIATION = re.compile(
@@ -141,12 +153,19 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
     part = Part.FINDINGS
     spoken = of_nodes = False
     found: list[Sentence] = []
-    for number, block in enumerate(_blocks(text)):
+    sides, headed, starts = Sides(), None, False
+    for number, block in enumerate(_laid_out(text)):
+        if isinstance(block, Row):
+            own = part if part in (Part.FINDINGS, Part.IMPRESSION) else Part.FINDINGS
+            found.append(Sentence(block.source, own, present(with_digits(plain(block.words)))))
+            spoken = True
+            continue
         if not block or _NODE_HEADING.match(block):
             of_nodes = bool(block)
         if not block:
             # A paragraph of background, technique or comparison ends with it; findings and impression go on.
             part = part if part is Part.IMPRESSION or not spoken else Part.FINDINGS
+            headed, starts = None, True
             continue
         rest = block
         title = _TITLE_LINE.match(block) if number == 0 or not found else None
@@ -158,6 +177,9 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
         heading = _HEADING.match(rest) or _UPPER_HEADING.match(rest) or _bare_heading(rest)
         if heading is not None:
             named = _named_part(heading_in_english(heading.group(1), language))
+            sided = _SIDE_HEADING.fullmatch(heading.group(1).strip())
+            headed, starts = (Side(sided.group(1).lower()) if sided else None), True
+            rest = rest[heading.end() :] if sided else rest
             part = named or (part if part in (Part.FINDINGS, Part.IMPRESSION) else Part.FINDINGS)
             spoken = spoken and not named
             if named:
@@ -168,7 +190,11 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             if inner and named:
                 part, piece = named, piece[inner.end() :].strip()  # noqa: PLW2901 - the heading is not the sentence's
             if re.search(r"\w", piece) and not _TITLE.match(piece):
-                found.append(_sentence(piece, _own_part(piece, part), language, of_nodes=of_nodes))
+                told = _sentence(piece, _own_part(piece, part), language, of_nodes=of_nodes)
+                if told.part in (Part.FINDINGS, Part.IMPRESSION):
+                    told = replace(told, plain=sides.read(told.plain, headed=headed, starts=starts))
+                    starts = False
+                found.append(told)
                 spoken = True
     return tuple(found)
 
@@ -180,7 +206,8 @@ def _sentence(piece: str, part: Part, language: str = ENGLISH, *, of_nodes: bool
     return Sentence(
         " ".join(piece.split()),
         part,
-        ("nodes : " if of_nodes else "") + present(plain(in_english(piece.replace("\t", " : "), language))),
+        ("nodes : " if of_nodes else "")
+        + present(with_digits(plain(in_english(piece.replace("\t", " : "), language)))),
     )
 
 
@@ -190,6 +217,8 @@ def _own_part(piece: str, part: Part) -> Part:
         return Part.OTHER_PERSON
     if part in (Part.FINDINGS, Part.IMPRESSION) and _ADVISES.match(piece):
         return Part.ADVICE
+    if part in (Part.FINDINGS, Part.IMPRESSION) and _TOLD_OF_THEN.match(piece):
+        return Part.HISTORY
     if part is Part.FINDINGS and _TELLS_HISTORY.match(piece):
         return Part.HISTORY
     if part is Part.IMPRESSION and _TREATED_BEFORE.match(piece):
@@ -208,12 +237,23 @@ def _named_part(words: str) -> Part | None:
     return next((part for part, pattern in _PART_OF if pattern.fullmatch(words)), None)
 
 
-def _blocks(text: str) -> list[str]:
+def _laid_out(text: str) -> list[str | Row]:
+    """Blocks of a report in order, with the rows whose layout was read among them."""
+    width, found, run = _width(text), [], []  # type: tuple[int, list[str | Row], list[str]]
+    for piece in pieces_of(text):
+        if isinstance(piece, Row):
+            found += [*_blocks(run, width), piece]
+            run = []
+        else:
+            run.append(piece)
+    return [*found, *_blocks(run, width)]
+
+
+def _blocks(lines: list[str], width: int) -> list[str]:
     """Lines, those that only go on from the line above joined to it, without bullets; empty where a paragraph ends."""
     blocks: list[str] = []
     open_line, length = False, 0
-    width = _width(text)
-    for raw in text.splitlines():
+    for raw in lines:
         line = re.sub(r" +", " ", re.sub(r"\s*(?:\t|(?<=\S)\s{4,}(?=\S))\s*", "\t", raw.strip()).replace("\u00a0", " "))
         if not line:
             open_line = False
@@ -257,12 +297,28 @@ def _is_wrapped(line: str, length: int, following: str, width: int) -> bool:
 def _split(block: str) -> list[str]:
     """Sentences of a block; stops of abbreviations and numbers do not end one."""
     pieces: list[str] = []
-    for piece in _BREAK.split(block):
+    for piece in _dictated(block) or _BREAK.split(block):
         if pieces and _ABBREVIATION.search(pieces[-1]) and not pieces[-1].endswith("RT."):
             pieces[-1] += " " + piece
         else:
             pieces.append(piece)
     return [stripped for piece in pieces if (stripped := _BULLET.sub("", piece).strip())]
+
+
+_SPOKEN = re.compile(r"\s*\b(?:full stop|period|new line|new paragraph)\b[.,]?\s*")
+_NEW_CLAUSE = re.compile(
+    r"\s+(?=(?:there (?:is|are|was|were)|it (?:is|measures|extends|involves|reaches|abuts|crosses)|no (?:enlarged |suspicious |further )?(?:lymph )?nodes?|"
+    r"the (?:(?!the\b|there\b|it\b|which\b)[a-z-]+ ){1,5}?(?<!and )(?:is|are|measures?|appears?|shows?))\b)"
+)
+_LEAST_DICTATED = 25  # words in a row without a stop
+
+
+def _dictated(block: str) -> list[str]:
+    """Sentences of a dictation without stops, cut where a new subject begins; none where there are stops."""
+    if len(block.split()) < _LEAST_DICTATED or re.search(r"[;:!?]|\.(?=\s)|,.*,", block):
+        return []
+    spoken = [piece for piece in _SPOKEN.split(block) if piece]
+    return [part for piece in spoken for part in _NEW_CLAUSE.split(piece) if part.strip()]
 
 
 _SCAN = r"(?:scans?|stud(?:y|ies)|ct|cect|mri|pet(?:/ct)?|exam(?:ination)?s?|imaging|report|one|film)"
@@ -280,6 +336,11 @@ _THEN = (
 )
 _STATE = r"(?:involved|infiltrated|invaded|eroded|destroyed|encased|enlarged|effaced|replaced|thickened|bulky|present|affected)"
 _CUTS = (
+    # A state of a time that is over.
+    rf"^\s*{_AGO}\b.*?(?=;|\b{_NOW}\b|$)",
+    rf"(?<=[,;(])\s*{_AGO}\b.*?(?=;|\b{_NOW}\b|\)|$)",
+    rf"\b(?:which|that) (?:was|were|had) [^,;()]*\b{_AGO}\b",
+    r"\b(?:which|that) had (?:then |already )?(?!been\b)\w+(?:ed|en|wn|own|ght)\b[^;.]*$",
     rf"\b(?:than|since|versus|vs|from|as on) (?:on |in )?{_TO_SCAN}{_THEN}",
     # A size or a state of then, told in passing.
     rf"\b(?:previously|earlier|formerly) (?:seen|noted|described|reported|demonstrated|identified|known|measured) (?:about )?{_SIZE}(?= )",

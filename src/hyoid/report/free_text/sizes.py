@@ -12,7 +12,8 @@ _NAMED = (
     r"\s*in (?:the )?(?:ap|tr|cc|si|anteroposterior|transverse|craniocaudal|axial)(?: dimension| plane| diameter)?"
     r"(?:,? and|,| by)"
 )
-_MORE = rf"(?:(?:{_AXIS}\s*(?:x|by)|{_NAMED})\s*{_NUMBER}\s*-?\s*{_UNIT}?)"
+_LISTED = r"\s*\(?(?:transverse(?:ly)?|cranio-?caudal(?:ly)?|antero-?posterior(?:ly)?|ap|tr|cc)\)?(?:,? and|,)"  # "3 cm transverse, 2 cm ..."
+_MORE = rf"(?:(?:{_AXIS}\s*(?:x|by)|{_NAMED}|{_LISTED})\s*{_NUMBER}\s*-?\s*{_UNIT}?)"
 _SIZE = re.compile(rf"(?<![\d.,/-]){_NUMBER}\s*-?\s*{_UNIT}?{_MORE}?{_MORE}?(?![\d/])")
 _NOT_A_SIZE = re.compile(
     r"(?:<|>|less than|smaller than|below|under|more than|larger than|greater than|exceeding|over|above|within|"

@@ -14,7 +14,8 @@ from hyoid.report.free_text.answers import blank
 from hyoid.report.free_text.identity import refuse_two_patients, without_identifiers
 from hyoid.report.free_text.intake import readable
 from hyoid.report.free_text.language import in_english, language_of
-from hyoid.report.free_text.lymph_nodes import levels_in, speaks_of_nodes
+from hyoid.report.free_text.lymph_nodes import speaks_of_nodes
+from hyoid.report.free_text.node_levels import levels_in
 from hyoid.report.free_text.printed import is_template, read_template
 from hyoid.report.free_text.rules import CONTRADICTORY, RULES, fill_by_rules
 from hyoid.report.free_text.sentences import Part, Sentence, plain, read_sentences
