@@ -17,12 +17,14 @@ from hyoid.report.content.schema import Change, Lesion, Line, Report
 from hyoid.report.content.template import STAGING
 
 _KINDS = {"GTVp": BY_NAME["gtvp"].code, "GTVn": BY_NAME["gtvn"].code, "target region": BY_NAME["target_region"].code}
-# Words of hyoid's own response categories -> words of the reporting element.
+# Words of hyoid's own response categories -> words of the reporting element. What may have vanished has no code: no
+# outline shows that it resolved.
 _CHANGES = {
-    "vanished": "resolved",
+    "much smaller": "smaller",
     "smaller": "smaller",
     "similar": "stable",
     "larger": "larger",
+    "much larger": "larger",
     "new": "new",
     "unchanged": "unchanged",
 }
@@ -323,7 +325,7 @@ def _response_findings(report: ResponseReport) -> tuple[Finding, ...]:
 
 def _followed(line: ResponseLine, definition: str) -> Finding:
     element = codes.ELEMENTS["change"]
-    word = _CHANGES.get(line.change)
+    word = _CHANGES.get(line.change.partition(",")[0])
     numbers = [*_change_numbers(line.before_ml, line.after_ml)]
     if line.after_ml is not None:
         numbers.insert(0, Measured(codes.VOLUME, line.after_ml, codes.ML))
