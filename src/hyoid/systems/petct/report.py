@@ -154,7 +154,8 @@ def examine(
     targets = find_targets(study.ct.volume, pet, models, machine, on_progress, decision)
     organs = Volume(np.zeros(ct.geometry.shape, np.uint8), ct.geometry, Quantity.LABEL)
     precisions = dict(targets.precisions)
-    lesions, inputs = to_canonical(targets.labels), {}
+    lesions = to_canonical(targets.labels)
+    inputs: dict[str, object] = {}
     left_out: Mapping[int, LeftOut] = {}
     if outlining:
         outlined = outline_organs(ct, outlining, machine, on_progress)
