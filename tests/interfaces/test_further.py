@@ -68,7 +68,8 @@ def test_identifiers_reach_the_report_and_fhir_on_request_only(tmp_path, measure
 def test_both_scans_of_a_response_are_identified(measured_case, study):
     facts = measured_case.report.study
     response = ResponseReport(
-        impression=("s",), definition="d", pre=facts, mid=facts, registration=RegistrationLine(method="m"), gradient="g",
+        impression=("s",), definition="d",
+        pre=facts, mid=facts, registration=RegistrationLine(method="m"), gradient="g",
         models=(), response=(), lesions=(), warnings=(), empty=True,
     )  # fmt: skip
     told = identified(response, {"pre": study, "mid": study})

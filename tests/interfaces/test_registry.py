@@ -54,7 +54,8 @@ def test_a_response_counts_its_followed_lesions(measured_case):
     )  # fmt: skip
     facts = measured_case.report.study
     response = ResponseReport(
-        impression=("s",), definition="d", pre=facts, mid=facts, registration=RegistrationLine(method="m"), gradient="g",
+        impression=("s",), definition="d",
+        pre=facts, mid=facts, registration=RegistrationLine(method="m"), gradient="g",
         models=(), response=(line,), lesions=(), warnings=(), empty=True,
     )  # fmt: skip
     row = registry_row(response, record_of())

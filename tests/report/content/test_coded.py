@@ -152,7 +152,8 @@ def response_of(report):
         ),
     )
     return ResponseReport(
-        impression=("s",), definition="d", pre=report.study, mid=report.study, registration=RegistrationLine(method="m"),
+        impression=("s",), definition="d",
+        pre=report.study, mid=report.study, registration=RegistrationLine(method="m"),
         gradient="g", models=report.models, response=lines, lesions=report.lesions, warnings=(), empty=False,
     )  # fmt: skip
 
