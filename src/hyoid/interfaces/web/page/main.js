@@ -269,7 +269,9 @@ async function open(answer) {
   viewer.visible.fill(0);
   viewer.show(answer.study, voxels);
   await show(answer);
-  await pictures();
+  // A draft that lay on disk may be there before the first answer is.
+  if (view.draft.state === "done" && view.revision === 0) await drafted();
+  else await pictures();
   const first = view.report.lesions[0];
   if (first) viewer.jump(first.voxel);
   tool(view.lesions.length ? "look" : "add");
