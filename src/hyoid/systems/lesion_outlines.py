@@ -53,6 +53,9 @@ def lesion_outlines(lesions: Sequence[Lesion], outlines: Outlines) -> tuple[Outl
             if number == 0 or int(part.sum()) != lesion.voxels:
                 continue
         name = lesion_identifier(lesion)
+        # A predicted region is one segment, whole, however many parts it has.
+        if label == TARGET_REGION and any(outline.structure.name == name for outline in found):
+            continue
         structure = replace(
             BY_LABEL[label], label=len(found) + 1, name=name, words=f"{lesion.name} ({name})", side=Side(lesion.side)
         )
