@@ -1,4 +1,4 @@
-"""How long and how large a cohort may become: from its own finished cases, else from measured examples."""
+"""How long and how large a cohort may become: from its own finished cases, else a rough guess."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from hyoid.errors import UnreadableFileError
 from hyoid.interfaces.cohorts.driver import Plan
 from hyoid.io.run_record import read_run
 
-# Seconds of one worker and megabytes of results for one case, measured on one core of a shared machine; docs/cohorts.md
-# names the cases.
-_EXAMPLES = {
+# Seconds of one worker and megabytes of results for one case: guesses, not measured, for a plan before any case is done.
+_GUESSES = {
     "report": (30.0, 6.0),
     "petct": (60.0, 8.0),
     "midrt": (60.0, 30.0),
@@ -51,6 +50,6 @@ def expected(job: str, plan: Plan) -> tuple[float, float, str]:
         except UnreadableFileError:
             continue
     if not megabytes:
-        return *_EXAMPLES[job], "estimated from measured examples"
-    timed = median(seconds) if seconds else _EXAMPLES[job][0]
+        return *_GUESSES[job], "a rough guess; after the first cases it rests on these"
+    timed = median(seconds) if seconds else _GUESSES[job][0]
     return timed, median(megabytes), f"estimated from {len(megabytes)} finished case(s)"
