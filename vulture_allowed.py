@@ -160,6 +160,24 @@ StructureSetLabel
 SUVType
 Units
 
+# Attributes of DICOM SR and Encapsulated PDF.
+AcquisitionDateTime
+BurnedInAnnotation
+CodingSchemeIdentificationSequence
+CodingSchemeName
+CodingSchemeResourcesSequence
+CodingSchemeURL
+CodingSchemeURLType
+ConceptNameCodeSequence
+ConversionType
+DeviceSerialNumber
+DocumentTitle
+EncapsulatedDocument
+EncapsulatedDocumentLength
+MIMETypeOfEncapsulatedDocument
+SourceInstanceSequence
+VerificationFlag
+
 # Commands, named as text in hyoid.interfaces.cli.commands.
 demo
 grand_challenge

@@ -139,7 +139,7 @@ def test_progress_names_rate_and_time_left_as_events(maps, here, tmp_path, capsy
 
 def test_costs_are_estimated_from_finished_cases_where_there_are_any(maps, here, tmp_path):
     plan = plan_of(maps, tmp_path / "out")
-    assert expected("measure", plan)[2] .startswith("a rough guess")
+    assert expected("measure", plan)[2].startswith("a rough guess")
     run(plan, here)
     seconds, megabytes, whence = expected("measure", plan_of(maps, tmp_path / "out"))
     assert whence == "estimated from 3 finished case(s)"

@@ -8,7 +8,7 @@ from hyoid.errors import UnreadableFileError
 from hyoid.interfaces.cohorts.driver import Plan
 from hyoid.io.run_record import read_run
 
-# Seconds of one worker and megabytes of results for one case: guesses, not measured, for a plan before any case is done.
+# Seconds of one worker and megabytes of results for one case before any case is done: guesses, not measured.
 _GUESSES = {
     "report": (30.0, 6.0),
     "petct": (60.0, 8.0),
