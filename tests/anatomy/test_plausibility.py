@@ -23,6 +23,7 @@ GOOD = (20.0, (0.0, 40.0, -60.0), 0.4)
         ({}, ""),
         ({"volume_ml": 1.9}, "volume 1.9 ml, plausible are 6.7 to 60.0 ml"),
         ({"volume_ml": 61.0}, "volume 61.0 ml"),
+        ({"volume_ml": 6.65}, "volume 6.65 ml, plausible are 6.67 to 60.00 ml"),
         ({"offset_mm": (21.0, 40.0, -60.0)}, "place 21 mm to the left of the mandible"),
         ({"offset_mm": (0.0, 0.0, -60.0)}, "place 0 mm backward of the mandible, plausible are 5 to 75 mm"),
         ({"offset_mm": None}, ""),

@@ -162,7 +162,9 @@ def _outside(facts: OutlineFacts, row: PlausibleRange, margins: _Margins, word: 
     found = []
     low, high = row.volume_ml[0] / margins.volume_factor, row.volume_ml[1] * margins.volume_factor
     if facts.volume_ml > high or (facts.volume_ml < low and not facts.cut):
-        digits = 1 if high > 1 else 2
+        broken = low if facts.volume_ml < low else high
+        # As many digits as show that the limit is passed.
+        digits = next(d for d in (1, 2, 3, 6) if d == 6 or f"{facts.volume_ml:.{d}f}" != f"{broken:.{d}f}")
         found.append(f"volume {facts.volume_ml:.{digits}f} ml, {word} are {low:.{digits}f} to {high:.{digits}f} ml")
     if facts.cut:
         return tuple(found)
