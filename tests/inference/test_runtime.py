@@ -120,3 +120,9 @@ def test_a_network_is_loaded_once_while_networks_are_kept_and_again_afterwards(p
     assert first == [1, 1, 2, 3, 4, 1]
     assert load() == 5
     assert [given[-1] for given in loaded] == [3, 3, 3, 1, 0]
+
+
+def test_openvino_reports_to_nobody():
+    from openvino.tools.ovc import convert_impl, telemetry_utils
+
+    assert {telemetry_utils.tm.__name__, convert_impl.tm.__name__} == {"openvino.tools.ovc.telemetry_stub"}

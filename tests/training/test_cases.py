@@ -109,6 +109,7 @@ def test_cuboids_of_layout_sgrnet_are_read_and_only_its_organs_are_known(tmp_pat
     cuboids[20:23, 20:24, 22:24] = 1
     cuboids[30, 30, 30] = 2
     write_volumes(tmp_path / "phantom_1_0000", ct=hu, cuboids=cuboids, organs=np.zeros_like(cuboids))
+    (tmp_path / "phantom_1_0000" / "truth.json").write_text("{}")
     files = find_cases(tmp_path)[0]
     case = load_case(files, SPACING, "cuboid")
     assert case.mask("target_region").sum() == 3 * 4 * 2

@@ -203,4 +203,6 @@ def site_of_words(words: str) -> Code | None:
     for field in FIELDS:
         if field.words.partition(" (")[0].lower() == name:
             return FIELD_CODES[field.key]
-    return next((Code(*row.code) for row in BY_NAME.values() if row.words.partition(",")[0].lower() == name), None)
+    whole = [row for row in BY_NAME.values() if row.words.lower() == name]
+    sided = [row for row in BY_NAME.values() if row.words.lower() in (f"{name}, left", f"{name}, right")]
+    return next((Code(*row.code) for row in (*whole, *sided)), None)

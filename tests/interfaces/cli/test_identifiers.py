@@ -6,6 +6,7 @@ import shutil
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -216,7 +217,8 @@ def test_no_refusal_of_midrt_names_the_patient(examinations, tmp_path, change, w
 @pytest.fixture
 def scanned(tmp_path, monkeypatch):
     """A PET/CT in folders of that name, and no network."""
-    monkeypatch.setattr("hyoid.interfaces.cli.petct.petct_models", lambda *_: ())
+    none = SimpleNamespace(decision=SimpleNamespace(changed=lambda *_, **__: None))
+    monkeypatch.setattr("hyoid.interfaces.cli.petct.petct_models", lambda *_: none)
     suv = np.where(drawn().array > -300, 1.0, 0.0).astype(np.float32)
     folder = tmp_path / f"{NAME}^one"
     write_petct_study(folder, drawn(), Volume(suv, GRID, Quantity.SUV), seed="test")

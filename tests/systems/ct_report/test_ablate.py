@@ -25,6 +25,7 @@ def cases(n, first=0, shape=(32, 32, 32)):
     return tuple(out)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_table_is_trained_once_and_read_afterwards(tmp_path):
     recipe = load_recipe("ct_report", "smoke")

@@ -43,6 +43,7 @@ def test_readers_cuboids_are_of_real_patients(cuboids, recipe):
     assert folds_of_cases(segmentation_cases(recipe, [cuboids]), recipe) == [0, 1, 0, 1]
 
 
+@pytest.mark.slow
 def test_both_rows_answer_for_patients_they_did_not_see(cuboids, recipe, tmp_path):
     start = package_weights(train_segmentation(recipe, [cuboids], Run(tmp_path / "before", "cpu")))
     machine = Machine("cpu", tmp_path / "graphs")
