@@ -197,6 +197,9 @@ from hyoid.interfaces.cli import main
 class Stack(ctypes.Structure):
     _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
 
+# A run in the background of a shell begins with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def run():
     stale = Stack(4096, 0, 1 << 16)
     assert ctypes.CDLL(None).sigaltstack(ctypes.byref(stale), None) == 0
