@@ -5,9 +5,9 @@ from hyoid.report.content.coded import (
     clinical_stages,
     coded_findings,
     lesion_identifier,
-    level_names,
     response_by_diameters,
 )
+from hyoid.report.content.levels import level_names
 from hyoid.report.content.response import RegistrationLine, ResponseLine, ResponseReport
 from hyoid.report.content.schema import Change, Line
 

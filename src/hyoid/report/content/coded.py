@@ -11,6 +11,7 @@ from hyoid.anatomy.codes import Code
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.anatomy.subsites import FIELD_BY_KEY
 from hyoid.report.content.change import LARGER_PERCENT, SMALLER_PERCENT
+from hyoid.report.content.levels import level_names
 from hyoid.report.content.response import ResponseLine, ResponseReport
 from hyoid.report.content.scale import Likelihood
 from hyoid.report.content.schema import Change, Lesion, Line, Report
@@ -237,17 +238,6 @@ def _lesion_finding(
         answers=tuple(dict.fromkeys(said)),
         lesion=lesion,
     )
-
-
-def level_names(words: str) -> tuple[str, ...]:
-    """Read the names of levels off a report's words for them; empty where no level was told.
-
-    Examples
-    --------
-    >>> level_names("levels IIa and III"), level_names("level VIIa (retropharyngeal)")
-    (('IIa', 'III'), ('VIIa',))
-    """
-    return tuple(re.findall(r"\b((?:VII|VI|IV|V|I{1,3})[ab]?)\b", words))
 
 
 def _change_numbers(before_ml: float | None, after_ml: float | None) -> tuple[Measured, ...]:
