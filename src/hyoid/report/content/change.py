@@ -39,6 +39,24 @@ def changes_between(now: Sequence[Lesion], before: Sequence[Lesion]) -> tuple[Ch
     return (*found, *(_gone(lesion) for lesion in left))
 
 
+def volume_change(before_ml: float, after_ml: float) -> tuple[float, str]:
+    """Compute the change of a volume in percent, and name it by `CHANGE_DEFINITION`.
+
+    Parameters
+    ----------
+    before_ml, after_ml : float
+        Volume before and now; the first is above 0.
+
+    Examples
+    --------
+    >>> volume_change(10.0, 8.0), volume_change(10.0, 11.9), volume_change(10.0, 12.0)
+    ((-20.0, 'smaller'), (19.0, 'unchanged'), (20.0, 'larger'))
+    """
+    percent = round(100 * (after_ml / before_ml - 1), 6)
+    word = "smaller" if percent <= SMALLER_PERCENT else "larger" if percent >= LARGER_PERCENT else "unchanged"
+    return percent, word
+
+
 def _alike(lesion: Lesion, old: Lesion, *, exactly: bool) -> bool:
     """Same role and side, and for nodes the same level, or one that contains the other."""
     if lesion.role != old.role:
@@ -54,8 +72,7 @@ def _alike(lesion: Lesion, old: Lesion, *, exactly: bool) -> bool:
 
 
 def _both(lesion: Lesion, old: Lesion) -> Change:
-    percent = round(100 * (lesion.volume_ml / old.volume_ml - 1), 6)
-    word = "smaller" if percent <= SMALLER_PERCENT else "larger" if percent >= LARGER_PERCENT else "unchanged"
+    percent, word = volume_change(old.volume_ml, lesion.volume_ml)
     name = lesion.name if lesion.role == "index lesion" else f"{lesion.name} ({_where(lesion)})"
     words = (
         f"{name} {word}: {old.volume_ml:.1f} to {lesion.volume_ml:.1f} ml ({percent:+.0f} %), axial "

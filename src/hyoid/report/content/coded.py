@@ -10,7 +10,7 @@ from hyoid.anatomy import codes
 from hyoid.anatomy.codes import Code
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.anatomy.subsites import FIELD_BY_KEY
-from hyoid.report.content.change import LARGER_PERCENT, SMALLER_PERCENT
+from hyoid.report.content.change import volume_change
 from hyoid.report.content.levels import level_names
 from hyoid.report.content.response import ResponseLine, ResponseReport
 from hyoid.report.content.scale import Likelihood
@@ -253,8 +253,7 @@ def _change_answer(before_ml: float | None, after_ml: float | None) -> tuple[tup
     element = codes.ELEMENTS["change"]
     if not before_ml:
         return ()  # no counterpart was outlined before, which does not make the lesion new
-    percent = round(100 * ((after_ml or 0.0) / before_ml - 1), 6)
-    word = "smaller" if percent <= SMALLER_PERCENT else "larger" if percent >= LARGER_PERCENT else "unchanged"
+    _, word = volume_change(before_ml, after_ml or 0.0)
     return ((element.question, element.answers[word]),)
 
 
