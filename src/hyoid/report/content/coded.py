@@ -17,7 +17,10 @@ from hyoid.report.content.scale import Likelihood
 from hyoid.report.content.schema import Change, Lesion, Line, Report
 from hyoid.report.content.template import STAGING
 
-_KINDS = {"GTVp": BY_NAME["gtvp"].code, "GTVn": BY_NAME["gtvn"].code, "target region": BY_NAME["target_region"].code}
+_KINDS = {
+    kind: Code(*BY_NAME[name].code)
+    for kind, name in (("GTVp", "gtvp"), ("GTVn", "gtvn"), ("target region", "target_region"))
+}
 # Words of hyoid's own response categories -> words of the reporting element. What may have vanished has no code: no
 # outline shows that it resolved.
 _CHANGES = {
@@ -136,7 +139,7 @@ def coded_findings(report: Report | ResponseReport) -> tuple[Finding, ...]:
             Finding(
                 identifier=f"{gone.kind} before: {gone.prior}",
                 words=gone.words,
-                kind=Code(*_KINDS[gone.kind]),
+                kind=_KINDS[gone.kind],
                 measured=_change_numbers(gone.before_ml, None),
             )
         )
@@ -231,7 +234,7 @@ def _lesion_finding(
     return Finding(
         identifier=lesion_identifier(lesion),
         words=". ".join(part[0].upper() + part[1:] for part in parts if part) + ".",
-        kind=Code(*_KINDS[lesion.kind]),
+        kind=_KINDS[lesion.kind],
         sites=sites,
         side=lesion.side if lesion.side in codes.SIDES else "",
         measured=(*numbers, *more),
@@ -323,7 +326,7 @@ def _followed(line: ResponseLine, definition: str) -> Finding:
     return Finding(
         identifier=f"{line.name}, followed from the earlier scan",
         words=f"{line.name}: {line.change}. Categories: {definition}",
-        kind=Code(*_KINDS[line.kind]),
+        kind=_KINDS[line.kind],
         measured=tuple(numbers),
         answers=() if word is None else ((element.question, element.answers[word]),),
     )
