@@ -86,7 +86,8 @@ def _studies(files: Sequence[Path], folder: Path, modality: str, *, first: int) 
     """DICOM studies by patient and study UID; those without images of the modality are left out."""
     found: dict[tuple[str, str, str], _Found] = {}
     for file in files:
-        archive = sources.read_start(file)[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+        start = sources.read_start(file)
+        archive = sources.is_archive(start)
         reads: Sequence[sources.Read] = ()
         if archive:
             try:
@@ -94,7 +95,7 @@ def _studies(files: Sequence[Path], folder: Path, modality: str, *, first: int) 
             except UnreadableFileError:
                 # The job says what is wrong with the archive.
                 found["", "", str(file)] = _Found("", str(file.relative_to(folder)), file, archive)
-        elif headers.looks_like_dicom(sources.read_start(file)):
+        elif headers.looks_like_dicom(start):
             reads = (sources.reader(file),)
         for read in reads:
             header = _header(read)
