@@ -18,10 +18,10 @@ from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case
 from hyoid.io.cohorts.listed import Kind, ListedCase
 from hyoid.io.cohorts.nnunet import case_name, channel_files, stem_of
 from hyoid.io.dicom import headers
+from hyoid.io.dicom.study_choice import IMAGES
 from hyoid.io.files.volumes import image_suffix
 
 _START = 1 << 16  # bytes; patient, study and modality stand in front
-_IMAGES = ("CT", "MR", "PT")
 
 
 @dataclass
@@ -100,7 +100,7 @@ def _studies(files: Sequence[Path], folder: Path, modality: str, *, first: int) 
         for read in reads:
             header = _header(read)
             kind = "" if header is None else headers.text(header, "Modality")
-            if header is None or kind not in _IMAGES:
+            if header is None or kind not in IMAGES:
                 continue
             who = headers.text(header, "PatientID") or headers.text(header, "PatientName")
             uid = headers.text(header, "StudyInstanceUID")

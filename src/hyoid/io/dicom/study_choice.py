@@ -10,7 +10,8 @@ from hyoid.io.dicom import headers
 from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.series_choice import asked_for, group_by_series
 
-_IMAGES = ("CT", "MR", "PT")
+IMAGES = ("CT", "MR", "PT")
+"""Modalities (0008,0060) whose objects are images of a study here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ def examinations(instances: Sequence[Instance]) -> tuple[Examination, ...]:
         DICOM objects of any patients and studies, in any order.
     """
     keys = _patients(instances)
-    images = [i for i in instances if headers.text(i.header, "Modality") in _IMAGES] or list(instances)
+    images = [i for i in instances if headers.text(i.header, "Modality") in IMAGES] or list(instances)
     found: dict[tuple[str, str], list[Instance]] = {}
     for instance in images:
         study = headers.text(instance.header, "StudyInstanceUID")
