@@ -22,6 +22,7 @@ from hyoid.io.dicom.output import (
     derived_series_number,
     derived_uid,
     described,
+    reference_to,
     stamp,
 )
 
@@ -82,7 +83,7 @@ def write_encapsulated_pdf(
         document.DocumentTitle = f"{title}. {RESEARCH_ONLY}"
         document.ConceptNameCodeSequence = DicomSequence([_diagnostic_imaging_report()])
         document.VerificationFlag = "UNVERIFIED"
-        document.SourceInstanceSequence = DicomSequence([_reference(source) for source in sources])
+        document.SourceInstanceSequence = DicomSequence([reference_to(source) for source in sources])
         document.MIMETypeOfEncapsulatedDocument = "application/pdf"
         document.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
         document.EncapsulatedDocumentLength = len(pdf)
@@ -96,9 +97,3 @@ def _diagnostic_imaging_report() -> Dataset:
     code.CodeValue, code.CodingSchemeDesignator = "18748-4", "LN"
     code.CodeMeaning = "Diagnostic Imaging Report"
     return code
-
-
-def _reference(source: Dataset) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
-    return item

@@ -227,6 +227,13 @@ def stamp(dataset: Dataset, now: datetime, *kinds: str) -> None:
         setattr(dataset, f"{kind}Time", now.strftime("%H%M%S"))
 
 
+def reference_to(source: Dataset) -> Dataset:
+    """Make an item that refers to an object by its class and its UID."""
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+    return item
+
+
 def described(description: str) -> str:
     """Describe a series within DICOM's 64 characters, with what the object may be used for.
 

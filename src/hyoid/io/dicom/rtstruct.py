@@ -35,6 +35,7 @@ from hyoid.io.dicom.output import (
     derived_uid,
     described,
     outline_names,
+    reference_to,
     stamp,
 )
 from hyoid.io.dicom.rois import CONTOUR_DATA, rasterise, read_structure_set
@@ -201,7 +202,7 @@ def _structure_set(sources: list[Dataset], series_uid: str, instance_uid: str) -
 
     frame, study, series = Dataset(), Dataset(), Dataset()
     series.SeriesInstanceUID = first.SeriesInstanceUID
-    series.ContourImageSequence = DicomSequence([_reference(s) for s in sources])
+    series.ContourImageSequence = DicomSequence([reference_to(s) for s in sources])
     study.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, as PS3.3 C.8.8.5 asks
     study.ReferencedSOPInstanceUID = first.StudyInstanceUID
     study.RTReferencedSeriesSequence = DicomSequence([series])
@@ -254,7 +255,7 @@ def _image_of_plane(sources: list[Dataset], grid: Geometry) -> list[tuple[NDArra
     for source in sources:
         position = tolerant.numbers(source, "ImagePositionPatient", 3)
         if position is not None:
-            planes.append((normal, float(normal @ position), _reference(source)))
+            planes.append((normal, float(normal @ position), reference_to(source)))
     return planes
 
 
@@ -266,9 +267,3 @@ def _source_planes(grid: Geometry) -> Dataset:
     planes.ImagePositionPatient = decimals(grid.origin_lps_mm.tolist())
     planes.NumberOfFrames, planes.Rows, planes.Columns = grid.shape
     return planes
-
-
-def _reference(source: Dataset) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
-    return item
