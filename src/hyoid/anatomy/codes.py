@@ -75,6 +75,7 @@ PROCEDURES: Mapping[str, Code] = {
     "PT": Code("44136-0", "LN", "PET unspecified body region"),
 }
 NECK = Code("774007", "SCT", "Head and Neck")
+# CID 244 Laterality.
 SIDES: Mapping[str, Code] = {
     Side.LEFT.value: Code("7771000", "SCT", "Left"),
     Side.RIGHT.value: Code("24028007", "SCT", "Right"),

@@ -20,7 +20,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from hyoid.anatomy.structures import Side, Structure, exported_name
+from hyoid.anatomy.structures import Structure, exported_name
 from hyoid.characters import one_line
 from hyoid.errors import UsageError
 from hyoid.io.dicom.headers import items, numbers
@@ -73,8 +73,6 @@ _REPEATED = re.findall(
 """,
 )
 RESEARCH_ONLY = "Research use only."
-# CID 244 Laterality, SNOMED CT.
-LATERALITY = {Side.LEFT: ("7771000", "SCT", "Left"), Side.RIGHT: ("24028007", "SCT", "Right")}
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from hyoid import __version__
+from hyoid.anatomy.codes import SIDES
 from hyoid.anatomy.structures import BY_LABEL, HYOID_NAMES, Structure, exported_name, is_target, is_tumour
 from hyoid.io.atomic import atomic_write
 from hyoid.io.dicom import headers as tolerant
 from hyoid.io.dicom.contours import outlines
 from hyoid.io.dicom.identity import refuse_other_frame
 from hyoid.io.dicom.output import (
-    LATERALITY,
     MANUFACTURER,
     PLAIN_EXPORT,
     RESEARCH_ONLY,
@@ -225,9 +225,9 @@ def _add_roi(dataset: Dataset, number: int, outline: Outline, name: str, contour
     observation.RTROIInterpretedType = "GTV" if is_tumour(structure) else "CONTROL" if is_target(structure) else "ORGAN"
     observation.ROIInterpreter = made.reader
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = structure.code
-    if structure.side in LATERALITY:
+    if structure.side in SIDES:
         side = Dataset()
-        side.CodeValue, side.CodingSchemeDesignator, side.CodeMeaning = LATERALITY[structure.side]
+        side.CodeValue, side.CodingSchemeDesignator, side.CodeMeaning = SIDES[structure.side]
         code.SegmentedPropertyTypeModifierCodeSequence = DicomSequence([side])
     observation.RTROIIdentificationCodeSequence = DicomSequence([code])
     dataset.StructureSetROISequence.append(roi)

@@ -14,12 +14,12 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 from hyoid import __version__
+from hyoid.anatomy.codes import SIDES
 from hyoid.anatomy.structures import BY_LABEL, Structure, is_target
 from hyoid.errors import GeometryError, UnreadableFileError
 from hyoid.io.atomic import atomic_write
 from hyoid.io.dicom import headers as tolerant
 from hyoid.io.dicom.output import (
-    LATERALITY,
     MANUFACTURER,
     PLAIN_EXPORT,
     Export,
@@ -180,10 +180,10 @@ def _describe(outline: Outline, number: int, label: str, sources: Sequence[Datas
         display_color=hd.color.CIELabColor.from_rgb(*structure.rgb),
     )
     item.SegmentDescription = about_outline(outline)
-    if structure.side in LATERALITY:
+    if structure.side in SIDES:
         # PS3.3 C.8.20.4: the modifier stands inside the item of the property type.
         property_type = item.SegmentedPropertyTypeCodeSequence[0]
-        modifier = hd.sr.CodedConcept(*LATERALITY[structure.side])
+        modifier = hd.sr.CodedConcept(*SIDES[structure.side])
         property_type.SegmentedPropertyTypeModifierCodeSequence = DicomSequence([modifier])
     return item
 
