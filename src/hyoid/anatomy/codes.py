@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from hyoid.anatomy.levels import LEVELS
 from hyoid.anatomy.structures import BY_NAME, Side
-from hyoid.anatomy.subsites import FIELDS
+from hyoid.anatomy.subsites import FIELDS, Field
 
 
 class Code(NamedTuple):
@@ -91,22 +91,23 @@ _SITES: Mapping[str, tuple[str, str]] = {
     "soft_palate": ("49460000", "Soft palate"),
     "airway_compromise": ("89187006", "Airway structure"),
     "et_tube_in_situ": ("26412008", "Endotracheal tube"),
-    "thyroid_cartilage": ("52940008", "Thyroid cartilage"),
-    "cricoid_cartilage": ("8600008", "Cricoid cartilage"),
-    "esophagus": ("32849002", "Esophagus"),
     "pyriform_sinus": ("6217003", "pyriform sinus"),
-    "parotid_gland": ("45289007", "Parotid gland"),
-    "submandibular_gland": ("54019009", "Submandibular gland"),
     "orbit": ("363654007", "Orbit"),
     "cranial_nerves": ("25238003", "Cranial nerve"),
     "intracranial_extension": ("128319008", "Intracranial structure"),
 }
-FIELD_CODES: Mapping[str, Code] = {
-    field.key: Code(_SITES[field.key][0], "SCT", _SITES[field.key][1])
-    if field.key in _SITES
-    else private(field.key, field.words)
-    for field in FIELDS
-}
+
+
+def _code_of_field(field: Field) -> Code:
+    """Its own, else that of its organs where these share one."""
+    if field.key in _SITES:
+        value, meaning = _SITES[field.key]
+        return Code(value, "SCT", meaning)
+    of_organs = {BY_NAME[organ].code for organ in field.organs}
+    return Code(*of_organs.pop()) if len(of_organs) == 1 else private(field.key, field.words)
+
+
+FIELD_CODES: Mapping[str, Code] = {field.key: _code_of_field(field) for field in FIELDS}
 """Field of the template -> code of the place that the field asks about."""
 
 _NODES: Mapping[str, tuple[str, str]] = {
