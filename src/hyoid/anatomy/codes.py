@@ -170,8 +170,11 @@ def site_of_level(level: str) -> Code:
     >>> site_of_level("IIa").meaning, site_of_level("II").meaning, site_of_level("I").meaning
     ('upper jugular lymph node', 'upper jugular lymph node', 'cervical lymph node')
     """
-    found = {_NODES.get(row.name) for row in LEVELS if level in (row.name, row.coarse)} - {None}
-    return Code(found.copy().pop()[0], "SCT", found.pop()[1]) if len(found) == 1 else CERVICAL_NODE  # type: ignore[index]
+    found = {_NODES[row.name] for row in LEVELS if level in (row.name, row.coarse) and row.name in _NODES}
+    if len(found) != 1:
+        return CERVICAL_NODE
+    value, meaning = found.pop()
+    return Code(value, "SCT", meaning)
 
 
 def element_of_level(level: str) -> Code | None:
