@@ -37,3 +37,14 @@ def test_a_predicted_region_stays_whole(measured_case):
     assert np.array_equal(cut.mask.array, nodes.array)
     assert isinstance(cut.mask, Volume)
     assert cut.mask.quantity is Quantity.LABEL
+    assert cut.note == ""
+
+
+def test_a_target_that_is_not_to_be_used_says_so(measured_case):
+    region = measured_case.report.lesions[0].model_copy(update={"kind": "target region", "role": "target region"})
+    targets = {TARGET_REGION: measured_case.outlines.targets[GTVN]}
+    doubted = Outlines(
+        measured_case.outlines.geometry, None, targets, target_doubts={TARGET_REGION: ("Not plausible", "No use")}
+    )
+    (cut,) = lesion_outlines((region,), doubted)
+    assert cut.note == "Not plausible; No use"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,13 @@ def test_every_structure_leaves_with_its_maker_and_its_note(outlines):
     leaving = {outline.structure.name: outline for outline in outlines.leaving()}
     assert str(leaving["larynx"].provenance) == "network organs 1"
     assert leaving["gtvp"].note == ""
+
+
+def test_what_the_report_holds_against_a_target_leaves_with_it(outlines):
+    doubted = replace(outlines, target_doubts={TARGET_REGION: ("Not plausible: volume 3 ml", "Do not use this target")})
+    notes = {outline.structure.name: outline.note for outline in doubted.leaving()}
+    assert notes["target_region"] == "Not plausible: volume 3 ml; Do not use this target"
+    assert notes["gtvp"] == notes["gtvn"] == ""
 
 
 def test_an_organ_that_no_patient_has_leaves_with_a_doubt_unless_the_scan_ends_there():

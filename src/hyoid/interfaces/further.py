@@ -235,4 +235,4 @@ def _lesion_segments(
         return None
     export = Export(names={outline.structure.name: outline.structure.name for outline in cut})
     write_seg(folder / LESIONS, cut, headers, outlines.geometry, description="hyoid lesions", export=export)
-    return segments_of(folder / LESIONS, {outline.structure.name: outline.provenance for outline in cut})
+    return segments_of(folder / LESIONS, cut)

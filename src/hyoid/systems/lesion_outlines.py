@@ -60,5 +60,6 @@ def lesion_outlines(lesions: Sequence[Lesion], outlines: Outlines) -> tuple[Outl
             BY_LABEL[label], label=len(found) + 1, name=name, words=f"{lesion.name} ({name})", side=Side(lesion.side)
         )
         cut, _ = boxed({1: part}, mask.geometry)
-        found.append(Outline(structure, cut[1], outlines.outlined_by.get(label, program("hyoid"))))
+        note = "; ".join(outlines.target_doubts.get(label, ()))
+        found.append(Outline(structure, cut[1], outlines.outlined_by.get(label, program("hyoid")), note))
     return tuple(found)

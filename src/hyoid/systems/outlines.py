@@ -71,6 +71,8 @@ class Outlines:
         Who outlined a structure, by label.
     left_out : mapping of int to LeftOut
         Structures that a network outlined and that are not among these, by label.
+    target_doubts : mapping of int to tuple of str
+        What the report found doubtful about a target, by label.
     """
 
     geometry: Geometry
@@ -78,6 +80,7 @@ class Outlines:
     targets: Mapping[int, Volume] = field(default_factory=dict)
     outlined_by: Mapping[int, Provenance] = field(default_factory=dict)
     left_out: Mapping[int, LeftOut] = field(default_factory=dict)
+    target_doubts: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def structures(self) -> dict[int, Volume]:
         """Cut out every structure whole: its mask, bool, in its box, by label; the larynx with its air."""
@@ -92,7 +95,7 @@ class Outlines:
     def leaving(self) -> tuple[Outline, ...]:
         """Name every structure with who drew it, and with what is doubtful about the outline, for DICOM objects."""
         unknown, found = program("hyoid"), self.structures()
-        doubts = organ_doubts(found, self.geometry)
+        doubts = organ_doubts(found, self.geometry) | dict(self.target_doubts)
         return tuple(
             Outline(BY_LABEL[label], mask, self.outlined_by.get(label, unknown), "; ".join(doubts.get(label, ())))
             for label, mask in found.items()

@@ -6,6 +6,7 @@ from hyoid.anatomy.subsites import SUBSITE_BY_NAME
 from hyoid.errors import GeometryError, UsageError, WrongQuantityError
 from hyoid.report.content.build import Involvement, ReportInputs, build_report
 from hyoid.report.content.schema import ModelUse, Study
+from hyoid.report.content.target import doubts_about_target
 from hyoid.report.content.template import ADDENDUM, FIELDS, TARGET
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -220,6 +221,8 @@ def test_a_target_within_the_limits_of_planned_ones_is_plausible_and_air_or_stra
     stray = said(target_lost_ml=115.2)
     assert stray.value == "Not plausible: 50% of the prediction lay apart from every organ"
     assert stray.flags == ("Do not use this target",)
+    assert doubts_about_target([stray]) == (stray.value, "Do not use this target")
+    assert doubts_about_target([said()]) == doubts_about_target([]) == ()
 
 
 def test_overlap_of_outlines_is_contact_and_not_invasion():

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def folder(measured_case, tmp_path_factory):
         grid,
         export=Export({o.structure.name: o.structure.name for o in cut}),
     )
-    segments = segments_of(root / "lesions.dcm", {o.structure.name: o.provenance for o in cut})
+    segments = segments_of(root / "lesions.dcm", cut)
     assert write_sr(root / "sr.dcm", measured_case.report, measured_case.headers, segments)
     return root
 
@@ -40,6 +41,14 @@ def folder(measured_case, tmp_path_factory):
 @pytest.fixture(scope="module")
 def read_back(folder):
     return hd.sr.srread(folder / "sr.dcm")
+
+
+def test_what_a_reader_must_know_of_an_outline_stands_in_its_group(folder, measured_case, tmp_path):
+    cut = lesion_outlines(measured_case.report.lesions, measured_case.outlines)
+    doubted = [replace(cut[0], note="Not plausible: volume 3 ml"), *cut[1:]]
+    segments = segments_of(folder / "lesions.dcm", doubted)
+    write_sr(tmp_path / "sr.dcm", measured_case.report, measured_case.headers, segments)
+    assert (tmp_path / "sr.dcm").read_bytes().count(b"Outlined by: reader. Not plausible: volume 3 ml.") == 1
 
 
 def test_groups_of_lesions_carry_the_measurements_of_the_report(read_back, measured_case):

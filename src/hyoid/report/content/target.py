@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ from hyoid.report.content.schema import Evidence, Line, ModelUse
 from hyoid.report.content.template import TARGET
 from hyoid.volume import AIR_BELOW_HU
 
+_PLAUSIBILITY, _NOT_TO_BE_USED = "target_plausibility", "Do not use this target"
 WHAT_IT_IS = "What a planner would treat to the highest dose, margins and often nodes included; not a tumour outline"
 # 1st to 99th percentile of the high-dose targets (PTV70) of the 170 patients of OpenKBP's training split: volume in ml,
 # extents along x, y, z in mm, and share of air.
@@ -57,7 +60,7 @@ def target_lines(
             "",
         ),
         (
-            "target_plausibility",
+            _PLAUSIBILITY,
             "Plausibility",
             f"Not plausible: {'; '.join(doubts)}" if doubts else "Within the limits of planned targets",
             f"Limits: {_VOLUME_ML[0]:.0f} to {_VOLUME_ML[1]:.0f} ml, extents up to {axes_cm(_EXTENTS_MM)} cm, air up "
@@ -75,12 +78,24 @@ def target_lines(
             evidence=(Evidence(status="model", source=name, region=look, note=told),),
             flags=(WHAT_IT_IS,)
             if key == "target_place"
-            else ("Do not use this target",) * bool(doubts)
-            if key == "target_plausibility"
+            else (_NOT_TO_BE_USED,) * bool(doubts)
+            if key == _PLAUSIBILITY
             else (),
         )
         for key, words, value, told in rows
     )
+
+
+def doubts_about_target(lines: Sequence[Line]) -> tuple[str, ...]:
+    """Find what lines of a report hold against the predicted target; nothing where it is plausible or absent.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        Lines of a report.
+    """
+    found = next((line for line in lines if line.key == _PLAUSIBILITY), None)
+    return (found.value, *found.flags) if found is not None and found.flags else ()
 
 
 def _doubts(

@@ -34,6 +34,7 @@ from hyoid.io.dicom.output import (
     described,
     stamp,
 )
+from hyoid.io.masks import Outline
 from hyoid.provenance import Provenance
 from hyoid.report.content.coded import Finding, Measured, coded_findings
 from hyoid.report.content.response import ResponseReport
@@ -54,11 +55,14 @@ class Segment:
         Shared with the group of measurements.
     provenance : Provenance
         Who outlined the lesion.
+    note : str
+        What a reader must know of the outline.
     """
 
     number: int
     tracking_uid: str
     provenance: Provenance
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,21 +81,24 @@ class Segments:
     by_lesion: Mapping[str, Segment]
 
 
-def segments_of(seg: Path, provenances: Mapping[str, Provenance]) -> Segments:
+def segments_of(seg: Path, outlines: Sequence[Outline]) -> Segments:
     """Read which segment of a written SEG is which lesion.
 
     Parameters
     ----------
     seg : Path
         SEG that hyoid wrote, a segment per lesion.
-    provenances : mapping of str to Provenance
-        Who outlined a lesion, by `lesion_identifier`.
+    outlines : sequence of Outline
+        What was written, each named by its `lesion_identifier`.
     """
     header = pydicom.dcmread(seg, stop_before_pixels=True)
-    found = {
-        str(item.TrackingID): Segment(int(item.SegmentNumber), str(item.TrackingUID), provenances[str(item.TrackingID)])
-        for item in header.SegmentSequence
-    }
+    items = {str(item.TrackingID): item for item in header.SegmentSequence}
+    found = {}
+    for outline in outlines:
+        item = items[outline.structure.name]
+        found[outline.structure.name] = Segment(
+            int(item.SegmentNumber), str(item.TrackingUID), outline.provenance, outline.note
+        )
     return Segments(header, found)
 
 
@@ -204,6 +211,8 @@ def _group(finding: Finding, sources: Sequence[Dataset], segments: Segments | No
             ),
         )
     by = "" if segment is None else f" Outlined by: {segment.provenance.outline}."
+    if segment is not None and segment.note:
+        by += f" {segment.note}."
     group[0].ContentSequence.append(_text(codes.COMMENT, finding.words + by))
     return group
 

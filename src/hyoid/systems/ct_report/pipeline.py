@@ -29,6 +29,7 @@ from hyoid.provenance import Provenance, by_reader, network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.scene import index_outline
+from hyoid.report.content.target import doubts_about_target
 from hyoid.report.pages.attention import Attention
 from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify, classify_outlined, target_map
@@ -161,6 +162,8 @@ def structured_report(
         outlined_by=found.outlined_by,
         left_out=found.left_out,
     )
+    if doubts := doubts_about_target(report.lines):
+        outlines = replace(outlines, target_doubts={TARGET_REGION: doubts})
     if reader is not None:
         # Both targets whole, where a reader's overlap.
         drawn = {label: reader.masks[value] for label, value in TARGET_VALUES.items() if value in reader.masks}
