@@ -58,3 +58,10 @@ def test_refusals_leave_the_session_as_it_was():
     with pytest.raises(ValidationError):
         ACTION.validate_python({"do": "lesion", "target": "CTV"})
     assert len(s.actions) == 1
+
+
+def test_the_state_is_computed_once_and_anew_after_every_change():
+    s = session(AddLesion(target="GTVp"), CLICK)
+    assert s.state is s.state
+    for other in (s.undone(), s.undone().redone(), s.done(RemoveLesion(lesion=1)), s.compared("x")):
+        assert other.state == ClickSession.model_validate_json(other.model_dump_json()).state

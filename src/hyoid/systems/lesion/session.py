@@ -6,6 +6,7 @@ anything new forgets what was undone. Everything else (masks, attributes, report
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -434,7 +435,7 @@ class ClickSession(_Frozen):
     counted: int = 0
     revision: int = 0
 
-    @property
+    @cached_property
     def state(self) -> State:
         """State after all actions that were not undone."""
         state = State()
@@ -499,4 +500,6 @@ class ClickSession(_Frozen):
         return self._with(prior=prior)
 
     def _with(self, **changes: object) -> ClickSession:
-        return self.model_copy(update={**changes, "revision": self.revision + 1})
+        changed = self.model_copy(update={**changes, "revision": self.revision + 1})
+        changed.__dict__.pop("state", None)  # a copy takes along what was computed of the value before
+        return changed
