@@ -19,7 +19,7 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hyoid.errors import HyoidError, InputRefusedError, SeriesError, StaleRevisionError, UnreadableFileError, UsageError
 from hyoid.geometry.orientation import to_canonical
@@ -140,6 +140,13 @@ class OpenStudy:
         second = self.scans.second
         more = sum(v.array.nbytes for v in (pet, second) if v is not None)
         return own.nbytes + (0 if np.shares_memory(own, turned) else turned.nbytes) + turned.size + more
+
+
+class _Kept(BaseModel):
+    """Content of a session's file."""
+
+    study_key: str
+    session: ClickSession
 
 
 @dataclass(eq=False)
@@ -753,8 +760,8 @@ class Workspace:
             del self._live[other]
 
     def _keep(self, session: ClickSession, study_key: str, entry: Mapping[str, object]) -> None:
-        content = {"study_key": study_key, "session": session.model_dump(mode="json")}
-        write_text(self._session_folder / f"{session.session}.json", json.dumps(content))
+        content = _Kept(study_key=study_key, session=session).model_dump_json()
+        write_text(self._session_folder / f"{session.session}.json", content)
         with (self._session_folder / f"{session.session}.log").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"revision": session.revision, **entry}) + "\n")
 
@@ -804,7 +811,7 @@ def _version_of(file: Path) -> int:
 
 def _read_session(file: Path) -> tuple[ClickSession, str]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return ClickSession.model_validate(content["session"]), str(content["study_key"])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        kept = _Kept.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
         raise InputRefusedError("The file of this session is damaged.", "Begin a new session.") from error
+    return kept.session, kept.study_key
