@@ -711,10 +711,10 @@ class Workspace:
         if not steps:
             return None
         opened = self.study(live.study_key)
-        known = len(steps)
-        while known and steps[:known] not in live.outlines:
+        known, outline = len(steps), live.outlines.get(steps)
+        while known and outline is None:
             known -= 1
-        outline = live.outlines.get(steps[:known])
+            outline = live.outlines.get(steps[:known])
 
         def drafts(name: str, part: int) -> Drawn:
             return self._draft_mask(opened, name, part)
