@@ -50,6 +50,7 @@ from hyoid.io.petct import PetCtStudy, PetRequest, read_petct
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
+from hyoid.progress import Stages, ignore_stages
 from hyoid.report.content.staging import StagingRequest
 from hyoid.report.free_text.structure import Engine, structure_text
 from hyoid.systems.ct_report.pipeline import structured_report
@@ -499,7 +500,7 @@ def evaluate(
     layouts: tuple[Layout, Layout] = (Layout.AUTO, Layout.AUTO),
     workers: int = 1,
     seed: int = 0,
-    on_progress: Callable[[str, int, int], None] | None = None,
+    on_progress: Stages | None = None,
 ) -> EvaluationAnswer:
     """Score predictions against references, or two systems against each other, as `hyoid evaluate` does.
 
@@ -541,7 +542,7 @@ def evaluate(
         layouts=layouts,
         workers=workers,
         seed=seed,
-        on_progress=on_progress,
+        on_progress=on_progress or ignore_stages,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from hyoid.evaluation.protocols import Protocol
 from hyoid.evaluation.result import Evaluation
 from hyoid.evaluation.tables import evaluate_clicks, evaluate_labels
 from hyoid.interfaces.answers import EvaluationAnswer
+from hyoid.progress import Stages, ignore_stages
 
 STAGE = "Scoring cases"
-Told = Callable[[str, int, int], None]
 
 
 def score(
@@ -28,7 +28,7 @@ def score(
     layouts: tuple[Layout, Layout] = (Layout.AUTO, Layout.AUTO),
     workers: int = 1,
     seed: int = 0,
-    on_progress: Told | None = None,
+    on_progress: Stages = ignore_stages,
 ) -> EvaluationAnswer:
     """Score one system, or compare two on the same references.
 
@@ -58,7 +58,7 @@ def score(
     InputRefusedError
         When a case cannot be scored; the message names the case.
     """
-    tell = partial(on_progress or _quiet, STAGE)
+    tell = partial(on_progress, STAGE)
     compare = len(paths) == 3
     if protocol in ("sgrnet", "isrg") and compare:
         raise UsageError(f"Protocol {protocol} does not compare two systems.", "Choose a protocol of masks.")
@@ -68,7 +68,7 @@ def score(
         return EvaluationAnswer(evaluate_clicks(paths[0], paths[1], workers=workers, seed=seed, progress=tell))
     rules = masks.load_protocol(protocol, config)
     if compare:
-        return EvaluationAnswer(_compared(paths, rules, layouts, workers, seed, on_progress or _quiet))
+        return EvaluationAnswer(_compared(paths, rules, layouts, workers, seed, on_progress))
     found, overlays = masks.evaluate_masks(
         paths[0],
         paths[1],
@@ -89,7 +89,7 @@ def _compared(
     layouts: tuple[Layout, Layout],
     workers: int,
     seed: int,
-    on_progress: Told,
+    on_progress: Stages,
 ) -> Evaluation:
     scored = masks.outlines_of(protocol)
     references = find_cases(paths[2], layouts[1], scored)
@@ -99,7 +99,3 @@ def _compared(
         tell = partial(on_progress, f"{STAGE} of {letter}")
         systems.append(masks.measure_pairs(pairing, protocol, workers=workers, progress=tell))
     return compare_systems(systems[0], systems[1], protocol, seed=seed)
-
-
-def _quiet(words: str, done: int, total: int) -> None:
-    """Nobody listens."""
