@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from hyoid.interfaces import python
 from hyoid.interfaces.chosen_models import asked_models
 from hyoid.interfaces.cli.options import (
     AsJson,
@@ -21,7 +20,7 @@ from hyoid.interfaces.cli.options import (
     Overwrite,
     WhichStudy,
 )
-from hyoid.interfaces.clicks import checked_target, parsed_click
+from hyoid.interfaces.clicks import checked_target, lesion_answer, parsed_click
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.places import cache_folder, device_named
 from hyoid.interfaces.terminal import Terminal
@@ -64,7 +63,7 @@ def lesion(
     claim_folder(out, overwrite=overwrite)
     terminal = Terminal(as_json=as_json)
     with terminal.bars():
-        answer = python.lesion_answer(
+        answer = lesion_answer(
             partial(read_study, study, series=series, study=which, on_progress=partial(terminal.progress, "read")),
             clicks,
             target=kind,
