@@ -250,17 +250,19 @@ def _names(table: str) -> list[str]:
 
 def _lesion(lesion: Mapping[str, Any]) -> Row:
     """Row of a lesion of a report."""
-    row = {name: lesion[name] for name in _names("lesions") if name in lesion and name != "lesion"}
-    x, y, z = lesion["centroid_lps_mm"]
-    return {**row, "lesion": lesion["name"], "x_lps_mm": x, "y_lps_mm": y, "z_lps_mm": z, **(lesion["uptake"] or {})}
+    return {**_cells(lesion), "lesion": lesion["name"], **(lesion["uptake"] or {})}
 
 
 def _measured(lesion: Mapping[str, Any]) -> Row:
     """Row of a lesion of a label map."""
-    row = {name: lesion[name] for name in _names("lesions") if name in lesion and name != "lesion"}
     kind = _KINDS.get(lesion["label"], f"label {lesion['label']}")
+    return {**_cells(lesion), "lesion": f"{kind} {lesion['lesion']}", "kind": kind}
+
+
+def _cells(lesion: Mapping[str, Any]) -> Row:
+    """Cells of a lesion that reports and label maps name alike."""
     x, y, z = lesion["centroid_lps_mm"]
-    return {**row, "lesion": f"{kind} {lesion['lesion']}", "kind": kind, "x_lps_mm": x, "y_lps_mm": y, "z_lps_mm": z}
+    return {n: lesion[n] for n in _names("lesions") if n in lesion} | {"x_lps_mm": x, "y_lps_mm": y, "z_lps_mm": z}
 
 
 def _add_response(lesions: list[Row], response: Any) -> None:
