@@ -1,7 +1,8 @@
-"""How much memory a run may take."""
+"""How much of this machine a run may take: memory and cores."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -20,3 +21,8 @@ def available_bytes() -> int | None:
     except (OSError, ValueError, IndexError):
         pass
     return min(limits) if limits else None
+
+
+def usable_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

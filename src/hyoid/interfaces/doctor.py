@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import shutil
@@ -17,7 +16,7 @@ from typing import Literal
 
 import hyoid
 from hyoid.errors import ModelUnusableError
-from hyoid.inference.memory import available_bytes
+from hyoid.inference.memory import available_bytes, usable_cores
 from hyoid.inference.runtime import computes_bf16
 from hyoid.interfaces.installed import packages
 from hyoid.interfaces.places import cache_folder, weights_folder, work_folder
@@ -106,8 +105,7 @@ def python_check(found: tuple[int, int]) -> Check:
 
 def machine_checks() -> Iterator[Check]:
     """Look at processor and memory."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield processor_check(cores, cpu_flags(), bf16=computes_bf16())
+    yield processor_check(usable_cores(), cpu_flags(), bf16=computes_bf16())
     yield memory_check(available_bytes())
 
 

@@ -1,8 +1,9 @@
 import pytest
 
 from hyoid.errors import UsageError
+from hyoid.inference.memory import usable_cores
 from hyoid.interfaces.cohorts import executors
-from hyoid.interfaces.cohorts.executors import Room, default_workers, thread_words, usable_cores, workers_of
+from hyoid.interfaces.cohorts.executors import Room, default_workers, thread_words, workers_of
 from hyoid.interfaces.terminal import Terminal
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from hyoid.errors import UsageError
-from hyoid.inference.memory import available_bytes
+from hyoid.inference.memory import available_bytes, usable_cores
 from hyoid.interfaces.cohorts.jobs import CaseJob
 from hyoid.interfaces.cohorts.worker import Answer, CaseWork
 from hyoid.interfaces.extras import needs_extra
@@ -102,11 +101,6 @@ def default_workers(cores: int, memory_gb: float = WORKER_GB) -> int:
     """
     room = available_bytes()
     return max(1, cores if room is None else min(cores, int(room // (memory_gb * 1e9))))
-
-
-def usable_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_words(threads: int) -> dict[str, str]:
