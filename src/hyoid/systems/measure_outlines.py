@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -136,9 +135,8 @@ def measure_outlining(
 def _measure_both(
     real: Path, virtual: Path | None, packages: Sequence[ModelPackage], measuring: Measuring
 ) -> tuple[tuple[OutlineScores, ...], tuple[OutlineScores, ...]]:
-    short = "" if measuring.precision == "f32" else f", {measuring.precision}"
-    rows = measure_organs(real, packages, measuring, f"real patients{short}")
-    return rows, () if virtual is None else measure_organs(virtual, packages, measuring, f"virtual patients{short}")
+    rows = measure_organs(real, packages, measuring, "real patients")
+    return rows, () if virtual is None else measure_organs(virtual, packages, measuring, "virtual patients")
 
 
 def measure_target_network(package: ModelPackage, real: Path, measuring: Measuring) -> Manifest:
@@ -229,7 +227,7 @@ def measure_organs(
         )
 
     shelf = measuring.shelf("organs", [package.manifest for package in packages])
-    return measure_cases(find_cases(folder), scores, SCORES, shelf, partial(measuring.on_progress, stage))
+    return measure_cases(find_cases(folder), scores, SCORES, shelf, measuring.telling(stage))
 
 
 def measure_target(
@@ -271,8 +269,7 @@ def measure_target(
         )
 
     shelf = measuring.shelf("target", [package.manifest])
-    stage = "real patients" if measuring.precision == "f32" else f"real patients, {measuring.precision}"
-    return measure_cases(find_cases(folder), scores, SCORES, shelf, partial(measuring.on_progress, stage))
+    return measure_cases(find_cases(folder), scores, SCORES, shelf, measuring.telling("real patients"))
 
 
 def dice_table(rows: Sequence[OutlineScores], rng: np.random.Generator) -> dict[str, dict[str, Any]]:

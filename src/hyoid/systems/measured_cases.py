@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from hyoid.inference.runtime import Precision
 from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import Manifest
-from hyoid.progress import Stages, ignore_stages
+from hyoid.progress import Stages, Steps, ignore_stages
 from hyoid.systems.machine import Machine
 
 T = TypeVar("T")
@@ -47,6 +48,16 @@ class Measuring:
     def machine(self) -> Machine:
         """Where cards are measured: on a CPU, by default in float32, so that every machine finds the same numbers."""
         return Machine("cpu", self.cache, self.precision)
+
+    def telling(self, stage: str) -> Steps:
+        """Tell how far one stage is, under its name and, where it is not float32, the arithmetic.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the stage.
+        """
+        return partial(self.on_progress, stage if self.precision == "f32" else f"{stage}, {self.precision}")
 
     def shelf(self, what: str, manifests: Sequence[Manifest]) -> Path:
         """Name the folder that keeps the results of one measurement of these networks.
