@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,3 +176,59 @@ class AveragedTraining(lightning.LightningModule):
     def result(self) -> dict[str, Tensor]:
         """Return the averaged weights under the network's own names."""
         return dict(self.average.module.state_dict())
+
+
+class WatchedTraining(AveragedTraining):
+    """Training of a network that chooses a class for every voxel, watched on held-out patches.
+
+    A subclass loads the patches by `val_dataloader`; the Dice of the averaged weights over all of them is logged.
+
+    Parameters
+    ----------
+    network : Module
+        Network to train; one output channel per class.
+    optimiser : OptimiserRecipe
+        As `AveragedTraining` takes it.
+    labels : sequence of str
+        Names of the classes, background first.
+    """
+
+    def __init__(self, network: nn.Module, optimiser: OptimiserRecipe, labels: Sequence[str]) -> None:
+        super().__init__(network, optimiser)
+        self.labels = tuple(labels)
+        self._counts = torch.zeros(2, len(self.labels))
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self._counts = torch.zeros(2, len(self.labels))
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        """Count voxels by the averaged weights."""
+        image, labels = batch
+        self.compared(image, labels)
+
+    def compared(self, image: Tensor, labels: Tensor) -> Tensor:
+        """Choose the classes of one batch by the averaged weights, and count their voxels and the true ones.
+
+        Parameters
+        ----------
+        image : Tensor, shape (B, channels, D, H, W)
+        labels : Tensor of int, shape (B, D, H, W)
+
+        Returns
+        -------
+        Tensor of int, shape (B, D, H, W)
+        """
+        predicted = self.average(image.to(memory_format=torch.channels_last_3d)).argmax(dim=1)
+        for k in range(1, len(self.labels)):
+            ours, true = predicted == k, labels == k
+            self._counts[0, k] += 2 * float((ours & true).sum())
+            self._counts[1, k] += float(ours.sum() + true.sum())
+        return predicted
+
+    def on_validation_epoch_end(self) -> None:
+        """Log Dice over all voxels of all held-out patches, by class, of all processes."""
+        counts = self.trainer.strategy.reduce(self._counts, reduce_op="sum")
+        for k, name in enumerate(self.labels):
+            if k and counts[1, k]:
+                self.log(f"validation_dice_{name}", counts[0, k] / counts[1, k], sync_dist=True)

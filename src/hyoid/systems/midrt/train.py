@@ -20,7 +20,7 @@ from hyoid.models.build import build_network
 from hyoid.preprocess.midrt_input import OUTLINES, map_channel
 from hyoid.systems.midrt.cases import FOLDS, MAP_MAX, MidrtCase, load_midrt_cases
 from hyoid.training.augmentation import coarsened, with_gamma
-from hyoid.training.averaged import AveragedTraining, Contents
+from hyoid.training.averaged import Contents, WatchedTraining
 from hyoid.training.folds import divided, shuffled_folds
 from hyoid.training.losses import deep_dice_ce
 from hyoid.training.patches import patch_voxels, random_map, sampling_grid
@@ -99,7 +99,7 @@ def sampled_patch(
     return image, sample(case.target, "nearest").long()
 
 
-class MidrtTraining(AveragedTraining):
+class MidrtTraining(WatchedTraining):
     """Training of one network; the averaged weights are the result (with a decay of 0, the last ones).
 
     Parameters
@@ -115,9 +115,8 @@ class MidrtTraining(AveragedTraining):
     validate_every = 5
 
     def __init__(self, recipe: MidrtRecipe, cases: Sequence[MidrtCase], held_out: Sequence[MidrtCase] = ()) -> None:
-        super().__init__(build_network(network_description(recipe)), recipe.optimiser)
+        super().__init__(build_network(network_description(recipe)), recipe.optimiser, LABELS)
         self.recipe, self.cases, self.held_out = recipe, cases, held_out
-        self._counts = torch.zeros(2, len(LABELS))
 
     def epoch_data(self, epoch: int) -> MidrtPatches:
         """Draw the random patches of one epoch."""
@@ -159,25 +158,6 @@ class MidrtTraining(AveragedTraining):
         change = self.recipe.augmentation.model_copy(update=still | {"noise": 0.0, "blur_probability": 0.0})
         recipe = self.recipe.model_copy(update={"augmentation": change, "tumour_share": 1.0})
         return DataLoader(ValidationPatches(self.held_out, recipe))
-
-    def on_validation_epoch_start(self) -> None:
-        """Forget the last validation."""
-        self._counts = torch.zeros(2, len(LABELS))
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Count voxels by the averaged weights."""
-        image, labels = batch
-        predicted = self.average(image.to(memory_format=torch.channels_last_3d)).argmax(dim=1)
-        for k in range(1, len(LABELS)):
-            ours, true = predicted == k, labels == k
-            self._counts[0, k] += 2 * float((ours & true).sum())
-            self._counts[1, k] += float(ours.sum() + true.sum())
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the aggregated Dice over all held-out patches, by class."""
-        for k, name in enumerate(LABELS):
-            if k and self._counts[1, k]:
-                self.log(f"validation_dice_{name}", self._counts[0, k] / self._counts[1, k])
 
 
 class ValidationPatches(Dataset):

@@ -22,7 +22,7 @@ from hyoid.systems.machine import Machine
 from hyoid.systems.petct.cases import FindHead, PetctCase, ct_foreground, ct_normalised, load_petct_cases
 from hyoid.systems.petct.patches import PetctPatches
 from hyoid.systems.petct.pipeline import head_mask
-from hyoid.training.averaged import AveragedTraining, Contents
+from hyoid.training.averaged import Contents, WatchedTraining
 from hyoid.training.folds import divided, folds_in_turn
 from hyoid.training.losses import deep_dice_ce
 from hyoid.training.recipe import PetctRecipe
@@ -40,7 +40,7 @@ def network_description(recipe: PetctRecipe) -> dict[str, Any]:
     }
 
 
-class PetctTraining(AveragedTraining):
+class PetctTraining(WatchedTraining):
     """Training of one network of the PET/CT system.
 
     Parameters
@@ -62,11 +62,10 @@ class PetctTraining(AveragedTraining):
         held_out: Sequence[PetctCase],
         ct_foreground: tuple[float, float, float, float] | None = None,
     ) -> None:
-        super().__init__(build_network(network_description(recipe)), recipe.optimiser)
+        super().__init__(build_network(network_description(recipe)), recipe.optimiser, recipe.labels)
         self.validate_every = recipe.validate_every
         self.recipe, self.cases, self.held_out, self.ct_foreground = recipe, cases, held_out, ct_foreground
         self.shown: list[tuple[NDArray, NDArray, NDArray]] = []
-        self._counts = torch.zeros(2, len(recipe.labels))
 
     def epoch_data(self, epoch: int) -> PetctPatches:
         """Draw random patches; Lightning deals them out to the processes, each of which takes all steps."""
@@ -112,26 +111,15 @@ class PetctTraining(AveragedTraining):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
+        super().on_validation_epoch_start()
         self.shown.clear()
-        self._counts = torch.zeros(2, len(self.recipe.labels))
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Count voxels by the averaged weights."""
+        """Count voxels by the averaged weights, and keep the first patches for a picture."""
         image, labels = batch
-        predicted = self.average(image.to(memory_format=torch.channels_last_3d)).argmax(dim=1)
-        for k in range(len(self.recipe.labels)):
-            ours, true = predicted == k, labels == k
-            self._counts[0, k] += 2 * float((ours & true).sum())
-            self._counts[1, k] += float(ours.sum() + true.sum())
+        predicted = self.compared(image, labels)
         if len(self.shown) < _SHOWN:
             self.shown.append((image[0, 0].cpu().float().numpy(), labels[0].cpu().numpy(), predicted[0].cpu().numpy()))
-
-    def on_validation_epoch_end(self) -> None:
-        """Log Dice over all voxels of all held-out patches, by class, of all processes."""
-        counts = self.trainer.strategy.reduce(self._counts, reduce_op="sum")
-        for k, name in enumerate(self.recipe.labels):
-            if k and counts[1, k]:
-                self.log(f"validation_dice_{name}", counts[0, k] / counts[1, k], sync_dist=True)
 
 
 def train_petct(
