@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -197,15 +197,13 @@ def _outlined_lesions(files: LesionFiles) -> list[LesionCase]:
         return []
     margin = [round(_AROUND_MM / mm) for mm in image.geometry.spacing_mm]
     box = box.grown((margin[0], margin[1], margin[2]), ids.shape)  # type: ignore[arg-type]
-    around = crop(image, box)
-    hu = around.with_array(np.clip(around.array, -1024, 3071).astype(np.int16))
-    patient = LesionPatient(files.name, hu, np.ascontiguousarray(ids[box.slices]), virtual=False)
+    around = _compact(crop(image, box))
+    patient = LesionPatient(files.name, around, np.ascontiguousarray(ids[box.slices]), virtual=False)
     rows = {row.lesion: row for row in files.rows}
     cases = []
     for number, place in enumerate(ndimage.find_objects(patient.ids), start=1):
         row = rows.pop(number, None)
-        told = {} if row is None else row.attributes
-        classes = tuple(ATTRIBUTES[name].index(told[name]) if name in told else UNKNOWN for name in ATTRIBUTES)
+        classes = _classes({} if row is None else row.attributes)
         kind = (row.kind if row else "") or parts[number - 1][1]
         cases.append(LesionCase(patient, number, kind, bool(row and row.zero_shot), classes, place))
     if rows:
@@ -230,14 +228,23 @@ def _lesions_of(files: CaseFiles) -> list[LesionCase]:
     if numbered is None:
         # No two lesions of a virtual patient touch, so components count them.
         ids = cc3d.connected_components(labels.array.astype(np.uint8), connectivity=26).astype(np.uint8)
-    patient = LesionPatient(files.name, image.with_array(np.clip(image.array, -1024, 3071).astype(np.int16)), ids)
+    patient = LesionPatient(files.name, _compact(image), ids)
     cases = []
     for number, box in enumerate(ndimage.find_objects(ids), start=1):
         if box is None or (ids[box] == number).sum() < _FEWEST_VOXELS:
             continue
         row = described.get(number, {})
         kind = row.get("kind") or ("primary" if primary[box][ids[box] == number].any() else "node")
-        words = row.get("attributes", {})
-        classes = tuple(ATTRIBUTES[name].index(words[name]) if name in words else UNKNOWN for name in ATTRIBUTES)
+        classes = _classes(row.get("attributes", {}))
         cases.append(LesionCase(patient, number, kind, bool(row.get("zero_shot", False)), classes, box))
     return cases
+
+
+def _compact(image: Volume) -> Volume:
+    """The scan in whole HU of what a CT can tell, two bytes a voxel."""
+    return image.with_array(np.clip(image.array, -1024, 3071).astype(np.int16))
+
+
+def _classes(words: Mapping[str, str]) -> tuple[int, ...]:
+    """Class per attribute in the order of `ATTRIBUTES`; `UNKNOWN` where no word tells."""
+    return tuple(ATTRIBUTES[name].index(words[name]) if name in words else UNKNOWN for name in ATTRIBUTES)
