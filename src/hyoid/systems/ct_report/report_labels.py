@@ -29,8 +29,8 @@ from hyoid.report.free_text.assertions import State
 from hyoid.report.free_text.guard import state_in
 from hyoid.report.free_text.identity import stated_identity
 from hyoid.report.free_text.structure import structure_text
+from hyoid.systems.ct_report.labels import UNKNOWN
 
-UNKNOWN = -1.0
 Unmentioned = Literal["unknown", "not_involved"]
 _TOLD_BY = ("text", "reader", "measured")
 _LARYNX = tuple(field.key for field in FIELDS if field.region in ("Larynx", "Glottis"))
