@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 # Quantiles in ml of 135 patients with a primary and 130 with nodes (all nodes of a patient together, 1.8 parts on
-# average) of HNTS-MRG 2024's training set; the smallest and the largest are guesses.
+# average) before treatment; the smallest and the largest are guesses.
 _SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _VOLUMES_ML = {
     "gtvp": (0.5, 1.6, 4.3, 8.4, 16.0, 30.7, 55.0),
