@@ -9,12 +9,11 @@ from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.node_levels import LEVELS, ONE_LEVEL, levels_in
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size, sizes_in
-from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, sides_in
+from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE, NODE_WORDS, sides_in
 
 MULTIPLE = -1
 """Stands for a number that is only called "multiple", "several", "few"."""
 
-_NODE = re.compile(rf"(?<![\w-])(?:{NODE_WORDS})(?![\w])")
 _SUBJECT = re.compile(
     rf"(?<![\w-])(?:(?P<node>(?:{NODE_WORDS})(?: (?:metasta\w+|mass(?:es)?|conglomerates?|deposits?))?|conglomerates?)|(?P<mass>{MASS_WORDS}|uptake)|(?P<other>airway|nodule|cyst|abscess|"
     r"collection|thyroid lobe))(?![\w])"
@@ -147,7 +146,7 @@ def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...
         if _NODES_ELSEWHERE.search(words) and not levels_in(words):
             of_nodes = False
             continue
-        if _NODE.search(words) or _DENIED.search(words) or (LEVELS.search(words) and sizes_in(words)):
+        if NODE.search(words) or _DENIED.search(words) or (LEVELS.search(words) and sizes_in(words)):
             found.append(_on_same_side(_statement(sentence), found))
             last = list(_SUBJECT.finditer(words))
             of_nodes = bool(last) and last[-1].lastgroup == "node"
@@ -171,13 +170,13 @@ def _on_same_side(statement: NodeStatement, before: list[NodeStatement]) -> Node
 
 def speaks_of_nodes(words: str) -> bool:
     """Tell whether a plain sentence names nodes."""
-    return _NODE.search(words) is not None
+    return NODE.search(words) is not None
 
 
 def _statement(sentence: Sentence) -> NodeStatement:
     words = sentence.plain
     headed = _HEADED.match(words)
-    if headed is not None and _NODE.search(words[headed.end() :]) and not _DENIED.match(words):
+    if headed is not None and NODE.search(words[headed.end() :]) and not _DENIED.match(words):
         words = " " * headed.end() + words[headed.end() :]
     words = _LEVEL_WITHOUT.sub(lambda m: " " * len(m.group()), words)
     denial = _DENIED.search(words)
@@ -327,7 +326,7 @@ def _side_behind(words: str) -> frozenset[Side]:
 
 def _about_nodes(words: str) -> str:
     """Stretch of a sentence around its nodes, up to the next other subject."""
-    match = _NODE.search(words)
+    match = NODE.search(words)
     if match is None:
         return words
     before = [

@@ -6,7 +6,7 @@ import re
 
 from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.node_levels import levels_in
-from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, mentions_in, sides_in
+from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE, mentions_in, sides_in
 
 _OTHER = {Side.RIGHT: Side.LEFT, Side.LEFT: Side.RIGHT}
 _SAME = re.compile(r"\b(?:on|of|at) (?:the same|that|this|the affected) side\b")
@@ -18,7 +18,6 @@ _SIDED_PROCESS = re.compile(
     rf"(?P<head>.*?\b(?P<side>right|left)[- ]sided (?:\w+ )?(?:{MASS_WORDS}|process|disease)(?: ?[:;,-]|$))(?P<rest>.*)$"
 )
 _LEAVES = re.compile(r"\b(?:midline|both|bilateral\w*|either side|each side|symmetric\w*)\b")
-_NODE = re.compile(rf"(?<![\w-])(?:{NODE_WORDS})(?![\w])")
 _UNPAIRED = frozenset({
     "epiglottis", "anterior_commissure", "posterior_commissure", "subglottis", "preepiglottic_space", "vestibule",
     "post_cricoid_region", "prevertebral_space", "esophagus", "tracheal_cartilages", "airway_compromise",
@@ -73,7 +72,7 @@ class Sides:
         if len(sides) == 1:
             (self.last,) = sides
             unplaced = not any(m.term.keys or m.term.site for m in mentions_in(words))
-            if unplaced and _PROCESS.search(words) and not _NODE.search(words):
+            if unplaced and _PROCESS.search(words) and not NODE.search(words):
                 self.process = self.last
             return words
         if sides or _LEAVES.search(words):
@@ -99,7 +98,7 @@ def with_side(words: str, side: Side) -> str:
     """
     starts = {m.start for m in mentions_in(words) if m.term.keys and not _UNPAIRED.intersection(m.term.keys)}
     levels = [start for start, *_ in levels_in(words)]
-    starts.update(levels or [m.start() for m in _NODE.finditer(words)])
+    starts.update(levels or [m.start() for m in NODE.finditer(words)])
     for start in sorted(starts, reverse=True):
         words = f"{words[:start]}{side.value} {words[start:]}"
     return words

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hyoid.report.free_text.vocabulary import NODE_WORDS
+from hyoid.report.free_text.vocabulary import NODE
 
-_NODE = re.compile(rf"(?<![\w-])(?:{NODE_WORDS})(?![\w])")
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
 _ORDER = ("I", "II", "III", "IV", "V", "VI", "VII")
 ONE_LEVEL = r"(?:vii|vi|iv|v|iii|ii|i|[1-7])[ -]?(?:[ab](?![a-z]))?(?:/[ab](?![a-z]))?"
@@ -44,7 +43,7 @@ def levels_in(words: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
     found = []
     for match in LEVELS.finditer(words):
         found.append((match.start(), match.end(), _spelled_out(match.group(1))))
-    lone = [*(_LONE_LEVELS.finditer(words) if _NODE.search(words) else ()), *_BARE_LEVEL.finditer(words)]
+    lone = [*(_LONE_LEVELS.finditer(words) if NODE.search(words) else ()), *_BARE_LEVEL.finditer(words)]
     for match in lone:
         if all(match.end() <= start or match.start() >= end for start, end, _ in found):
             found.append((match.start(), match.end(), _spelled_out(match.group())))

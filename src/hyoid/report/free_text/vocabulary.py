@@ -352,6 +352,7 @@ TERMS: tuple[Term, ...] = (
 )
 
 NODE_WORDS = r"(?:lymph ?nodes?|lymph ?nodal|nodes?|nodal|(?:lymph)?adenopath(?:y|ies)|lymph ?adenopathies|lad|lan|lns?|adenomegal(?:y|ies)|lymphonodi|ganglia|lymph glands?)"
+NODE = re.compile(rf"(?<![\w-])(?:{NODE_WORDS})(?![\w])")
 MASS_WORDS = (
     r"(?:mass(?:es)?|lesions?|tumou?rs?|growths?|neoplas(?:ms?|ia)|carcinomas?|cancers?|malignanc(?:y|ies)|w?d?scc|tumou?ral process|(?:chondro)?sarcomas?|ulcers?|"
     r"(?:(?:soft[- ]tissue|enhancing|nodular|mass-?like|irregular|infiltrat\w+|polypoid|tumou?rous) )+(?:mural |mucosal |wall )?thickening|primary|ca)"
