@@ -276,8 +276,7 @@ def _form_rows(fields: list[tuple[str, str, str]]) -> list[Piece]:
     for number, (_, label, _) in enumerate(fields[1:], start=1):
         if kinds[number - 1] == "node" and re.fullmatch(r"(?:its|their|the) size", label, re.IGNORECASE):
             kinds[number] = "node"
-    side = next((value for kind, (_, _, value) in zip(kinds, fields, strict=True) if kind == "side"), "")
-    sided = match.group(1).lower() if (match := _SIDED.search(side)) else ""
+    sided = _side_in(next((value for kind, (_, _, value) in zip(kinds, fields, strict=True) if kind == "side"), ""))
     nodal = [n for n, kind in enumerate(kinds) if kind == "node"]
     rows: list[Piece] = []
     for number, (kind, (line, label, value)) in enumerate(zip(kinds, fields, strict=True)):
@@ -289,7 +288,7 @@ def _form_rows(fields: list[tuple[str, str, str]]) -> list[Piece]:
             continue
         if kind == "site" and mentions_in(plain(value)):
             place = value[0].lower() + value[1:] if value[1:2].islower() else value
-            own = "" if _SIDED.search(value) or not sided else f"{sided} "
+            own = "" if _side_in(value) or not sided else f"{sided} "
             rows.append(Row(source, f"Tumour of the {own}{place}."))
         elif kind == "size":
             rows.append(Row(source, f"The mass measures {value}."))
@@ -323,6 +322,12 @@ def _listed_nodes(label: str, value: str) -> str:
     return ", ".join(words) + (f", the largest {size.group()}" if size else "")
 
 
+def _side_in(text: str) -> str:
+    """First side that a label or value names: "right", "left", "both" or "bilateral"; empty without one."""
+    match = _SIDED.search(text)
+    return match.group(1).lower() if match else ""
+
+
 def _extranodal(value: str) -> str:
     return (
         "suspected"
@@ -343,7 +348,7 @@ def _asked(label: str, value: str) -> str:
     if not places or not answers:
         return f"{label}: {value}"
     denied = re.search(r"\b(?:free|spared|normal|intact|preserved)\b", words) is not None
-    side = match.group(1).lower() if (match := _SIDED.search(f"{label} {value}")) else ""
+    side = _side_in(f"{label} {value}")
     named = words[places[0].start : places[-1].end]
     said = "equivocal" if _DOUBT.match(value) else "involved" if bool(_YES.match(value)) != denied else "not involved"
     return f"{f'{side} ' if side and side not in named else ''}{named}: {said}"
@@ -355,16 +360,14 @@ def _node_form(fields: list[tuple[str, str, str]], stretch: list[tuple[str, str,
     where = levels = size = ""
     count: int | None = None
     for _, label, value in fields:
-        side = match.group(1).lower() if (match := _SIDED.search(label)) else ""
+        side = _side_in(label)
         if _LARGEST.search(label):
             size = f", the largest {value}"
         elif _LEVELS.search(label):
             levels = f" in level {value}"
         elif re.search(r"\bside\b", label, re.IGNORECASE):
-            where = {"both": " on both sides", "bilateral": " on both sides"}.get(
-                found := (match.group(1).lower() if (match := _SIDED.search(value)) else ""),
-                f" on the {found}" if found else "",
-            )
+            found = _side_in(value)
+            where = " on both sides" if found in ("both", "bilateral") else f" on the {found}" if found else ""
         elif side:
             number, rest = number_in(value)
             if number == 0 or (number is None and _NONE.fullmatch(value)):
@@ -379,8 +382,8 @@ def _node_form(fields: list[tuple[str, str, str]], stretch: list[tuple[str, str,
                     told.append(_nodes_words(value, f"on the {side}"))
         else:
             count, _ = number_in(value)
-            if _SIDED.search(value):
-                where = f" on the {_SIDED.search(value).group(1).lower()}"  # type: ignore[union-attr]
+            if found := _side_in(value):
+                where = f" on the {found}"
     positive = [words for words in told if not words.startswith("no ")]
     if count is not None:
         told.insert(0, f"{in_words(count)} nodes{where}{levels}{size}" if count else "no enlarged nodes")
