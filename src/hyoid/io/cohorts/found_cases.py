@@ -58,7 +58,7 @@ def find_cases(folder: Path, kind: Kind, *, leave_out: Path | None = None) -> li
     if kind == "texts":
         return _numbered(_unique_names([f for f in files if f.suffix.lower() == ".txt"], folder), "text")
     if kind == "midrt":
-        pairs = sorted({f.parent.parent for f in files if is_hntsmrg_case(f.parent.parent)})
+        pairs = sorted(p for p in {f.parent.parent for f in files} if is_hntsmrg_case(p))
         return _numbered([(_safe(p.name), (p,)) for p in pairs], "pair of MR in the layout of HNTS-MRG")
     images = [f for f in files if image_suffix(f)]
     if kind == "petct":
