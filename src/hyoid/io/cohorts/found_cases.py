@@ -111,16 +111,16 @@ def _studies(files: Sequence[Path], folder: Path, modality: str, *, first: int) 
                 study.folder = Path(os.path.commonpath([study.folder, file.parent]))
     studies = sorted(found.values(), key=lambda s: (s.patient, s.uid))
     patients = {who: number for number, who in enumerate(dict.fromkeys(s.patient for s in studies), start=1)}
+    alone = _alone([study.folder for study in studies])
     cases: list[ListedCase] = []
     for study in (s for s in studies if modality in ("", *s.modalities) or not s.modalities):
-        alone = not any(o is not study and _overlaps(o.folder, study.folder) for o in studies)
         images = ", ".join(f"{n} {kind}" for kind, n in sorted(study.modalities.items()))
         cases.append(
             ListedCase(
                 first + len(cases),
                 f"s{hashlib.sha256(study.uid.encode()).hexdigest()[:12]}",
                 (str(study.folder),),
-                options=() if alone else ("--study", study.uid),
+                options=() if study.folder in alone else ("--study", study.uid),
                 words=f"DICOM study: {images} image(s)" if images else "archive that cannot be read",
                 patient=patients[study.patient],
             )
@@ -128,9 +128,12 @@ def _studies(files: Sequence[Path], folder: Path, modality: str, *, first: int) 
     return cases
 
 
-def _overlaps(one: Path, other: Path) -> bool:
-    """Whether two studies lie in one folder or archive, or one below the other."""
-    return one == other or one in other.parents or other in one.parents
+def _alone(places: Sequence[Path]) -> set[Path]:
+    """Folders and archives that hold one study, with no other study above or below."""
+    counts = Counter(places)
+    above = {parent for place in counts for parent in place.parents}
+    single = {place for place, n in counts.items() if n == 1} - above
+    return {place for place in single if counts.keys().isdisjoint(place.parents)}
 
 
 def _header(read: sources.Read) -> Dataset | None:
