@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hyoid.anatomy.structures import ORGANS
 from hyoid.geometry.orientation import to_canonical
 from hyoid.report.content.addendum import addendum_lines
@@ -74,7 +77,6 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         update={"value": "Not written", "flags": ("Identifiers are never written",)}
     )
     changes = () if inputs.prior_lesions is None else changes_between(lesions, inputs.prior_lesions)
-    image = None if inputs.image is None else to_canonical(inputs.image)
     seen = inputs.findings or findings_of(inputs, scene)
     lines.update(seen.airway)
     index = scene.index.patch if scene.index is not None else None
@@ -86,9 +88,7 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         *staging_lines(inputs.staging, lesions, scene.organs, inputs.lesions_status),
         *(nirads_lines(lesions, changes, sources) if inputs.post_treatment else ()),
         *addendum_lines(scene, organs_met, sources),
-        *target_lines(
-            scene, inputs.target_source, image=None if image is None else image.array, lost_ml=inputs.target_lost_ml
-        ),
+        *target_lines(scene, inputs.target_source, image=_target_hu(inputs, scene), lost_ml=inputs.target_lost_ml),
         *coverage_lines(scene, inputs.coverage, inputs.coverage_source.words if inputs.coverage_source else "model"),
     )
     empty = outlined and scene.index is None and not scene.nodes
@@ -127,6 +127,13 @@ def findings_of(inputs: ReportInputs, scene: Scene) -> ImageFindings:
     organs_by = " and ".join(source.words for source in inputs.organ_sources) or READER
     image, by_model = to_canonical(inputs.image), bool(inputs.organ_sources)
     return image_findings(image, scene.organs, outlined_by=organs_by, by_model=by_model)
+
+
+def _target_hu(inputs: ReportInputs, scene: Scene) -> NDArray[np.number] | None:
+    """Values of the scan on the grid of the scene, where a target was predicted."""
+    if inputs.image is None or not scene.of("target region"):
+        return None
+    return to_canonical(inputs.image).array
 
 
 def _said_by(inputs: ReportInputs) -> str:
