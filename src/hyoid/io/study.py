@@ -216,12 +216,12 @@ def _from_file(path: Path, modality: str) -> Study:
         )
     image = load_image(path, _FILE_QUANTITIES[modality])
     volume, warnings = require_intensities(image.volume), image.notes
-    if modality != "CT":
-        require_possible(volume, modality)
     if modality == "CT":
         _refuse_not_hu(volume)
         array, padding = without_padding(volume.array)
         volume, warnings = volume.with_array(array), (*warnings, *padding)
+    else:
+        require_possible(volume, modality)
     return Study(volume, None, (), warnings, fingerprint(volume))
 
 
