@@ -32,3 +32,11 @@ def test_growing_stops_at_the_edge():
 def test_a_box_that_leaves_the_grid_is_refused():
     with pytest.raises(GeometryError, match="leaves the grid"):
         crop_geometry(Geometry.axial((2, 2, 2), (1, 1, 1)), Box((0, 0, 0), (3, 1, 1)))
+
+
+def test_a_moved_box_and_its_index_into_an_array_that_begins_elsewhere():
+    box = Box((4, 5, 6), (5, 7, 9))
+    assert box.moved(np.array([1, 0, -6])) == Box((5, 5, 0), (6, 7, 3))
+    whole = np.arange(10 * 10 * 10).reshape(10, 10, 10)
+    part = Box((3, 5, 0), (8, 9, 10))
+    assert np.array_equal(whole[part.slices][box.slices_from(part.start)], whole[box.slices])

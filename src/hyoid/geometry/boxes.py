@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,29 @@ class Box:
         start = tuple(max(0, a - m) for a, m in zip(self.start, margin, strict=True))
         stop = tuple(min(n, b + m) for b, m, n in zip(self.stop, margin, shape, strict=True))
         return Box(start, stop)  # type: ignore[arg-type]
+
+    def moved(self, by: Iterable[int]) -> Box:
+        """Move the box by so many voxels (slice, row, column).
+
+        Examples
+        --------
+        >>> Box((0, 0, 0), (1, 2, 3)).moved((4, 5, 6))
+        Box(start=(4, 5, 6), stop=(5, 7, 9))
+        """
+        steps = [int(n) for n in by]
+        start = tuple(a + n for a, n in zip(self.start, steps, strict=True))
+        stop = tuple(b + n for b, n in zip(self.stop, steps, strict=True))
+        return Box(start, stop)  # type: ignore[arg-type]
+
+    def slices_from(self, start: Iterable[int]) -> tuple[slice, slice, slice]:
+        """Index into an array whose first voxel is `start` (slice, row, column).
+
+        Examples
+        --------
+        >>> Box((4, 5, 6), (5, 7, 9)).slices_from((4, 4, 4))
+        (slice(0, 1, None), slice(1, 3, None), slice(2, 5, None))
+        """
+        return self.moved(-n for n in start).slices
 
 
 def bounding_box(mask: np.ndarray) -> Box | None:

@@ -215,7 +215,7 @@ def _box_map(
     if preset.beyond_box:
         reach = tuple(int(np.ceil(4 * s)) + 1 for s in sigma)
         around = box.grown(reach, image.shape)  # type: ignore[arg-type]
-    inner = tuple(slice(a - o, b - o) for a, b, o in zip(box.start, box.stop, around.start, strict=True))
+    inner = box.slices_from(around.start)
     values = image[around.slices].astype(np.float64)
     low, high = whole or np.quantile(values[inner], (preset.quantile, 1 - preset.quantile))
     if high <= low:

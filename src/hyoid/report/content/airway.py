@@ -216,7 +216,7 @@ def _lumen(
         if name not in organs:
             continue
         patch = organs[name]
-        where = tuple(slice(a - s, b - s) for a, b, s in zip(patch.box.start, patch.box.stop, box.start, strict=True))
+        where = patch.box.slices_from(box.start)
         outlined[where] |= patch.mask
         if name == "trachea":
             trachea[where] |= patch.mask

@@ -120,9 +120,7 @@ def contact_degrees(vessel: Patch, tumour: Patch, shape: tuple[int, int, int]) -
     """
     around = grown(vessel, shape)
     inner = np.zeros(around.mask.shape, bool)
-    inner[
-        tuple(slice(a - s, b - s) for a, b, s in zip(vessel.box.start, vessel.box.stop, around.box.start, strict=True))
-    ] = vessel.mask
+    inner[vessel.box.slices_from(around.box.start)] = vessel.mask
     ring = ndimage.binary_dilation(inner, np.ones((1, 3, 3))) & ~inner
     touched = shared_part(Patch("", ring, around.box), tumour)
     if touched is None:

@@ -69,7 +69,7 @@ def joined(words: str, patches: Iterable[Patch]) -> Patch | None:
     stop = np.max([p.box.stop for p in parts], axis=0)
     mask = np.zeros(stop - start, bool)
     for part in parts:
-        mask[_shifted(part.box, start)] |= part.mask
+        mask[part.box.slices_from(start)] |= part.mask
     return Patch(words, mask, Box(tuple(map(int, start)), tuple(map(int, stop))))  # type: ignore[arg-type]
 
 
@@ -80,7 +80,7 @@ def shared_part(first: Patch, second: Patch) -> Patch | None:
     if (start >= stop).any():
         return None
     box = Box(tuple(map(int, start)), tuple(map(int, stop)))  # type: ignore[arg-type]
-    mask = first.mask[_shifted(box, first.box.start)] & second.mask[_shifted(box, second.box.start)]
+    mask = first.mask[box.slices_from(first.box.start)] & second.mask[box.slices_from(second.box.start)]
     return Patch(first.words, mask, box) if mask.any() else None
 
 
@@ -88,7 +88,7 @@ def grown(patch: Patch, shape: tuple[int, int, int]) -> Patch:
     """Grow a patch by every voxel that touches it over a face, an edge or a corner."""
     box = patch.box.grown((1, 1, 1), shape)
     mask = np.zeros(box.shape, bool)
-    mask[_shifted(patch.box, box.start)] = patch.mask
+    mask[patch.box.slices_from(box.start)] = patch.mask
     return Patch(patch.words, ndimage.binary_dilation(mask, np.ones((3, 3, 3))), box)
 
 
@@ -174,8 +174,3 @@ def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _box(slices: tuple[slice, slice, slice]) -> Box:
     d, h, w = slices
     return Box((d.start, h.start, w.start), (d.stop, h.stop, w.stop))
-
-
-def _shifted(box: Box, start: Iterable[int]) -> tuple[slice, ...]:
-    """Index of `box` inside an array that begins at `start`."""
-    return tuple(slice(a - s, b - s) for a, b, s in zip(box.start, box.stop, start, strict=True))

@@ -407,16 +407,9 @@ def _components(group: Sequence[tuple[LesionState, Outline]], geometry: Geometry
     part = Box(tuple(start.tolist()), tuple(stop.tolist()))
     labels = np.zeros(part.shape, np.uint8)
     for lesion, box, mask in sorted(there, key=lambda row: row[0].target == "GTVp"):
-        inside = tuple(slice(a - s, b - s) for a, b, s in zip(box.start, box.stop, start, strict=True))
-        labels[inside][mask] = _LABELS[lesion.target]
+        labels[box.slices_from(start)][mask] = _LABELS[lesion.target]
     found = find_components(Volume(labels, crop_geometry(geometry, part), Quantity.LABEL))
-    return tuple(replace(c, box=_shifted(c.box, part.start)) for c in found)
-
-
-def _shifted(box: Box, by: tuple[int, int, int]) -> Box:
-    start = tuple(a + b for a, b in zip(box.start, by, strict=True))
-    stop = tuple(a + b for a, b in zip(box.stop, by, strict=True))
-    return Box(start, stop)  # type: ignore[arg-type]
+    return tuple(replace(c, box=c.box.moved(part.start)) for c in found)
 
 
 def _attribute_lines(

@@ -130,7 +130,7 @@ def joined(first: Drawn, second: Drawn) -> Drawn:
     whole = np.zeros(np.maximum(first.box.stop, second.box.stop) - low, bool)
     for mask, box in (first, second):
         assert box is not None
-        whole[_at(box, low)] |= mask
+        whole[box.slices_from(low)] |= mask
     return _fitted(whole, low)
 
 
@@ -140,8 +140,8 @@ def without(first: Drawn, second: Drawn) -> Drawn:
         return first
     low = np.minimum(first.box.start, second.box.start)
     whole = np.zeros(np.maximum(first.box.stop, second.box.stop) - low, bool)
-    whole[_at(first.box, low)] = first.mask
-    whole[_at(second.box, low)] &= ~second.mask
+    whole[first.box.slices_from(low)] = first.mask
+    whole[second.box.slices_from(low)] &= ~second.mask
     return _fitted(whole, low)
 
 
@@ -243,15 +243,9 @@ def _signed_mm(plane: NDArray[np.bool_], mm: list[float]) -> NDArray[np.float64]
     return (inside - outside)[1:-1, 1:-1]
 
 
-def _at(box: Box, low: NDArray[np.int_]) -> tuple[slice, ...]:
-    return tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(box.start, box.stop, low, strict=True))
-
-
 def _fitted(mask: NDArray[np.bool_], start: NDArray[np.int_]) -> Drawn:
     """A mask whose first voxel lies at `start`, in its smallest box."""
     inner = bounding_box(mask)
     if inner is None:
         return NOTHING
-    low = tuple(int(a + s) for a, s in zip(inner.start, start, strict=True))
-    high = tuple(int(b + s) for b, s in zip(inner.stop, start, strict=True))
-    return Drawn(np.ascontiguousarray(mask[inner.slices]), Box(low, high))  # type: ignore[arg-type]
+    return Drawn(np.ascontiguousarray(mask[inner.slices]), inner.moved(start))
