@@ -20,7 +20,7 @@ from hyoid.errors import InputRefusedError, UsageError
 from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
 from hyoid.geometry.resample import resample
 from hyoid.preprocess.click_region import SMALL_SHARE, Region, box_on, spacing_in_use
-from hyoid.systems.lesion.strokes import Drawn, joined, pieces_of, without
+from hyoid.systems.lesion.strokes import NOTHING, Drawn, fitted, joined, pieces_of, without
 from hyoid.volume import AIR_BELOW_HU, Geometry, Quantity, Volume
 
 if TYPE_CHECKING:  # torch takes two seconds to import, which only those commands pay that click
@@ -278,7 +278,7 @@ def _corrected(scan: Scan, prompts: Sequence[Prompt], network: ClickNetwork, bef
 
 def _meant(change: Drawn, prompt: Prompt, geometry: Geometry) -> Drawn:
     """The pieces of a change that a prompt lies in, or else those nearby."""
-    near, touched = Drawn(np.zeros((0, 0, 0), bool), None), False
+    near, touched = NOTHING, False
     for reach_mm in (0.0, _NEAR_MM):
         for piece in pieces_of(change):
             assert piece.box is not None
@@ -349,17 +349,15 @@ def _asked(
             kinds += [PointKind.ADD if prompt.kind == "add" else PointKind.REMOVE] * len(prompt.points_ijk)
     at = region.geometry(geometry).to_ijk(geometry.to_lps(np.array(points)))
     answer = network.decode(encoded, at, kinds, previous)
-    mask, box = _on_scan(answer.logits, region, geometry, prompts)
-    return Outline(mask, box, Seen(region, answer))
+    drawn = _on_scan(answer.logits, region, geometry, prompts)
+    return Outline(drawn.mask, drawn.box, Seen(region, answer))
 
 
-def _on_scan(
-    logits: NDArray[np.float32], region: Region, geometry: Geometry, prompts: Sequence[Prompt]
-) -> tuple[NDArray[np.bool_], Box | None]:
+def _on_scan(logits: NDArray[np.float32], region: Region, geometry: Geometry, prompts: Sequence[Prompt]) -> Drawn:
     """Mask on the scan's voxels: only pieces that a reader pointed at, or the largest where none was."""
     window = box_on(geometry, region)
     if window is None or not (logits > 0).any():
-        return np.zeros((0, 0, 0), bool), None
+        return NOTHING
     coarse = region.geometry(geometry, step=region.shape[0] / logits.shape[0])
     near = bounding_box(logits > 0)
     assert near is not None
@@ -371,15 +369,7 @@ def _on_scan(
     part = Box(tuple(start.tolist()), tuple(stop.tolist()))
     values = Volume(logits, coarse, Quantity.PROBABILITY)
     fine = resample(values, crop_geometry(geometry, part), outside=_OUTSIDE_LOGIT).array
-    mask = _pointed_at(fine > 0, part, prompts)
-    inner = bounding_box(mask)
-    if inner is None:
-        return np.zeros((0, 0, 0), bool), None
-    box = Box(
-        tuple(a + b for a, b in zip(part.start, inner.start, strict=True)),  # type: ignore[arg-type]
-        tuple(a + b for a, b in zip(part.start, inner.stop, strict=True)),  # type: ignore[arg-type]
-    )
-    return np.ascontiguousarray(mask[inner.slices]), box
+    return fitted(_pointed_at(fine > 0, part, prompts), part.start)
 
 
 def _pointed_at(mask: NDArray[np.bool_], part: Box, prompts: Sequence[Prompt]) -> NDArray[np.bool_]:

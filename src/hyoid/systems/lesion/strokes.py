@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -119,7 +120,7 @@ def drawn_by(stroke: Stroke, geometry: Geometry) -> Drawn:
     away = np.ones(stop - start, bool)
     away[tuple((_along(points) - start).T)] = False
     near = ndimage.distance_transform_edt(away, sampling=geometry.spacing_mm) <= stroke.radius_mm
-    return _fitted(near, start)
+    return fitted(near, start)
 
 
 def joined(first: Drawn, second: Drawn) -> Drawn:
@@ -131,7 +132,7 @@ def joined(first: Drawn, second: Drawn) -> Drawn:
     for mask, box in (first, second):
         assert box is not None
         whole[box.slices_from(low)] |= mask
-    return _fitted(whole, low)
+    return fitted(whole, low)
 
 
 def without(first: Drawn, second: Drawn) -> Drawn:
@@ -142,7 +143,7 @@ def without(first: Drawn, second: Drawn) -> Drawn:
     whole = np.zeros(np.maximum(first.box.stop, second.box.stop) - low, bool)
     whole[first.box.slices_from(low)] = first.mask
     whole[second.box.slices_from(low)] &= ~second.mask
-    return _fitted(whole, low)
+    return fitted(whole, low)
 
 
 def filled_between(drawn: Drawn, axis: int, geometry: Geometry) -> Drawn:
@@ -183,7 +184,7 @@ def filled_between(drawn: Drawn, axis: int, geometry: Geometry) -> Drawn:
                 for field, centre in zip((first, last), centres, strict=True)
             ]
             mask[between] = (1 - share) * moved[0] + share * moved[1] > 0
-    return _fitted(np.moveaxis(mask, 0, axis), np.array(drawn.box.start))
+    return fitted(np.moveaxis(mask, 0, axis), drawn.box.start)
 
 
 def pieces_of(drawn: Drawn) -> tuple[Drawn, ...]:
@@ -193,12 +194,28 @@ def pieces_of(drawn: Drawn) -> tuple[Drawn, ...]:
     labels, count = cc3d.connected_components(drawn.mask.astype(np.uint8), connectivity=26, return_N=True)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     order = sorted(range(1, count + 1), key=lambda k: (-int(sizes[k - 1]), k))
-    return tuple(_fitted(labels == k, np.array(drawn.box.start)) for k in order)
+    return tuple(fitted(labels == k, drawn.box.start) for k in order)
+
+
+def fitted(mask: NDArray[np.bool_], start: Iterable[int]) -> Drawn:
+    """Cut a mask to its smallest box.
+
+    Parameters
+    ----------
+    mask : ndarray of bool
+        Voxels of a part of the scan.
+    start : (slice, row, column)
+        Voxel of the scan at which the part begins.
+    """
+    inner = bounding_box(mask)
+    if inner is None:
+        return NOTHING
+    return Drawn(np.ascontiguousarray(mask[inner.slices]), inner.moved(start))
 
 
 def whole_of(mask: NDArray[np.bool_]) -> Drawn:
     """Cut a mask on the whole grid to its box."""
-    return _fitted(mask, np.zeros(3, int))
+    return fitted(mask, (0, 0, 0))
 
 
 def require_drawn(drawn: Drawn) -> Drawn:
@@ -222,7 +239,7 @@ def _enclosed(points: NDArray[np.int_], axis: int) -> Drawn:
     picture = Image.new("1", (int(size[others[1]]), int(size[others[0]])))
     line = [(int(x), int(y)) for y, x in (points - start)[:, others]]
     ImageDraw.Draw(picture).polygon(line, fill=1, outline=1)
-    return _fitted(np.expand_dims(np.array(picture, bool), axis), start)
+    return fitted(np.expand_dims(np.array(picture, bool), axis), start)
 
 
 def _along(points: NDArray[np.int_]) -> NDArray[np.int_]:
@@ -241,11 +258,3 @@ def _signed_mm(plane: NDArray[np.bool_], mm: list[float]) -> NDArray[np.float64]
     inside = ndimage.distance_transform_edt(padded, sampling=mm)
     outside = ndimage.distance_transform_edt(~padded, sampling=mm)
     return (inside - outside)[1:-1, 1:-1]
-
-
-def _fitted(mask: NDArray[np.bool_], start: NDArray[np.int_]) -> Drawn:
-    """A mask whose first voxel lies at `start`, in its smallest box."""
-    inner = bounding_box(mask)
-    if inner is None:
-        return NOTHING
-    return Drawn(np.ascontiguousarray(mask[inner.slices]), inner.moved(start))
