@@ -199,6 +199,9 @@ def test_another_scan_under_a_session_is_refused(workspace, tmp_path, ball_study
     other = Workspace(tmp_path, click_network, lambda key: Scans(changed, "CT"))
     with pytest.raises(InputRefusedError, match="not the one"):
         other.view(view.session.session)
+    with pytest.raises(InputRefusedError, match="not the one"):
+        other.study_of(view.session.session)
+    assert workspace.study_of(view.session.session) is view.study
 
 
 def refusing(scans):

@@ -386,6 +386,23 @@ class Workspace:
             )
         return rows
 
+    def study_of(self, name: str) -> OpenStudy:
+        """Return the scan that a session is about, without its outlines and report.
+
+        Parameters
+        ----------
+        name : str
+            Name of the session.
+
+        Raises
+        ------
+        UsageError
+            When no session has that name.
+        InputRefusedError
+            When the scan cannot be read, or is not the one on which the session was begun.
+        """
+        return self._study_under(self._of(name))
+
     def view(self, name: str) -> View:
         """Return a session in its present state.
 
@@ -639,14 +656,20 @@ class Workspace:
         self, live: _Live, session: ClickSession
     ) -> tuple[OpenStudy, tuple[tuple[LesionState, Outline | None], ...], Scene]:
         """The study, every lesion with its outline, and all of these among the organs."""
-        opened = self.study(live.study_key)
-        if opened.scan.fingerprint != session.study:
-            raise InputRefusedError(
-                "The scan under this session is not the one it was begun on.", "Give the folder with the same scan."
-            )
+        opened = self._study_under(live)
         lesions = tuple((lesion, self._outline(live, lesion)) for lesion in session.state.lesions)
         outlined = [(lesion, outline) for lesion, outline in lesions if outline is not None]
         return opened, lesions, scene_of(opened.anatomy, outlined, live.measurements)
+
+    def _study_under(self, live: _Live) -> OpenStudy:
+        """The study of a session, refused where it is not the one that the session was begun on."""
+        assert live.session is not None
+        opened = self.study(live.study_key)
+        if opened.scan.fingerprint != live.session.study:
+            raise InputRefusedError(
+                "The scan under this session is not the one it was begun on.", "Give the folder with the same scan."
+            )
+        return opened
 
     def _key(self, opened: OpenStudy, scene: Scene) -> tuple[object, ...]:
         """What the answer on sub-sites depends on; empty where nothing is asked."""

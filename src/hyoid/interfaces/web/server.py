@@ -222,18 +222,18 @@ def _add_sessions(app: FastAPI, workspace: Workspace, readers: Readers, backgrou
 
     @app.get("/api/sessions/{name}/image")
     def image(name: str) -> Response:
-        return Response(pixels(workspace.view(name).study.scan.volume), media_type="application/octet-stream")
+        return Response(pixels(workspace.study_of(name).scan.volume), media_type="application/octet-stream")
 
     @app.get("/api/sessions/{name}/second")
     def second(name: str) -> Response:
-        found = workspace.view(name).study.second
+        found = workspace.study_of(name).second
         if found is None:
             return _refused("No other image belongs to this scan.", "Open a PET/CT or a pair of MR.", 404)
         return Response(pixels(found), media_type="application/octet-stream")
 
     @app.get("/api/sessions/{name}/organs")
     def organs(name: str) -> Response:
-        labels = workspace.view(name).study.organs
+        labels = workspace.study_of(name).organs
         if labels is None:
             return _refused("The organs are not outlined.", "Wait a little.", 404)
         return Response(
