@@ -1,15 +1,34 @@
-"""Connections that stop half-way: a client that opens one and says nothing more does not hold a place for ever."""
+"""Connections that stop half-way or send too much: none holds a place for ever, or more memory than it may."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADERS_S, BODY_S = 20.0, 60.0
 """Longest wait for a whole request line with headers, and for the next part of a body, s."""
+
+
+async def body_of(request: Request, largest_bytes: int) -> bytes | None:
+    """Read the body of a request; None as soon as it is larger than it may be.
+
+    Parameters
+    ----------
+    request : Request
+        Request whose body is still to come.
+    largest_bytes : int
+        Largest body that is read.
+    """
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > largest_bytes:
+            return None
+    return bytes(content)
 
 
 class PromptProtocol(H11Protocol):

@@ -23,6 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.geometry.orientation import from_canonical, to_canonical
 from hyoid.inference.click_network import ClickNetwork
+from hyoid.interfaces.web.connections import body_of
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.files.volumes import SUFFIXES, write_nifti
 from hyoid.io.study import MODALITIES, Study, read_study
@@ -53,12 +54,10 @@ def monailabel_routes(network: ClickNetwork, studies: Studies) -> APIRouter:
 
     @router.post("/infer/{model}")
     async def infer(model: str, request: Request, image: str = "", output: str = "image") -> Response:
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > studies.largest_bytes:
-                raise InputRefusedError("The image is larger than any that is taken here.", "Name one of the list.")
-        parts = _parts(request.headers.get("content-type", ""), bytes(content))
+        content = await body_of(request, studies.largest_bytes)
+        if content is None:
+            raise InputRefusedError("The image is larger than any that is taken here.", "Name one of the list.")
+        parts = _parts(request.headers.get("content-type", ""), content)
         answered = partial(_inferred, network, studies, model, image, output, parts)
         return await run_in_threadpool(answered)
 

@@ -24,6 +24,7 @@ from starlette.concurrency import run_in_threadpool
 
 from hyoid.errors import HyoidError, InputRefusedError, UsageError
 from hyoid.inference.click_network import ClickNetwork
+from hyoid.interfaces.web.connections import body_of
 from hyoid.io.files.packed_array import pack_array, unpack_array
 from hyoid.io.study import fingerprint
 from hyoid.systems.lesion.areas import along, deep_box, filled, inside
@@ -161,15 +162,13 @@ def _add_connection(router: APIRouter, held: Leases, network: ClickNetwork) -> N
 def _add_image(router: APIRouter, held: Leases, largest_bytes: int) -> None:
     @router.post("/set_image")
     async def set_image(request: Request) -> Response:
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > largest_bytes:
-                return _said(f"The image is larger than the {largest_bytes / 1024**3:.1f} GiB taken here.", 413)
+        content = await body_of(request, largest_bytes)
+        if content is None:
+            return _said(f"The image is larger than the {largest_bytes / 1024**3:.1f} GiB taken here.", 413)
 
         def act(lease: Lease) -> Response:
             said = _json(request.headers.get(_META, "{}"))
-            image = unpack_array(bytes(content), largest_bytes=largest_bytes)
+            image = unpack_array(content, largest_bytes=largest_bytes)
             lease.scan = _scan(image, said.get("image_properties"))
             lease.steps, lease.outlines, lease.shown = (), [], None
             return JSONResponse({"original_image_shape": image.shape})
@@ -252,12 +251,10 @@ def _add_areas(router: APIRouter, held: Leases, network: ClickNetwork, largest_b
         return await run_in_threadpool(_answered, held, request, act)
 
     async def sent(request: Request) -> tuple[dict[str, Any], bytes]:
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > largest_bytes:
-                raise InputRefusedError("The mask is larger than any that is taken here.", "Send a mask of the image.")
-        return _json(request.headers.get(_META, "{}")), bytes(content)
+        content = await body_of(request, largest_bytes)
+        if content is None:
+            raise InputRefusedError("The mask is larger than any that is taken here.", "Send a mask of the image.")
+        return _json(request.headers.get(_META, "{}")), content
 
     @router.post("/add_scribble_interaction")
     async def add_scribble(request: Request) -> Response:
