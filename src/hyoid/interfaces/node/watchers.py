@@ -91,7 +91,7 @@ class FolderWatcher:
 def _objects(path: Path) -> Iterator[bytes]:
     """DICOM files in a file: itself, or those in a zip."""
     start = sources.read_start(path)
-    if start[:4] == b"PK\x03\x04":
+    if sources.is_archive(start):
         for read in sources.in_zip(path).reads:
             yield read()
     elif looks_like_dicom(start):
