@@ -18,7 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from hyoid.errors import HyoidError
 from hyoid.interfaces.node.config import DicomDestination, FolderDestination, WebDestination
 from hyoid.interfaces.node.runner import dicom_files
-from hyoid.interfaces.node.spool import sync_folder
+from hyoid.interfaces.node.spool import sync
 from hyoid.interfaces.node.tls import client_context
 from hyoid.io.dicom.headers import quiet_pydicom
 
@@ -105,9 +105,9 @@ class _Folder:
             for file in files:
                 if file.is_file():
                     _copy_durably(file, temporary / file.relative_to(path))
-            sync_folder(temporary)
+            sync(temporary)
             temporary.replace(place / path.name)
-            sync_folder(place)
+            sync(place)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and self.holds(path):
                 return

@@ -223,7 +223,7 @@ def _write_durably(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -238,9 +238,9 @@ def _opened_in_folder(path: Path) -> BinaryIO:
             continue
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk: a rename counts only then."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file, or the entries of a folder, to the disk: a rename counts only then."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

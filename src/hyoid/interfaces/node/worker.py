@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from pathlib import Path
@@ -14,7 +13,7 @@ from hyoid.interfaces.node.destinations import WHOLE_RUN
 from hyoid.interfaces.node.ledger.jobs import Job, LostLeaseError
 from hyoid.interfaces.node.place import Place, header_of
 from hyoid.interfaces.node.runner import Inputs, Outcome, command_line, dicom_files, link_inputs, run_command
-from hyoid.interfaces.node.spool import object_pseudonym, sync_folder
+from hyoid.interfaces.node.spool import object_pseudonym, sync
 from hyoid.io.dicom import headers
 
 _OUTLINES = ("RTSTRUCT", "SEG")
@@ -87,7 +86,7 @@ def _run(place: Place, job: Job, rule: Rule, stop: Event) -> Outcome:
                 return Outcome("stopped")
             _sync_files(out)
             out.replace(place.results(job.job))
-            sync_folder(place.results_folder)
+            sync(place.results_folder)
         return outcome
     except _NoPriorError as error:
         late = place.clock() - job.created > rule.wait_hours * 3600
@@ -168,9 +167,5 @@ def _sync_files(folder: Path) -> None:
     """Bring every file of a run to the disk before its folder is renamed."""
     for path in folder.rglob("*"):
         if path.is_file():
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-    sync_folder(folder)
+            sync(path)
+    sync(folder)
