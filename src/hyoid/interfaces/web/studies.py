@@ -93,8 +93,7 @@ class Studies:
     def look_around(self) -> None:
         """Look at every study that nobody has looked at; takes a second or so for each."""
         for entry in self.entries():
-            if self.looks.known(entry.path) is None:
-                self.looks.look(entry.path)
+            self.looks.look(entry.path)
 
     def read(self, key: str) -> Scans:
         """Read a study: PET/CT, a pair of MR, or one scan (CT where there is one, else MR, else PET).
