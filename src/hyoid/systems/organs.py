@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +15,7 @@ from hyoid.anatomy.structures import BY_LABEL, BY_NAME, INSIDE_LARYNX
 from hyoid.errors import UnsuitableScanError
 from hyoid.geometry.boxes import Box, bounding_box, crop
 from hyoid.inference.export import labels_from_logits
-from hyoid.inference.nnunet import Options, predict_case
+from hyoid.inference.nnunet import Options, Prediction, predict_case
 from hyoid.inference.runtime import Precision, Runtime, load_runtime
 from hyoid.inference.segment import Logits, segment
 from hyoid.inference.strays import without_strays
@@ -169,17 +169,56 @@ def _outlined_by_packages(
     return labels_from_logits(stacked, body.geometry, ct.geometry, labels, ranks=rank_of), precisions
 
 
+def predict_by_folder(
+    source: NnunetSource,
+    images: Sequence[Volume],
+    machine: Machine,
+    on_progress: Stages = ignore_stages,
+    *,
+    probabilities: bool = False,
+) -> Prediction:
+    """Run an nnU-Net folder on images in canonical orientation.
+
+    Parameters
+    ----------
+    source : NnunetSource
+        Folder with its checkpoints.
+    images : sequence of Volume
+        One per channel, on one grid.
+    machine : Machine
+        Device, precision and folder for compiled graphs.
+    on_progress : callable
+        Called with (stage, steps done, steps in all).
+    probabilities : bool
+        Give the probability of every output as well.
+    """
+    options = Options(precision=machine.precision, device=machine.device, probabilities=probabilities)
+    return predict_case(source.model, images, options, machine.cache, from_dicom=True, on_progress=on_progress)
+
+
+def heads_of(source: NnunetSource, structures: Iterable[str]) -> list[int]:
+    """Find the outputs of an nnU-Net folder that stand for any of some structures, by their place.
+
+    Parameters
+    ----------
+    source : NnunetSource
+        Folder whose labels are structures of hyoid.
+    structures : iterable of str
+        Names among `source.values`.
+    """
+    wanted = {value for name in structures for value in source.values[name]}
+    return [k for k, head in enumerate(source.model.labels.heads) if head in wanted]
+
+
 def _outlined_by_folder(
     ct: Volume, source: NnunetSource, region: Box, machine: Machine, on_progress: Stages
 ) -> tuple[Volume, Precision]:
     """Labels by an nnU-Net folder that looks at a part of the scan."""
-    done = predict_case(
-        source.model,
+    done = predict_by_folder(
+        source,
         [crop(ct, region)],
-        Options(precision=machine.precision, device=machine.device),
-        machine.cache,
-        from_dicom=True,
-        on_progress=lambda stage, done, total: on_progress(f"{source.manifest.name}, {stage}", done, total),
+        machine,
+        lambda stage, done, total: on_progress(f"{source.manifest.name}, {stage}", done, total),
     )
     found = np.zeros(ct.geometry.shape, np.uint8)
     for name in source.manifest.supported:
@@ -305,21 +344,17 @@ def _target_logits(
     ct: Volume, source: NnunetSource, region: Box, machine: Machine, on_progress: Steps
 ) -> tuple[Logits, Precision]:
     """Log-odds of any target on the voxels of a part of the scan; certainly none on the faces that cut the scan."""
-    options = Options(precision=machine.precision, device=machine.device, probabilities=True)
     part = crop(ct, region)
-    done = predict_case(
-        source.model,
+    done = predict_by_folder(
+        source,
         [part],
-        options,
-        machine.cache,
-        from_dicom=True,
-        on_progress=lambda stage, done, total: on_progress(done, total) if stage == "tiles" else None,
+        machine,
+        lambda stage, done, total: on_progress(done, total) if stage == "tiles" else None,
+        probabilities=True,
     )
     assert done.probabilities is not None
-    wanted = {value for name in source.manifest.supported for value in source.values[name]}
-    heads = [k for k, head in enumerate(source.model.labels.heads) if head in wanted]
     # Regions overlap, classes exclude each other.
-    one = done.probabilities[heads]
+    one = done.probabilities[heads_of(source, source.manifest.supported)]
     probability = one.max(axis=0) if source.model.labels.regions else one.sum(axis=0)
     logits = logit(np.clip(probability, 1e-6, 1 - 1e-6)).astype(np.float32)
     for axis in range(3):

@@ -25,7 +25,6 @@ from hyoid.errors import GeometryError, ModelUnusableError, UnsuitableScanError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.spline_resize import along
 from hyoid.inference.export import interpolation_matrix, labels_from_logits
-from hyoid.inference.nnunet import Options, predict_case
 from hyoid.inference.runtime import Precision, load_runtime
 from hyoid.inference.sliding_window import Tiling, predict_tiles
 from hyoid.io.packages.model_package import ModelPackage
@@ -41,7 +40,7 @@ from hyoid.progress import Stages, ignore_stages
 from hyoid.report.content.response import ResponseReport, impression_of
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.report import doubts, facts, measured, registration_line, response_line, structures
-from hyoid.systems.organs import model_use
+from hyoid.systems.organs import heads_of, model_use, predict_by_folder
 from hyoid.volume import Geometry, Quantity, Volume
 
 REACH_MM = 10.0  # how far from where it was a lesion is still looked for, and taken for the same one
@@ -367,19 +366,17 @@ def folder_probability(
     """
     at_hand = pair.carried is None or pair.pre.geometry.same_grid(pair.mid.geometry)
     channels = source.manifest.preprocessing["channels"]
-    done = predict_case(
-        source.model,
+    done = predict_by_folder(
+        source,
         volumes_of(channels, pair.mid, prior.pre if at_hand else None, prior.outlines, gradient),
-        Options(precision=machine.precision, device=machine.device, probabilities=True),
-        machine.cache,
-        from_dicom=True,
-        on_progress=lambda stage, done, total: on_progress(f"{source.manifest.name}, {stage}", done, total),
+        machine,
+        lambda stage, done, total: on_progress(f"{source.manifest.name}, {stage}", done, total),
+        probabilities=True,
     )
     assert done.probabilities is not None
     found = {}
     for label, name in zip(_CLASSES, ("gtvp", "gtvn"), strict=True):
-        heads = [k for k, head in enumerate(source.model.labels.heads) if head in source.values[name]]
-        found[label] = done.probabilities[heads].sum(axis=0)
+        found[label] = done.probabilities[heads_of(source, [name])].sum(axis=0)
     return found, done.precision
 
 
