@@ -192,12 +192,11 @@ def make_report(
         if reader_masks is not None:
             grid = scan.volume.geometry
             reader = find_reader_masks(reader_masks, grid, headers=scan.headers, primary=primary, node=node)
-        asked = request(scan, question, post_treatment=post_treatment, prior=None if prior is None else Path(prior))
-        asked = replace(asked, staging=staging)
+        before = None if prior is None else Path(prior)
+        asked = request(scan, question, post_treatment=post_treatment, prior=before, staging=staging)
         found = structured_report(scan, networks, machine, reader=reader, asked=asked, on_progress=clock.progress)
-    options = {"reader_masks": reader is not None, "precision": precision, "post_treatment": post_treatment}
-    options |= {"prior": prior is not None, "stage_site": None if staging is None else staging.site.value}
-    return ReportAnswer(ct_report_results(scan, found, networks, machine, options), clock.seconds, found)
+    results = ct_report_results(scan, found, networks, machine, asked, reader_masks=reader is not None)
+    return ReportAnswer(results, clock.seconds, found)
 
 
 def find_targets(
@@ -276,10 +275,8 @@ def find_targets(
             on_progress=clock.progress,
         )
     packages = [*networks.all, *organ_networks, *([] if template is None else [template])]
-    options = {"organs": organs, "ct_only": scans.pet is None, "precision": precision}
-    options |= {"post_treatment": post_treatment, "prior": prior is not None}
-    options |= {"decision": decided.rule, "coarse_outside": decided.coarse_outside}
-    return ReportAnswer(petct_results(scans, found, packages, machine, options), clock.seconds, found)
+    results = petct_results(scans, found, packages, machine, asked, decided, organs=organs)
+    return ReportAnswer(results, clock.seconds, found)
 
 
 def segment_lesion(
@@ -417,8 +414,8 @@ def midrt(
     with _clock(progress) as clock:
         opened = open_pair(order)
         found = follow_up(canonical_pair(opened.pair), packages, machine, on_progress=clock.progress)
-    options = {"registered": opened.pair.carried is not None, "precision": precision}
-    results = midrt_results(opened.pre, opened.mid, found, packages, machine, options)
+    registered = opened.pair.carried is not None
+    results = midrt_results(opened.pre, opened.mid, found, packages, machine, registered=registered)
     return ReportAnswer(results, clock.seconds, found)
 
 

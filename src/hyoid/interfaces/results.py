@@ -21,18 +21,27 @@ from hyoid.report.pages.response_html import ResponseScene, write_response
 from hyoid.report.pages.text import template_text
 from hyoid.report.pages.write import write_report
 from hyoid.systems.ct_report.pipeline import ReportModels, ReportResult
+from hyoid.systems.examination import Request
 from hyoid.systems.lesion.pipeline import Outline
 from hyoid.systems.lesion.report import drawn_by_whom, outlines_of
 from hyoid.systems.lesion.session import ClickSession, LesionState
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.pipeline import MidrtResult
 from hyoid.systems.outlines import Outlines, outlines_on
+from hyoid.systems.petct.decision import Decision
 from hyoid.systems.petct.report import PetCtReport
 from hyoid.volume import Volume
 
 
 def ct_report_results(
-    study: Study, found: ReportResult, models: ReportModels, machine: Machine, options: Mapping[str, object]
+    study: Study,
+    found: ReportResult,
+    models: ReportModels,
+    machine: Machine,
+    asked: Request,
+    *,
+    reader_masks: bool,
+    regularize: bool | None = None,
 ) -> Results:
     """Prepare a structured report of a CT for delivery.
 
@@ -46,9 +55,15 @@ def ct_report_results(
         Networks at hand; those that ran go on record.
     machine : Machine
         Where the networks ran.
-    options : mapping
-        Options of the command that decide the result.
+    asked : Request
+        What was asked of the report.
+    reader_masks : bool
+        Whether a reader's outlines went in.
+    regularize : bool, optional
+        Whether gaps between slices were to be filled; None where the CT was read before.
     """
+    options = {"reader_masks": reader_masks, **_stated(asked, machine, regularize)}
+    options["stage_site"] = None if asked.staging is None else asked.staging.site.value
     return Results(
         command="report",
         report=found.report,
@@ -67,7 +82,11 @@ def petct_results(
     found: PetCtReport,
     packages: Sequence[Source],
     machine: Machine,
-    options: Mapping[str, object],
+    asked: Request,
+    decision: Decision,
+    *,
+    organs: bool,
+    regularize: bool | None = None,
 ) -> Results:
     """Prepare targets of a PET/CT and their report for delivery.
 
@@ -81,9 +100,17 @@ def petct_results(
         Every network that was at hand; those that ran go on record.
     machine : Machine
         Where the networks ran.
-    options : mapping
-        Options of the command that decide the result.
+    asked : Request
+        What was asked of the report.
+    decision : Decision
+        How averaged maps became outlines.
+    organs : bool
+        Whether organs were to be outlined.
+    regularize : bool, optional
+        Whether gaps between slices were to be filled; None where the scans were read before.
     """
+    options = {"organs": organs, "ct_only": study.pet is None, **_stated(asked, machine, regularize)}
+    options |= {"decision": decision.rule, "coarse_outside": decision.coarse_outside}
     return Results(
         command="petct",
         report=found.report,
@@ -109,7 +136,8 @@ def midrt_results(
     found: MidrtResult,
     packages: Sequence[Source],
     machine: Machine,
-    options: Mapping[str, object],
+    *,
+    registered: bool,
 ) -> Results:
     """Prepare targets on a mid-treatment MR and the response of every lesion for delivery.
 
@@ -123,8 +151,8 @@ def midrt_results(
         The networks of the ensemble.
     machine : Machine
         Where the networks ran.
-    options : mapping
-        Options of the command that decide the result.
+    registered : bool
+        Whether the earlier outlines came registered.
     """
     names, versions = ({getattr(package.manifest, what): None for package in packages} for what in ("name", "version"))
     system = network(" and ".join(names), ", ".join(versions))
@@ -138,7 +166,7 @@ def midrt_results(
         models=model_records(packages, found.precisions),
         inputs={"pre": pre, "mid": mid},
         machine=machine,
-        options=options,
+        options={"registered": registered, "precision": machine.precision},
         facts={"registration": found.report.registration.model_dump()},
         volumes={
             "gradient_map.nii.gz": found.gradient,
@@ -209,6 +237,13 @@ def with_template(results: Results) -> Results:
     if not isinstance(results.report, Report):
         return results
     return replace(results, texts={**results.texts, "template.txt": template_text(results.report)})
+
+
+def _stated(asked: Request, machine: Machine, regularize: bool | None) -> dict[str, object]:
+    """Options that decide the report of a CT and that of a PET/CT alike."""
+    read = {} if regularize is None else {"regularize": regularize}
+    stated = {"precision": machine.precision, "post_treatment": asked.post_treatment, "prior": asked.prior is not None}
+    return {**read, **stated}
 
 
 def _pages(report: Report, image: Volume, outlines: Outlines, **more: Any) -> partial[Any]:

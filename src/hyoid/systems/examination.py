@@ -69,7 +69,12 @@ class Request:
 
 
 def request(
-    study: Study, question: str = "", *, post_treatment: bool | None = None, prior: Path | None = None
+    study: Study,
+    question: str = "",
+    *,
+    post_treatment: bool | None = None,
+    prior: Path | None = None,
+    staging: StagingRequest | None = None,
 ) -> Request:
     """Check the clinical question and state of treatment, and open the earlier report.
 
@@ -83,6 +88,8 @@ def request(
         Whether the neck was treated before this scan; None where nobody said.
     prior : Path, optional
         `report.json` of an earlier run, or its folder.
+    staging : StagingRequest, optional
+        Tables by which to stage.
 
     Raises
     ------
@@ -99,11 +106,11 @@ def request(
         )
     asked = " ".join(without_identifiers(question).split())
     if prior is None:
-        return Request(asked, post_treatment)
+        return Request(asked, post_treatment, staging=staging)
     report, folder = _opened(prior)
     if report.study is not None and report.study.fingerprint and report.study.fingerprint == study.fingerprint:
         raise UsageError("The earlier report is one of this very scan.", "Give the report of an earlier scan.")
-    return Request(asked, post_treatment, report, _checked(folder, study.headers))
+    return Request(asked, post_treatment, report, _checked(folder, study.headers), staging)
 
 
 def staging_request(

@@ -159,8 +159,8 @@ def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
     check_identifiers(order.further, opened.pre, opened.mid)
     terminal.progress("read", 2, 2)
     found = midrt(canonical_pair(opened.pair), models, machine, on_progress=terminal.progress)
-    options = {"registered": opened.pair.carried is not None, "precision": order.precision}
-    results = midrt_results(opened.pre, opened.mid, found, models, machine, options)
+    registered = opened.pair.carried is not None
+    results = midrt_results(opened.pre, opened.mid, found, models, machine, registered=registered)
     deliver(order.out, results, terminal, order.names, order.further)
     return found
 

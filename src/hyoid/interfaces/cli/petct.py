@@ -131,10 +131,9 @@ def petct(
             on_progress=terminal.progress,
         )
         packages = [*networks.all, *organ_networks, *([] if subsites is None else [subsites])]
-        options = {"organs": not no_organs, "ct_only": ct_only, "regularize": regularize, "precision": precision}
-        options |= {"post_treatment": post_treatment, "prior": prior is not None}
-        options |= {"decision": decided.rule, "coarse_outside": decided.coarse_outside}
-        results = petct_results(scans, found, packages, machine, options)
+        results = petct_results(
+            scans, found, packages, machine, asked, decided, organs=not no_organs, regularize=regularize
+        )
         deliver(out, with_template(results) if template else results, terminal, exported, further)
     finish(found.report, terminal, place=str(out) if out == OUT else "")
 

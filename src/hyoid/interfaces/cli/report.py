@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -203,11 +202,9 @@ def run(
     reader = None
     if reader_masks is not None:
         reader = find_reader_masks(reader_masks, scan.volume.geometry, headers=scan.headers, primary=primary, node=node)
-    asked = replace(request(scan, question, post_treatment=post_treatment, prior=prior), staging=staging)
+    asked = request(scan, question, post_treatment=post_treatment, prior=prior, staging=staging)
     found = structured_report(scan, networks, machine, reader=reader, asked=asked, on_progress=terminal.progress)
-    options = {"reader_masks": reader is not None, "regularize": regularize, "precision": precision}
-    options |= {"post_treatment": post_treatment, "prior": prior is not None}
-    options |= {"stage_site": None if staging is None else staging.site.value}
-    results = ct_report_results(scan, found, networks, machine, options)
+    masked = reader is not None
+    results = ct_report_results(scan, found, networks, machine, asked, reader_masks=masked, regularize=regularize)
     deliver(out, with_template(results) if template else results, terminal, exported, further)
     return found
