@@ -111,12 +111,13 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
                 break
             fields.append(field)
             end += 1
+        end = max(end, at + 1)
         if any(label for _, label, _ in fields):
             found += _form_rows(fields)
-            at = end
-            continue
-        found += _boxes(lines[at]) or [lines[at]]
-        at += 1
+        else:
+            for line in lines[at:end]:
+                found += _boxes(line) or [line]
+        at = end
     return tuple(found)
 
 
