@@ -239,7 +239,9 @@ def _named_part(words: str) -> Part | None:
 
 def _laid_out(text: str) -> list[str | Row]:
     """Blocks of a report in order, with the rows whose layout was read among them."""
-    width, found, run = _width(text), [], []  # type: tuple[int, list[str | Row], list[str]]
+    width = _width(text)
+    found: list[str | Row] = []
+    run: list[str] = []
     for piece in pieces_of(text):
         if isinstance(piece, Row):
             found += [*_blocks(run, width), piece]
