@@ -126,7 +126,7 @@ def second_json(opened: OpenStudy) -> dict[str, Any] | None:
     if second.quantity is Quantity.SUV:
         windows = [{"name": name, "width": width, "centre": centre} for name, width, centre in _SUV_WINDOWS]
     else:
-        windows = _grey_windows(second)
+        windows = _grey_windows(second, low, high)
     return {
         "unit": second.quantity.value,
         "shape": second.geometry.shape,
@@ -190,14 +190,14 @@ def study_json(view: View) -> dict[str, Any]:
     """Write grid, grey values and windows of the scan as JSON."""
     opened = view.study
     volume = opened.scan.volume
-    low, high = _range(volume)
     if volume.quantity is Quantity.HU:
         slope, intercept = 1.0, 0.0
         windows = [{"name": name, "width": width, "centre": centre} for name, width, centre in WINDOWS_HU]
         unit = "HU"
     else:
+        low, high = _range(volume)
         slope, intercept = (high - low) / _HIGHEST, low
-        windows = _grey_windows(volume)
+        windows = _grey_windows(volume, low, high)
         unit = volume.quantity.value
     return {
         "study": {
@@ -227,9 +227,8 @@ def pixels(volume: Volume) -> bytes:
     return np.round((array - low) * (_HIGHEST / (high - low))).astype("<i2").tobytes()
 
 
-def _grey_windows(volume: Volume) -> list[dict[str, Any]]:
-    """Windows of an image whose numbers have no unit."""
-    low, high = _range(volume)
+def _grey_windows(volume: Volume, low: float, high: float) -> list[dict[str, Any]]:
+    """Windows of an image whose numbers have no unit, and lie between these."""
     window_low, window_high = (float(v) for v in np.percentile(volume.array[::2, ::2, ::2], (1, 99.7)))
     return [
         {"name": "Automatic", "width": window_high - window_low, "centre": (window_low + window_high) / 2},
