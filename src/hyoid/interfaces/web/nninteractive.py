@@ -430,8 +430,7 @@ def _changed(lease: Lease) -> Response:
     high = np.max([box.stop for box in boxes], axis=0)
     part = np.zeros(high - low, np.uint8)
     if now is not None and now.box is not None:
-        start = np.array(now.box.start) - low
-        part[tuple(slice(a, a + n) for a, n in zip(start, now.box.shape, strict=True))] = now.mask
+        part[now.box.slices_from(low)] = now.mask
     assert np.all(high <= scan.volume.geometry.shape)
     bounds = [[int(a), int(b)] for a, b in zip(low, high, strict=True)]
     said = {"ran_prediction": True, "bbox": bounds, "dtype": "uint8", "shape": part.shape}
