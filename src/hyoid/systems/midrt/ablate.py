@@ -145,16 +145,14 @@ def ablate(
             if row.name == "gradient-hyoid":
                 results.setdefault(PRESENCE, []).extend(scored(left_out, cross_fitted(said)))
     on_progress("ablation", total, total, "")
+    fold_of = dict(zip([case.name for case in cases], folds, strict=True))
     result = {
         "table": table,
         "n": len(left_out),
         "seeds": seeds,
         "steps": recipe.optimiser.steps,
         "rows": score_table(results, BASELINE),
-        "folds": {
-            name: by_fold(found, dict(zip([c.name for c in cases], folds, strict=True)))
-            for name, found in results.items()
-        },
+        "folds": {name: by_fold(found, fold_of) for name, found in results.items()},
         "spearman": binned_spearman(results, answers),
         "outside": {name: outside_recall(said) for name, said in answers.items()},
         "words": WORDS,
