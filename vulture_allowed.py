@@ -6,22 +6,13 @@ Dead code is deleted, not listed here. What only tests call is dead, unless a re
 # Python's own hooks, and Python interfaces that documents show.
 __getattr__  # hyoid/__init__.py: functions of the package on demand
 iter_patients  # docs/phantom.md: virtual patients from Python
-open_report  # reports of earlier schema versions, for whoever reads folders that a run left long ago
 axis_codes  # the order "SPL" that a canonical Volume promises, for a notebook and for tests of readers
 json_schema  # schema of report.json
 
 # Reading and naming outlines: the whole of an interface, of which the commands use a part.
-TG263_NAMES
 read_reader_masks
 read_rtstruct
-by_reader
-edited
 measured_on
-
-# Styles of virtual reports that the reader of free text is tuned and measured on.
-compose_report
-TUNING
-GERMAN
 
 # Called by their framework: parsers of HTML, FastAPI, uvicorn, http.server.
 handle_starttag
@@ -41,36 +32,22 @@ on_train_epoch_end
 on_train_start
 on_validation_end
 on_validation_epoch_end
-on_validation_epoch_start
 train_dataloader
 val_dataloader
 validation_step
 
 # Fields that leave as JSON or YAML, or tell values apart there.
-after_long_mm
-after_short_mm
-before_long_mm
-before_short_mm
 caution
-long_axis_lps_mm
 rests_on
-short_axis_lps_mm
-do
 involved_subsites
 missing_organs
-narrowest_mm2
-narrowest_slice
 number_in_study
 python
-tube_seen
 model_config
 schema_version
 similarity_rigid
-suv_mean
 GROUPED
 
-# Where the mask ends before its margin: what tests of the margin measure against.
-tight
 # What an input must be a multiple of: what tests hold recipes to.
 divisor
 # The lesion numbers that a registration should give: what tests compare images with.
@@ -105,7 +82,6 @@ ImageType
 InstanceNumber
 Manufacturer
 ManufacturerModelName
-Modality
 MRAcquisitionType
 NumberOfContourPoints
 NumberOfSlices
