@@ -12,6 +12,7 @@ from platformdirs import user_cache_path, user_data_path
 
 from hyoid.errors import UsageError
 from hyoid.inference.runtime import Device, Precision
+from hyoid.systems.machine import Machine
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
@@ -63,6 +64,21 @@ def make_private(folder: Path) -> Path:
             f"The folder for private files cannot be made private ({error.strerror}).", "Name one of your own."
         ) from error
     return folder
+
+
+def machine_named(device: str, precision: str | None = None, cache: Path | None = None) -> Machine:
+    """Choose where and how networks run, with the errors of `device_named` and `precision_named`.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        Where the networks run.
+    precision : {"f32", "bf16"}, optional
+        Arithmetic; None leaves the choice to each model's card.
+    cache : Path, optional
+        Folder for compiled graphs; by default `cache_folder`.
+    """
+    return Machine(device_named(device), cache or cache_folder(), precision_named(precision))
 
 
 def device_named(name: str) -> Device:

@@ -39,7 +39,7 @@ from hyoid.interfaces.chosen_models import (
 )
 from hyoid.interfaces.clicks import checked_target, lesion_answer, parsed_click
 from hyoid.interfaces.installed import load_model, nnunet_folder
-from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.interfaces.places import cache_folder, device_named, machine_named, precision_named
 from hyoid.interfaces.results import ct_report_results, midrt_results, petct_results
 from hyoid.interfaces.scoring import score
 from hyoid.interfaces.terminal import Terminal
@@ -55,7 +55,6 @@ from hyoid.report.content.staging import StagingRequest
 from hyoid.report.free_text.structure import Engine, structure_text
 from hyoid.systems.ct_report.pipeline import structured_report
 from hyoid.systems.examination import request
-from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.pipeline import canonical_pair
 from hyoid.systems.midrt.pipeline import midrt as follow_up
 from hyoid.systems.petct.report import petct_report
@@ -184,7 +183,7 @@ def make_report(
     """
     if staging is not None and reader_masks is None:
         raise UsageError("Staging rests on a reader's outlines, and none are given.", "Give reader_masks.")
-    machine = _machine(device, precision, cache)
+    machine = machine_named(device, precision, cache)
     networks = report_models(_asked(models))
     with _clock(progress) as clock:
         scan = _study(study, clock)
@@ -253,7 +252,7 @@ def find_targets(
     ModelUnusableError
         When weights are damaged.
     """
-    machine = _machine(device, precision, cache)
+    machine = machine_named(device, precision, cache)
     stated = _asked(models)
     networks = petct_models(stated)
     decided = networks.decision.changed(decision, coarse_outside=coarse_outside)
@@ -336,7 +335,7 @@ def segment_lesion(
             modality, reading = _MODALITY.get(study.volume.quantity, "PT"), lambda modality: study
         else:
             reading = partial(studies.read_study, study, on_progress=partial(clock.progress, "read"))
-        machine = _machine(device, None, cache)
+        machine = machine_named(device, cache=cache)
         return lesion_answer(
             reading,
             made,
@@ -408,7 +407,7 @@ def midrt(
         primary=tuple(primary),
         node=tuple(node),
     )
-    machine = _machine(device, precision, cache)
+    machine = machine_named(device, precision, cache)
     named = isinstance(models, Sequence) and not isinstance(models, str)
     packages = midrt_sources(_asked({"midrt": list(models)} if named else models))  # type: ignore[arg-type]
     with _clock(progress) as clock:
@@ -667,10 +666,6 @@ def _asked(models: Networks) -> ModelsFile:
     if isinstance(models, Mapping):
         return models_stated(models)
     return asked_models(None if models is None else Path(models))
-
-
-def _machine(device: str, precision: str | None, cache: Path | None) -> Machine:
-    return Machine(device_named(device), cache or cache_folder(), precision_named(precision))
 
 
 def _study(study: Study | str | Path, clock: Terminal) -> Study:

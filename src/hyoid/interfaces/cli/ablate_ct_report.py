@@ -13,7 +13,7 @@ from hyoid.interfaces.chosen_models import outlining_named, tumour_source
 from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
 from hyoid.interfaces.cli.train import start_weights
 from hyoid.interfaces.installed import package_folder, pulled_folder
-from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.interfaces.places import cache_folder, device_named, machine_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.packages.models_file import Entry
 from hyoid.io.packages.nnunet_source import Source
@@ -23,7 +23,6 @@ from hyoid.systems.ct_report.ablate_localiser import ROWS, ablate_localiser
 from hyoid.systems.ct_report.ablate_localiser import TABLE as LOCALISER
 from hyoid.systems.ct_report.cases import prepared_cases
 from hyoid.systems.ct_report.simulated_localiser import SimulatedLocaliser
-from hyoid.systems.machine import Machine
 from hyoid.training.recipe import CtReportRecipe, SegmentationRecipe, load_recipe
 from hyoid.training.run import package_weights
 
@@ -121,7 +120,7 @@ def _localiser_table(order: AblationOrder, terminal: Terminal, tumour: Sequence[
             recipe,
             order.data,
             order.out,
-            Machine(device_named(order.device), cache_folder()),
+            machine_named(order.device),
             pretrained=package_weights(package_folder(tumour[0])) if tumour else None,
             only=order.rows,
             device=device_named(order.device),

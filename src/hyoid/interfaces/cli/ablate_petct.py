@@ -5,10 +5,9 @@ from __future__ import annotations
 from hyoid.errors import UsageError
 from hyoid.interfaces.cli.ablation_order import AblationOrder, tell_table
 from hyoid.interfaces.installed import load_model
-from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.interfaces.places import machine_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.systems.ablation import chosen_rows
-from hyoid.systems.machine import Machine
 from hyoid.systems.petct import ablate as petct_ablation
 
 
@@ -55,7 +54,7 @@ def ablate_petct(order: AblationOrder, terminal: Terminal, *, steps: int | None,
                 out=order.out,
                 head=load_model(head),
                 coarse=load_model(coarse),
-                machine=Machine(device_named(order.device), cache_folder()),
+                machine=machine_named(order.device),
                 seeds=order.seeds,
                 steps=steps,
                 table=order.table,

@@ -15,7 +15,7 @@ from hyoid.geometry.orientation import from_canonical
 from hyoid.interfaces.chosen_models import asked_models, midrt_sources, petct_models
 from hyoid.interfaces.cli.options import AsJson, DeviceName, PrecisionName
 from hyoid.interfaces.installed import PETCT_COARSE, PETCT_FINE, PETCT_HEAD
-from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.interfaces.places import machine_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import write_text
 from hyoid.io.files.volumes import image_suffix, read_image, read_labels, write_image
@@ -87,13 +87,11 @@ def grand_challenge(
         raise UsageError(f"There is no challenge {challenge!r}.", f"Choose one of {known}.")
     terminal = Terminal(as_json=as_json)
     if challenge == HNTSMRG:
-        _outline_midrt(
-            input_, output, models, Machine(device_named(device), cache_folder(), precision_named(precision)), terminal
-        )
+        _outline_midrt(input_, output, models, machine_named(device, precision), terminal)
         return
     places = CHALLENGES[challenge]
     chosen = petct_models() if models is None else _models_in(models)
-    machine = Machine(device_named(device), cache_folder(), precision_named(precision))
+    machine = machine_named(device, precision)
     with terminal.bars():
         ct, pet = (_only_image(input_ / folder, name) for folder, name in ((places.ct, "CT"), (places.pet, "PET")))
         study = read_petct(ct, PetRequest(file=pet, units="suv"))

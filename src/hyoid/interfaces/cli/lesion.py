@@ -22,12 +22,11 @@ from hyoid.interfaces.cli.options import (
 )
 from hyoid.interfaces.clicks import checked_target, lesion_answer, parsed_click
 from hyoid.interfaces.delivery import deliver, finish
-from hyoid.interfaces.places import cache_folder, device_named
+from hyoid.interfaces.places import machine_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
 from hyoid.io.study import read_study
 from hyoid.report.content.schema import Report
-from hyoid.systems.machine import Machine
 
 OUT = Path("hyoid-lesion")
 
@@ -70,7 +69,7 @@ def lesion(
             modality=modality,
             organs=not no_organs,
             models=asked,
-            machine=Machine(device_named(device), cache_folder()),
+            machine=machine_named(device),
             terminal=terminal,
         )
         deliver(out, answer.results, terminal)

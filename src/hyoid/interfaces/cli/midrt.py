@@ -26,7 +26,7 @@ from hyoid.interfaces.cli.options import (
 )
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.further import USUAL, Further, check_identifiers, further_named
-from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.interfaces.places import machine_named
 from hyoid.interfaces.results import midrt_results
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
@@ -37,7 +37,6 @@ from hyoid.io.files.volumes import image_suffix, read_labels
 from hyoid.io.packages.models_file import ModelsFile
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import Study, read_study
-from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.pipeline import MidrtResult, Pair, canonical_pair, midrt
 
 OUT = Path("hyoid-midrt")
@@ -152,7 +151,7 @@ def midrt_command(
 
 def run_midrt(order: MidrtOrder, terminal: Terminal) -> MidrtResult:
     """Read both examinations, outline and compare targets, and deliver the results."""
-    machine = Machine(device_named(order.device), cache_folder(), precision_named(order.precision))
+    machine = machine_named(order.device, order.precision)
     models = midrt_sources(order.models)
     terminal.progress("read", 0, 2)
     opened = open_pair(order)

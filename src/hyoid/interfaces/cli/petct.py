@@ -32,14 +32,13 @@ from hyoid.interfaces.cli.options import (
 )
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.further import check_identifiers, further_named
-from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.interfaces.places import machine_named
 from hyoid.interfaces.results import petct_results, with_template
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
 from hyoid.io.export_names import read_names
 from hyoid.io.petct import Activity, PetRequest, read_petct
 from hyoid.systems.examination import request as report_request
-from hyoid.systems.machine import Machine
 from hyoid.systems.petct.report import petct_report
 
 OUT = Path("hyoid-petct")
@@ -104,7 +103,7 @@ def petct(
     networks_asked = asked_models(models, organs=organs, head=head, coarse=coarse, fine=fine)
     networks = petct_models(networks_asked)
     decided = networks.decision.changed(decision, coarse_outside=coarse_outside)
-    machine = Machine(device_named(device), cache_folder(), precision_named(precision))
+    machine = machine_named(device, precision)
     if machine.device == "cpu" and not any(machine.cache.glob("petct-*.xml")):
         terminal.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
     with terminal.bars():

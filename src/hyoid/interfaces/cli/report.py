@@ -33,7 +33,7 @@ from hyoid.interfaces.cli.options import (
 )
 from hyoid.interfaces.delivery import deliver, finish
 from hyoid.interfaces.further import USUAL, Further, check_identifiers, further_named
-from hyoid.interfaces.places import cache_folder, device_named, precision_named
+from hyoid.interfaces.places import machine_named
 from hyoid.interfaces.results import ct_report_results, with_template
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder, output_folder
@@ -46,7 +46,6 @@ from hyoid.io.study import read_study
 from hyoid.report.content.staging import StagingRequest
 from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
 from hyoid.systems.examination import request, staging_request
-from hyoid.systems.machine import Machine
 
 DEMO_SEED = 7
 OUT = Path("hyoid-report")
@@ -187,7 +186,7 @@ def run(
 ) -> ReportResult:
     """Read a CT, report on it, and deliver; see `report` for the parameters."""
     exported = read_names(names)
-    machine = Machine(device_named(device), cache_folder(), precision_named(precision))
+    machine = machine_named(device, precision)
     if machine.device == "cpu" and not any(machine.cache.glob("*.xml")):
         terminal.say("First run on this machine: the networks are compiled once, which takes a minute or two.")
     networks = report_models(models)
