@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from hyoid.anatomy.structures import GTVP
 from hyoid.evaluation.page import number
 from hyoid.evaluation.result import Evaluation
 from hyoid.geometry.orientation import to_canonical
@@ -16,7 +17,6 @@ from hyoid.report.content.schema import STATEMENT, Report
 from hyoid.report.pages.figures import Panel, make_backdrop, make_panel
 from hyoid.volume import Quantity, Volume
 
-_FIRST_TARGET = 100  # labels of targets in `hyoid.anatomy.structures`
 _MOST_LINES = 12
 
 
@@ -89,7 +89,7 @@ def picture_of(image: Volume, labels: Volume | None = None) -> Panel:
     if labels is None:
         labels = Volume(np.zeros(image.geometry.shape, np.uint8), image.geometry, Quantity.LABEL)
     canonical = to_canonical(labels)
-    wanted = canonical.array > _FIRST_TARGET
+    wanted = canonical.array >= GTVP  # organs lie below
     if not wanted.any():
         wanted = canonical.array > 0
     middle = [n // 2 for n in canonical.geometry.shape]
