@@ -213,7 +213,9 @@ class WatchedTraining(AveragedTraining):
         Parameters
         ----------
         image : Tensor, shape (B, channels, D, H, W)
+            Prepared input of the network.
         labels : Tensor of int, shape (B, D, H, W)
+            True classes; 0 is the background, which is not counted.
 
         Returns
         -------
