@@ -1,5 +1,7 @@
 """Outlines of several sources in one label map; networks are rules here, real ones run in ct_report/test_pipeline."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,14 @@ from hyoid.io.packages.nnunet_folder import read_nnunet_folder
 from hyoid.io.packages.nnunet_source import answering, nnunet_source
 from hyoid.systems import organs as asked
 from hyoid.systems.machine import Machine
-from hyoid.systems.organs import localise_tumour, neck_region, organs_or_reason, outline_organs, outlining_models
+from hyoid.systems.organs import (
+    localise_tumour,
+    neck_region,
+    organs_or_reason,
+    outline_organs,
+    outlining_models,
+    probability_of,
+)
 from hyoid.volume import Geometry, Quantity, Volume
 
 SHAPE = (20, 30, 30)
@@ -150,3 +159,12 @@ def test_every_structure_has_its_network(folder):
         [package("organs", ("larynx",)).manifest, folder.manifest.model_copy(update={"supported": ("tongue",)})]
     )
     assert {label: str(who) for label, who in by.items()} == {LARYNX: "network organs 1", TONGUE: "network mine fold 0"}
+
+
+@pytest.mark.parametrize(("regions", "wanted"), [(False, 0.9), (True, 0.7)])
+def test_probabilities_of_classes_add_and_of_regions_the_likeliest_counts(regions, wanted):
+    labels = SimpleNamespace(heads=(1, 2, 3), regions=regions)
+    source = SimpleNamespace(values={"gtvp": (1, 2), "gtvn": (3,)}, model=SimpleNamespace(labels=labels))
+    outputs = np.array([0.2, 0.7, 0.1], np.float32)[:, None, None, None]
+    assert probability_of(outputs, source, ["gtvp"]).item() == pytest.approx(wanted)
+    assert probability_of(outputs, source, ["gtvn"]).item() == pytest.approx(0.1)

@@ -196,18 +196,25 @@ def predict_by_folder(
     return predict_case(source.model, images, options, machine.cache, from_dicom=True, on_progress=on_progress)
 
 
-def heads_of(source: NnunetSource, structures: Iterable[str]) -> list[int]:
-    """Find the outputs of an nnU-Net folder that stand for any of some structures, by their place.
+def probability_of(
+    probabilities: NDArray[np.float32], source: NnunetSource, structures: Iterable[str]
+) -> NDArray[np.float32]:
+    """Compute the probability of any of some structures from the outputs of an nnU-Net folder.
+
+    Classes exclude each other, so that their probabilities add; of regions, which overlap, the likeliest counts.
 
     Parameters
     ----------
+    probabilities : ndarray, shape (outputs, D, H, W)
+        What the folder answered.
     source : NnunetSource
         Folder whose labels are structures of hyoid.
     structures : iterable of str
         Names among `source.values`.
     """
     wanted = {value for name in structures for value in source.values[name]}
-    return [k for k, head in enumerate(source.model.labels.heads) if head in wanted]
+    chosen = probabilities[[k for k, head in enumerate(source.model.labels.heads) if head in wanted]]
+    return chosen.max(axis=0) if source.model.labels.regions else chosen.sum(axis=0)
 
 
 def _outlined_by_folder(
@@ -353,9 +360,7 @@ def _target_logits(
         probabilities=True,
     )
     assert done.probabilities is not None
-    # Regions overlap, classes exclude each other.
-    one = done.probabilities[heads_of(source, source.manifest.supported)]
-    probability = one.max(axis=0) if source.model.labels.regions else one.sum(axis=0)
+    probability = probability_of(done.probabilities, source, source.manifest.supported)
     logits = logit(np.clip(probability, 1e-6, 1 - 1e-6)).astype(np.float32)
     for axis in range(3):
         faces = np.moveaxis(logits, axis, 0)

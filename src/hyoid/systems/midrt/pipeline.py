@@ -40,7 +40,7 @@ from hyoid.progress import Stages, ignore_stages
 from hyoid.report.content.response import ResponseReport, impression_of
 from hyoid.systems.machine import Machine
 from hyoid.systems.midrt.report import doubts, facts, measured, registration_line, response_line, structures
-from hyoid.systems.organs import heads_of, model_use, predict_by_folder
+from hyoid.systems.organs import model_use, predict_by_folder, probability_of
 from hyoid.volume import Geometry, Quantity, Volume
 
 REACH_MM = 10.0  # how far from where it was a lesion is still looked for, and taken for the same one
@@ -376,7 +376,7 @@ def folder_probability(
     assert done.probabilities is not None
     found = {}
     for label, name in zip(_CLASSES, ("gtvp", "gtvn"), strict=True):
-        found[label] = done.probabilities[heads_of(source, [name])].sum(axis=0)
+        found[label] = probability_of(done.probabilities, source, [name])
     return found, done.precision
 
 
