@@ -70,6 +70,17 @@ def test_archives_are_studies_and_a_broken_one_stays_for_the_job_to_refuse(two, 
     assert found["DICOM study: 2 CT image(s)"].case in {c.case for c in find_cases(two, "ct")}
 
 
+def test_a_damaged_member_of_an_archive_does_not_end_the_search(two, tmp_path):
+    path = tmp_path / "a.zip"
+    noise = np.random.default_rng(0).bytes(20_000)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("noise.dcm", bytes(128) + b"DICM" + noise)
+        for file in sorted((two / "anna").rglob("*.dcm")):
+            archive.write(file, file.name)
+    path.write_bytes(path.read_bytes().replace(noise[9_000:9_016], bytes(16)))
+    assert [c.words for c in find_cases(tmp_path, "ct")] == ["DICOM study: 2 CT image(s)"]
+
+
 def test_the_folder_of_results_and_hidden_ones_are_not_searched(two, tmp_path):
     shutil.copytree(two / "anna", tmp_path / "in")
     shutil.copytree(two / "bert", tmp_path / "out")

@@ -138,9 +138,9 @@ def _alone(places: Sequence[Path]) -> set[Path]:
 
 def _header(read: sources.Read) -> Dataset | None:
     """Header of a DICOM file from its first bytes, or from all where these do not do; None where it has none."""
-    for data in (read(_START), read):
+    for count in (_START, -1):
         try:
-            header = headers.parse(data if isinstance(data, bytes) else data())
+            header = headers.parse(read(count))
         except UnreadableFileError:
             continue
         if header is None or headers.text(header, "Modality"):
