@@ -59,6 +59,12 @@ def test_dots_lead_from_label_to_value():
     assert rows == ["Tumour of the epiglottis.", "Cricoid: intact.", "four nodes on both sides."]
 
 
+@pytest.mark.parametrize(("value", "words"), [("3, bilateral", "both sides"), ("3, left", "the left")])
+def test_the_side_of_a_count_is_that_of_its_words(value, words):
+    rows = said("Tumour ..... epiglottis", "Cricoid ..... intact", "Hyoid ..... intact", f"Nodes, number ..... {value}")
+    assert rows[-1] == f"three nodes on {words}."
+
+
 def test_boxes_that_are_ticked_hold_tumour_and_others_do_not():
     assert said("[x] left vocal cord  [ ] epiglottis") == ["left vocal cord: tumour.", "epiglottis: not involved."]
     # A whole region is not called free by a box.

@@ -355,6 +355,13 @@ def _asked(label: str, value: str) -> str:
     return f"{f'{side} ' if side and side not in named else ''}{named}: {said}"
 
 
+def _where(side: str) -> str:
+    """Words for a side that `_side_in` found; empty without one."""
+    if side in ("both", "bilateral"):
+        return " on both sides"
+    return f" on the {side}" if side else ""
+
+
 def _node_form(fields: list[tuple[str, str, str]], stretch: list[tuple[str, str, str]]) -> Row:
     """All fields on nodes in one sentence."""
     told: list[str] = []
@@ -367,8 +374,7 @@ def _node_form(fields: list[tuple[str, str, str]], stretch: list[tuple[str, str,
         elif _LEVELS.search(label):
             levels = f" in level {value}"
         elif re.search(r"\bside\b", label, re.IGNORECASE):
-            found = _side_in(value)
-            where = " on both sides" if found in ("both", "bilateral") else f" on the {found}" if found else ""
+            where = _where(_side_in(value))
         elif side:
             number, rest = number_in(value)
             if number == 0 or (number is None and _NONE.fullmatch(value)):
@@ -383,8 +389,7 @@ def _node_form(fields: list[tuple[str, str, str]], stretch: list[tuple[str, str,
                     told.append(_nodes_words(value, f"on the {side}"))
         else:
             count, _ = number_in(value)
-            if found := _side_in(value):
-                where = f" on the {found}"
+            where = _where(_side_in(value)) or where
     positive = [words for words in told if not words.startswith("no ")]
     if count is not None:
         told.insert(0, f"{in_words(count)} nodes{where}{levels}{size}" if count else "no enlarged nodes")
