@@ -57,6 +57,7 @@ from hyoid.systems.ct_report.pipeline import structured_report
 from hyoid.systems.examination import request
 from hyoid.systems.midrt.pipeline import canonical_pair
 from hyoid.systems.midrt.pipeline import midrt as follow_up
+from hyoid.systems.organs import organs_before
 from hyoid.systems.petct.report import petct_report
 from hyoid.volume import Quantity
 
@@ -136,6 +137,7 @@ def make_report(
     question: str = "",
     post_treatment: bool | None = None,
     prior: Path | str | None = None,
+    prior_masks: Path | str | None = None,
     staging: StagingRequest | None = None,
     models: Networks = None,
     device: str = "auto",
@@ -158,7 +160,9 @@ def make_report(
     post_treatment : bool, optional
         Whether the neck was treated before this scan; None where nobody said.
     prior : path, optional
-        `report.json` of an earlier run, or its folder.
+        `report.json` of an earlier run, its folder, or an earlier CT with a reader's outlines.
+    prior_masks : path, optional
+        A reader's outlines on the earlier CT, where its folder does not hold one RTSTRUCT or SEG.
     staging : StagingRequest, optional
         Tables by which to stage, for confirmation; needs `reader_masks`.
     models : path or mapping, optional
@@ -191,8 +195,15 @@ def make_report(
         if reader_masks is not None:
             grid = scan.volume.geometry
             reader = find_reader_masks(reader_masks, grid, headers=scan.headers, primary=primary, node=node)
-        before = None if prior is None else Path(prior)
-        asked = request(scan, question, post_treatment=post_treatment, prior=before, staging=staging)
+        asked = request(
+            scan,
+            question,
+            post_treatment=post_treatment,
+            prior=None if prior is None else Path(prior),
+            prior_masks=None if prior_masks is None else Path(prior_masks),
+            outlining=partial(organs_before, networks.outlining, machine, on_progress=clock.progress),
+            staging=staging,
+        )
         found = structured_report(scan, networks, machine, reader=reader, asked=asked, on_progress=clock.progress)
     results = ct_report_results(scan, found, networks, machine, asked, reader_masks=reader is not None)
     return ReportAnswer(results, clock.seconds, found)
@@ -209,6 +220,7 @@ def find_targets(
     question: str = "",
     post_treatment: bool | None = None,
     prior: Path | str | None = None,
+    prior_masks: Path | str | None = None,
     device: str = "auto",
     precision: str | None = None,
     cache: Path | None = None,
@@ -235,7 +247,9 @@ def find_targets(
     post_treatment : bool, optional
         Whether the neck was treated before this scan; None where nobody said.
     prior : path, optional
-        `report.json` of an earlier run, or its folder.
+        `report.json` of an earlier run, its folder, or an earlier CT with a reader's outlines.
+    prior_masks : path, optional
+        A reader's outlines on the earlier CT, where its folder does not hold one RTSTRUCT or SEG.
     device : {"auto", "cpu", "cuda"}
         Where the networks run.
     precision : {"f32", "bf16"}, optional
@@ -262,7 +276,14 @@ def find_targets(
             scans = read_petct(scans, pet, on_progress=partial(clock.progress, "read"))
         organ_networks = outlining(stated).sources if organs else ()
         template = template_package(stated) if organs else None
-        asked = request(scans.ct, question, post_treatment=post_treatment, prior=None if prior is None else Path(prior))
+        asked = request(
+            scans.ct,
+            question,
+            post_treatment=post_treatment,
+            prior=None if prior is None else Path(prior),
+            prior_masks=None if prior_masks is None else Path(prior_masks),
+            outlining=partial(organs_before, organ_networks, machine, on_progress=clock.progress),
+        )
         found = petct_report(
             scans,
             networks,

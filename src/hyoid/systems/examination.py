@@ -9,30 +9,20 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from hyoid.anatomy.staging import Edition, Site
-from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
-from hyoid.io.dicom import headers
-from hyoid.io.dicom.acquisition import (
-    contrast_agent,
-    kernel,
-    patient_key,
-    slice_thickness_mm,
-    study_day,
-    tracer,
-    uptake_minutes,
-)
+from hyoid.errors import UsageError
+from hyoid.io.dicom.acquisition import contrast_agent, kernel, slice_thickness_mm, tracer, uptake_minutes
 from hyoid.io.study import Study
-from hyoid.report.content.schema import Fact, Report
+from hyoid.report.content.schema import Fact
 from hyoid.report.content.staging import StagingRequest
-from hyoid.report.content.versions import open_report
 from hyoid.report.free_text.identity import without_identifiers
+from hyoid.systems.prior import Outlining, Prior, read_prior
 
 _LONGEST_QUESTION = 300
-_LARGEST_REPORT = 50_000_000  # bytes
 
 
 @dataclass(frozen=True)
 class Request:
-    """Clinical question, state of treatment and earlier report that go with a scan.
+    """Clinical question, state of treatment and earlier examination that go with a scan.
 
     Parameters
     ----------
@@ -40,18 +30,15 @@ class Request:
         Clinical question, without identifiers.
     post_treatment : bool or None
         Whether the patient was treated; None: not stated.
-    prior : Report or None
-        Earlier report of the same patient.
-    warnings : tuple of str
-        What could not be checked of the earlier report.
+    prior : Prior or None
+        Lesions of an earlier examination of the same patient.
     staging : StagingRequest or None
         Tables by which to stage; None where no staging was asked for.
     """
 
     question: str = ""
     post_treatment: bool | None = None
-    prior: Report | None = None
-    warnings: tuple[str, ...] = ()
+    prior: Prior | None = None
     staging: StagingRequest | None = None
 
     @property
@@ -64,8 +51,13 @@ class Request:
             words = "after treatment" if self.post_treatment else "untreated"
             found.append(Fact(words="Treatment", value=words, source="stated"))
         if self.prior is not None:
-            found.append(Fact(words="Comparison", value="an earlier report of hyoid", source="stated"))
+            found.append(Fact(words="Comparison", value=self.prior.words, source="stated"))
         return tuple(found)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be checked of the earlier examination, and what was taken from it."""
+        return () if self.prior is None else self.prior.warnings
 
 
 def request(
@@ -74,9 +66,11 @@ def request(
     *,
     post_treatment: bool | None = None,
     prior: Path | None = None,
+    prior_masks: Path | None = None,
+    outlining: Outlining | None = None,
     staging: StagingRequest | None = None,
 ) -> Request:
-    """Check the clinical question and state of treatment, and open the earlier report.
+    """Check the clinical question and state of treatment, and read the earlier examination.
 
     Parameters
     ----------
@@ -87,16 +81,20 @@ def request(
     post_treatment : bool, optional
         Whether the neck was treated before this scan; None where nobody said.
     prior : Path, optional
-        `report.json` of an earlier run, or its folder.
+        `report.json` of an earlier run, its folder, or an earlier CT.
+    prior_masks : Path, optional
+        A reader's outlines on the earlier CT.
+    outlining : callable, optional
+        Outlines organs on the earlier CT, see `read_prior`.
     staging : StagingRequest, optional
         Tables by which to stage.
 
     Raises
     ------
     UsageError
-        When the question is too long, or the earlier report is one of the same scan.
+        When the question is too long, or the earlier examination is one of the same scan or comes without outlines.
     UnreadableFileError
-        When the earlier report cannot be read.
+        When the earlier examination cannot be read.
     InputRefusedError
         When it is of another patient, or later than the scan.
     """
@@ -105,12 +103,10 @@ def request(
             f"The clinical question has {len(question)} characters; a report takes {_LONGEST_QUESTION}.", "Shorten it."
         )
     asked = " ".join(without_identifiers(question).split())
-    if prior is None:
-        return Request(asked, post_treatment, staging=staging)
-    report, folder = _opened(prior)
-    if report.study is not None and report.study.fingerprint and report.study.fingerprint == study.fingerprint:
-        raise UsageError("The earlier report is one of this very scan.", "Give the report of an earlier scan.")
-    return Request(asked, post_treatment, report, _checked(folder, study.headers), staging)
+    if prior is None and prior_masks is not None:
+        raise UsageError("--prior-masks are outlines on an earlier CT, and none is given.", "Add --prior CT.")
+    before = None if prior is None else read_prior(prior, study, masks=prior_masks, outlining=outlining)
+    return Request(asked, post_treatment, before, staging)
 
 
 def staging_request(
@@ -156,7 +152,7 @@ def asked_for(asked: Request) -> dict[str, object]:
     Parameters
     ----------
     asked : Request
-        Question, state of treatment and earlier report.
+        Question, state of treatment and earlier examination.
     """
     return {
         "context": asked.facts,
@@ -211,52 +207,3 @@ def _thickness(header: Dataset | None, study: Study) -> Fact:
         return Fact(words="Slice thickness", value=f"{thickness:.1f} mm", source="header", caution=thickness > 3.01)
     step = max(study.volume.geometry.spacing_mm)
     return Fact(words="Slice distance", value=f"{step:.1f} mm", source="measured", caution=step > 3.01)
-
-
-def _opened(path: Path) -> tuple[Report, Path]:
-    file = path / "report.json" if path.is_dir() else path
-    try:
-        if file.stat().st_size > _LARGEST_REPORT:
-            raise UnreadableFileError("The earlier report is too large to be one.", "Give the report.json of a run.")
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(
-            "The earlier report cannot be read.", "Give the report.json of a run, or its folder."
-        ) from error
-    return open_report(text), file.parent
-
-
-def _checked(folder: Path, now: Sequence[Dataset]) -> tuple[str, ...]:
-    """Compare the patient and the day with the DICOM objects that the earlier run left beside its report."""
-    unknown = "That the earlier report is of this patient and of an earlier day could not be checked: "
-    if not now:
-        return (f"{unknown}this scan has no DICOM headers.",)
-    before = _dicom_beside(folder)
-    if before is None:
-        return (f"{unknown}no DICOM object lies beside it.",)
-    (identity, born), (old_identity, old_born) = patient_key(now[0]), patient_key(before)
-    if (identity and old_identity and identity != old_identity) or (born and old_born and born != old_born):
-        raise InputRefusedError(
-            "The earlier report is one of another patient.", "Give the report of an earlier scan of this patient."
-        )
-    day, old_day = study_day(now[0]), study_day(before)
-    if day is not None and old_day is not None and old_day > day:
-        raise InputRefusedError(
-            f"The report given as the earlier one is of a scan {(old_day - day).days} day(s) later than this one.",
-            "Swap the two, or give an earlier report.",
-        )
-    if not identity or not old_identity:
-        return (f"{unknown}one of the two has no patient ID.",)
-    return ()
-
-
-def _dicom_beside(folder: Path) -> Dataset | None:
-    """Header of a DICOM object in a folder of results."""
-    for file in sorted(folder.glob("*.dcm")):
-        try:
-            found = headers.parse(file.read_bytes())
-        except OSError:
-            continue
-        if found is not None:
-            return found
-    return None

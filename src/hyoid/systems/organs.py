@@ -301,6 +301,26 @@ def organs_or_reason(
     return outlines.labels, (*warnings, *outlines.warnings), tuple(source.manifest for source in sources)
 
 
+def organs_before(
+    sources: Sequence[Source], machine: Machine, ct: Volume, *, on_progress: Stages = ignore_stages
+) -> tuple[Volume | None, tuple[str, ...]]:
+    """Outline the organs of an earlier canonical CT, to tell sides and levels of its lesions; or why not.
+
+    Parameters
+    ----------
+    sources : sequence of ModelPackage or NnunetSource
+        As of `outline_organs`; where there is none, nothing is outlined.
+    machine : Machine
+        Device, precision and folder for compiled graphs.
+    ct : Volume
+        Canonical CT of the earlier examination, HU.
+    """
+    if not sources:
+        return None, ()
+    organs, warnings, _ = organs_or_reason(ct, sources, machine, on_progress)
+    return organs, () if organs is not None else warnings
+
+
 def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
     """Name the model that outlines each organ, by label: of two models for one organ, the earlier.
 

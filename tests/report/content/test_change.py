@@ -26,7 +26,7 @@ def test_lesions_are_paired_by_role_side_and_level_and_told_in_numbers():
     assert primary.words == "Primary tumour smaller: 10.0 to 5.3 ml (-47 %), axial 3.0 x 1.0 to 2.4 x 1.0 cm"
     assert (same.lesion, same.prior) == ("Node 1", "Node 1")
     assert " unchanged: " in same.words
-    assert new.words == "Node 2 (left, level IV): no counterpart outlined before"
+    assert new.words == "Node 2 (left, level IV, 1.0 ml): no counterpart outlined before"
     assert (gone.lesion, gone.prior, gone.after_ml) == ("", "Node 2", None)
     assert "may have vanished" in gone.words
 
@@ -39,3 +39,21 @@ def test_foci_outside_the_neck_are_not_compared_and_nothing_gives_nothing():
         [lesion("Primary tumour", "index lesion", 12.0)], [lesion("Primary tumour", "index lesion", 10.0, "right")]
     )
     assert " larger: " in grown.words
+    assert grown.words.endswith("before on another side (right), may be another lesion")
+
+
+def test_a_node_of_unknown_level_is_compared_by_its_side_and_takes_no_other_nodes_counterpart():
+    before = [lesion("Node 1", "node", 4.0), lesion("Node 2", "node", 2.0, level="level III")]
+    now = [lesion("Node 1", "node", 3.0, level="level IIa"), lesion("Node 2", "node", 2.0, level="level III")]
+    assert [(change.lesion, change.prior) for change in changes_between(now, before)] == [
+        ("Node 1", "Node 1"),
+        ("Node 2", "Node 2"),
+    ]
+
+
+def test_two_nodes_of_one_side_without_counterparts_are_told_as_perhaps_the_same():
+    new, gone = changes_between(
+        [lesion("Node 1", "node", 4.0, level="level III")], [lesion("Node 3", "node", 4.0, level="level IIa")]
+    )
+    assert new.words.endswith("no counterpart outlined before, unless earlier node 3 is the same")
+    assert gone.words.endswith("may have vanished, unless node 1 now is the same")

@@ -30,7 +30,14 @@ PostTreatment = Annotated[
     bool | None,
     typer.Option("--post-treatment/--untreated", help="State of treatment; after treatment NI-RADS is prepared."),
 ]
-Prior = Annotated[Path | None, typer.Option(help="Earlier report of this patient: report.json, or its folder.")]
+Prior = Annotated[
+    Path | None,
+    typer.Option(help="Earlier examination: report.json, the folder of a run, or a CT with outlines (RTSTRUCT, SEG)."),
+]
+PriorMasks = Annotated[
+    Path | None,
+    typer.Option(help="A reader's outlines on the earlier CT, where its folder does not hold one RTSTRUCT or SEG."),
+]
 
 # What is written.
 ExportNames = Annotated[

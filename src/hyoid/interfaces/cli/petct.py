@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from hyoid.interfaces.cli.options import (
     PostTreatment,
     PrecisionName,
     Prior,
+    PriorMasks,
     Question,
     RegistryFile,
     Regularize,
@@ -39,6 +41,7 @@ from hyoid.io.atomic import claim_folder
 from hyoid.io.export_names import read_names
 from hyoid.io.petct import Activity, PetRequest, read_petct
 from hyoid.systems.examination import request as report_request
+from hyoid.systems.organs import organs_before
 from hyoid.systems.petct.report import petct_report
 
 OUT = Path("hyoid-petct")
@@ -88,6 +91,7 @@ def petct(
     question: Question = "",
     post_treatment: PostTreatment = None,
     prior: Prior = None,
+    prior_masks: PriorMasks = None,
     template: WithTemplate = False,
     names: ExportNames = "tg263",
     formats: Formats = None,
@@ -118,7 +122,14 @@ def petct(
         check_identifiers(further, scans.ct)
         organ_networks = () if no_organs else outlining(networks_asked).sources
         subsites = None if no_organs else template_package(networks_asked)
-        asked = report_request(scans.ct, question, post_treatment=post_treatment, prior=prior)
+        asked = report_request(
+            scans.ct,
+            question,
+            post_treatment=post_treatment,
+            prior=prior,
+            prior_masks=prior_masks,
+            outlining=partial(organs_before, organ_networks, machine, on_progress=terminal.progress),
+        )
         found = petct_report(
             scans,
             networks,

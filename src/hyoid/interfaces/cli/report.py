@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from hyoid.interfaces.cli.options import (
     PostTreatment,
     PrecisionName,
     Prior,
+    PriorMasks,
     Question,
     RegistryFile,
     Regularize,
@@ -46,6 +48,7 @@ from hyoid.io.study import read_study
 from hyoid.report.content.staging import StagingRequest
 from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
 from hyoid.systems.examination import request, staging_request
+from hyoid.systems.organs import organs_before
 
 DEMO_SEED = 7
 OUT = Path("hyoid-report")
@@ -75,6 +78,7 @@ def report(
     question: Question = "",
     post_treatment: PostTreatment = None,
     prior: Prior = None,
+    prior_masks: PriorMasks = None,
     stage_site: Annotated[
         str | None,
         typer.Option(help="Primary site; adds cT and cN from --reader-masks for confirmation, e.g. 'oral cavity'."),
@@ -118,6 +122,7 @@ def report(
             question=question,
             post_treatment=post_treatment,
             prior=prior,
+            prior_masks=prior_masks,
             staging=staging,
             template=template,
             models=asked_models(models, organs=organs, tumour=tumour, classifier=classifier),
@@ -179,6 +184,7 @@ def run(
     question: str = "",
     post_treatment: bool | None = None,
     prior: Path | None = None,
+    prior_masks: Path | None = None,
     staging: StagingRequest | None = None,
     template: bool = False,
     models: ModelsFile = NOTHING_ASKED,
@@ -201,7 +207,15 @@ def run(
     reader = None
     if reader_masks is not None:
         reader = find_reader_masks(reader_masks, scan.volume.geometry, headers=scan.headers, primary=primary, node=node)
-    asked = request(scan, question, post_treatment=post_treatment, prior=prior, staging=staging)
+    asked = request(
+        scan,
+        question,
+        post_treatment=post_treatment,
+        prior=prior,
+        prior_masks=prior_masks,
+        outlining=partial(organs_before, networks.outlining, machine, on_progress=terminal.progress),
+        staging=staging,
+    )
     found = structured_report(scan, networks, machine, reader=reader, asked=asked, on_progress=terminal.progress)
     masked = reader is not None
     results = ct_report_results(scan, found, networks, machine, asked, reader_masks=masked, regularize=regularize)

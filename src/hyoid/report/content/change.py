@@ -9,9 +9,10 @@ from hyoid.report.content.primary import cm
 from hyoid.report.content.schema import Change, Lesion
 
 SMALLER_PERCENT, LARGER_PERCENT = -20.0, 20.0  # of volume; two observers differ by this much
+_COMPARED = ("index lesion", "further focus", "node")
 CHANGE_DEFINITION = (
-    "larger or smaller: volume changed by 20 % or more; unchanged: less. Lesions are paired by kind, side and level, "
-    "the largest first, not by registration"
+    "larger or smaller: volume changed by 20 % or more; unchanged: less. Lesions are paired by kind, side and level "
+    "(by side where a level is not known), the largest first, not by registration"
 )
 
 
@@ -23,20 +24,24 @@ def changes_between(now: Sequence[Lesion], before: Sequence[Lesion]) -> tuple[Ch
     now, before : sequence of Lesion
         Lesions of this report and of the earlier one.
     """
-    found: list[Change] = []
-    left = [lesion for lesion in before if lesion.role in ("index lesion", "further focus", "node")]
-    for lesion in now:
-        if lesion.role not in ("index lesion", "further focus", "node"):
-            continue
-        match = next((old for old in left if _alike(lesion, old, exactly=True)), None) or next(
-            (old for old in left if _alike(lesion, old, exactly=False)), None
-        )
-        if match is None:
-            found.append(_new(lesion))
-        else:
-            left.remove(match)
-            found.append(_both(lesion, match))
-    return (*found, *(_gone(lesion) for lesion in left))
+    own = [lesion for lesion in now if lesion.role in _COMPARED]
+    left = [lesion for lesion in before if lesion.role in _COMPARED]
+    pairs: dict[str, Lesion] = {}
+    # The closest kind of likeness goes over all lesions first, so that no lesion takes the counterpart of another.
+    for alike in (_same_level, _related_level, _level_unknown):
+        for lesion in own:
+            if lesion.name in pairs:
+                continue
+            match = next((old for old in left if lesion.role == old.role and alike(lesion, old)), None)
+            if match is not None:
+                left.remove(match)
+                pairs[lesion.name] = match
+    found = [
+        _both(lesion, pairs[lesion.name]) if lesion.name in pairs else _new(lesion, _maybe(lesion, left))
+        for lesion in own
+    ]
+    new = [lesion for lesion in own if lesion.name not in pairs]
+    return (*found, *(_gone(lesion, _maybe(lesion, new)) for lesion in left))
 
 
 def volume_change(before_ml: float, after_ml: float) -> tuple[float, str]:
@@ -57,18 +62,27 @@ def volume_change(before_ml: float, after_ml: float) -> tuple[float, str]:
     return percent, word
 
 
-def _alike(lesion: Lesion, old: Lesion, *, exactly: bool) -> bool:
-    """Same role and side, and for nodes the same level, or one that contains the other."""
-    if lesion.role != old.role:
-        return False
-    if lesion.role == "index lesion":
-        return True
-    if lesion.side != old.side:
-        return False
-    if exactly or not (lesion.level and old.level):
-        return lesion.level == old.level
+def _same_level(lesion: Lesion, old: Lesion) -> bool:
+    """The index lesion, or the same side and level."""
+    return lesion.role == "index lesion" or (lesion.side == old.side and lesion.level == old.level)
+
+
+def _related_level(lesion: Lesion, old: Lesion) -> bool:
+    """The same side and a level that both names share, subdivisions left out."""
     now, before = ({name.rstrip("ab") for name in level_names(words)} for words in (lesion.level, old.level))
-    return bool(now & before) or now == before
+    return lesion.side == old.side and bool(now & before)
+
+
+def _level_unknown(lesion: Lesion, old: Lesion) -> bool:
+    """The same side, where one of the levels is not known."""
+    return lesion.side == old.side and not (level_names(lesion.level) and level_names(old.level))
+
+
+def _maybe(lesion: Lesion, others: Sequence[Lesion]) -> str:
+    """Name the lesions of the other date, of the same role and side, that have no counterpart either."""
+    return " or ".join(
+        other.name.lower() for other in others if other.role == lesion.role and other.side == lesion.side
+    )
 
 
 def _both(lesion: Lesion, old: Lesion) -> Change:
@@ -79,6 +93,8 @@ def _both(lesion: Lesion, old: Lesion) -> Change:
         f"{cm(old.axial_long_mm)} x {cm(old.axial_short_mm)} to {cm(lesion.axial_long_mm)} x "
         f"{cm(lesion.axial_short_mm)} cm"
     )
+    if lesion.side != old.side:
+        words += f"; before on another side ({old.side}), may be another lesion"
     return Change(
         lesion=lesion.name,
         prior=old.name,
@@ -93,7 +109,7 @@ def _both(lesion: Lesion, old: Lesion) -> Change:
     )
 
 
-def _new(lesion: Lesion) -> Change:
+def _new(lesion: Lesion, maybe: str) -> Change:
     return Change(
         lesion=lesion.name,
         prior="",
@@ -103,11 +119,12 @@ def _new(lesion: Lesion) -> Change:
         before_long_mm=None,
         after_long_mm=lesion.axial_long_mm,
         after_short_mm=lesion.axial_short_mm,
-        words=f"{lesion.name} ({_where(lesion)}): no counterpart outlined before",
+        words=f"{lesion.name} ({_where(lesion)}, {lesion.volume_ml:.1f} ml): no counterpart outlined before"
+        + (f", unless earlier {maybe} is the same" if maybe else ""),
     )
 
 
-def _gone(lesion: Lesion) -> Change:
+def _gone(lesion: Lesion, maybe: str) -> Change:
     return Change(
         lesion="",
         prior=lesion.name,
@@ -118,7 +135,7 @@ def _gone(lesion: Lesion) -> Change:
         after_long_mm=None,
         before_short_mm=lesion.axial_short_mm,
         words=f"Earlier {lesion.name[0].lower()}{lesion.name[1:]} ({_where(lesion)}, {lesion.volume_ml:.1f} ml): not "
-        "outlined now, may have vanished",
+        f"outlined now, may have vanished{f', unless {maybe} now is the same' if maybe else ''}",
     )
 
 

@@ -193,7 +193,7 @@ def _change(changes: Sequence[Change]) -> Conclusion:
     if counts:
         told.append("nodes: " + ", ".join(f"{_number(n)} {word}" for word, n in counts.items()))
     return Conclusion(
-        words=f"Compared with the earlier report: {'; '.join(told)}.",
+        words=f"Compared with the earlier examination: {'; '.join(told)}.",
         rests_on=tuple(c.lesion or c.prior for c in changes),
     )
 
