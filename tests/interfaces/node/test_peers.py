@@ -14,6 +14,7 @@ from threading import Event, Thread
 
 import pytest
 
+from hyoid.interfaces.cohorts.dicomweb_list import fetch_study, studies_of
 from hyoid.interfaces.node.config import DicomDestination, Listener, Tls, WebDestination
 from hyoid.interfaces.node.destinations import PeerDownError, open_peer
 from hyoid.interfaces.node.listener import listening
@@ -170,6 +171,19 @@ def test_a_study_goes_to_the_node_and_its_result_comes_back_once(empty, make_con
         assert len(empty.get("/instances")) == 4
 
 
+def test_a_query_of_an_archive_is_a_list_of_cases(empty, make_object, tmp_path):
+    for study in ("s1", "s2"):
+        for number in range(3):
+            empty.ask("POST", "/instances", make_object(study=study, number=number))
+    (tmp_path / "query.yaml").write_text(
+        f"{{url: {peer(empty, 'dicomweb').url}, query: {{StudyDate: 20270101-20270131}}}}"
+    )
+    cases = studies_of(tmp_path / "query.yaml", "ct")
+    assert [case.words for case in cases] == ["DICOM study of the server: 3 CT image(s)"] * 2
+    fetch_study(cases[0].paths[0], tmp_path / "here")
+    assert len(list((tmp_path / "here").rglob("*.dcm"))) == 3
+
+
 @pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize("kind", ["dicom", "dicomweb"])
@@ -184,7 +198,12 @@ def test_a_real_ct_comes_back_with_its_outlines(empty, make_config, shared_data,
     destination = peer(empty, kind).model_dump(exclude_defaults=True) | {"kind": kind}
     ways = {"dicom": {"dicom": {"host": "127.0.0.1", "port": free_port()}},
             "dicomweb": {"dicomweb": [{"url": destination.get("url"), "every_s": 2, "days": 36500}]}}  # fmt: skip
-    config = make_config(folders=[], limits=limits, destinations={"out": destination}, command=(), **ways[kind])
+    rules = [
+        {"name": "CT", "when": {"modality": "CT"}, "job": "report", "to": ["out"], "options": ["--formats", "sr,pdf"]}
+    ]
+    config = make_config(
+        folders=[], limits=limits, rules=rules, destinations={"out": destination}, command=(), **ways[kind]
+    )
     [study] = empty.get("/studies")
     with at_work(config) as place:
         if kind == "dicom":
@@ -197,7 +216,7 @@ def test_a_real_ct_comes_back_with_its_outlines(empty, make_config, shared_data,
     assert empty.get("/studies") == [study]
     series = empty.get(f"/studies/{study}")["Series"]
     found = sorted(empty.get(f"/series/{one}")["MainDicomTags"]["Modality"] for one in series)
-    assert {"CT", "RTSTRUCT", "SEG"} <= set(found)
+    assert {"CT", "RTSTRUCT", "SEG", "SR", "DOC"} <= set(found)
     events = (config.state / "events.jsonl").read_text().splitlines()
     times = {line["event"]: datetime.fromisoformat(line["time"]) for line in map(json.loads, events)}
     audit = [json.loads(line) for line in (config.state / "audit.jsonl").read_text().splitlines()]

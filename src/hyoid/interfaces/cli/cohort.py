@@ -12,6 +12,7 @@ import typer
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.cli.options import AsJson, DryRun
+from hyoid.interfaces.cohorts.dicomweb_list import SUFFIXES, studies_of
 from hyoid.interfaces.cohorts.driver import (
     REFUSED_FILE,
     Plan,
@@ -47,8 +48,8 @@ def _command(job: Job) -> Callable[..., None]:
             Path,
             typer.Argument(
                 metavar="LIST",
-                help="Folder to search for cases, or a CSV or Parquet table with the columns id, path, prior, masks, "
-                "clicks, options.",
+                help="Folder to search for cases, a CSV or Parquet table with the columns id, path, prior, masks, "
+                "clicks, options, or a YAML file with a query of a DICOMweb server.",
             ),
         ],
         out: Annotated[Path, typer.Option(help="Folder for the cohort; a stopped run is resumed from there.")],
@@ -85,7 +86,11 @@ def _command(job: Job) -> Callable[..., None]:
         terminal = Terminal(as_json=as_json)
         # A worker on another machine stands elsewhere.
         source, out = source.resolve(), out.resolve()
-        listed = read_list(source, job.kind, leave_out=out)
+        listed: list[ListedCase | BrokenRow] = (
+            [*studies_of(source, job.kind)]
+            if source.suffix.lower() in SUFFIXES and not source.is_dir()
+            else read_list(source, job.kind, leave_out=out)
+        )
         if write_list_to is not None:
             write_list((c for c in listed if isinstance(c, ListedCase)), write_list_to)
         room = Room(workers, threads, gpus, memory_gb)

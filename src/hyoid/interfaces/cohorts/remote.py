@@ -1,4 +1,4 @@
-"""Files elsewhere: fetched by the worker through fsspec, for the time of one case."""
+"""Files elsewhere: fetched by the worker through fsspec or DICOMweb, for the time of one case."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from hyoid.errors import UnreadableFileError
+from hyoid.interfaces.cohorts.dicomweb_list import SCHEME, fetch_study, study_fingerprint
 from hyoid.interfaces.extras import needs_extra
 
 
@@ -24,7 +25,7 @@ def fetched(words: Iterable[str], urls: Collection[str], folder: Path) -> tuple[
 
     Raises
     ------
-    UnreadableFileError
+    InputRefusedError
         When nothing can be read there.
     """
     return tuple(_copy(word, folder / str(k)) if word in urls else word for k, word in enumerate(words))
@@ -43,6 +44,8 @@ def remote_fingerprint(url: str) -> str:
     UnreadableFileError
         When nothing is there, or the place cannot be reached.
     """
+    if url.startswith(SCHEME):
+        return study_fingerprint(url)
     with needs_extra("ray", "Reading a URL"):
         import fsspec
     try:
@@ -56,6 +59,8 @@ def remote_fingerprint(url: str) -> str:
 
 
 def _copy(url: str, folder: Path) -> str:
+    if url.startswith(SCHEME):
+        return fetch_study(url, folder)
     with needs_extra("ray", "Reading a URL"):
         import fsspec
     try:

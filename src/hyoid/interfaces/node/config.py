@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from hyoid.errors import UnreadableFileError, UsageError
+from hyoid.interfaces.dicomweb.settings import Settings, Tls, WebServer, read_settings
 
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f\x7f]*\S[^\\\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")]
@@ -19,34 +18,7 @@ Pattern = Annotated[str, Field(min_length=1)]
 Job = Literal["report", "petct", "midrt", "predict", "prior"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Tls(_Part):
-    """Files of an encrypted connection, PEM.
-
-    Attributes
-    ----------
-    certificate, key : Path or None
-        Own certificate and its private key; a listener needs both.
-    ca : Path or None
-        Certificates that the other side's must be signed by. A listener that has this asks every caller for a
-        certificate; without it, any caller is let in.
-    """
-
-    certificate: Path | None = None
-    key: Path | None = None
-    ca: Path | None = None
-
-    @model_validator(mode="after")
-    def _pair(self) -> Tls:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together")
-        return self
-
-
-class Listener(_Part):
+class Listener(Settings):
     """A DICOM listener: C-STORE and C-ECHO.
 
     Attributes
@@ -77,7 +49,7 @@ class Listener(_Part):
         return tls
 
 
-class WatchedFolder(_Part):
+class WatchedFolder(Settings):
     """A folder whose DICOM files, zips and subfolders are taken in.
 
     Attributes
@@ -96,46 +68,6 @@ class WatchedFolder(_Part):
     path: Path
     after: Literal["keep", "delete"] = "keep"
     every_s: float = Field(default=2.0, gt=0)
-
-
-class WebServer(_Part):
-    """How a DICOMweb server is reached.
-
-    Attributes
-    ----------
-    url : str
-        Base address of QIDO-RS, WADO-RS and STOW-RS.
-    user : str
-        Name for HTTP basic authentication; none when empty.
-    password_file : Path or None
-        File that holds the password of `user`.
-    token_file : Path or None
-        File that holds a bearer token.
-    tls : Tls or None
-        Own certificate, and whose certificates are trusted instead of the system's.
-    timeout_s : float
-        Seconds without an answer after which the server counts as down.
-    """
-
-    url: str = Field(pattern=r"^https?://")
-    user: str = ""
-    password_file: Path | None = None
-    token_file: Path | None = None
-    tls: Tls | None = None
-    timeout_s: float = Field(default=60.0, gt=0)
-
-    @model_validator(mode="after")
-    def _one_proof(self) -> WebServer:
-        if bool(self.user) != (self.password_file is not None):
-            raise ValueError("user and password_file belong together")
-        if self.user and self.token_file is not None:
-            raise ValueError("user and token_file exclude each other")
-        if (self.user or self.token_file is not None) and self.url.startswith("http://") and not self._is_local():
-            raise ValueError("a password or token would travel unencrypted: use https")
-        return self
-
-    def _is_local(self) -> bool:
-        return re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", self.url + "/") is not None
 
 
 class WatchedServer(WebServer):
@@ -159,7 +91,7 @@ class WatchedServer(WebServer):
     every_s: float = Field(default=30.0, gt=0)
 
 
-class DicomDestination(_Part):
+class DicomDestination(Settings):
     """A DICOM peer that results are sent to by C-STORE.
 
     Attributes
@@ -191,7 +123,7 @@ class WebDestination(WebServer):
     kind: Literal["dicomweb"]
 
 
-class FolderDestination(_Part):
+class FolderDestination(Settings):
     """A folder that results are copied into, one folder for each run.
 
     Attributes
@@ -210,7 +142,7 @@ class FolderDestination(_Part):
 Destination = Annotated[DicomDestination | WebDestination | FolderDestination, Field(discriminator="kind")]
 
 
-class When(_Part):
+class When(Settings):
     """Conditions on a series; all that are given must hold.
 
     Attributes
@@ -248,7 +180,7 @@ class When(_Part):
         return pattern
 
 
-class Rule(_Part):
+class Rule(Settings):
     """What is done with a study.
 
     Attributes
@@ -294,7 +226,7 @@ class Rule(_Part):
         return self
 
 
-class Limits(_Part):
+class Limits(Settings):
     """When to wait, when to try again, when to give up.
 
     Attributes
@@ -328,7 +260,7 @@ class Limits(_Part):
     free_gb: float = Field(default=5.0, ge=0)
 
 
-class Retention(_Part):
+class Retention(Settings):
     """How long files stay, hours.
 
     Attributes
@@ -349,14 +281,14 @@ class Retention(_Part):
     quarantine_hours: float = Field(default=24 * 30.0, gt=0)
 
 
-class StatusPage(_Part):
+class StatusPage(Settings):
     """A read-only page with numbers and no patient: address and port."""
 
     host: str = "127.0.0.1"
     port: Port = 8104
 
 
-class NodeConfig(_Part):
+class NodeConfig(Settings):
     """Configuration of a node.
 
     Attributes
@@ -388,7 +320,7 @@ class NodeConfig(_Part):
     folders: tuple[WatchedFolder, ...] = ()
     dicomweb: tuple[WatchedServer, ...] = ()
     rules: tuple[Rule, ...] = Field(min_length=1)
-    destinations: dict[Name, Destination] = {}
+    destinations: dict[Name, Destination] = Field(default_factory=dict)
     limits: Limits = Limits()
     retention: Retention = Retention()
     status: StatusPage | None = None
@@ -422,32 +354,4 @@ def read_config(path: Path) -> NodeConfig:
     UsageError
         When a key is unknown, missing or wrong; every such key is named.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UnreadableFileError(
-            f"The configuration cannot be read ({type(error).__name__}).", "Give a YAML file, see docs/hospital.md."
-        ) from error
-    if not isinstance(content, dict):
-        raise UsageError("The configuration holds no keys.", "See docs/hospital.md for an example.")
-    try:
-        config = NodeConfig.model_validate(content)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors()]
-        raise UsageError(f"The configuration is wrong. {'; '.join(faults)}.", "See docs/hospital.md.") from None
-    found: NodeConfig = _from_folder(config, path.resolve().parent)
-    return found
-
-
-def _from_folder(value: Any, folder: Path) -> Any:
-    """The same value with every path in it made absolute."""
-    if isinstance(value, Path):
-        return folder / value.expanduser()
-    if isinstance(value, BaseModel):
-        # model_construct would keep the old values of what is nested; model_copy takes these as given.
-        return value.model_copy(update={name: _from_folder(v, folder) for name, v in dict(value).items()})
-    if isinstance(value, tuple):
-        return tuple(_from_folder(v, folder) for v in value)
-    if isinstance(value, dict):
-        return {key: _from_folder(v, folder) for key, v in value.items()}
-    return value
+    return read_settings(path, NodeConfig, "configuration", "docs/hospital.md")

@@ -129,7 +129,7 @@ class _WebPeer:
     """STOW-RS, one object a request."""
 
     def __init__(self, destination: WebDestination) -> None:
-        from hyoid.interfaces.node.web_client import web_client
+        from hyoid.interfaces.dicomweb.client import web_client
 
         self._client = web_client(destination)
 

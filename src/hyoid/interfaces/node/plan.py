@@ -79,7 +79,7 @@ def check_surroundings(config: NodeConfig) -> None:
         if there.tls is not None:
             client_context(there.tls)
         if isinstance(there, WebServer):
-            from hyoid.interfaces.node.web_client import web_client
+            from hyoid.interfaces.dicomweb.client import web_client
 
             web_client(there)
 

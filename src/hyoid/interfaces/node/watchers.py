@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,16 +9,22 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from hyoid.errors import UnreadableFileError
+from hyoid.interfaces.dicomweb.answers import (
+    COUNT_OF_SERIES,
+    COUNT_OF_STUDY,
+    MODALITY,
+    SERIES_UID,
+    STUDY_UID,
+    file_of,
+    value_of,
+)
 from hyoid.interfaces.node.config import WatchedFolder, WatchedServer
 from hyoid.interfaces.node.ledger.ledger import Ledger
 from hyoid.interfaces.node.log import Log
 from hyoid.interfaces.node.pseudonyms import Pseudonyms
 from hyoid.interfaces.node.spool import Source, Spool
 from hyoid.io import sources
-from hyoid.io.dicom.headers import looks_like_dicom, quiet_pydicom
-
-_COUNT_OF_STUDY, _COUNT_OF_SERIES, _MODALITY = "00201208", "00201209", "00080060"
-_STUDY_UID, _SERIES_UID = "0020000D", "0020000E"
+from hyoid.io.dicom.headers import looks_like_dicom
 
 
 class FolderWatcher:
@@ -114,7 +119,7 @@ class ServerWatcher:
     """
 
     def __init__(self, config: WatchedServer, spool: Spool, ledger: Ledger, pseudonyms: Pseudonyms) -> None:
-        from hyoid.interfaces.node.web_client import web_client
+        from hyoid.interfaces.dicomweb.client import web_client
 
         self.config, self._spool, self._ledger, self._pseudonyms = config, spool, ledger, pseudonyms
         self._client = web_client(config)
@@ -133,14 +138,14 @@ class ServerWatcher:
         """
         fetched = 0
         for study in self._studies():
-            uid, size = _value(study, _STUDY_UID), int(_value(study, _COUNT_OF_STUDY) or -1)
+            uid, size = value_of(study, STUDY_UID), int(value_of(study, COUNT_OF_STUDY) or -1)
             if size >= 0 and self._settled.get(uid) == size:
                 continue
             waits = False
             for row in self._client.search_for_series(uid, get_remaining=True):
-                if _value(row, _MODALITY) not in self.config.modalities:
+                if value_of(row, MODALITY) not in self.config.modalities:
                     continue
-                series, count = _value(row, _SERIES_UID), int(_value(row, _COUNT_OF_SERIES) or 0)
+                series, count = value_of(row, SERIES_UID), int(value_of(row, COUNT_OF_SERIES) or 0)
                 key = f"dicomweb {self.config.name}", self._pseudonyms.of("series", series, str(count))
                 if self._ledger.arrivals.has_seen(*key):
                     continue
@@ -167,19 +172,6 @@ class ServerWatcher:
         source = Source(self.config.name, self.config.url)
         for dataset in objects:
             try:
-                self._spool.take(_as_file(dataset), source)
+                self._spool.take(file_of(dataset), source)
             except UnreadableFileError:
                 continue  # it lies in quarantine
-
-
-def _value(row: dict[str, dict], tag: str) -> str:
-    """First value of an attribute in DICOM's JSON, '' where it is absent."""
-    values = row.get(tag, {}).get("Value") or [""]
-    return str(values[0])
-
-
-def _as_file(dataset: Dataset) -> bytes:
-    buffer = io.BytesIO()
-    with quiet_pydicom():
-        dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()

@@ -74,6 +74,17 @@ def find_cases(folder: Path, kind: Kind, *, leave_out: Path | None = None) -> li
     return members + _studies(rest, folder, "CT" if kind in ("ct", "petct") else "", first=len(members) + 1)
 
 
+def study_name(uid: str) -> str:
+    """Name a study without a word from its headers: the letter s and twelve digits of a hash.
+
+    Parameters
+    ----------
+    uid : str
+        StudyInstanceUID.
+    """
+    return f"s{hashlib.sha256(uid.encode()).hexdigest()[:12]}"
+
+
 def _files_below(folder: Path, leave_out: Path | None) -> Iterable[Path]:
     """Files below a folder in order, without hidden ones."""
     skipped = None if leave_out is None else leave_out.resolve()
@@ -118,7 +129,7 @@ def _studies(files: Sequence[Path], folder: Path, modality: str, *, first: int) 
         cases.append(
             ListedCase(
                 first + len(cases),
-                f"s{hashlib.sha256(study.uid.encode()).hexdigest()[:12]}",
+                study_name(study.uid),
                 (str(study.folder),),
                 options=() if study.folder in alone else ("--study", study.uid),
                 words=f"DICOM study: {images} image(s)" if images else "archive that cannot be read",

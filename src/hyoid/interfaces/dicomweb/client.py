@@ -6,7 +6,7 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.node.config import WebServer
+from hyoid.interfaces.dicomweb.settings import WebServer
 
 
 def web_client(server: WebServer) -> DICOMwebClient:

@@ -3,8 +3,8 @@
 import pytest
 
 from hyoid.errors import UsageError
-from hyoid.interfaces.node.config import WebServer
-from hyoid.interfaces.node.web_client import web_client
+from hyoid.interfaces.dicomweb.client import web_client
+from hyoid.interfaces.dicomweb.settings import WebServer
 
 
 def test_password_and_token_come_from_files(tmp_path, monkeypatch):
