@@ -47,7 +47,7 @@ from hyoid.io import study as studies
 from hyoid.io.packages.models_file import ModelsFile, models_stated
 from hyoid.io.packages.nnunet_folder import read_nnunet_folder
 from hyoid.io.petct import PetCtStudy, PetRequest, read_petct
-from hyoid.io.reader_masks import find_reader_masks
+from hyoid.io.reader_masks import ReaderMasks, find_reader_masks
 from hyoid.io.study import Study
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
 from hyoid.progress import Stages, ignore_stages
@@ -58,6 +58,7 @@ from hyoid.systems.examination import request
 from hyoid.systems.midrt.pipeline import canonical_pair
 from hyoid.systems.midrt.pipeline import midrt as follow_up
 from hyoid.systems.organs import organs_before
+from hyoid.systems.petct.pipeline import PetCtModels
 from hyoid.systems.petct.report import petct_report
 from hyoid.volume import Quantity
 
@@ -185,8 +186,7 @@ def make_report(
     ModelUnusableError
         When weights are damaged.
     """
-    if staging is not None and reader_masks is None:
-        raise UsageError("Staging rests on a reader's outlines, and none are given.", "Give reader_masks.")
+    _refuse_staging_alone(staging, reader_masks)
     machine = machine_named(device, precision, cache)
     networks = report_models(_asked(models))
     with _clock(progress) as clock:
@@ -213,6 +213,9 @@ def find_targets(
     study: PetCtStudy | str | Path,
     *,
     pet: PetRequest | None = None,
+    reader_masks: Path | str | None = None,
+    primary: Sequence[str] = (),
+    node: Sequence[str] = (),
     organs: bool = True,
     decision: str | None = None,
     coarse_outside: bool | None = None,
@@ -221,6 +224,7 @@ def find_targets(
     post_treatment: bool | None = None,
     prior: Path | str | None = None,
     prior_masks: Path | str | None = None,
+    staging: StagingRequest | None = None,
     device: str = "auto",
     precision: str | None = None,
     cache: Path | None = None,
@@ -234,6 +238,10 @@ def find_targets(
         PET/CT that was read, or its DICOM folder or zip, HECKTOR case folder, or CT file.
     pet : PetRequest, optional
         What is known of the PET: its file, units, weight and dose.
+    reader_masks : path, optional
+        A reader's tumour and nodes; then no network is asked for targets.
+    primary, node : sequences of str
+        Names of outlines in that file, where these do not tell which is which.
     organs : bool
         Outline organs as well, for sites, levels and involvement.
     decision : {"argmax", "threshold"}, optional
@@ -250,6 +258,8 @@ def find_targets(
         `report.json` of an earlier run, its folder, or an earlier CT with a reader's outlines.
     prior_masks : path, optional
         A reader's outlines on the earlier CT, where its folder does not hold one RTSTRUCT or SEG.
+    staging : StagingRequest, optional
+        Tables by which to stage, for confirmation; needs `reader_masks`.
     device : {"auto", "cpu", "cuda"}
         Where the networks run.
     precision : {"f32", "bf16"}, optional
@@ -261,11 +271,14 @@ def find_targets(
 
     Raises
     ------
+    UsageError
+        When staging is asked for without `reader_masks`.
     InputRefusedError
         When CT or PET cannot be used, or its SUV cannot be computed without guessing.
     ModelUnusableError
         When weights are damaged.
     """
+    _refuse_staging_alone(staging, reader_masks)
     machine = machine_named(device, precision, cache)
     stated = _asked(models)
     networks = petct_models(stated)
@@ -274,6 +287,10 @@ def find_targets(
         scans = study
         if not isinstance(scans, PetCtStudy):
             scans = read_petct(scans, pet, on_progress=partial(clock.progress, "read"))
+        source: PetCtModels | ReaderMasks = networks
+        if reader_masks is not None:
+            grid, headers = scans.ct.volume.geometry, scans.ct.headers
+            source = find_reader_masks(reader_masks, grid, headers=headers, primary=primary, node=node)
         organ_networks = outlining(stated).sources if organs else ()
         template = template_package(stated) if organs else None
         asked = request(
@@ -283,10 +300,11 @@ def find_targets(
             prior=None if prior is None else Path(prior),
             prior_masks=None if prior_masks is None else Path(prior_masks),
             outlining=partial(organs_before, organ_networks, machine, on_progress=clock.progress),
+            staging=staging,
         )
         found = petct_report(
             scans,
-            networks,
+            source,
             organ_networks,
             machine,
             template=template,
@@ -295,8 +313,14 @@ def find_targets(
             on_progress=clock.progress,
         )
     packages = [*networks.all, *organ_networks, *([] if template is None else [template])]
-    results = petct_results(scans, found, packages, machine, asked, decided, organs=organs)
+    rule = decided if reader_masks is None else None
+    results = petct_results(scans, found, packages, machine, asked, rule, organs=organs)
     return ReportAnswer(results, clock.seconds, found)
+
+
+def _refuse_staging_alone(staging: StagingRequest | None, reader_masks: Path | str | None) -> None:
+    if staging is not None and reader_masks is None:
+        raise UsageError("Staging rests on a reader's outlines, and none are given.", "Give reader_masks.")
 
 
 def segment_lesion(

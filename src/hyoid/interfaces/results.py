@@ -63,7 +63,7 @@ def ct_report_results(
         Whether gaps between slices were to be filled; None where the CT was read before.
     """
     options = {"reader_masks": reader_masks, **_stated(asked, machine, regularize)}
-    options["stage_site"] = None if asked.staging is None else asked.staging.site.value
+    options["stage_site"] = _site(asked)
     return Results(
         command="report",
         report=found.report,
@@ -83,7 +83,7 @@ def petct_results(
     packages: Sequence[Source],
     machine: Machine,
     asked: Request,
-    decision: Decision,
+    decision: Decision | None,
     *,
     organs: bool,
     regularize: bool | None = None,
@@ -102,15 +102,17 @@ def petct_results(
         Where the networks ran.
     asked : Request
         What was asked of the report.
-    decision : Decision
-        How averaged maps became outlines.
+    decision : Decision or None
+        How averaged maps became outlines; None where a reader's outlines went in.
     organs : bool
         Whether organs were to be outlined.
     regularize : bool, optional
         Whether gaps between slices were to be filled; None where the scans were read before.
     """
     options = {"organs": organs, "ct_only": study.pet is None, **_stated(asked, machine, regularize)}
-    options |= {"decision": decision.rule, "coarse_outside": decision.coarse_outside}
+    options |= {"reader_masks": decision is None, "stage_site": _site(asked)}
+    if decision is not None:
+        options |= {"decision": decision.rule, "coarse_outside": decision.coarse_outside}
     return Results(
         command="petct",
         report=found.report,
@@ -244,6 +246,10 @@ def _stated(asked: Request, machine: Machine, regularize: bool | None) -> dict[s
     read = {} if regularize is None else {"regularize": regularize}
     stated = {"precision": machine.precision, "post_treatment": asked.post_treatment, "prior": asked.prior is not None}
     return {**read, **stated}
+
+
+def _site(asked: Request) -> str | None:
+    return None if asked.staging is None else asked.staging.site.value
 
 
 def _pages(report: Report, image: Volume, outlines: Outlines, **more: Any) -> partial[Any]:

@@ -17,7 +17,7 @@ from hyoid.interfaces.cli import petct as petct_command
 from hyoid.interfaces.cli.main import app
 from hyoid.interfaces.installed import OUTLINING, TEMPLATE
 from hyoid.io.dicom.pet import write_petct_study
-from hyoid.io.files.volumes import read_labels
+from hyoid.io.files.volumes import read_labels, write_nifti
 from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.report.content.scene import Involvement
 from hyoid.systems.involvement import Classified
@@ -119,6 +119,28 @@ def test_ct_alone_is_stated(study, rules, tmp_path):
     report = json.loads((out / "report.json").read_text())
     assert any(words.startswith("No PET") for words in report["warnings"])
     assert report["empty"] and report["study"]["modality"] == "CT"
+
+
+def test_a_readers_targets_stand_in_the_place_of_the_networks(patient, study, rules, monkeypatch, tmp_path):
+    monkeypatch.setattr(petct_report, "find_targets", None)
+    masks, out = tmp_path / "masks.nii.gz", tmp_path / "out"
+    write_nifti(patient.lesions, masks)
+    arguments = ["petct", str(study), "--out", str(out), "--reader-masks", str(masks), "--no-organs", "--json"]
+    staged = ["--stage-site", "oropharynx, p16-positive"]
+    result = RUN.invoke(app, [*arguments, *staged], catch_exceptions=False)
+    assert result.exit_code == 0, result.stdout[-500:]
+    np.testing.assert_array_equal(read_labels(out / "targets.nii.gz").array, patient.lesions.array)
+    report = json.loads((out / "report.json").read_text())
+    lines = {line["key"]: line for line in report["lines"]}
+    assert lines["size_of_the_mass"]["status"] == "measured"
+    assert lines["ct_tnm8"]["value"].startswith("cT")
+    primary = next(lesion for lesion in report["lesions"] if lesion["role"] == "index lesion")
+    assert primary["status"] == "reader" and 10 < primary["uptake"]["suv_max"] <= 12.01
+    record = json.loads((out / "run.json").read_text())
+    assert record["options"]["reader_masks"] is True and "decision" not in record["options"]
+    assert record["models"] == {}
+    with pytest.raises(UsageError, match="Staging rests on a reader's outlines"):
+        RUN.invoke(app, ["petct", str(study), *staged], catch_exceptions=False)
 
 
 def test_sub_sites_are_asked_about_the_primary_that_was_found(patient, study, rules, monkeypatch, tmp_path):

@@ -39,6 +39,27 @@ PriorMasks = Annotated[
     typer.Option(help="A reader's outlines on the earlier CT, where its folder does not hold one RTSTRUCT or SEG."),
 ]
 
+# A reader's outlines, and staging, which rests on these.
+ReaderOutlines = Annotated[
+    Path | None,
+    typer.Option(help="A reader's tumour and nodes: label map (1 GTVp, 2 GTVn), RTSTRUCT or DICOM SEG."),
+]
+PrimaryNames = Annotated[
+    list[str] | None, typer.Option(help="Name of the primary tumour in --reader-masks, where names do not tell.")
+]
+NodeNames = Annotated[
+    list[str] | None, typer.Option(help="Name of an involved node in --reader-masks; may be given several times.")
+]
+StageSite = Annotated[
+    str | None,
+    typer.Option(help="Primary site; adds cT and cN from --reader-masks for confirmation, e.g. 'oral cavity'."),
+]
+Editions = Annotated[list[str] | None, typer.Option(help="TNM edition to stage by, 7 or 8; both by default.")]
+DepthMm = Annotated[float | None, typer.Option(help="Depth of invasion for staging, mm.", min=0.1)]
+AllNodes = Annotated[
+    bool, typer.Option("--all-nodes", help="State that every involved node is outlined in --reader-masks.")
+]
+
 # What is written.
 ExportNames = Annotated[
     str, typer.Option(help="Names of structures in SEG and RTSTRUCT: tg263, hyoid, or a YAML file.")

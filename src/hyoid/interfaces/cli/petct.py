@@ -11,24 +11,31 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.interfaces.chosen_models import asked_models, outlining, petct_models, template_package
 from hyoid.interfaces.cli.options import (
+    AllNodes,
     AsJson,
     CtSeries,
+    DepthMm,
     DeviceName,
+    Editions,
     ExportNames,
     Formats,
     Identifiers,
     ModelsPath,
+    NodeNames,
     NoOrgans,
     OrganNetworks,
     Out,
     Overwrite,
     PostTreatment,
     PrecisionName,
+    PrimaryNames,
     Prior,
     PriorMasks,
     Question,
+    ReaderOutlines,
     RegistryFile,
     Regularize,
+    StageSite,
     WhichStudy,
     WithTemplate,
 )
@@ -40,8 +47,11 @@ from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
 from hyoid.io.export_names import read_names
 from hyoid.io.petct import Activity, PetRequest, read_petct
+from hyoid.io.reader_masks import ReaderMasks, find_reader_masks
 from hyoid.systems.examination import request as report_request
+from hyoid.systems.examination import staging_request
 from hyoid.systems.organs import organs_before
+from hyoid.systems.petct.pipeline import PetCtModels
 from hyoid.systems.petct.report import petct_report
 
 OUT = Path("hyoid-petct")
@@ -62,6 +72,9 @@ def petct(
     ] = None,
     pet_series: Annotated[str | None, typer.Option(help="PET series to read: its UID, number or description.")] = None,
     ct_only: Annotated[bool, typer.Option("--ct-only", help="Outline on the CT alone, without PET.")] = False,
+    reader_masks: ReaderOutlines = None,
+    primary: PrimaryNames = None,
+    node: NodeNames = None,
     no_organs: NoOrgans = False,
     models: ModelsPath = None,
     organs: OrganNetworks = None,
@@ -92,6 +105,10 @@ def petct(
     post_treatment: PostTreatment = None,
     prior: Prior = None,
     prior_masks: PriorMasks = None,
+    stage_site: StageSite = None,
+    edition: Editions = None,
+    depth_mm: DepthMm = None,
+    all_nodes: AllNodes = False,
     template: WithTemplate = False,
     names: ExportNames = "tg263",
     formats: Formats = None,
@@ -102,6 +119,9 @@ def petct(
     """Outline primary tumour (GTVp) and involved nodes (GTVn) on PET/CT, and report on them. Research use only."""
     terminal = Terminal(as_json=as_json)
     exported, further = read_names(names), further_named(formats, registry, identifiers=identifiers)
+    staging = staging_request(stage_site, edition or (), depth_mm=depth_mm, all_nodes=all_nodes)
+    if staging is not None and reader_masks is None:
+        raise UsageError("Staging rests on a reader's outlines, and none are given.", "Add --reader-masks FILE.")
     claim_folder(out, overwrite=overwrite)
     request = pet_request(pet, pet_units, weight_kg, dose_mbq, pet_series, ct_only=ct_only)
     networks_asked = asked_models(models, organs=organs, head=head, coarse=coarse, fine=fine)
@@ -120,6 +140,10 @@ def petct(
             on_progress=lambda done, total: terminal.progress("read", done, total),
         )
         check_identifiers(further, scans.ct)
+        source: PetCtModels | ReaderMasks = networks
+        if reader_masks is not None:
+            grid, headers = scans.ct.volume.geometry, scans.ct.headers
+            source = find_reader_masks(reader_masks, grid, headers=headers, primary=primary or (), node=node or ())
         organ_networks = () if no_organs else outlining(networks_asked).sources
         subsites = None if no_organs else template_package(networks_asked)
         asked = report_request(
@@ -129,10 +153,11 @@ def petct(
             prior=prior,
             prior_masks=prior_masks,
             outlining=partial(organs_before, organ_networks, machine, on_progress=terminal.progress),
+            staging=staging,
         )
         found = petct_report(
             scans,
-            networks,
+            source,
             organ_networks,
             machine,
             template=subsites,
@@ -142,7 +167,14 @@ def petct(
         )
         packages = [*networks.all, *organ_networks, *([] if subsites is None else [subsites])]
         results = petct_results(
-            scans, found, packages, machine, asked, decided, organs=not no_organs, regularize=regularize
+            scans,
+            found,
+            packages,
+            machine,
+            asked,
+            decided if reader_masks is None else None,
+            organs=not no_organs,
+            regularize=regularize,
         )
         deliver(out, with_template(results) if template else results, terminal, exported, further)
     finish(found.report, terminal, place=str(out) if out == OUT else "")

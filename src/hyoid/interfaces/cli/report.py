@@ -11,24 +11,31 @@ import typer
 from hyoid.errors import UsageError
 from hyoid.interfaces.chosen_models import NOTHING_ASKED, asked_models, report_models
 from hyoid.interfaces.cli.options import (
+    AllNodes,
     AsJson,
     ClassifierNetwork,
     CtSeries,
+    DepthMm,
     DeviceName,
+    Editions,
     ExportNames,
     Formats,
     Identifiers,
     ModelsPath,
+    NodeNames,
     OrganNetworks,
     Out,
     Overwrite,
     PostTreatment,
     PrecisionName,
+    PrimaryNames,
     Prior,
     PriorMasks,
     Question,
+    ReaderOutlines,
     RegistryFile,
     Regularize,
+    StageSite,
     TumourNetwork,
     WhichStudy,
     WithTemplate,
@@ -58,16 +65,9 @@ _DEMO_FOLDERS = ("patient", "report", "report-with-reader-masks")
 def report(
     study: Annotated[Path, typer.Argument(help="CT to read: DICOM folder or zip, or a NIfTI, NRRD or MHA file.")],
     out: Out = OUT,
-    reader_masks: Annotated[
-        Path | None,
-        typer.Option(help="A reader's tumour and nodes: label map (1 GTVp, 2 GTVn), RTSTRUCT or DICOM SEG."),
-    ] = None,
-    primary: Annotated[
-        list[str] | None, typer.Option(help="Name of the primary tumour in --reader-masks, where names do not tell.")
-    ] = None,
-    node: Annotated[
-        list[str] | None, typer.Option(help="Name of an involved node in --reader-masks; may be given several times.")
-    ] = None,
+    reader_masks: ReaderOutlines = None,
+    primary: PrimaryNames = None,
+    node: NodeNames = None,
     names: ExportNames = "tg263",
     device: DeviceName = "auto",
     precision: PrecisionName = None,
@@ -79,15 +79,10 @@ def report(
     post_treatment: PostTreatment = None,
     prior: Prior = None,
     prior_masks: PriorMasks = None,
-    stage_site: Annotated[
-        str | None,
-        typer.Option(help="Primary site; adds cT and cN from --reader-masks for confirmation, e.g. 'oral cavity'."),
-    ] = None,
-    edition: Annotated[list[str] | None, typer.Option(help="TNM edition to stage by, 7 or 8; both by default.")] = None,
-    depth_mm: Annotated[float | None, typer.Option(help="Depth of invasion for staging, mm.", min=0.1)] = None,
-    all_nodes: Annotated[
-        bool, typer.Option("--all-nodes", help="State that every involved node is outlined in --reader-masks.")
-    ] = False,
+    stage_site: StageSite = None,
+    edition: Editions = None,
+    depth_mm: DepthMm = None,
+    all_nodes: AllNodes = False,
     template: WithTemplate = False,
     models: ModelsPath = None,
     organs: OrganNetworks = None,

@@ -39,6 +39,8 @@ from hyoid.volume import AIR_HU, Geometry, Quantity, Volume
 
 # More than any neck holds: the networks do not know such a scan.
 _IMPLAUSIBLE_ML = 1500.0
+# Around outlines that a reader drew the PET is compared with the CT over a part of the neck.
+_AROUND_DRAWN_MM = 50.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +183,35 @@ def find_targets(
     """
     located = locate_targets(ct, pet, models, machine, on_progress)
     return outline_targets(located, models, machine, on_progress, decision)
+
+
+def drawn_targets(ct: Volume, pet: Volume | None, labels: Volume) -> TargetsResult:
+    """Take a reader's targets in the place of the networks': the PET is checked around the outlines, no network runs.
+
+    Parameters
+    ----------
+    ct, pet : Volume
+        Images as given: CT in HU, PET in SUV or None.
+    labels : Volume, LABEL
+        1 GTVp, 2 GTVn, on the CT's own grid.
+
+    Raises
+    ------
+    InputRefusedError
+        When the PET's values cannot be SUV, its frame is another, or it covers too little of the outlines.
+    """
+    warnings: list[str] = []
+    checked = nearest = None
+    box = bounding_box(labels.array > 0)
+    if pet is not None:
+        require_suv(pet)
+        if box is not None:
+            region = grid_over(labels.geometry, box, ct.geometry, ct.geometry.spacing_mm, _AROUND_DRAWN_MM)
+            checked, warnings = _check_pet(ct, pet, region)
+        nearest = resample(pet, ct.geometry, interpolation="nearest")
+    nothing = labels.with_array(np.zeros(labels.geometry.shape, np.uint8))
+    facts = {"drawn_by_reader": True, "pet": pet is not None}
+    return TargetsResult(labels, nothing, nearest, tuple(warnings), {}, facts, checked)
 
 
 def locate_targets(

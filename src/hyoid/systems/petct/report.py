@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,19 +14,20 @@ from hyoid.inference.runtime import Precision
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.packages.nnunet_source import Source
 from hyoid.io.petct import PetCtStudy
+from hyoid.io.reader_masks import ReaderMasks
 from hyoid.preprocess.gate import check_head_neck_ct
 from hyoid.progress import Stages, ignore_stages
-from hyoid.provenance import Provenance, network
+from hyoid.provenance import Provenance, by_reader, network
 from hyoid.report.content import schema
 from hyoid.report.content.build import ReportInputs, build_report
 from hyoid.report.content.scene import index_outline
 from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.machine import Machine
-from hyoid.systems.organs import model_use, outline_organs, outlining_models
-from hyoid.systems.outlines import LeftOut, Outlines, outlines_on
+from hyoid.systems.organs import OrganOutlines, model_use, outline_organs, outlining_models
+from hyoid.systems.outlines import TARGET_VALUES, LeftOut, Outlines, outlines_on
 from hyoid.systems.petct.decision import Decision
-from hyoid.systems.petct.pipeline import PetCtModels, TargetsResult, find_targets
+from hyoid.systems.petct.pipeline import PetCtModels, TargetsResult, drawn_targets, find_targets
 from hyoid.volume import Quantity, Volume
 
 
@@ -71,6 +72,10 @@ class Examined:
         Who outlined a structure, by label.
     left_out : mapping of int to LeftOut
         Structures that a network outlined and that are not among the organs, by label.
+    organs : OrganOutlines or None
+        Organs as the networks outlined them; None where none was asked.
+    reader : ReaderMasks or None
+        A reader's targets, where the report rests on these.
     """
 
     inputs: ReportInputs
@@ -78,11 +83,13 @@ class Examined:
     precisions: dict[str, Precision]
     outlined_by: dict[int, Provenance]
     left_out: Mapping[int, LeftOut] = field(default_factory=dict)
+    organs: OrganOutlines | None = None
+    reader: ReaderMasks | None = None
 
 
 def petct_report(
     study: PetCtStudy,
-    models: PetCtModels,
+    target_source: PetCtModels | ReaderMasks,
     outlining: Sequence[Source],
     machine: Machine,
     *,
@@ -97,8 +104,8 @@ def petct_report(
     ----------
     study : PetCtStudy
         CT and, where there is one, PET of the same examination.
-    models : PetCtModels
-        Networks of all three stages.
+    target_source : PetCtModels or ReaderMasks
+        Networks of all three stages; or a reader's targets on the CT's grid, and then no network is asked for targets.
     outlining : sequence of ModelPackage or NnunetSource
         Networks that outline organs: they give sites, levels and involvement. None: these stay `Missing`.
     machine : Machine
@@ -118,47 +125,87 @@ def petct_report(
         As `find_targets`.
     """
     found = examine(
-        study, models, outlining, machine, template=template, asked=asked, decision=decision, on_progress=on_progress
+        study,
+        target_source,
+        outlining,
+        machine,
+        template=template,
+        asked=asked,
+        decision=decision,
+        on_progress=on_progress,
     )
     on_progress("report", 0, 1)
+    report = report_of(study, found)
+    on_progress("report", 1, 1)
+    return report
+
+
+def report_of(study: PetCtStudy, found: Examined) -> PetCtReport:
+    """Make the report of what was found in a PET/CT, and the outlines to deliver with it.
+
+    Parameters
+    ----------
+    study : PetCtStudy
+        The study that was examined.
+    found : Examined
+        Targets, organs and predictions.
+    """
     inputs = found.inputs
-    report = build_report(inputs)
     outlines = outlines_on(
         study.ct.volume.geometry,
-        organs=inputs.organs if outlining else None,
+        organs=None if found.organs is None else inputs.organs,
         targets=inputs.lesions,
         outlined_by=found.outlined_by,
         left_out=found.left_out,
     )
-    on_progress("report", 1, 1)
-    return PetCtReport(report, study.ct.volume, outlines, found.targets, found.precisions)
+    if found.reader is not None:
+        # Both targets whole, where a reader's overlap.
+        masks = found.reader.masks
+        outlines = replace(outlines, targets={n: masks[value] for n, value in TARGET_VALUES.items() if value in masks})
+    return PetCtReport(build_report(inputs), study.ct.volume, outlines, found.targets, found.precisions)
 
 
 def examine(
     study: PetCtStudy,
-    models: PetCtModels,
+    target_source: PetCtModels | ReaderMasks,
     outlining: Sequence[Source],
     machine: Machine,
     *,
     template: ModelPackage | None = None,
     asked: Request | None = None,
     decision: Decision | None = None,
+    organs_before: OrganOutlines | None = None,
     on_progress: Stages = ignore_stages,
 ) -> Examined:
-    """Run the networks of the PET/CT system on one study; parameters and refusals are those of `petct_report`."""
+    """Run the networks of the PET/CT system on one study; other parameters and refusals are those of `petct_report`.
+
+    Parameters
+    ----------
+    organs_before : OrganOutlines, optional
+        Organs that `outlining` outlined on this study before; they are taken as they are.
+    """
     on_progress("check", 0, 1)
     ct = to_canonical(study.ct.volume.require(Quantity.HU))
     warnings = [*study.warnings, *check_head_neck_ct(ct), *(asked.warnings if asked else ())]
     on_progress("check", 1, 1)
     pet = None if study.pet is None else study.pet.volume
-    targets = find_targets(study.ct.volume, pet, models, machine, on_progress, decision)
+    reader = target_source if isinstance(target_source, ReaderMasks) else None
+    if isinstance(target_source, ReaderMasks):
+        warnings += target_source.said
+        targets = drawn_targets(study.ct.volume, pet, target_source.volume)
+        system, drawn_by = None, by_reader()
+    else:
+        targets = find_targets(study.ct.volume, pet, target_source, machine, on_progress, decision)
+        versions = dict.fromkeys(package.manifest.version for package in target_source.fine)
+        system, drawn_by = system_use(target_source), network("petct", ", ".join(versions))
     organs = Volume(np.zeros(ct.geometry.shape, np.uint8), ct.geometry, Quantity.LABEL)
     precisions = dict(targets.precisions)
     lesions = to_canonical(targets.labels)
     inputs: dict[str, object] = {}
     left_out: Mapping[int, LeftOut] = {}
+    outlined = organs_before
     if outlining:
-        outlined = outline_organs(ct, outlining, machine, on_progress)
+        outlined = organs_before or outline_organs(ct, outlining, machine, on_progress)
         organs, warnings = outlined.labels, [*warnings, *outlined.warnings]
         left_out, inputs = outlined.left_out, {"organs_left_out": outlined.reasons}
         precisions |= outlined.precisions
@@ -170,7 +217,6 @@ def examine(
                 precisions[template.manifest.name] = said.precision
                 inputs |= {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
     outlined_by = outlining_models([package.manifest for package in outlining])
-    system = network("petct", ", ".join(dict.fromkeys(package.manifest.version for package in models.fine)))
     return Examined(
         ReportInputs(
             study=_facts(study),
@@ -179,8 +225,8 @@ def examine(
             organs_by={label: str(by) for label, by in outlined_by.items()},
             organs_expected=tuple(name for p in outlining for name in p.manifest.supported),
             lesions=lesions,
-            lesions_status="model",
-            lesions_source=system_use(models),
+            lesions_status="model" if system is not None else "reader",
+            lesions_source=system,
             image=ct,
             technique=technique(study.ct, study.pet),
             **asked_for(asked or Request()),  # type: ignore[arg-type]
@@ -191,8 +237,10 @@ def examine(
         ),
         targets,
         precisions,
-        outlined_by | {GTVP: system, GTVN: system},
+        outlined_by | {GTVP: drawn_by, GTVN: drawn_by},
         left_out,
+        outlined,
+        reader,
     )
 
 
