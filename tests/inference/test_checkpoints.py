@@ -1,5 +1,6 @@
 import json
 import pathlib
+import zipfile
 
 import numpy as np
 import pytest
@@ -48,8 +49,6 @@ def test_numbers_that_a_trainer_logs_are_read(make_nnunet_folder, tmp_path, numb
 
 
 def test_numbers_under_their_old_name_are_read(make_nnunet_folder, tmp_path):
-    import zipfile
-
     folder = make_nnunet_folder(extra={"_best_ema": np.float64(0.5)})
     path = folder / "fold_0" / "checkpoint_final.pth"
     with zipfile.ZipFile(path) as archive:
@@ -79,7 +78,30 @@ def test_damaged_files_are_named(make_nnunet_folder, tmp_path):
     torch.save({"weights": 1}, path)
     with pytest.raises(ModelUnusableError, match="no network_weights"):
         fold_package(model, "0", tmp_path / "cache")
+    torch.save({"network_weights": {"bias": 1.0}}, path)
+    with pytest.raises(ModelUnusableError, match="no network_weights"):
+        fold_package(model, "0", tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.json"))
+
+
+def test_a_damaged_pickle_is_refused_whatever_it_raises(make_nnunet_folder, tmp_path):
+    model = read_nnunet_folder(make_nnunet_folder())
+    path = model.checkpoints["0"]
+    with zipfile.ZipFile(path) as archive:
+        entries = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in entries.items():
+            # Protocol 2, and an element appended to a list that is not there.
+            archive.writestr(name, b"\x80\x02a." if name.endswith("data.pkl") else data)
+    with pytest.raises(ModelUnusableError, match="fold_0 is damaged"):
+        fold_package(model, "0", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("axes", ["012", (0, 3), {"0": 1}, (None,)])
+def test_axes_that_are_none_are_refused(make_nnunet_folder, tmp_path, axes):
+    model = read_nnunet_folder(make_nnunet_folder(mirror=axes))
+    with pytest.raises(ModelUnusableError, match="axes to mirror"):
+        fold_package(model, "0", tmp_path / "cache")
 
 
 def test_notes_hold_nothing_of_the_patient_or_the_path(make_nnunet_folder, tmp_path):

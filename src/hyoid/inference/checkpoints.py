@@ -85,8 +85,7 @@ def fold_package(model: NnunetModel, fold: str, cache: Path) -> CheckpointPackag
         known = json.loads(notes.read_text(encoding="utf-8"))
     else:
         content = _loaded(path)
-        axes = content.get("inference_allowed_mirroring_axes")
-        known = {"mirror_axes": [int(a) for a in axes or ()], "trainer": str(content.get("trainer_name", "unknown"))}
+        known = {"mirror_axes": _mirror_axes(content, path), "trainer": str(content.get("trainer_name", "unknown"))}
         write_text(notes, json.dumps(known))
     flat = len(model.patch) == 2
     names = tuple(model.labels.names) if model.labels.regions else ("background", *model.labels.names)
@@ -130,8 +129,17 @@ def _loaded(path: Path) -> dict[str, Any]:
             f"from a model file. {said.strip()[:200]}",
             "Get the model from its authors, or let them save it without that object.",
         ) from error
-    except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
+    except Exception as error:  # damaged bytes raise whatever the unpickler stumbles over
         raise ModelUnusableError(f"The checkpoint of {path.parent.name} is damaged or incomplete.", _CURE) from error
-    if not isinstance(content, dict) or not isinstance(content.get("network_weights"), dict):
+    weights = content.get("network_weights") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
         raise ModelUnusableError(f"The checkpoint of {path.parent.name} holds no network_weights.", _CURE)
     return content
+
+
+def _mirror_axes(content: dict[str, Any], path: Path) -> list[int]:
+    """Axes that the trainer mirrored."""
+    axes = content.get("inference_allowed_mirroring_axes") or ()
+    if not isinstance(axes, list | tuple) or not all(axis in (0, 1, 2) for axis in axes):
+        raise ModelUnusableError(f"The checkpoint of {path.parent.name} names axes to mirror that are none.", _CURE)
+    return [int(axis) for axis in axes]
