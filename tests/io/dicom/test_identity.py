@@ -28,7 +28,11 @@ def test_outlines_of_another_series_or_study_of_the_patient_are_told():
         "The outlines were drawn on another series of the study.",
     )
     assert "another study of the patient" in refuse_another_patient(outlines(study="2.2", series=["2.2.2"]), scan())[0]
+    assert "another study of the patient" in refuse_another_patient(outlines(study="2.2", series=[]), scan())[0]
     assert refuse_another_patient(outlines(series=[]), scan()) == ()
+    assert refuse_another_patient(outlines("ANON", series=[]), scan()) == (
+        "The outlines are of the scan's study, and name its patient otherwise.",
+    )
 
 
 @pytest.mark.parametrize("series", [(), ("2.2.2",)])
@@ -36,6 +40,20 @@ def test_outlines_of_another_patient_are_refused_without_a_name(series):
     with pytest.raises(InputRefusedError, match="of another patient") as refusal:
         refuse_another_patient(outlines("SECRET-8", "2.2", series), scan("SECRET-7"))
     assert "SECRET" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("born", "study", "refused"), [("19600102", "2.2", True), ("", "2.2", False), ("19600102", "1.1", False)]
+)
+def test_two_dates_of_birth_under_one_patient_id_are_two_patients(born, study, refused):
+    header = scan("ANON")
+    header[0].PatientBirthDate = "19700304"
+    theirs = Identity("ANON", study, frozenset(), born)
+    if not refused:
+        refuse_another_patient(theirs, header)
+        return
+    with pytest.raises(InputRefusedError, match="of another patient"):
+        refuse_another_patient(theirs, header)
 
 
 def test_without_identifiers_or_headers_nothing_is_known():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
@@ -22,11 +22,14 @@ class Identity:
         PatientID (0010,0020) and StudyInstanceUID (0020,000D); '' where absent.
     series_uids : frozenset of str
         Series that the object was drawn on, as far as it says.
+    birth_date : str
+        PatientBirthDate (0010,0030); '' where absent.
     """
 
     patient_id: str = ""
     study_uid: str = ""
     series_uids: frozenset[str] = frozenset()
+    birth_date: str = ""
 
 
 def identity_of(dataset: Dataset) -> Identity:
@@ -43,8 +46,14 @@ def identity_of(dataset: Dataset) -> Identity:
                     series |= {tolerant.text(item, "SeriesInstanceUID") for item in items}
     except tolerant.PARSE_ERRORS:
         pass  # References are a help; without any, the frame of reference decides.
+    return replace(_patient_and_study(dataset), series_uids=frozenset(series - {""}))
+
+
+def _patient_and_study(header: Dataset) -> Identity:
     return Identity(
-        tolerant.text(dataset, "PatientID"), tolerant.text(dataset, "StudyInstanceUID"), frozenset(series - {""})
+        tolerant.text(header, "PatientID"),
+        tolerant.text(header, "StudyInstanceUID"),
+        birth_date=tolerant.text(header, "PatientBirthDate"),
     )
 
 
@@ -70,19 +79,22 @@ def refuse_another_patient(outlines: Identity, headers: Sequence[Dataset]) -> tu
     """
     if not headers:
         return ()
-    scan = Identity(tolerant.text(headers[0], "PatientID"), tolerant.text(headers[0], "StudyInstanceUID"))
+    scan = _patient_and_study(headers[0])
     if tolerant.text(headers[0], "SeriesInstanceUID") in outlines.series_uids:
         return ()
-    patients, studies = (outlines.patient_id, scan.patient_id), (outlines.study_uid, scan.study_uid)
-    same_patient = all(patients) and patients[0] == patients[1]
-    same_study = all(studies) and studies[0] == studies[1]
-    if all(patients) and not same_patient and not same_study:
+    # De-identified files of many patients may share one PatientID.
+    named = (outlines.patient_id, scan.patient_id), (outlines.birth_date, scan.birth_date)
+    another_patient = any(one and other and one != other for one, other in named)
+    same_study = bool(scan.study_uid) and outlines.study_uid == scan.study_uid
+    if another_patient and not same_study:
         raise InputRefusedError(
             "The outlines are of another patient than the scan: patient, study and series differ.",
             "Give the outlines of this study.",
         )
-    if outlines.series_uids and not same_study:
-        return ("The outlines were drawn on another study of the patient, in the scan's frame of reference.",)
+    if another_patient:
+        return ("The outlines are of the scan's study, and name its patient otherwise.",)
+    if outlines.study_uid and not same_study:
+        return ("The outlines were drawn on another study of the patient.",)
     return ("The outlines were drawn on another series of the study.",) if outlines.series_uids else ()
 
 
