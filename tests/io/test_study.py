@@ -63,6 +63,14 @@ def test_the_axial_original_series_with_most_slices_is_chosen(make_series, save,
     assert read_study(tmp_path, modality="MR").volume.quantity is Quantity.MR
 
 
+@pytest.mark.parametrize("kind", ["MIP", "MINIP", "PROJECTION IMAGE"])
+def test_projections_are_no_slices(make_series, save, ramp, grid, tmp_path, kind):
+    save(make_series(ramp, grid, image_type=("DERIVED", "SECONDARY", kind)), tmp_path)
+    with pytest.raises(SeriesError, match=r"projections \(MIP and the like\).*CT, 6 slices, axial, projection"):
+        read_study(tmp_path)
+    assert read_study(tmp_path, series="2").volume.array.shape == ramp.shape
+
+
 def _longer(grid):
     from hyoid.volume import Geometry
 

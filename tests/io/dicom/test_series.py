@@ -251,11 +251,15 @@ def test_two_echoes_that_take_turns_are_refused(make_series, ramp, grid):
         read_series(datasets)
 
 
-@pytest.mark.parametrize("by", ["AcquisitionNumber", "AcquisitionTime", "AcquisitionDateTime"])
+@pytest.mark.parametrize(
+    "by",
+    ["AcquisitionNumber", "AcquisitionTime", "AcquisitionDateTime", "TemporalPositionIdentifier", "SliceThickness"],
+)
 def test_passes_that_take_turns_are_refused_and_in_a_row_are_read(make_series, ramp, grid, by):
     values = {
         "AcquisitionNumber": (1, 2), "AcquisitionTime": ("101500", "101530"),
         "AcquisitionDateTime": ("20240102101500.1", "20240102101530.2"),
+        "TemporalPositionIdentifier": (1, 2), "SliceThickness": ("2.5", "5"),
     }  # fmt: skip
     datasets = make_series(ramp, grid)
     for index, dataset in enumerate(datasets):
@@ -268,6 +272,22 @@ def test_passes_that_take_turns_are_refused_and_in_a_row_are_read(make_series, r
     for dataset in datasets:
         dataset.Modality = "MR"  # one pass takes every other slice first
     np.testing.assert_array_equal(read_series(datasets).volume.array, ramp)
+
+
+def test_thicknesses_that_differ_by_rounding_and_voltages_written_otherwise_are_one(make_series, ramp, grid):
+    datasets = make_series(ramp, grid)
+    for index, dataset in enumerate(datasets):
+        dataset.SliceThickness, dataset.KVP = ("2.5", "2.51")[index % 2], ("120", "120.0")[index % 2]
+    np.testing.assert_array_equal(read_series(datasets).volume.array, ramp)
+
+
+def test_loss_by_compression_is_told(make_series, ramp, grid):
+    datasets = make_series(ramp, grid)
+    for dataset in datasets[:2]:
+        dataset.LossyImageCompression = "01"
+    assert read_series(datasets).warnings == (
+        "2 image(s) were compressed with loss: their values are not quite those of the scanner.",
+    )
 
 
 def test_two_studies_are_refused(make_series, ramp, grid):

@@ -18,6 +18,7 @@ from hyoid.io.dicom.slice import Slice
 
 # Two passes over the patient are at least this far apart; slices of one are not, unless it walks along the patient.
 _PAUSE_S = 10.0
+_ONE_THICKNESS = 1.1
 _PLACED_AND_SCALED = (
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept",
     "PixelPaddingValue", "NumberOfFrames",
@@ -94,6 +95,10 @@ def refuse_mixed(pieces: Sequence[Slice]) -> None:
     def stated(keyword: str) -> Callable[[Slice], Any]:
         return lambda piece: headers.text(piece.header, keyword)
 
+    def measured(keyword: str) -> Callable[[Slice], Any]:
+        """Number of a slice, however it is written; below zero where there is none."""
+        return lambda piece: -1.0 if (n := headers.numbers(piece.header, keyword, 1)) is None else float(n[0])
+
     checks: tuple[tuple[str, Callable[[Slice], Any], float], ...] = (
         ("modality", stated("Modality"), 0.0),
         ("frame of reference", stated("FrameOfReferenceUID"), 0.0),
@@ -101,8 +106,8 @@ def refuse_mixed(pieces: Sequence[Slice]) -> None:
         ("pixel spacing", lambda p: p.spacing_mm, 1e-4),
         ("size in pixels", lambda p: p.size, 0.0),
         ("type of values", lambda p: p.rescale_type, 0.0),
-        ("echo time", stated("EchoTime"), 0.0),
-        ("tube voltage", stated("KVP"), 0.0),
+        ("echo time", measured("EchoTime"), 1e-6),
+        ("tube voltage", measured("KVP"), 1e-6),
         ("reconstruction kernel", stated("ConvolutionKernel"), 0.0),
     )
     for what, key, tolerance in checks:
@@ -152,10 +157,10 @@ def refuse_duplicates(pieces: Sequence[Slice], steps_mm: NDArray[np.float64]) ->
 
 
 def refuse_interleaved(pieces: Sequence[Slice]) -> None:
-    """Refuse two passes over the patient whose slices take turns: two contrast phases, or a patient who moved between.
+    """Refuse two passes over the patient whose slices take turns: phases, reconstructions, or a patient who moved.
 
-    One pass numbers and times its slices in the order of their positions. MR is left alone: one pass takes every other
-    slice first.
+    One pass numbers and times its slices in the order of their positions, and all of them are equally thick. MR is left
+    alone: one pass takes every other slice first.
 
     Parameters
     ----------
@@ -165,19 +170,25 @@ def refuse_interleaved(pieces: Sequence[Slice]) -> None:
     Raises
     ------
     SeriesError
-        When acquisition numbers or times take turns along the patient.
+        When acquisition numbers, times, phases or thicknesses take turns along the patient.
     """
     if headers.text(pieces[0].header, "Modality") == "MR" or pieces[0].frames > 1:
         return
-    numbers = [headers.integer(p.header, "AcquisitionNumber") for p in pieces]
-    passes = _passes([_seconds(p) for p in pieces])
-    for what, found in (("AcquisitionNumber (0020,0012)", numbers), ("AcquisitionTime (0008,0032)", passes)):
+    told: dict[str, list[int | None]] = {
+        "AcquisitionNumber (0020,0012)": [headers.integer(p.header, "AcquisitionNumber") for p in pieces],
+        "AcquisitionTime (0008,0032)": _passes([_seconds(p) for p in pieces]),
+        "TemporalPositionIdentifier (0020,0100)": [
+            headers.integer(p.header, "TemporalPositionIdentifier") for p in pieces
+        ],
+        "SliceThickness (0018,0050)": _thicknesses(pieces),
+    }
+    for what, found in told.items():
         changes = sum(a != b for a, b in pairwise(found))
         several = len(set(found))
         if None not in found and 1 < several <= changes:
             raise SeriesError(
-                f"The slices of {several} acquisitions take turns along the patient, by {what}: two phases, or a "
-                "patient who moved between.",
+                f"The slices of {several} acquisitions take turns along the patient, by {what}: two phases or "
+                "reconstructions, or a patient who moved between.",
                 "Give one acquisition at a time.",
             )
 
@@ -193,6 +204,14 @@ def _passes(times_s: Sequence[float | None]) -> list[int | None]:
     known = sorted({t for t in times_s if t is not None})
     pauses = [b for a, b in pairwise(known) if b - a > _PAUSE_S]
     return [None if t is None else int(np.searchsorted(pauses, t, side="right")) for t in times_s]
+
+
+def _thicknesses(pieces: Sequence[Slice]) -> list[int | None]:
+    """Number of the thickness of each slice; thicknesses within a tenth are one."""
+    stated = [headers.numbers(p.header, "SliceThickness", 1) for p in pieces]
+    known = sorted({float(s[0]) for s in stated if s is not None and s[0] > 0})
+    limits = [larger for smaller, larger in pairwise(known) if larger > _ONE_THICKNESS * smaller]
+    return [None if s is None else int(np.searchsorted(limits, float(s[0]), side="right")) for s in stated]
 
 
 def _seconds(piece: Slice) -> float | None:

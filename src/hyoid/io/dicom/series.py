@@ -326,10 +326,12 @@ def _thickness_mm(piece: Slice) -> float:
 
 
 def _header_warnings(pieces: list[Slice]) -> list[str]:
-    malformed = sorted({keyword for p in pieces for keyword in p.malformed})
-    if not malformed:
-        return []
-    return [
-        f"Headers hold values that DICOM does not allow, in {', '.join(malformed)}: dates and numbers among them were "
-        "blanked, text was kept."
-    ]
+    notes = []
+    if malformed := sorted({keyword for p in pieces for keyword in p.malformed}):
+        notes.append(
+            f"Headers hold values that DICOM does not allow, in {', '.join(malformed)}: dates and numbers among them "
+            "were blanked, text was kept."
+        )
+    if lossy := sum(headers.text(p.header, "LossyImageCompression") == "01" for p in pieces):
+        notes.append(f"{lossy} image(s) were compressed with loss: their values are not quite those of the scanner.")
+    return notes

@@ -13,6 +13,7 @@ from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.slice import normal_of
 
 _SECONDARY = {"DERIVED", "SECONDARY", "MIP", "MINIP", "MPR", "AVERAGE", "PROJECTION IMAGE", "REFORMATTED"}
+_PROJECTED = {"MIP", "MINIP", "MIN IP", "PROJECTION IMAGE", "VOLUME RENDERED"}
 _PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 
 
@@ -40,6 +41,8 @@ class SeriesInfo:
         Whether the images are neither derived, projected nor reformatted, by ImageType (0008,0008).
     localizer : bool
         Whether the series is a scout view, by ImageType (0008,0008).
+    projected : bool
+        Whether a pixel is the highest or lowest of many (MIP, MinIP), or a drawing, by ImageType (0008,0008).
     why : str
         Why it was chosen; empty for the others.
     others : tuple of str
@@ -55,11 +58,13 @@ class SeriesInfo:
     plane: str
     original: bool
     localizer: bool
+    projected: bool = False
     why: str = ""
     others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        kind = ", localizer" if self.localizer else "" if self.original else ", derived"
+        kind = ", localizer" if self.localizer else ", projection" if self.projected else ""
+        kind = kind or ("" if self.original else ", derived")
         name = f"#{self.index}" if self.number is None else str(self.number)
         where = f", {self.plane}" if self.plane else ""
         return f"series {name}: {self.modality or 'no modality'}, {self.slices} slices{where}{kind}"
@@ -96,7 +101,7 @@ def choose(
     Raises
     ------
     SeriesError
-        When no series has the modality.
+        When no series has the modality, or all that have are projections (MIP and the like).
     UsageError
         When `wanted` fits no series, or more than one.
     """
@@ -116,7 +121,13 @@ def choose(
             f"Give a study with a {modality} series.",
         )
     placed = [g for g in candidates if g[0].plane] or candidates
-    best = max(placed, key=lambda g: (g[0].plane == "axial", g[0].original, g[0].slices))
+    sliced = [g for g in placed if not g[0].projected]
+    if not sliced:
+        raise SeriesError(
+            f"The {modality} series are projections (MIP and the like), not slices of the patient: {listing}.",
+            "Give the series that they were made from.",
+        )
+    best = max(sliced, key=lambda g: (g[0].plane == "axial", g[0].original, g[0].slices))
     info = best[0]
     if len(candidates) == 1:
         why = f"the only {modality} series"
@@ -172,6 +183,7 @@ def _describe(index: int, uid: str, members: list[Instance]) -> SeriesInfo:
         uid=uid,
         plane=_plane(members),
         original=not kinds & _SECONDARY,
+        projected=bool(kinds & _PROJECTED),
         localizer=all("LOCALIZER" in headers.words(m.header, "ImageType") for m in members),
     )
 
