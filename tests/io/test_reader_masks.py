@@ -1,8 +1,13 @@
+import copy
+
 import numpy as np
+import pydicom
 import pytest
+import SimpleITK as sitk
 
 from hyoid.anatomy.structures import GTVN, GTVP, HYOID_NAMES, TARGET_REGION, TG263_NAMES, foreign_structure
 from hyoid.errors import GeometryError, InputRefusedError, UnreadableFileError, UsageError, WrongQuantityError
+from hyoid.geometry.resample import to_sitk
 from hyoid.io.dicom.output import Export, synthetic_headers
 from hyoid.io.dicom.rtstruct import write_rtstruct
 from hyoid.io.dicom.seg import write_seg
@@ -142,6 +147,55 @@ def seg_named(path, names, masks):
     arrays = dict(enumerate(masks, start=1))
     write_seg(path, arrays, synthetic_headers(GRID), GRID, structures=structures, export=Export(names={}))
     return path
+
+
+def structure_set(path, regions):
+    """Structure set of (name, kind of contours); contours of 12 x 12 pixels on three slices, or no contours."""
+    write_rtstruct(path, {GTVP: targets()[0]}, synthetic_headers(GRID), GRID)
+    dataset = pydicom.dcmread(path)
+    listed, drawn = dataset.StructureSetROISequence[0], dataset.ROIContourSequence[0]
+    dataset.StructureSetROISequence, dataset.ROIContourSequence = [], []
+    for number, (name, kind) in enumerate(regions, start=1):
+        roi, contours = copy.deepcopy(listed), copy.deepcopy(drawn)
+        roi.ROIName, roi.ROINumber, contours.ReferencedROINumber = name, number, number
+        for contour in contours.ContourSequence:
+            contour.ContourGeometricType = kind
+        dataset.StructureSetROISequence.append(roi)
+        if kind:
+            dataset.ROIContourSequence.append(contours)
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["", "OPEN_PLANAR", "POINT"])
+def test_a_target_without_an_outline_is_told(kind, tmp_path):
+    path = structure_set(tmp_path / "x.dcm", [("GTVp", kind), ("GTVn", "CLOSED_PLANAR"), ("Bolus", "")])
+    found = find_reader_masks(path, GRID)
+    assert found.used == ("'GTVn' -> GTVn",) and found.unmatched == ("Bolus",)
+    assert found.notes == ("The masks list 'GTVp' without any outline: nothing was taken from it.",)
+    assert set(np.unique(found.volume.array)) == {0, 2}
+    with pytest.raises(WrongQuantityError, match="'GTVp' is in the file, and empty"):
+        find_reader_masks(path, GRID, primary=["GTVp"])
+    # Two regions of one name are one: the target is there.
+    path = structure_set(tmp_path / "x.dcm", [("GTVp", kind), ("GTVp", "CLOSED_PLANAR")])
+    assert find_reader_masks(path, GRID).notes == ()
+
+
+def test_a_file_of_empty_outlines_is_refused_by_their_names(tmp_path):
+    path = structure_set(tmp_path / "x.dcm", [("GTVp", ""), ("GTVn", "")])
+    with pytest.raises(WrongQuantityError, match="'GTVp', 'GTVn' are in the file, and empty"):
+        find_reader_masks(path, GRID)
+
+
+def test_an_empty_segment_of_slicer_is_told(tmp_path):
+    image = to_sitk(Volume(targets()[1].astype(np.uint8), GRID, Quantity.LABEL))
+    for number, (name, value) in enumerate([("GTVn", 1), ("GTVp", 2)]):
+        for key, text in (("Name", name), ("LabelValue", str(value)), ("Layer", "0"), ("ID", f"S{number}")):
+            image.SetMetaData(f"Segment{number}_{key}", text)
+    sitk.WriteImage(image, str(tmp_path / "m.seg.nrrd"))
+    found = find_reader_masks(tmp_path / "m.seg.nrrd", GRID)
+    assert found.used == ("'GTVn' -> GTVn",)
+    assert found.notes == ("The masks list 'GTVp' without any outline: nothing was taken from it.",)
 
 
 def test_unclear_names_are_asked_for_and_chosen(tmp_path):

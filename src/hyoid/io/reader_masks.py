@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
-from hyoid.anatomy.outline_names import Choice, Role, choose_targets, safe_name
+from hyoid.anatomy.outline_names import Choice, Role, choose_targets, listed, role_of, safe_name
 from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP, NODE, PRIMARY
 from hyoid.errors import GeometryError, UnreadableFileError, WrongQuantityError
 from hyoid.io.dicom import headers as tolerant
@@ -139,9 +139,13 @@ def find_reader_masks(
     primary, node = tuple(primary), tuple(node)
     found = _from_labels(path, chosen=bool(primary or node)) if image_suffix(path) else _from_dicom(path, headers)
     names = [candidate.name for candidate in found.candidates]
+    _refuse_empty(names, found.empty, (*primary, *node))
     choice = Choice(found.roles) if found.roles else choose_targets(names, primary, node)
     masks: dict[int, NDArray[np.bool_]] = {}
+    targets = (*_VALUE_OF, Role.TUMOUR)
+    vanished = [name for name in found.empty if role_of(name) in targets and name not in names]
     used, notes = [], [*found.notes, *choice.notes]
+    notes += [f"The masks list {safe_name(name)} without any outline: nothing was taken from it." for name in vanished]
     for candidate, role in zip(found.candidates, choice.roles, strict=True):
         if role is None:
             continue
@@ -167,7 +171,7 @@ def find_reader_masks(
     return ReaderMasks(
         Volume(labels, geometry, Quantity.LABEL),
         tuple(used),
-        (*unmatched, *found.empty),
+        (*unmatched, *(name for name in found.empty if name not in vanished)),
         tuple(dict.fromkeys(notes)),
         whole,
     )
@@ -175,12 +179,13 @@ def find_reader_masks(
 
 def _from_labels(path: Path, *, chosen: bool) -> _Found:
     """Labels of a label map; where none has a name and the user chose none, their numbers are their roles."""
-    labels = read_named_labels(path)
-    if not labels:
+    every = read_named_labels(path)
+    labels = [label for label in every if label.mask.array.any()]
+    if not every:
         raise WrongQuantityError("The label map holds no labels.", "Give the file in which the tumour is outlined.")
     candidates = [_Candidate(label.name or f"label {label.value}", _drawer(label.mask)) for label in labels]
-    if chosen or any(label.name for label in labels):
-        return _Found(candidates)
+    if chosen or any(label.name for label in every):
+        return _Found(candidates, tuple(label.name for label in every if not label.mask.array.any()))
     if other := [label.value for label in labels if label.value not in _UNNAMED]:
         raise WrongQuantityError(
             f"The label map holds labels {other[:10]}; a reader's masks have 1 for the primary tumour and 2 for nodes.",
@@ -215,6 +220,16 @@ def _from_dicom(path: Path, headers: Sequence[Dataset]) -> _Found:
     raise UnreadableFileError(
         "The masks are neither a label map nor a DICOM RTSTRUCT or SEG.", "Export them in one of these forms."
     )
+
+
+def _refuse_empty(names: Sequence[str], empty: Sequence[str], chosen: Sequence[str]) -> None:
+    """Refuse a file in which every outline, or one that the user chose, is empty."""
+    asked = [name for name in chosen if name in empty and name not in names]
+    if asked or (empty and not names):
+        raise WrongQuantityError(
+            f"{listed(asked or empty)} {'is' if len(asked or empty) == 1 else 'are'} in the file, and empty.",
+            "Give the file in which the tumour is outlined.",
+        )
 
 
 def _name_of(segment: Segment) -> str:

@@ -215,6 +215,15 @@ def test_contours_of_a_region_that_is_not_listed_are_left_out_and_told(tmp_path)
     assert [len(roi.contours) for roi in found.rois] == [1, 0]
 
 
+def test_contours_that_count_their_points_wrongly_are_told(tmp_path):
+    def edit(ds):
+        ds.ROIContourSequence[0].ContourSequence[0].NumberOfContourPoints = 40
+
+    (roi,) = read_structure_set(write(tmp_path / "x.dcm", [("GTVp", closed(tower([112, 115])))], edit=edit)).rois
+    assert roi.notes == ("1 contour(s) of 'GTVp' have more or fewer points than they say.",)
+    assert rasterise(roi, GRID).mask.array.sum() == 800
+
+
 @pytest.mark.parametrize("values", [["1", "2", "x", "4", "5", "6"], ["1"] * 10, ["nan"] * 9])
 def test_damaged_coordinates_spoil_their_region_alone(values, tmp_path):
     def edit(ds):

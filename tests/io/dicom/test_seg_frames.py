@@ -224,6 +224,7 @@ def test_segments_that_cannot_be_told_apart_or_are_not_listed(tmp_path):
         (lambda groups: position(groups[2], 107.7), "not lie on one regular grid"),
         (lambda groups: sideways(groups[2]), "shifted sideways"),
         (lambda groups: turned(groups[2]), "several directions"),
+        (lambda groups: coarser(groups[2]), "differ in pixel spacing"),
     ],
 )
 def test_frames_without_a_regular_grid_are_refused(change, words, tmp_path):
@@ -245,6 +246,12 @@ def turned(group):
     item = Dataset()
     item.ImageOrientationPatient = ["0", "1", "0", "-1", "0", "0"]
     group.PlaneOrientationSequence = Sequence([item])
+
+
+def coarser(group):
+    item = Dataset()
+    item.PixelSpacing, item.SliceThickness = ["7", "7"], "3"
+    group.PixelMeasuresSequence = Sequence([item])
 
 
 def test_frames_fewer_than_said_and_pixels_cut_short(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from hyoid.errors import UnreadableFileError
+from hyoid.errors import GeometryError, UnreadableFileError
 from hyoid.geometry.resample import to_sitk
 from hyoid.io.files.label_names import names_beside, read_named_labels
 from hyoid.io.files.volumes import write_image
@@ -97,7 +97,7 @@ def test_slicer_says_names_in_the_header(tmp_path):
     labels = np.zeros(GRID.shape, np.uint8)
     labels[1, 1:3, 1:3], labels[4, 4:7, 4:7] = 1, 7
     path = slicer(tmp_path / "m.seg.nrrd", [labels], [("GTVn", 1, 0), ("GTVp", 7, 0), ("Empty", 3, 0)])
-    assert named(path) == {1: ("GTVn", 4), 7: ("GTVp", 9)}
+    assert named(path) == {1: ("GTVn", 4), 3: ("Empty", 0), 7: ("GTVp", 9)}
     # The header counts, not a table that happens to lie beside.
     (tmp_path / "m.seg.json").write_text(json.dumps({"1": "x", "7": "y"}))
     assert named(path)[1] == ("GTVn", 4)
@@ -111,6 +111,26 @@ def test_layers_of_slicer_overlap(tmp_path):
     np.testing.assert_array_equal(found[0].mask.array, one > 0)
     np.testing.assert_array_equal(found[1].mask.array, other > 0)
     assert found[0].mask.geometry.same_grid(GRID)
+
+
+@pytest.mark.parametrize("segments", [[("GTVp", 1, 0), ("GTVn", 1, 0)], [("GTVp", 1, 0), ("GTVn", 1, 1)]])
+def test_segments_that_cannot_be_told_apart_are_refused(tmp_path, segments):
+    path = slicer(tmp_path / "m.seg.nrrd", [np.ones(GRID.shape, np.uint8)], segments)
+    with pytest.raises(UnreadableFileError, match="share one label value, or lie in a layer that is not there"):
+        read_named_labels(path)
+
+
+def test_layers_on_sheared_axes_or_in_no_space_are_refused(tmp_path):
+    ones = np.ones(GRID.shape, np.uint8)
+    path = slicer(tmp_path / "m.seg.nrrd", [ones, ones], [("GTVp", 1, 0), ("GTVn", 1, 1)])
+    raw = path.read_bytes()
+    assert b"(0,0,3)" in raw
+    path.write_bytes(raw.replace(b"(0,0,3)", b"(0,1,3)"))
+    with pytest.raises(GeometryError, match="not at right angles"):
+        read_named_labels(path)
+    path.write_bytes(raw.replace(b"space: left-posterior-superior\n", b"space dimension: 3\n"))
+    with pytest.raises(GeometryError, match="no space field"):
+        read_named_labels(path)
 
 
 def test_a_segment_without_label_value_is_refused(tmp_path):

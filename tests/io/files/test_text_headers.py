@@ -116,6 +116,8 @@ def test_metaimage_of_any_direction_is_read(mha):
         (b"ElementSpacing = 2 3 4", b"ElementSize = 2 3 4", "no positive voxel sizes"),
         (b"ElementSpacing = 2 3 4", b"ElementSpacing = -2 3 4", "no positive voxel sizes"),
         (b"ElementSpacing = 2 3 4", b"ElementSpacing = 2000 3 4", "are possible"),
+        (b"Offset = 1 2 3", b"Offset = 1 2 3\nPosition = 1 2 4", "contradicts itself: Offset and Position"),
+        (b"Offset = 1 2 3", b"Rotation = 1 0 0 0 1 0 0 0 1\nOffset = 1 2 3", "contradicts itself: TransformMatrix"),
     ],
 )
 def test_metaimage_that_cannot_be_placed_is_refused(mha, old, new, words):
@@ -158,3 +160,13 @@ def test_metaimage_without_offset_or_with_voxels_elsewhere(mha):
     assert "zero was taken" in load_image(mha(b"Offset = 1 2 3\n", b""), Quantity.MR).notes[0]
     with pytest.raises(UnreadableFileError, match="another folder"):
         read_image(mha(b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/hosts"), Quantity.MR)
+
+
+@pytest.mark.parametrize("name", [b"LIST\n../a.raw", b"../a/%03d.raw 1 4 1", b"%d.raw 0 3 1"])
+def test_voxels_spread_over_files_are_refused(mha, tmp_path, name):
+    with pytest.raises(UnreadableFileError, match="spread over several files"):
+        read_image(mha(b"ElementDataFile = LOCAL", b"ElementDataFile = " + name), Quantity.MR)
+    path = saved(tmp_path / "x.nrrd", encoding="raw")
+    path.write_bytes(path.read_bytes().replace(b"encoding: raw", b"encoding: raw\ndata file: " + name))
+    with pytest.raises(UnreadableFileError, match="spread over several files"):
+        read_image(path, Quantity.MR)

@@ -278,7 +278,7 @@ def _rois(listed: Sequence[tuple[str, str, str]], items: dict[str, list[Dataset]
 
 def _roi(name: str, frame: str, items: Sequence[Dataset]) -> Roi:
     """Region with the contours of its items; what encloses nothing is counted."""
-    contours, exclusive, nothing, problem, step_mm = [], False, 0, "", 0.0
+    contours, exclusive, nothing, problem, step_mm, miscounted = [], False, 0, "", 0.0, 0
     for item in items:
         planes = item.get("SourcePixelPlanesCharacteristicsSequence") or []
         step_mm = float(planes[0].get("SpacingBetweenSlices") or 0.0) if planes else step_mm
@@ -289,6 +289,7 @@ def _roi(name: str, frame: str, items: Sequence[Dataset]) -> Roi:
             except (ValueError, TypeError):
                 problem = "a contour has coordinates that are no points."
                 continue
+            miscounted += len(points) != (tolerant.integer(contour, "NumberOfContourPoints") or len(points))
             if kind in _OPEN or len(points) < 3:
                 nothing += 1
             elif kind not in _CLOSED:
@@ -296,8 +297,12 @@ def _roi(name: str, frame: str, items: Sequence[Dataset]) -> Roi:
             else:
                 exclusive |= kind == "CLOSEDPLANAR_XOR"
                 contours.append(points)
-    said = f"{nothing} contour(s) of {safe_name(name)} enclose nothing (points, lines) and were left out."
-    return Roi(name, tuple(contours), exclusive, frame, step_mm, problem, (said,) if nothing and contours else ())
+    notes = []
+    if nothing and contours:
+        notes.append(f"{nothing} contour(s) of {safe_name(name)} enclose nothing (points, lines) and were left out.")
+    if miscounted:
+        notes.append(f"{miscounted} contour(s) of {safe_name(name)} have more or fewer points than they say.")
+    return Roi(name, tuple(contours), exclusive, frame, step_mm, problem, tuple(notes))
 
 
 def _frame_of(item: Dataset, dataset: Dataset) -> str:

@@ -26,6 +26,7 @@ _OFF_PLANE_SLICES = 0.1
 _OFF_STEP = 0.02
 _OFF_LINE_MM = 0.1
 _ORIENTATION = 1e-3
+_SAME_SPACING_MM = 1e-4
 _MOST_SLICES = 20_000
 
 
@@ -190,7 +191,10 @@ def _grid(dataset: Dataset, groups: list[_Group], size: tuple[int, ...]) -> tupl
     origins = np.array([g.macro("PlanePositionSequence").ImagePositionPatient for g in groups], np.float64)
     orientations = np.array([g.macro("PlaneOrientationSequence").ImageOrientationPatient for g in groups], np.float64)
     measures = groups[0].macro("PixelMeasuresSequence")
-    spacing = np.array(measures.PixelSpacing, np.float64)
+    spacings = np.array([g.macro("PixelMeasuresSequence").PixelSpacing for g in groups], np.float64)
+    spacing = spacings[0]
+    if np.ptp(spacings, axis=0).max() > _SAME_SPACING_MM:
+        raise GeometryError("The frames of the SEG differ in pixel spacing.", "Export one SEG for each series.")
     if np.ptp(orientations, axis=0).max() > _ORIENTATION:
         raise GeometryError("The frames of the SEG lie in several directions.", "Export one SEG for each series.")
     across, down = _unit(orientations[0, :3]), orientations[0, 3:]

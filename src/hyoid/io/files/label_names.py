@@ -18,6 +18,8 @@ import SimpleITK as sitk
 
 from hyoid.errors import GeometryError, UnreadableFileError
 from hyoid.geometry.resample import from_sitk
+from hyoid.io.files.grids import checked_grid
+from hyoid.io.files.text_headers import check_nrrd
 from hyoid.io.files.volumes import image_suffix, read_labels
 from hyoid.volume import Quantity, Volume
 
@@ -49,7 +51,7 @@ class NamedLabel:
 
 
 def read_named_labels(path: str | Path) -> tuple[NamedLabel, ...]:
-    """Read the labels of a label map that have a voxel, with their names.
+    """Read the labels of a label map with their names, and the segments of its header that have no voxel.
 
     Parameters
     ----------
@@ -64,15 +66,15 @@ def read_named_labels(path: str | Path) -> tuple[NamedLabel, ...]:
     path = Path(path)
     segments = _nrrd_segments(path) if image_suffix(path) in (".nrrd", ".nhdr") else {}
     layers = _layers(path) if segments else (read_labels(path),)
-    names = {(layer, value): name for name, value, layer in segments.values()}
+    names = _by_place(segments, len(layers))
     if not segments:
         names = {(0, value): name for value, name in names_beside(path).items()}
     found = []
     for layer, volume in enumerate(layers):
-        for value in np.unique(volume.array).tolist():
-            if value:
-                mask = volume.with_array(volume.array == value)
-                found.append(NamedLabel(names.get((layer, value), ""), int(value), mask))
+        listed = {value for place, value in names if place == layer} if segments else set()
+        for value in sorted({*np.unique(volume.array).tolist(), *listed} - {0}):
+            mask = volume.with_array(volume.array == value)
+            found.append(NamedLabel(names.get((layer, value), ""), int(value), mask))
     return tuple(found)
 
 
@@ -174,8 +176,20 @@ def _nrrd_segments(path: Path) -> dict[int, tuple[str, int, int]]:
     return segments
 
 
+def _by_place(segments: Mapping[int, tuple[str, int, int]], layers: int) -> dict[tuple[int, int], str]:
+    """Names of segments by layer and label value, one segment each."""
+    places = [(layer, value) for _, value, layer in segments.values()]
+    if len(set(places)) < len(places) or any(layer >= layers for layer, _ in places):
+        raise UnreadableFileError(
+            "Segments in the header of the NRRD file share one label value, or lie in a layer that is not there.",
+            "Save the segmentation again.",
+        )
+    return dict(zip(places, (name for name, _, _ in segments.values()), strict=True))
+
+
 def _layers(path: Path) -> tuple[Volume, ...]:
     """Layers of a `.seg.nrrd`, one where its segments do not overlap."""
+    check_nrrd(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -193,4 +207,6 @@ def _layers(path: Path) -> tuple[Volume, ...]:
             "Give one time point.",
         )
     parts = (sitk.VectorIndexSelectionCast(image, n) for n in range(image.GetNumberOfComponentsPerPixel()))
-    return tuple(from_sitk(part, Quantity.LABEL) for part in parts)
+    layers = [from_sitk(part, Quantity.LABEL) for part in parts]
+    grid, _ = checked_grid(layers[0].geometry.shape, layers[0].geometry.ijk_to_lps)
+    return tuple(Volume(layer.array, grid, Quantity.LABEL) for layer in layers)

@@ -79,7 +79,7 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
     pairs_of_sizes = zip(axes, [s for s in stated if math.isfinite(s)], strict=False)
     if any(abs(float(np.linalg.norm(v)) / s - 1) > 1e-3 for v, s in pairs_of_sizes if s):
         raise GeometryError("The NRRD header contradicts itself: spacings differ from space directions.", _CONVERT)
-    _require_beside(path, fields.get("data file", fields.get("datafile", "")))
+    _require_beside(path, _spread(path, fields.get("data file", fields.get("datafile", ""))))
     return () if "space origin" in fields else (_NO_ORIGIN.format("space origin"),)
 
 
@@ -136,7 +136,10 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
                 f"gives {seen}.",
                 _CONVERT,
             )
-    _require_beside(path, "" if fields["ElementDataFile"] in ("LOCAL", "LIST") else fields["ElementDataFile"])
+    for alike in (("Offset", "Position", "Origin"), _ROTATIONS):
+        if len({tuple(_number(v) for v in fields[k].split()) for k in alike if k in fields}) > 1:
+            raise GeometryError(f"The MetaImage header contradicts itself: {' and '.join(alike)} differ.", _CONVERT)
+    _require_beside(path, "" if fields["ElementDataFile"] == "LOCAL" else _spread(path, fields["ElementDataFile"]))
     return () if {"Offset", "Position", "Origin"} & set(fields) else (_NO_ORIGIN.format("Offset"),)
 
 
@@ -158,9 +161,19 @@ def _header_lines(path: Path, is_last: Callable[[str], bool]) -> list[str]:
     return lines
 
 
+def _spread(path: Path, name: str) -> str:
+    """Name of the file of voxels; voxels that are spread over several files are refused."""
+    if name.startswith("LIST") or "%" in name:
+        raise UnreadableFileError(
+            f"The voxels of the {path.suffix[1:].lower()} file are spread over several files.",
+            "Save the image again as one file.",
+        )
+    return name
+
+
 def _require_beside(path: Path, name: str) -> None:
     """Refuse a file of voxels that is absent, or outside the header's own folder."""
-    if not name or name.startswith("LIST") or "%" in name:
+    if not name:
         return
     if len(PurePosixPath(name).parts) != 1 or len(PureWindowsPath(name).parts) != 1:
         raise UnreadableFileError("The header names voxels in another folder.", "Put both files into one folder.")
