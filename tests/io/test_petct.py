@@ -175,6 +175,13 @@ def test_two_files_are_a_study(tmp_path):
     assert study.pet.volume.geometry.same_grid(PET_GRID)
 
 
+def test_activity_that_is_called_suv_is_refused(tmp_path):
+    folder = files(tmp_path / "p", ("a.nii.gz", "b.nii.gz"))
+    write_nifti(Volume(BQ_PER_ML + 900.0, PET_GRID, Quantity.SUV), folder / "b.nii.gz")
+    with pytest.raises(UnsuitableScanError, match=r"said to hold SUV, and its mean is \d+: over a body it is about 1"):
+        read_petct(folder / "a.nii.gz", PetRequest(file=folder / "b.nii.gz", units="suv"))
+
+
 def test_a_folder_of_several_patients_is_refused(tmp_path):
     folder = files(tmp_path / "many", ("A__CT.nii.gz", "A__PT.nii.gz"))
     write_nifti(Volume(HU.astype(np.int16), CT_GRID, Quantity.HU), folder / "B__CT.nii.gz")

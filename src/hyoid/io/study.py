@@ -120,6 +120,8 @@ def read_study(
 
 # Between the densest air that a scanner measures and the lightest tissue; no organ is as light as the second.
 _AIR_HU, _ALL_AIR_HU = -200, -700
+# A PET of the brain alone, whose uptake is the highest of large organs, stays below 20.
+_MOST_MEAN_SUV = 50.0
 
 
 def require_possible(volume: Volume, modality: str) -> None:
@@ -142,6 +144,13 @@ def require_possible(volume: Volume, modality: str) -> None:
         raise UnsuitableScanError(
             f"The {modality} holds the value {low:g} everywhere: nothing was scanned.", "Export it again."
         )
+    if volume.quantity is Quantity.SUV:
+        held = float(volume.array[volume.array > 0].mean()) if high > 0 else 0.0
+        if held > _MOST_MEAN_SUV:
+            raise UnsuitableScanError(
+                f"The PET is said to hold SUV, and its mean is {held:.0f}: over a body it is about 1.",
+                "Check its units: values in Bq/mL need --pet-units bqml, or a DICOM series that says so.",
+            )
     if modality == "CT" and (low > _AIR_HU or high < _ALL_AIR_HU):
         raise UnsuitableScanError(
             f"The series says that it is CT, and its values lie between {low:g} and {high:g}: in Hounsfield units air "
