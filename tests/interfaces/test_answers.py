@@ -59,6 +59,14 @@ def test_what_is_saved_is_what_the_command_delivers(answer, tmp_path):
         answer.save(folder)
 
 
+def test_further_forms_are_saved_where_they_are_asked_for(answer, tmp_path):
+    folder = answer.save(tmp_path / "result", formats="fhir")
+    assert (folder / "report.fhir.json").is_file()
+    with pytest.raises(UsageError, match="docx"):
+        answer.save(tmp_path / "other", formats="docx")
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_notebook_shows_picture_and_impression(answer):
     page = answer._repr_html_()
     assert "data:image/jpeg;base64," in page and "Research use only" in page

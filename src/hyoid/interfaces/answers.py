@@ -19,6 +19,7 @@ from hyoid.geometry.resample import to_sitk
 from hyoid.inference.nnunet import Prediction
 from hyoid.interfaces.cohorts.driver import Refusal
 from hyoid.interfaces.delivery import Results, deliver, deliver_prediction
+from hyoid.interfaces.further import further_named
 from hyoid.interfaces.notebook import facts_html, headline_html, report_html
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder, output_folder
@@ -191,7 +192,13 @@ class ReportAnswer(Answer):
         return found
 
     def save(
-        self, folder: str | Path, *, overwrite: bool = False, names: str = "tg263", results: Results | None = None
+        self,
+        folder: str | Path,
+        *,
+        overwrite: bool = False,
+        names: str = "tg263",
+        formats: str | None = None,
+        results: Results | None = None,
     ) -> Path:
         """Write every file that the command of the same name leaves; see `Answer.save`.
 
@@ -203,11 +210,15 @@ class ReportAnswer(Answer):
             Empty a used folder first, if its content is hyoid's.
         names : str
             Names of structures in SEG and RTSTRUCT: tg263, hyoid, or a YAML file.
+        formats : str, optional
+            Further forms of the report, as for `--formats`: sr, pdf, fhir joined by commas, or none; by default SR for
+            a study that was DICOM.
         results : Results, optional
             Results with further files; by default those of this answer.
         """
+        exported, further = read_names(names), further_named(formats)
         claim_folder(folder, overwrite=overwrite)
-        deliver(Path(folder), results or self.results, _clock(self.seconds), read_names(names))
+        deliver(Path(folder), results or self.results, _clock(self.seconds), exported, further)
         return Path(folder)
 
     def to_numpy(self, which: str = "masks") -> NDArray[Any]:

@@ -2,10 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from typer.testing import CliRunner
 
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.interfaces.cli.main import app
+from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.files.volumes import read_labels, write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -26,10 +28,18 @@ def inside(patient):
     return places[np.linalg.norm(places - places.mean(0), axis=1).argmin()]
 
 
-def test_clicks_to_files(study, patient, tmp_path):
+def test_clicks_to_files(patient, tmp_path):
     i, j, k = inside(patient)
+    write_ct_series(tmp_path / "ct", patient.ct)
     result = run(
-        study, "--click", f"{i},{j},{k}", "--click", f"{i},{j},{k + 2}:+", "--no-organs", "--out", tmp_path / "out"
+        tmp_path / "ct",
+        "--click",
+        f"{i},{j},{k}",
+        "--click",
+        f"{i},{j},{k + 2}:+",
+        "--no-organs",
+        "--out",
+        tmp_path / "out",
     )
     assert result.exit_code == 0, result.output
     labels = read_labels(tmp_path / "out" / "masks.nii.gz")
@@ -37,6 +47,9 @@ def test_clicks_to_files(study, patient, tmp_path):
     assert set(np.unique(labels.array)) == {0, 101}
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["facts"]["lesions"][0]["clicks"] == 2
+    structured = dcmread(tmp_path / "out" / "sr.dcm")
+    assert structured.Modality == "SR"
+    assert structured.StudyInstanceUID == dcmread(next((tmp_path / "ct").iterdir())).StudyInstanceUID
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {line["key"] for line in report["lines"]} >= {"lesion_1_shape", "lesion_1_surface"}
 
@@ -49,10 +62,11 @@ def test_clicks_to_files(study, patient, tmp_path):
         (["1,2,3:?"], UsageError, "is no click"),
         (["0,0,0"], InputRefusedError, "on air"),
         (["20,60,60:-"], UsageError, "nothing to remove"),
+        (["20,60,60", "--identifiers"], InputRefusedError, "identifiers"),
     ],
 )
 def test_refusals(study, tmp_path, clicks, error, words):
-    arguments = [part for click in clicks for part in ("--click", click)]
+    arguments = [part for word in clicks for part in ([word] if word[:2] == "--" else ["--click", word])]
     result = run(study, *arguments, "--no-organs", "--out", tmp_path / "out")
     assert isinstance(result.exception, error)
     assert words in str(result.exception)

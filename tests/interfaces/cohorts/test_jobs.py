@@ -6,6 +6,7 @@ from hyoid.errors import InputRefusedError, UnreadableFileError, UsageError
 from hyoid.interfaces.cli.commands import Commands
 from hyoid.interfaces.cohorts.jobs import JOBS, order_of, parsed, urls_among, words_of
 from hyoid.io.cohorts.listed import ListedCase
+from hyoid.jobs.ledger import options_hash
 
 PETCT = {"petct-head", "petct-coarse", "petct-resenc"}
 
@@ -64,6 +65,7 @@ def test_an_order_follows_files_and_options_and_nothing_else(maps):
     assert all(len(sha) == 64 for sha in order.models.values())
     assert order_of(JOBS["report"], [path, "--device", "cpu"]) == order
     assert order_of(JOBS["report"], [path, "--regularize"]).options != order.options
+    assert order.options == options_hash({})  # so that an option of a later version changes no order
     with_masks = order_of(JOBS["report"], [path, "--reader-masks", str(maps / "b.nii.gz")])
     assert list(with_masks.inputs) == ["reader_masks", "study"]
     assert with_masks.inputs["study"] == order.inputs["study"]

@@ -12,20 +12,26 @@ from hyoid.interfaces.chosen_models import asked_models
 from hyoid.interfaces.cli.options import (
     AsJson,
     DeviceName,
+    ExportNames,
+    Formats,
+    Identifiers,
     InteractiveNetwork,
     ModelsPath,
     NoOrgans,
     OrganNetworks,
     Out,
     Overwrite,
+    RegistryFile,
     WhichStudy,
 )
 from hyoid.interfaces.clicks import checked_target, lesion_answer, parsed_click
 from hyoid.interfaces.delivery import deliver, finish
+from hyoid.interfaces.further import check_identifiers, further_named
 from hyoid.interfaces.places import machine_named
 from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import claim_folder
-from hyoid.io.study import read_study
+from hyoid.io.export_names import read_names
+from hyoid.io.study import Study, read_study
 from hyoid.report.content.schema import Report
 
 OUT = Path("hyoid-lesion")
@@ -53,17 +59,30 @@ def lesion(
     organs: OrganNetworks = None,
     model: InteractiveNetwork = None,
     device: DeviceName = "auto",
+    names: ExportNames = "tg263",
+    formats: Formats = None,
+    registry: RegistryFile = None,
+    identifiers: Identifiers = False,
     as_json: AsJson = False,
 ) -> None:
     """Outline the lesion under one or more clicks, and describe it. Research use only."""
     kind = checked_target(target)
     asked = asked_models(models, organs=organs, lesion=model)
     clicks = [parsed_click(text) for text in click]
+    exported, further = read_names(names), further_named(formats, registry, identifiers=identifiers)
     claim_folder(out, overwrite=overwrite)
     terminal = Terminal(as_json=as_json)
+
+    def reading(modality: str) -> Study:
+        read = read_study(
+            study, modality=modality, series=series, study=which, on_progress=partial(terminal.progress, "read")
+        )
+        check_identifiers(further, read)
+        return read
+
     with terminal.bars():
         answer = lesion_answer(
-            partial(read_study, study, series=series, study=which, on_progress=partial(terminal.progress, "read")),
+            reading,
             clicks,
             target=kind,
             modality=modality,
@@ -72,7 +91,7 @@ def lesion(
             machine=machine_named(device),
             terminal=terminal,
         )
-        deliver(out, answer.results, terminal)
+        deliver(out, answer.results, terminal, exported, further)
     report = answer.report
     for line in report.lines if isinstance(report, Report) else ():
         if line.key.startswith("lesion_"):

@@ -185,8 +185,12 @@ def parsed(job: str, words: Sequence[str]) -> dict[str, Any]:
     UsageError
         When the command does not understand the words.
     """
+    return dict(_context(job, words).params)
+
+
+def _context(job: str, words: Sequence[str]) -> Any:
     try:
-        return dict(command_of(job).make_context(job, list(words)).params)
+        return command_of(job).make_context(job, list(words))
     except HyoidError:
         raise
     except Exception as error:
@@ -227,6 +231,8 @@ def command_of(job: str) -> Any:
 def order_of(job: Job, words: Sequence[str]) -> Order:
     """Tell what the results of a case are made of.
 
+    An option that was not given says nothing, so that a later version with one more option knows the results again.
+
     Parameters
     ----------
     job : Job
@@ -243,11 +249,12 @@ def order_of(job: Job, words: Sequence[str]) -> Order:
     ModelUnusableError
         When a model is not there.
     """
-    options = parsed(job.name, [*words, "--out", "."])
+    context = _context(job.name, [*words, "--out", "."])
+    options = dict(context.params)
     elsewhere = {str(Path(url)): url for url in urls_among(job.name, words)}
     inputs, rest = {}, {}
     for name, value in sorted(options.items()):
-        if name in _IGNORED:
+        if name in _IGNORED or context.get_parameter_source(name).name == "DEFAULT":
             continue
         if paths := _paths_in(value):
             for k, path in enumerate(paths):
