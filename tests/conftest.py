@@ -126,6 +126,12 @@ def make_midrt_case():
     return write_midrt_case
 
 
+@pytest.fixture(scope="session")
+def midrt_case(tmp_path_factory):
+    """A drawn patient before and during treatment, to read only: a case folder in the HNTS-MRG layout."""
+    return write_midrt_case(tmp_path_factory.mktemp("midrt"), "a", seed=5)
+
+
 def write_midrt_case(
     root, name="p1", seed=0, *, shape=(24, 64, 64), spacing=(4.0, 3.0, 3.0), move_mm=(0.0, 6.0, -3.0), shrink=0.6,
     node=True, registered=True,

@@ -61,7 +61,6 @@ TESTED_IN = {
     "io/dicom/mixed.py": "io/dicom/test_series.py",
     "io/dicom/spacing.py": "io/dicom/test_series.py",
     "io/dicom/images.py": "io/dicom/test_pet.py",
-    "io/dicom/mr_pair.py": "interfaces/cli/test_midrt.py",
     "io/dicom/output.py": "io/dicom/test_outputs.py",
     "io/dicom/rtstruct.py": "io/dicom/test_outputs.py",
     "io/dicom/seg.py": "io/dicom/test_outputs.py",

@@ -39,6 +39,7 @@ from hyoid.interfaces.chosen_models import (
 )
 from hyoid.interfaces.clicks import checked_target, lesion_answer, parsed_click
 from hyoid.interfaces.installed import load_model, nnunet_folder
+from hyoid.interfaces.mr_pair import PairRequest, open_pair
 from hyoid.interfaces.places import cache_folder, device_named, machine_named, precision_named
 from hyoid.interfaces.results import ct_report_results, midrt_results, petct_results
 from hyoid.interfaces.scoring import score
@@ -442,9 +443,7 @@ def midrt(
     ModelUnusableError
         When weights are damaged, or no model is here.
     """
-    from hyoid.interfaces.cli.midrt import MidrtOrder, open_pair
-
-    order = MidrtOrder(
+    wanted = PairRequest(
         Path(pre),
         None if mid is None else Path(mid),
         None if pre_masks is None else Path(pre_masks),
@@ -456,10 +455,9 @@ def midrt(
     named = isinstance(models, Sequence) and not isinstance(models, str)
     packages = midrt_sources(_asked({"midrt": list(models)} if named else models))  # type: ignore[arg-type]
     with _clock(progress) as clock:
-        opened = open_pair(order)
+        opened = open_pair(wanted)
         found = follow_up(canonical_pair(opened.pair), packages, machine, on_progress=clock.progress)
-    registered = opened.pair.carried is not None
-    results = midrt_results(opened.pre, opened.mid, found, packages, machine, registered=registered)
+    results = midrt_results(opened.pre, opened.mid, found, packages, machine, registered=opened.registered)
     return ReportAnswer(results, clock.seconds, found)
 
 

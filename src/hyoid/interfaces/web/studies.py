@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from hyoid.errors import InputRefusedError, UsageError
-from hyoid.interfaces.cli.midrt import MidrtOrder, open_pair
+from hyoid.interfaces.mr_pair import PairRequest, open_pair
 from hyoid.interfaces.web.looks import Look, Looks, shown_entries, volume_files
 from hyoid.io.cohorts.hntsmrg import is_hntsmrg_case
 from hyoid.io.files.volumes import image_suffix
@@ -110,7 +110,7 @@ class Studies:
             raise UsageError("This study is not here any more.", "Drag it into the page again, or name its folder.")
         kind = self.looks.look(path).kind
         if kind == "MR pair":
-            opened = open_pair(MidrtOrder(path, None, None, path))
+            opened = open_pair(PairRequest(path))
             return Scans(opened.mid, "MR pair", pair=opened.pair)
         if path.is_dir() and (files := volume_files(path)):
             path = files[0]
