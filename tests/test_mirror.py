@@ -24,11 +24,7 @@ TESTED_IN = {
     "training/schedule.py": "training/test_run.py",
     "training/segmentation.py": "training/test_run.py",
     # Commands: what they write is tested with what they call; what they refuse, in one place for all.
-    "interfaces/cli/ablate_ct_report.py": "interfaces/cli/test_ablate.py",
-    "interfaces/cli/ablate_lesion.py": "interfaces/cli/test_ablate.py",
-    "interfaces/cli/ablate_midrt.py": "interfaces/cli/test_ablate.py",
-    "interfaces/cli/ablate_petct.py": "interfaces/cli/test_ablate.py",
-    "interfaces/cli/ablation_order.py": "interfaces/cli/test_ablate.py",
+    "interfaces/cli/ablations.py": "interfaces/cli/test_ablate.py",
     "interfaces/cli/calibrate.py": "systems/ct_report/test_train.py",
     "interfaces/results.py": "interfaces/cli/test_report.py",
     "interfaces/cli/doctor.py": "interfaces/test_doctor.py",

@@ -60,3 +60,18 @@ def test_midrt_trains_every_row_per_fold_and_seed(plan, tmp_path, make_midrt_cas
 def test_what_does_not_exist_is_refused_in_a_dry_run_too(plan, arguments, words):
     with pytest.raises(UsageError, match=words):
         plan(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("midrt-fold0", "--validation", "x"), "midrt-fold0 takes no --validation"),
+        (("lesion-table2", "--steps", 3), "lesion-table2 takes no --steps"),
+        (("ct_report-localiser", "--seeds", 3), "ct_report-localiser takes no --seeds"),
+        (("petct-table5", "--tumour-of-all", "tumour"), "petct-table5 takes no --tumour-of-all"),
+    ],
+)
+def test_an_option_that_a_table_does_not_take_is_refused(plan, arguments, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        plan(*arguments)
+    assert caught.value.cure.startswith(f"Leave it out; {arguments[0]} takes --")

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from hyoid.interfaces.cli.ablation_order import AblationOrder
 from hyoid.interfaces.cli.options import AsJson, DeviceName, DryRun
 from hyoid.interfaces.extras import needs_extra
 from hyoid.interfaces.installed import PETCT_COARSE, PETCT_HEAD
@@ -16,6 +15,7 @@ from hyoid.names import current_name
 
 
 def ablate(
+    context: typer.Context,
     table: Annotated[
         str,
         typer.Argument(
@@ -57,34 +57,23 @@ def ablate(
 ) -> None:
     """Run the trainings of a paper's ablation table again, and write the table with confidence intervals to OUT."""
     with needs_extra("train", "Training"):
-        from hyoid.interfaces.cli.ablate_ct_report import ablate_ct_report
-        from hyoid.interfaces.cli.ablate_lesion import ablate_lesion
-        from hyoid.interfaces.cli.ablate_midrt import ablate_midrt
-        from hyoid.interfaces.cli.ablate_petct import ablate_petct
-        from hyoid.systems.ablation import require_known
-        from hyoid.systems.ct_report import ablate as ct_report_ablation
-        from hyoid.systems.ct_report.ablate_localiser import TABLE as LOCALISER
-        from hyoid.systems.lesion import ablate as lesion_ablation
-        from hyoid.systems.midrt import ablate as midrt_ablation
-        from hyoid.systems.petct import ablate as petct_ablation
+        from hyoid.interfaces.cli.ablations import AblationOrder, ablation_of
     table = current_name(table)
-    systems = (ct_report_ablation, midrt_ablation, petct_ablation, lesion_ablation)
-    require_known("table", [table], [*(name for system in systems for name in system.TABLES), LOCALISER])
-    order = AblationOrder(table, data, validation, out, preset, seeds, row or (), device, dry_run)
-    terminal = Terminal(as_json=as_json)
-    if table in midrt_ablation.TABLES:
-        ablate_midrt(order, terminal)
-    elif table in petct_ablation.TABLES:
-        ablate_petct(order, terminal, steps=steps, head=head, coarse=coarse)
-    elif table in lesion_ablation.TABLES:
-        ablate_lesion(order, terminal)
-    else:
-        ablate_ct_report(
-            order,
-            terminal,
-            folds=folds,
-            organs=organs or (),
-            tumour=tumour or (),
-            tumour_of_all=tumour_of_all,
-            priors=priors,
-        )
+    given = [
+        name for name in context.params if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    ablation = ablation_of(table, given)
+    options = {
+        "validation": validation,
+        "tumour": tumour or (),
+        "organs": organs or (),
+        "tumour_of_all": tumour_of_all,
+        "folds": folds,
+        "seeds": seeds,
+        "steps": steps,
+        "head": head,
+        "coarse": coarse,
+        "priors": priors,
+    }
+    order = AblationOrder(table, data, out, preset, row or (), device, dry_run)
+    ablation.run(order, Terminal(as_json=as_json), **{name: options[name] for name in ablation.options})
