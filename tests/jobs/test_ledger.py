@@ -11,7 +11,6 @@ from hyoid.jobs.ledger import (
     Order,
     case_folder,
     fingerprint_of,
-    is_done,
     one_driver,
     options_hash,
     record_of,
@@ -28,17 +27,16 @@ def finish(folder, order=ORDER, text="x"):
 
 def test_a_case_is_done_when_its_record_fits_what_is_asked(tmp_path):
     finish(tmp_path / "k")
-    assert is_done(tmp_path / "k", ORDER)
+    assert record_of(tmp_path / "k").order == ORDER
     for change in ({"job": "report"}, {"inputs": {"masks": "z"}}, {"models": {}}, {"options": "z"}):
-        assert not is_done(tmp_path / "k", ORDER.model_copy(update=change))
-    assert not is_done(tmp_path / "absent", ORDER)
+        assert record_of(tmp_path / "k").order != ORDER.model_copy(update=change)
+    assert record_of(tmp_path / "absent") is None
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"case": "k"}', "[]", "\udcff"])
 def test_a_damaged_record_is_no_record(tmp_path, content):
     (tmp_path / CASE_FILE).write_bytes(content.encode("utf-8", "surrogateescape"))
     assert record_of(tmp_path) is None
-    assert not is_done(tmp_path, ORDER)
 
 
 def test_results_of_another_order_are_replaced_whole(tmp_path):
@@ -55,7 +53,7 @@ def test_after_an_error_the_earlier_results_stay_and_nothing_half_made_does(tmp_
         (made / "half.txt").write_text("x")
         raise ZeroDivisionError
     assert [p.name for p in tmp_path.iterdir()] == ["k"]
-    assert is_done(tmp_path / "k", ORDER)
+    assert record_of(tmp_path / "k").order == ORDER
 
 
 def test_what_resumes_keeps_its_place_until_it_is_done(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from hyoid.errors import UsageError
@@ -69,7 +70,12 @@ def public_models(table: Path | None = None) -> dict[str, PublicModel]:
     table : Path, optional
         Another table than the one in the package.
     """
-    return read_table(table or WEIGHTS / "public.yaml")
+    return dict(_shipped()) if table is None else read_table(table)
+
+
+@cache
+def _shipped() -> dict[str, PublicModel]:
+    return read_table(WEIGHTS / "public.yaml")
 
 
 def pulled_folder(name: str) -> Path | None:

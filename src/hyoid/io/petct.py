@@ -62,11 +62,16 @@ class PetRequest:
     units : {"suv", "bqml"}, optional
         Units of a PET file; HECKTOR's `__PT` files are SUV.
     activity : Activity, optional
-        For "bqml".
+        Body weight and dose, for a PET file in "bqml".
     series : str, optional
         SeriesInstanceUID, number or description of the PET.
     left_out : bool
         Read no PET even where there is one.
+
+    Raises
+    ------
+    UsageError
+        When there are no such units.
     """
 
     file: Path | None = None
@@ -74,6 +79,10 @@ class PetRequest:
     activity: Activity | None = None
     series: str | None = None
     left_out: bool = False
+
+    def __post_init__(self) -> None:
+        if self.units not in (None, "suv", "bqml"):
+            raise UsageError(f"There are no PET units {self.units!r}.", "Choose suv or bqml.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -413,7 +422,7 @@ def _from_files(ct_file: Path, pet_file: Path | None, hecktor: bool, request: Pe
         image = load_image(pet_file, Quantity.SUV)
         volume = image.volume
         words = "SUV as HECKTOR's files hold it" if request.units is None else "SUV, as told with --pet-units"
-    elif units == "bqml":
+    else:
         if request.activity is None:
             raise UsageError(
                 "Bq/mL of a file become SUV with body weight and dose.",
@@ -422,7 +431,5 @@ def _from_files(ct_file: Path, pet_file: Path | None, hecktor: bool, request: Pe
         image = load_image(pet_file, Quantity.BQ_PER_ML)
         volume = suv_from_activity(image.volume, request.activity)
         words = "Bq/mL x weight / dose, as told with --weight-kg and --dose-mbq"
-    else:
-        raise UsageError(f"There are no PET units {units!r}.", "Choose suv or bqml.")
     require_possible(volume, "PT")
     return PetCtStudy(ct, Study(volume, None, (), image.notes, fingerprint(volume)), words)

@@ -128,20 +128,6 @@ def record_of(folder: Path) -> CaseRecord | None:
         return None
 
 
-def is_done(folder: Path, order: Order) -> bool:
-    """Tell whether a folder holds the results of an order.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the case.
-    order : Order
-        What is asked now.
-    """
-    record = record_of(folder)
-    return record is not None and record.order == order
-
-
 @contextmanager
 def case_folder(folder: Path, *, resumes: bool = False) -> Iterator[Path]:
     """Make a folder for the results of a case, which takes its place when the block ends without an error.

@@ -33,7 +33,7 @@ def test_the_page_holds_everything_and_asks_no_network(tmp_path):
     write_case(tmp_path, "b", run=RUN, report={"lesions": [], "lines": []})
     (tmp_path / "cases" / "b" / "report.html").write_text('<img src="data:image/jpeg;base64,AAAA">')
     write_refused([Refusal(3, "x<y>", "Input refused", "No <neck>.", "Look.")], tmp_path)
-    text = write_page(tmp_path).read_text()
+    text = write_page(tmp_path, summarise(tmp_path)).read_text()
     (shown,) = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)
     assert Image.open(io.BytesIO(base64.b64decode(shown))).size == (200, 160)
     assert 'href="cases/a/report.html"' in text
@@ -44,5 +44,5 @@ def test_the_page_holds_everything_and_asks_no_network(tmp_path):
 
 def test_a_cohort_of_refusals_alone_has_a_page(tmp_path):
     write_refused([Refusal(k, f"c{k}", "Input refused", "No neck.", "Look.") for k in range(250)], tmp_path)
-    text = write_page(tmp_path).read_text()
+    text = write_page(tmp_path, summarise(tmp_path)).read_text()
     assert "and 50 more in refused.csv" in text

@@ -99,7 +99,7 @@ def test_tables_hold_what_the_rows_say_with_units_and_are_written_in_parts(tmp_p
         write_case(tmp_path, name, run=RUN, report={"lesions": [lesion()], "lines": []})
     (tmp_path / CASES / ".half-made").mkdir()
     write_refused([Refusal(6, "f", "Input refused", "No neck.", "Look.")], tmp_path)
-    files = write_tables(tmp_path)
+    files = write_tables(tmp_path, cohort_rows(tmp_path))
     assert [file.name for file in files] == ["cases.parquet", "lesions.parquet", "lines.parquet"]
     read = parquet.read_table(files[0])
     assert read["id"].to_pylist() == list("abcdef")

@@ -4,7 +4,7 @@ from hyoid.errors import HyoidError, InputRefusedError
 from hyoid.interfaces.cohorts import worker
 from hyoid.interfaces.cohorts.jobs import JOBS, CaseJob, order_of
 from hyoid.interfaces.cohorts.worker import CaseWork, run_command
-from hyoid.jobs.ledger import is_done, record_of
+from hyoid.jobs.ledger import record_of
 
 
 def job_of(folder, name, *words):
@@ -16,7 +16,7 @@ def test_a_case_has_the_single_command_s_results_and_its_record(maps, tmp_path):
     answer = CaseWork()(job)
     assert (answer.state, answer.problem) == ("done", "")
     assert answer.seconds > 0
-    assert is_done(tmp_path / "k", job.order)
+    assert record_of(tmp_path / "k").order == job.order
     run_command("measure", [str(maps / "a.nii.gz"), "--out", str(tmp_path / "alone.json")])
     assert (tmp_path / "k/measurements.json").read_text() == (tmp_path / "alone.json").read_text()
 

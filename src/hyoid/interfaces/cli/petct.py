@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -194,15 +195,15 @@ def pet_request(
     Raises
     ------
     UsageError
-        When they contradict each other.
+        When they contradict each other, or there are no such units.
     """
-    if units not in (None, "suv", "bqml"):
-        raise UsageError(f"There are no PET units {units!r}.", "Choose suv or bqml.")
+    request = PetRequest(file, units, None, series, ct_only)
     if (weight_kg is None) != (dose_mbq is None):
         raise UsageError("Weight and dose belong together.", "Give both --weight-kg and --dose-mbq, or neither.")
     if units != "bqml" and weight_kg is not None:
         raise UsageError("Weight and dose turn Bq/mL of a file into SUV.", "Add --pet-units bqml, or leave them out.")
     if ct_only and (file is not None or series is not None):
         raise UsageError("--ct-only leaves the PET out, and a PET was named.", "Give one of them.")
-    activity = None if weight_kg is None or dose_mbq is None else Activity(weight_kg, dose_mbq * 1e6)
-    return PetRequest(file, units, activity, series, ct_only)
+    if weight_kg is None or dose_mbq is None:
+        return request
+    return replace(request, activity=Activity(weight_kg, dose_mbq * 1e6))

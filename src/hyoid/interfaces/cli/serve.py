@@ -35,6 +35,7 @@ from hyoid.interfaces.web.studies import Studies
 from hyoid.io.atomic import write_text
 from hyoid.io.packages.model_package import ModelPackage
 from hyoid.io.packages.models_file import ModelsFile
+from hyoid.io.petct import PetRequest
 from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.lesion.report import Answered
 from hyoid.systems.machine import Machine
@@ -98,8 +99,7 @@ def serve(
     from hyoid.inference.click_network import ClickNetwork
 
     terminal = Terminal(as_json=False)
-    if pet_units not in (None, "suv", "bqml"):
-        raise UsageError(f"There are no PET units {pet_units!r}.", "Choose suv or bqml.")
+    pet = PetRequest(units=pet_units)
     if viewer and not user_header:
         raise UsageError("Viewers have names, and nobody says who asks.", "Add --user-header.")
     # Scans, clicks and encoded regions are this account's alone.
@@ -110,7 +110,7 @@ def serve(
     asked = asked_models(models, organs=organs, tumour=tumour, classifier=classifier, lesion=model)
     network = ClickNetwork(lesion_package(asked), device=kind, cache=regions)
     limits = int(largest_upload_gb * 1024**3), int(all_uploads_gb * 1024**3)
-    known = Studies(studies, folder / "uploads", *limits, pet_units)
+    known = Studies(studies, folder / "uploads", *limits, pet)
     machine = Machine(kind, cache_folder())
     drafters = Drafters(machine, asked) if draft else None
     workspace = Workspace(

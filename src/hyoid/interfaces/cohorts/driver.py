@@ -16,7 +16,7 @@ from hyoid.interfaces.terminal import Terminal
 from hyoid.io.atomic import atomic_write
 from hyoid.io.cohorts.listed import BrokenRow, ListedCase
 from hyoid.jobs.executor import Executor, run_jobs
-from hyoid.jobs.ledger import CASES, is_done, record_of
+from hyoid.jobs.ledger import CASES, record_of
 
 REFUSED_FILE = "refused.csv"
 
@@ -107,10 +107,10 @@ def make_plan(job: Job, listed: Sequence[ListedCase | BrokenRow], common: Sequen
             refused.append(Refusal(row.row, row.case, kind, error.problem, error.cure))
             continue
         case = CaseJob(row.row, row.case, job.name, words, out / CASES / row.case, order)
-        if is_done(case.folder, order):
+        made = record_of(case.folder)
+        if made is not None and made.order == order:
             done.append(case)
         else:
-            made = record_of(case.folder)
             changed += made is not None and made.order.inputs != order.inputs
             other += made is not None and made.order.inputs == order.inputs
             todo.append(case)

@@ -8,6 +8,7 @@ import heapq
 import io
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from hyoid.interfaces.cohorts.tables import cohort_rows, refused_rows
+from hyoid.interfaces.cohorts.tables import Row, cohort_rows, refused_rows
 from hyoid.io.atomic import write_text
 from hyoid.jobs.ledger import CASES
 from hyoid.report.content.schema import STATEMENT
@@ -51,8 +52,8 @@ class CohortSummary:
         How many cases have a warning, by its words without numbers.
     versions : Counter
         How many cases were made by a version of hyoid.
-    worst : list of (int, str)
-        Cases with the most warnings: how many, and which case.
+    flagged : list of (int, str)
+        Heap of the cases with the most warnings: how many, and which case.
     """
 
     job: str = ""
@@ -60,7 +61,47 @@ class CohortSummary:
     values: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _DISTRIBUTIONS})
     warnings: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
-    worst: list[tuple[int, str]] = field(default_factory=list)
+    flagged: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def worst(self) -> list[tuple[int, str]]:
+        """Cases with the most warnings, those first: how many, and which case."""
+        return sorted(self.flagged, key=lambda item: (-item[0], item[1]))
+
+    def take_in(self, cases: Iterable[dict[str, list[Row]]]) -> Iterator[dict[str, list[Row]]]:
+        """Add the cases of a cohort to the summary one by one, and hand each on.
+
+        Parameters
+        ----------
+        cases : iterable of dict of str to list of dict
+            Rows of one case after another by the name of the table; see `cohort_rows`.
+
+        Yields
+        ------
+        dict of str to list of dict
+            The same rows.
+        """
+        for tables in cases:
+            self._add(tables)
+            yield tables
+
+    def _add(self, tables: dict[str, list[Row]]) -> None:
+        (case,) = tables["cases"]
+        self.counts[case["state"]] += 1
+        if case["state"] != "done":
+            return
+        self.job = case["job"]
+        self.versions[case["hyoid"]] += 1
+        for name in ("empty", "failed"):
+            self.counts[name] += bool(case.get(name))
+        for name, values in self.values.items():
+            if case.get(name) is not None:
+                values.append(float(case[name]))
+        flags = [*case["warnings"], *(flag for line in tables.get("lines", ()) for flag in line["flags"] or ())]
+        self.warnings.update({re.sub(r"\d+([.,]\d+)?", "…", flag) for flag in flags})
+        heapq.heappush(self.flagged, (len(flags), case["id"]))
+        if len(self.flagged) > _MOST_PICTURES:
+            heapq.heappop(self.flagged)
 
 
 def summarise(out: Path) -> CohortSummary:
@@ -72,41 +113,26 @@ def summarise(out: Path) -> CohortSummary:
         Folder of the cohort.
     """
     found = CohortSummary()
-    for tables in cohort_rows(out):
-        (case,) = tables["cases"]
-        found.counts[case["state"]] += 1
-        if case["state"] != "done":
-            continue
-        found.job = case["job"]
-        found.versions[case["hyoid"]] += 1
-        for name in ("empty", "failed"):
-            found.counts[name] += bool(case.get(name))
-        for name, values in found.values.items():
-            if case.get(name) is not None:
-                values.append(float(case[name]))
-        flags = [*case["warnings"], *(flag for line in tables.get("lines", ()) for flag in line["flags"] or ())]
-        found.warnings.update({re.sub(r"\d+([.,]\d+)?", "…", flag) for flag in flags})
-        heapq.heappush(found.worst, (len(flags), case["id"]))
-        if len(found.worst) > _MOST_PICTURES:
-            heapq.heappop(found.worst)
-    found.worst.sort(key=lambda item: (-item[0], item[1]))
+    for _ in found.take_in(cohort_rows(out)):
+        continue
     return found
 
 
-def write_page(out: Path) -> Path:
+def write_page(out: Path, found: CohortSummary) -> Path:
     """Write `cohort.html`.
 
     Parameters
     ----------
     out : Path
         Folder of the cohort.
+    found : CohortSummary
+        What the cases come to.
 
     Returns
     -------
     Path
         The page.
     """
-    found = summarise(out)
     refused = refused_rows(out)
     text = page_template("cohort.html.j2").render(
         statement=STATEMENT,

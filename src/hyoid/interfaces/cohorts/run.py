@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from hyoid.errors import UsageError
 from hyoid.interfaces.cohorts.driver import Plan, Refusal, run_plan, write_refused
 from hyoid.interfaces.cohorts.jobs import CaseJob
-from hyoid.interfaces.cohorts.page import PAGE_FILE, write_page
-from hyoid.interfaces.cohorts.tables import write_tables
+from hyoid.interfaces.cohorts.page import PAGE_FILE, CohortSummary, write_page
+from hyoid.interfaces.cohorts.tables import cohort_rows, write_tables
 from hyoid.interfaces.cohorts.worker import Answer
 from hyoid.interfaces.terminal import Terminal
 from hyoid.jobs.executor import Executor
@@ -87,8 +88,11 @@ def write_results(out: Path, terminal: Terminal) -> None:
     terminal : Terminal
         Where the note is printed.
     """
+    found = CohortSummary()
+    cases = found.take_in(cohort_rows(out))
     try:
-        write_tables(out)
+        write_tables(out, cases)
     except UsageError as error:
         terminal.note(f"{error.problem} The tables are left out. {error.cure}")
-    write_page(out)
+        deque(cases, maxlen=0)  # read for the summary alone
+    write_page(out, found)

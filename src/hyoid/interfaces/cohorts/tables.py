@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,13 +180,15 @@ def refused_rows(out: Path) -> list[dict[str, str]]:
         return []
 
 
-def write_tables(out: Path) -> tuple[Path, ...]:
+def write_tables(out: Path, cases: Iterable[dict[str, list[Row]]]) -> tuple[Path, ...]:
     """Write `cases.parquet`, `lesions.parquet` and `lines.parquet`, a few cases at a time.
 
     Parameters
     ----------
     out : Path
         Folder of the cohort.
+    cases : iterable of dict of str to list of dict
+        Rows of one case after another by the name of the table, as `cohort_rows` gives these; read once.
 
     Returns
     -------
@@ -227,7 +229,7 @@ def write_tables(out: Path) -> tuple[Path, ...]:
                 writers[name].write_table(pyarrow.Table.from_pylist(rows, schema=schemas[name]))
                 rows.clear()
 
-        for tables in cohort_rows(out):
+        for tables in cases:
             for name, rows in tables.items():
                 held[name] += rows
             if len(held["cases"]) >= _BATCH:

@@ -24,6 +24,7 @@ from hyoid.workspace.workspace import first_readable
 # Names such as a scanner gives to patients never leave the machine; the page shows them to the reader who has the file.
 _SUFFIXES = (".zip", ".dcm")
 QUOTA_BYTES = 20 * 1024**3
+_ANY_PET = PetRequest()
 """Largest size of all uploads together, bytes, where nobody says otherwise: ten of the largest."""
 
 
@@ -49,8 +50,8 @@ class Studies:
         Largest size of an upload.
     quota_bytes : int
         Largest size of all uploads together.
-    pet_units : {"suv", "bqml"}, optional
-        Units of PET volume files whose names do not tell.
+    pet : PetRequest
+        What is known of PET volume files whose names do not tell their units.
     """
 
     def __init__(
@@ -59,12 +60,12 @@ class Studies:
         uploads: Path,
         largest_bytes: int,
         quota_bytes: int = QUOTA_BYTES,
-        pet_units: str | None = None,
+        pet: PetRequest = _ANY_PET,
     ) -> None:
         if folder is not None and not folder.exists():
             raise UsageError("The folder of studies does not exist.", "Check the path.")
         self.folder, self.uploads, self.largest_bytes, self.quota_bytes = folder, uploads, largest_bytes, quota_bytes
-        self.pet_units, self.looks = pet_units, Looks(uploads.parent / "looks.json")
+        self.pet, self.looks = pet, Looks(uploads.parent / "looks.json")
 
     def entries(self) -> list[Entry]:
         """List the studies by name; uploads, the latest first, before those of the folder."""
@@ -117,7 +118,7 @@ class Studies:
         refused: tuple[str, ...] = ()
         if kind == "PT/CT":
             try:
-                petct = read_petct(path, PetRequest(units=self.pet_units))
+                petct = read_petct(path, self.pet)
                 return Scans(petct.ct, "PT/CT", petct=petct)
             except InputRefusedError as refusal:
                 refused = (f"The PET was left out. {refusal.problem} {refusal.cure}",)

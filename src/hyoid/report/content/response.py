@@ -195,9 +195,6 @@ def response_text(report: ResponseReport) -> str:
         for lesion in report.lesions
     ] or ["None outlined; that does not exclude tumour"]
     rows += ["", f"Registration: {report.registration.method}", "", "SOURCES"]
-    rows += [
-        f"{model.words}; licence: {model.licence or 'not stated'}; trained on: {model.trained_on or 'not stated'}"
-        for model in report.models
-    ]
+    rows += [model.source_words for model in report.models]
     rows += ["", report.statement]
     return printable("\n".join(rows)).replace("\n\n\n", "\n\n").strip() + "\n"

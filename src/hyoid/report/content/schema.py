@@ -287,6 +287,17 @@ class ModelUse(_Frozen):
         """Name and version."""
         return f"{self.name} {self.version}".strip()
 
+    @property
+    def source_words(self) -> str:
+        """Name, version, licence and training data in one line, each said to be missing where it is."""
+        return f"{self.words}; licence: {self.licence or 'not stated'}; trained on: {self.trained_on or 'not stated'}"
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """What is known of the model beside its name and version, by what it is."""
+        known = {"licence": self.licence, "trained on": self.trained_on, "SHA-256 of its weights": self.sha256}
+        return {name: value for name, value in known.items() if value}
+
 
 class Fact(_Frozen):
     """One fact about the examination.

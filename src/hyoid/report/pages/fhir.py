@@ -195,8 +195,7 @@ def _device(name: str, version: str, note: str) -> dict[str, Any]:
 
 
 def _about(model: ModelUse) -> str:
-    known = (("Licence", model.licence), ("Trained on", model.trained_on), ("SHA-256 of its weights", model.sha256))
-    return "; ".join(f"{name}: {value}" for name, value in known if value)
+    return "; ".join(f"{name[0].upper()}{name[1:]}: {value}" for name, value in model.stated.items())
 
 
 def _body_structure(finding: Finding, patient: dict[str, str]) -> dict[str, Any]:

@@ -258,8 +258,7 @@ def _texts(report: Report | ResponseReport) -> list[hd.sr.TextContentItem]:
 
 
 def _model(model: ModelUse) -> str:
-    known = (("licence", model.licence), ("trained on", model.trained_on), ("SHA-256 of its weights", model.sha256))
-    return f"Model {model.words}" + "".join(f"; {name}: {value}" for name, value in known if value)
+    return f"Model {model.words}" + "".join(f"; {name}: {value}" for name, value in model.stated.items())
 
 
 def _text(name: Code, text: str) -> hd.sr.TextContentItem:

@@ -80,10 +80,7 @@ def template_text(report: Report) -> str:
     if report.addendum:
         rows += ["", report.addendum[0].section, *map(line_text, report.addendum)]
     rows += ["", "Sources"]
-    for model in report.models:
-        rows.append(
-            f"{model.words}; licence: {model.licence or 'not stated'}; trained on: {model.trained_on or 'not stated'}"
-        )
+    rows += [model.source_words for model in report.models]
     if any(e.status == "reader" for line in report.lines for e in line.evidence) or not report.models:
         rows.append("Outlines drawn by a reader")
     return printable("\n".join(rows)).replace("\n\n\n", "\n\n").strip() + "\n"

@@ -21,6 +21,7 @@ from hyoid.io.cohorts.case_files import CaseFiles
 from hyoid.io.cohorts.layouts import find_layout_cases
 from hyoid.io.cohorts.openkbp import OPENKBP_ORGANS
 from hyoid.io.files.volumes import read_image, read_labels
+from hyoid.io.packages.download import sha256_of
 from hyoid.io.packages.nnunet_source import Source
 from hyoid.io.reader_masks import PRIMARY
 from hyoid.io.study import Study, read_study
@@ -129,7 +130,7 @@ def prepared_cases(
     for number, (case, turn) in enumerate(zip(files, turns, strict=True)):
         tumour = tumours[turn]
         localiser = tumour.manifest.sha256 if isinstance(tumour, Source) else repr(tumour)
-        told = f"{_digest(case.report)}{recipe.fields}{recipe.unmentioned}" if case.report else ""
+        told = f"{sha256_of(case.report)}{recipe.fields}{recipe.unmentioned}" if case.report else ""
         key = hashlib.sha256(f"{made_from}{localiser}{told}".encode()).hexdigest()[:12]
         kept = priors / f"{case.name}-{key}.npz"
         cases.append(_from_disk(case, recipe, kept) or _prepared(case, recipe, organs, tumour, machine, kept))
@@ -230,10 +231,6 @@ def _outlined_primary(case: CaseFiles) -> Volume:
         )
     targets = to_canonical(read_labels(case.targets))
     return targets.with_array((targets.array == PRIMARY).astype(np.uint8))
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _from_disk(case: CaseFiles, recipe: CtReportRecipe, kept: Path) -> ReportCase | None:
