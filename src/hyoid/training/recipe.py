@@ -307,6 +307,10 @@ class LesionRecipe(_AnyRecipe):
     iou_weight: float
     # "uncertainty" learns both weights; a number is lambda itself.
     attribute_weight: Literal["uncertainty"] | float
+    # Share of the views that show real lesions, where there are real and virtual ones; without it, by type.
+    real_share: float | None = Field(default=None, ge=0, le=1)
+    # Parts of the network that keep the weights they start with.
+    frozen: tuple[str, ...] = ()
     # Which lesions of a patient are learned from: the paper takes the largest of each label file.
     lesions: Literal["all", "largest"] = "all"
     # When given, the lesion head alone learns; masks stay as they are.

@@ -2,8 +2,12 @@ import json
 
 import pytest
 
+from hyoid.anatomy.lesion_attributes import ATTRIBUTES
 from hyoid.errors import UnreadableFileError
 from hyoid.io.cohorts.lesions import LesionRow, find_lesion_files
+from hyoid.volume import Quantity
+
+SHAPE_WORD = ATTRIBUTES["shape"][0]
 
 
 def touch(folder, *names):
@@ -45,6 +49,17 @@ def test_a_task_without_lesions_is_refused(tmp_path):
     (tmp_path / "dataset.json").write_text("{}")
     with pytest.raises(UnreadableFileError, match="no labels"):
         find_lesion_files(tmp_path)
+
+
+def test_images_of_one_patient_in_several_modalities(tmp_path):
+    touch(tmp_path, "A/CT_image.nii.gz", "A/CT_mask.nii.gz", "A/PET_image.nii.gz", "A/PET_mask.nii.gz")
+    touch(tmp_path, "B/MR_T1_image.nii.gz", "B/MR_T1_mask.nii.gz", "B/CT_mask.nii.gz")
+    (tmp_path / "attributes.csv").write_text(f"case,shape\nA-CT,{SHAPE_WORD}\n", encoding="utf-8")
+    found = find_lesion_files(tmp_path)
+    assert [(c.name, c.patient, c.quantity) for c in found] == [
+        ("A-CT", "A", Quantity.HU), ("A-PET", "A", Quantity.SUV), ("B-MR_T1", "B", Quantity.MR)
+    ]  # fmt: skip
+    assert [len(c.rows) for c in found] == [1, 0, 0] and found[0].kinds is None
 
 
 HEAD = "case,lesion,kind,zero_shot,shape,invasion,density,heterogeneity,surface\n"

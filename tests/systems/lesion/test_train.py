@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hyoid.models.prompts import PointKind
 from hyoid.systems.lesion.cases import UNKNOWN, load_lesions, of_part
 from hyoid.systems.lesion.head import fit_head, looked_at
 from hyoid.systems.lesion.rounds import Clicks, attribute_loss
-from hyoid.systems.lesion.samples import LesionDataset, drawn_region
+from hyoid.systems.lesion.samples import LesionDataset, drawing_weights, drawn_region
 from hyoid.systems.lesion.train import LesionTraining, network_description, train_lesion
 from hyoid.training.folds import parts_of
 from hyoid.training.recipe import HeadRecipe, load_recipe
@@ -123,6 +124,51 @@ def test_a_view_teaches_only_what_it_still_shows(cohort, recipe):
     enlarged = {"in_use_share": 0.0, "lesion_share": (1.2, 1.3)}
     assert taught(**enlarged, remap_share=0.0) == ["invasion", "density", "heterogeneity"]
     assert taught(**enlarged, remap_share=1.0) == ["invasion"]
+
+
+def real(case, quantity=Quantity.MR, person="A"):
+    """The same lesion as if of a real image."""
+    image = Volume(case.patient.image.array.astype(np.float32) + 1000, case.patient.geometry, quantity)
+    patient = replace(case.patient, name=f"{person}-{quantity.name}", image=image, virtual=False, person=person)
+    return replace(case, patient=patient)
+
+
+def test_real_lesions_get_their_share_of_the_views(cohort):
+    virtual = [case for case in load_lesions([cohort]) if not case.zero_shot]
+    cases = [*virtual, real(virtual[0])]
+    weight = drawing_weights(cases, 0.5)
+    assert weight[-1] == pytest.approx(0.5) and weight.sum() == pytest.approx(1)
+    by_type = drawing_weights(cases, None)  # five of one type weigh as the square root of five
+    assert by_type[-1] == pytest.approx(1 / (1 + np.sqrt(5)))
+    assert drawing_weights(virtual, 0.5).tolist() == pytest.approx([0.2] * 5)
+
+
+def test_images_of_one_person_never_part(cohort):
+    virtual = load_lesions([cohort])
+    cases = [real(virtual[0], quantity, f"P{k}") for k in range(10) for quantity in (Quantity.MR, Quantity.SUV)]
+    for part in ("training", "validation", "test"):
+        chosen = of_part(cases, (0.5, 0.3, 0.2), 3, part)
+        assert len(chosen) == 2 * len({case.patient.person for case in chosen}) > 0
+
+
+def test_grey_values_of_a_real_mr_are_its_own_and_teach_no_density(cohort, recipe):
+    case = real(load_lesions([cohort])[2])
+    plain = recipe.augmentation.model_copy(update={"noise_hu": 0.0, "blur_probability": 0.0})
+    of_view = recipe.model_copy(update={"augmentation": plain, "in_use_share": 1.0, "remap_share": 1.0})
+    image, mask, attributes, _ = LesionDataset([case], of_view, 0)[0]
+    assert image[0, mask[0] > 0].mean() > image[0, mask[0] == 0].mean()  # as it lies there: the lesion is brighter
+    assert torch.equal(image[0], image[1])
+    taught = [name for name, value in zip(ATTRIBUTES, attributes.tolist(), strict=True) if value != UNKNOWN]
+    assert taught == ["shape", "invasion"]
+
+
+def test_frozen_parts_keep_their_weights(cohort):
+    recipe = load_recipe("lesion", "smoke").model_copy(update={"frozen": ("lesion_head",)})
+    training = LesionTraining(recipe, load_lesions([cohort])[:1])
+    moving = {name for name, p in training.network.named_parameters() if p.requires_grad}
+    still = {name for name, p in training.network.named_parameters() if not p.requires_grad}
+    assert still and all(name.startswith("lesion_head.") for name in still)
+    assert not any(name.startswith("lesion_head.") for name in moving)
 
 
 def test_a_lesion_enlarged_fills_the_region(cohort, recipe):

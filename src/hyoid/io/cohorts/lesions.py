@@ -1,10 +1,11 @@
-"""Data sets of lesions on CT: KiTS, the Medical Segmentation Decathlon, and folders of image, mask and table.
+"""Data sets of real lesions: KiTS, the Medical Segmentation Decathlon, patients' images of several modalities, folders.
 
 ::
 
     case_00000/imaging.nii.gz, segmentation.nii.gz                       kits     2 tumour, 3 cyst
     imagesTr/<case>.nii.gz, labelsTr/<case>.nii.gz, dataset.json         msd      labels named cancer, tumour, cyst ...
     images/<case>.nii.gz, masks/<case>.nii.gz                            folders  every label is a lesion
+    <patient>/CT_image.nii.gz, CT_mask.nii.gz; likewise PET, MR_T1       patients every label is a lesion
 
 Beside any of these, `attributes.csv` may say what radiologists wrote of the lesions: columns `case`, and as far as they
 are known `lesion` (1 for the largest of the case, 2 for the next; without the column the largest), `kind`, `zero_shot`
@@ -22,18 +23,22 @@ from pathlib import Path
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTE_WORDS, ATTRIBUTES
 from hyoid.errors import UnreadableFileError
+from hyoid.volume import Quantity
 
+MODALITIES = {"CT": Quantity.HU, "PET": Quantity.SUV, "MR_T1": Quantity.MR}
+"""Images of a patient with lesions, by the beginning of their file's name."""
 LOOKS = (
     "<case>/imaging.nii.gz and segmentation.nii.gz (KiTS)",
     "imagesTr, labelsTr and dataset.json (MSD)",
     "images/<case>.nii.gz and masks/<case>.nii.gz",
+    "<patient>/CT_image.nii.gz and CT_mask.nii.gz, or PET or MR_T1 in place of CT",
 )
 TABLE = "attributes.csv"
 _KITS = {2: "kidney tumor", 3: "kidney cyst"}
 _LESION_NAME = re.compile(r"cancer|tumou?r|cyst|lesion|metasta|nodule", re.IGNORECASE)
 _COLUMNS = ("case", "lesion", "kind", "zero_shot", *ATTRIBUTES)
 Found = tuple[str, Path, Path, Mapping[int, str] | None]
-"""Name, image, mask, and lesion types by label."""
+"""Name, image, mask, and lesion types by label, of a CT."""
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0", "")
 
 
@@ -68,11 +73,15 @@ class LesionFiles:
     name : str
         Name of the case.
     image, mask : Path
-        CT in HU, and label map on the same grid.
+        Scan, and label map on the same grid.
     kinds : dict of int to str, optional
         Lesion type by label; None: every label is a lesion of no known type.
     rows : tuple of LesionRow
         What the table says of this case's lesions.
+    quantity : Quantity
+        What the image's numbers are.
+    patient : str
+        Whose case this is, where a patient has several.
     """
 
     name: str
@@ -80,10 +89,12 @@ class LesionFiles:
     mask: Path
     kinds: Mapping[int, str] | None
     rows: tuple[LesionRow, ...] = field(default=())
+    quantity: Quantity = Quantity.HU
+    patient: str = ""
 
 
 def find_lesion_files(folder: Path) -> tuple[LesionFiles, ...]:
-    """Find the cases of a folder in any of the three layouts, in order of name; none where it holds none.
+    """Find the cases of a folder in any of the four layouts, in order of name; none where it holds none.
 
     Raises
     ------
@@ -104,7 +115,15 @@ def find_lesion_files(folder: Path) -> tuple[LesionFiles, ...]:
         LesionFiles(name, image, mask, kinds, tuple(rows.pop(name, ())))
         for name, image, mask, kinds in found
         if image.is_file()
-    )
+    ) + tuple(
+        LesionFiles(
+            f"{mask.parent.name}-{modality}", image, mask, None, tuple(rows.pop(f"{mask.parent.name}-{modality}", ())),
+            quantity, mask.parent.name,
+        )
+        for modality, quantity in MODALITIES.items()
+        for mask in sorted(folder.glob(f"*/{modality}_mask.nii.gz"))
+        if (image := mask.with_name(f"{modality}_image.nii.gz")).is_file()
+    )  # fmt: skip
     if cases and rows:
         raise UnreadableFileError(
             f"{TABLE} names {len(rows)} case(s) that are not there, the first {next(iter(rows))!r}.",

@@ -46,12 +46,15 @@ class LesionPatient:
         Number of the lesion of each voxel, 0 for none.
     virtual : bool
         Whether the patient was simulated.
+    person : str
+        Whose image this is, where a patient has several: these never part. The name where it is empty.
     """
 
     name: str
     image: Volume
     ids: NDArray[np.uint8]
     virtual: bool = True
+    person: str = ""
 
     @property
     def geometry(self) -> Geometry:
@@ -171,13 +174,14 @@ def require_attributes(cases: Sequence[LesionCase]) -> None:
 
 def of_part(cases: Sequence[LesionCase], shares: Sequence[float], seed: int, part: str) -> tuple[LesionCase, ...]:
     """Select the lesions of one part's patients; types reserved for zero-shot are left out of all parts."""
-    parts = parts_of([case.patient.name for case in cases], shares, seed)
-    return tuple(case for case in cases if parts[case.patient.name] == part and not case.zero_shot)
+    persons = [case.patient.person or case.patient.name for case in cases]
+    parts = parts_of(persons, shares, seed)
+    return tuple(c for c, who in zip(cases, persons, strict=True) if parts[who] == part and not c.zero_shot)
 
 
 def _outlined_lesions(files: LesionFiles) -> list[LesionCase]:
     """Lesions of a real case, the largest first, on the part of the scan around them."""
-    image, labels = to_canonical(read_image(files.image, Quantity.HU)), to_canonical(read_labels(files.mask))
+    image, labels = to_canonical(read_image(files.image, files.quantity)), to_canonical(read_labels(files.mask))
     if not labels.geometry.same_grid(image.geometry):
         raise UsageError(f"Image and mask of {files.name!r} lie on different grids.", "Export both on one grid.")
     wanted = [int(v) for v in np.unique(labels.array) if v] if files.kinds is None else list(files.kinds)
@@ -198,7 +202,9 @@ def _outlined_lesions(files: LesionFiles) -> list[LesionCase]:
     margin = [round(_AROUND_MM / mm) for mm in image.geometry.spacing_mm]
     box = box.grown((margin[0], margin[1], margin[2]), ids.shape)  # type: ignore[arg-type]
     around = _compact(crop(image, box))
-    patient = LesionPatient(files.name, around, np.ascontiguousarray(ids[box.slices]), virtual=False)
+    patient = LesionPatient(
+        files.name, around, np.ascontiguousarray(ids[box.slices]), virtual=False, person=files.patient
+    )
     rows = {row.lesion: row for row in files.rows}
     cases = []
     for number, place in enumerate(ndimage.find_objects(patient.ids), start=1):
@@ -241,7 +247,9 @@ def _lesions_of(files: CaseFiles) -> list[LesionCase]:
 
 
 def _compact(image: Volume) -> Volume:
-    """The scan in whole HU of what a CT can tell, two bytes a voxel."""
+    """A CT in whole HU of what it can tell, two bytes a voxel; another image as it is."""
+    if image.quantity is not Quantity.HU:
+        return image.with_array(np.ascontiguousarray(image.array))
     return image.with_array(np.clip(image.array, -1024, 3071).astype(np.int16))
 
 

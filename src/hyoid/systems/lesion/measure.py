@@ -18,6 +18,7 @@ from hyoid.errors import UsageError
 from hyoid.geometry.orientation import to_canonical
 from hyoid.geometry.overlap import dice_of_masks
 from hyoid.inference.click_network import ClickNetwork
+from hyoid.io.cohorts.lesions import MODALITIES
 from hyoid.io.files.volumes import read_image, read_labels
 from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.io.study import fingerprint
@@ -30,14 +31,12 @@ from hyoid.progress import Steps, ignore_steps
 from hyoid.systems.lesion.cases import LesionCase, load_lesions, of_part
 from hyoid.systems.lesion.pipeline import Prompt, Scan, attributes_of, next_outline
 from hyoid.systems.measured_cases import Codec, Measuring, measure_each
-from hyoid.volume import Quantity, Volume
+from hyoid.volume import Volume
 
 CLICKS = 10
 DICE_TARGET = 0.8
 ATTRIBUTES_AFTER = (1, 3, 10)
 """Clicks after which attributes are scored: a report is shown after every click."""
-MODALITIES = {"CT": Quantity.HU, "PET": Quantity.SUV, "MR_T1": Quantity.MR}
-"""Images of a real lesion, by the beginning of their file's name."""
 
 
 @dataclass(frozen=True, eq=False)

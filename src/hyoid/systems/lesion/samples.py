@@ -17,7 +17,7 @@ from hyoid.preprocess.click_region import region_channels, spacing_in_use
 from hyoid.systems.lesion.cases import UNKNOWN, LesionCase
 from hyoid.training.patches import rotation
 from hyoid.training.recipe import LesionRecipe
-from hyoid.volume import Quantity
+from hyoid.volume import AIR_HU, Quantity
 
 # Attributes that a view leaves as they were: grey values of another modality say nothing of density, and a lesion
 # enlarged as if under a magnifier nothing of a size or of the width of a border.
@@ -25,6 +25,8 @@ _WITHOUT_GREY = ("shape", "invasion")
 _WITHOUT_SIZE = ("invasion", "density", "heterogeneity")
 # A region finer than this share of the finest one in use shows nothing but interpolation.
 _FINEST_SHARE = 0.3
+# Soft tissue and bone of a neck in CT: noise of other images is as strong beside their own range.
+_RANGE_HU = 1000.0
 
 
 class LesionDataset(Dataset):
@@ -49,13 +51,9 @@ class LesionDataset(Dataset):
         if order is not None:
             self.order = order
             return
-        # Rare types come more often than their number, common ones less: by the square root.
-        kinds = [case.kind for case in cases]
-        weight = np.array([1 / np.sqrt(kinds.count(kind)) for kind in kinds])
+        weight = drawing_weights(cases, recipe.real_share)
         rng = np.random.default_rng((recipe.seed, epoch))
-        self.order = rng.choice(
-            len(cases), recipe.optimiser.steps_per_epoch * recipe.optimiser.batch, p=weight / weight.sum()
-        )
+        self.order = rng.choice(len(cases), recipe.optimiser.steps_per_epoch * recipe.optimiser.batch, p=weight)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -65,7 +63,8 @@ class LesionDataset(Dataset):
         case = self.cases[int(self.order[index])]
         rng = np.random.default_rng((self.recipe.seed, self.epoch, index))
         values, mask, spacing_mm = drawn_region(case, self.recipe, rng)
-        image, grey_changed = changed_values(values, mask, self.recipe, rng)
+        quantity = case.patient.image.quantity
+        image, grey_changed = changed_values(values, mask, self.recipe, rng, quantity)
         enlarged = _in_use(case, self.recipe) / spacing_mm
         left = set(ATTRIBUTES)
         if grey_changed:
@@ -79,10 +78,32 @@ class LesionDataset(Dataset):
         )  # fmt: skip
 
 
+def drawing_weights(cases: Sequence[LesionCase], real_share: float | None) -> NDArray[np.float64]:
+    """Compute how often each lesion is drawn, as shares that add up to 1.
+
+    Rare types come more often than their number, common ones less: by the square root. Where there are real and virtual
+    lesions, the real ones have `real_share` of all views; without one, their types count like all others.
+
+    Parameters
+    ----------
+    cases : sequence of LesionCase
+        Lesions to draw views of.
+    real_share : float or None
+        Share of the views that show real lesions, 0 to 1.
+    """
+    kinds = [(case.kind, case.patient.image.quantity) for case in cases]
+    weight = np.array([1 / np.sqrt(kinds.count(kind)) for kind in kinds])
+    real = np.array([not case.patient.virtual for case in cases])
+    if real_share is not None and real.any() and not real.all():
+        weight[real] *= real_share / weight[real].sum()
+        weight[~real] *= (1 - real_share) / weight[~real].sum()
+    return np.asarray(weight / weight.sum())
+
+
 def drawn_region(
     case: LesionCase, recipe: LesionRecipe, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
-    """Draw a turned region with a lesion voxel near its middle: HU, mask and spacing; never mirrored.
+    """Draw a turned region with a lesion voxel near its middle: grey values, mask and spacing; never mirrored.
 
     A share `recipe.in_use_share` of the views has the spacing that the pipeline takes for the lesion. In the others the
     lesion's longest extent fills a share of the region drawn from `recipe.lesion_share`, whatever it is in mm: so a
@@ -113,9 +134,11 @@ def drawn_region(
     shift = rng.uniform(-0.1, 0.1, 3) * shape
     offset = centre - matrix @ ((shape - 1) / 2 + shift)
     part, offset = _reached(matrix, offset, recipe.region, geometry.shape)
-    hu = case.patient.image.array[part].astype(np.float32)
+    image = case.patient.image
+    outside = float(AIR_HU) if image.quantity is Quantity.HU else float(image.array.min())
+    grey = image.array[part].astype(np.float32)
     own = (case.patient.ids[part] == case.number).astype(np.float32)
-    values = ndimage.affine_transform(hu, matrix, offset, recipe.region, order=1, cval=-1024.0)
+    values = ndimage.affine_transform(grey, matrix, offset, recipe.region, order=1, cval=outside)
     mask = ndimage.affine_transform(own, matrix, offset, recipe.region, order=1) > 0.5
     if not mask.any():
         place = np.round((shape - 1) / 2 + shift).astype(int)
@@ -139,17 +162,30 @@ def _reached(
 
 
 def changed_values(
-    hu: NDArray[np.float32], mask: NDArray[np.bool_], recipe: LesionRecipe, rng: np.random.Generator
+    values: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    recipe: LesionRecipe,
+    rng: np.random.Generator,
+    quantity: Quantity = Quantity.HU,
 ) -> tuple[NDArray[np.float32], bool]:
-    """Change noise, sharpness and contrast of an input; tell whether its grey values imitate another modality."""
+    """Change noise, sharpness and contrast of an input; tell whether its grey values say nothing of density.
+
+    Those of a real PET or MR do not, nor those of a CT that were remapped to imitate these.
+    """
     changes = recipe.augmentation
-    hu = hu + np.float32(rng.uniform(0, changes.noise_hu)) * _grain(hu.shape, rng)
+    noise = changes.noise_hu
+    if quantity is not Quantity.HU:
+        low, high = np.percentile(values, (1, 99))
+        noise *= float(high - low) / _RANGE_HU
+    values = values + np.float32(rng.uniform(0, noise)) * _grain(values.shape, rng)
     if rng.random() < changes.blur_probability:
-        hu = ndimage.gaussian_filter(hu, rng.uniform(0.4, 1.0))
+        values = ndimage.gaussian_filter(values, rng.uniform(0.4, 1.0))
+    if quantity is not Quantity.HU:
+        return region_channels(values, quantity, recipe.windows_hu), True
     if rng.random() < recipe.remap_share:
-        return region_channels(remapped(hu, mask, rng), Quantity.MR, recipe.windows_hu), True
-    hu = hu * (1 + rng.uniform(-1, 1) * changes.hu_scale) + rng.uniform(-1, 1) * changes.hu_shift
-    return region_channels(hu, Quantity.HU, recipe.windows_hu), False
+        return region_channels(remapped(values, mask, rng), Quantity.MR, recipe.windows_hu), True
+    values = values * (1 + rng.uniform(-1, 1) * changes.hu_scale) + rng.uniform(-1, 1) * changes.hu_shift
+    return region_channels(values, Quantity.HU, recipe.windows_hu), False
 
 
 def remapped(hu: NDArray[np.float32], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -82,6 +82,8 @@ class LesionTraining(AveragedTraining):
         network = build_network(network_description(recipe))
         if start is not None:
             load_matching(network, start)
+        for part in recipe.frozen:
+            network.get_submodule(part).requires_grad_(False)
         super().__init__(network, recipe.optimiser)
         self.recipe, self.cases = recipe, cases
         # The baseline has tokens of its own only.
