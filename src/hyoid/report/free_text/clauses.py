@@ -24,6 +24,7 @@ _FILLER = re.compile(
     r"features|there|has|have|been|be|being|marked|still|now|mucosal|some|subtle|slight|irregular|loss|left|right|both|on|in|side|sides|both sides|so|only|normal|"
     r"considered|deemed|felt|regarded|judged|thought|at|this|level|point|time|here|as|well|to|by|enhancing|heterogeneous\w*|ill-defined|infiltrative|residual|recurrent|underlying|associated"
 )
+_PRONOUN = re.compile(r"it|them|this|these|those|either|both|the latter|one|ones")
 _LISTING = (Kind.AND, Kind.COMMA)
 
 
@@ -163,7 +164,9 @@ class _Clause:
                 if self._is_idle(at, token):
                     continue
                 told = Told(self._softened(at, token), self._denied(at), self._doubted(at))
-                if self._goes_ahead(at, token):
+                if self._speaks_of_pronoun(at, token):
+                    self._back_to_pronoun(told)
+                elif self._goes_ahead(at, token):
                     self.opened, opened_at = told, at
                     if token.kind is Kind.VERB:
                         self._subjects_of_verb(told, at)
@@ -182,6 +185,29 @@ class _Clause:
         if self.pending and ends and tumour:
             self._govern(self.pending, Told(replace(rest[-1], sense=Sense.FREE)))
             self.pending = []
+
+    def _speaks_of_pronoun(self, at: int, token: Token) -> bool:
+        """Whether what is told stands for a place named before: "without affecting it", "its infiltration"."""
+        if token.kind is Kind.VERB and at + 1 < len(self.tokens):
+            alone = at + 2 == len(self.tokens) or self.tokens[at + 2].kind not in (Kind.WORD, Kind.PLACE, Kind.SIDE)
+            return alone and _PRONOUN.fullmatch(self.tokens[at + 1].text) is not None
+        return (
+            token.kind is Kind.NOUN
+            and token.sense in (Sense.INVADE, Sense.WEAK)
+            and any(t.text in ("its", "their") for t in self.tokens[max(0, at - 3) : at])
+            and not any(t.kind is Kind.PLACE for t in self.tokens[at + 1 : at + 4])
+        )
+
+    def _back_to_pronoun(self, told: Told) -> None:
+        """Tell it of the place that was named last, in this clause or in the one before."""
+        places = self.found[-1:] or self.before[-1:]
+        if places and places[0] in self.last:
+            places = self.last
+        if places:
+            self._govern(places, replace(told, bare=True))
+            self.pending = [place for place in self.pending if place not in places]
+        else:
+            self.bare.append(told)
 
     def _softened(self, at: int, token: Token) -> Token:
         """A verb whose subject is oedema or the like says no more than that: "oedema involving the cords"."""
@@ -464,13 +490,16 @@ class _Clause:
             self.found += [Governed(place.place, [told], sides) for place in self.topic]
             return True
         if self.topic and (not self.last or self.last is self.topic):
-            if self._fills(gap, of_topic=True):
+            asked = any(t.kind is Kind.OPEN for t in self.tokens[at + 1 : at + 3])
+            if self._fills(gap, of_topic=True) or (asked and told.sense is Sense.INVADE):
                 self._govern(self.topic, told)
                 self.last = self.topic
                 return True
             return False
         asked = any(t.kind is Kind.OPEN for t in self.tokens[at + 1 : at + 5])
-        in_question = mass and (told.doubted or told.denied or asked) and not any(t.kind is Kind.NODE for t in gap)
+        open_invasion = asked and told.sense is Sense.INVADE and bool(self.last)
+        in_question = open_invasion or (mass and (told.doubted or told.denied or asked))
+        in_question = in_question and not any(t.kind is Kind.NODE for t in gap)
         if self.last and (in_question or self._fills(gap)):
             self._govern(self.last, replace(told, bare=True))
             return True
@@ -615,4 +644,9 @@ class _Clause:
             if target is None:
                 for place in self.found:
                     if place.place.start > token.start:
+                        place.loose = True
+            elif token.kind is Kind.DENY and target.kind in (Kind.VERB, Kind.NOUN):
+                # A denial right in front that its reach did not cover: "nor any subglottic spread"
+                for place in self.found:
+                    if any(t.token.start == target.start and not (t.denied or t.doubted) for t in place.told):
                         place.loose = True

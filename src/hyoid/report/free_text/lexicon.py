@@ -111,20 +111,20 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         r"occlud(?:es?|ing)|replac(?:es|ing)|travers(?:es|ing)|occup(?:ies|ying)|straddl(?:es|ing)|permeating|fill(?:s|ing)|"
         r"(?:cent(?:re|er)d|epicent(?:re|er)d|based|localised|localized) (?:in|on|at|within|upon)?|arising(?: from| in)?|arises(?: from| in)?|originat(?:es|ing)(?: from| in)?|"
         rf"epicent(?:re|er) (?:in|on|at|within)|gr(?:ow(?:s|n|ing)?|ew) {_ADVERB}(?:in ?to|through|across|along)|pass(?:es|ing)? {_ADVERB}(?:into|through)|"
-        r"break(?:s|ing)? (?:through|in ?to)|up to and including|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
+        r"break(?:s|ing)? (?:through|in ?to)|up to and including|(?:eat(?:s|ing|en)?|burrow(?:s|ing|ed)?|erod(?:es?|ing) (?:its way )?) (?:its way )?(?:in ?to|through)|grown (?:right )?(?:in ?to|through|across)|wrap(?:s|ped|ping)? (?:itself )?(?:a?round)|(?:has |have )?spread (?:in ?to|onto|over to)|works? its way into|takes? in|invests|englob(?:es?|ing)|interest(?:s|ing) (?=the|both|left|right|\u00a7)|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
     ),
     (
         Kind.VERB,
         Sense.WEAK,
         rf"(?:extended|crossed|spread|grown|tracked) {_ADVERB}(?:in ?to|across|along|through|to)|(?:has|have) {_ADVERB}(?:reached|effaced|obliterated)(?= (?:the|both|left|right|\u00a7))|exten(?:ds?|ding)(?! (?:from|for|over) \d)|reach(?:es|ing)?|spread(?:s|ing)?|encroach(?:es|ing)?|effac(?:es?|ing)|obliterat(?:es?|ing)|"
         rf"cross(?:es|ing)? (?:in)?to|crosses|crossing|cross(?= the\b)|track(?:s|ing)|surround(?:s|ing)|tether(?:s|ing)|go(?:es|ing) {_ADVERB}(?:to|into|through|across|up to)|com(?:es|ing) up to|runs? (?:in)?to|continu(?:es|ing) (?:in)?to|passes to|"
-        r"(?:bulg|protrud)(?:es|ing) into|as far as|interrupt(?:s|ing)|gr(?:ow(?:s|ing)?) (?:up )?to(?:wards?)?",
+        r"(?:bulg|protrud)(?:es|ing) into|as far as|spill(?:s|ing|ed)? (?:over )?(?:on ?to|in ?to)|transgress(?:es|ing)? (?:in)?to|arriv(?:es?|ing) (?:at|in|to)|(?:exten\w+|go(?:es|ing)|grow\w*|spread\w*|creep\w*) up (?:in)?to|(?:climb|creep|descend|ascend)(?:s|ing) (?:in)?to|tips? over into|interrupt(?:s|ing)|gr(?:ow(?:s|ing)?) (?:up )?to(?:wards?)?",
     ),
     (
         Kind.VERB,
         Sense.TOUCH,
         r"abut(?:s|ting|ment)?(?: (?:on|against))?|exten(?:ds?|ding|sion)(?: \w+)? towards?|towards|(?:directly|immediately|closely) adjacent to|in (?:close |direct |broad )?(?:contact|relation(?:ship)?|proximity) (?:with|to)|contacts?(?: with)?|contacting|touch(?:es|ing)?|"
-        r"close(?:ly)? (?:to|related to|applied to)|l(?:ies?|ying) against|comes? to lie (?:against|on|at)|against|inseparable from|"
+        r"close(?:ly)? (?:to|related to|applied to)|(?:com(?:es?|ing)|sits?|lies|goes|runs) (?:right )?up (?:to|against)|(?:rest|lean|push|press)(?:s|es|ing)? (?:up )?(?:on|against)|arriv(?:es?|ing) (?:in|at) (?:the )?contact (?:of|with)|in contact of|(?:approach|near)(?:es|ing)|(?:is |are )?approached(?= by)|l(?:ies?|ying) against|comes? to lie (?:against|on|at)|against|inseparable from|"
         r"(?:not|can not be) (?:\w+ )?(?:separable|separated|distinguishable|delineated|demarcated|distinguished) from|"
         r"not (?:\w+ )?(?:separately )?(?:visuali[sz]ed|seen|identified|identifiable) (?:separately )?from|"
         r"adherent to|fixed to|contiguous with|merg(?:es|ing) with|indent(?:s|ing)|compress(?:es|ing)|displac(?:es|ing)|impress(?:es|ing)|"
@@ -134,7 +134,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.VERB,
         Sense.FREE,
-        r"spar(?:es?|ing)(?: of)?|respect(?:s|ing| of)|(?:stop|fall|end|halt)(?:s|ing)? short of|preserv(?:es?|ing)|preservation of|"
+        r"spar(?:es?|ing)(?: of)?|(?:keep|stay|remain|stand)(?:s|ing)? (?:well )?(?:clear|away|short) (?:of|from)|(?:does|do|did) not (?:quite )?(?:touch|reach)(?: as far as)?|leav(?:es?|ing)(?= the [^;]*(?:alone|untouched|free|intact))|respect(?:s|ing| of)|(?:stop|fall|end|halt)(?:s|ing)? short of|preserv(?:es?|ing)|preservation of|"
         rf"(?:clear|free|preserved|intact|maintained|clean) {_PLANE} (?:(?:is|are) \w+ )?(?:with|to|from|between|around)|{_PLANE} (?:is|are) (?:\w+ )?(?:preserved|maintained|intact|clear) (?:with|to|around|from)|"
         r"(?:clearly |well )?separate(?:d)? from|away from|distant from|remote from",
     ),
@@ -142,12 +142,12 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.DONE,
         Sense.INVADE,
         r"(?:thickened|filled|replaced|expanded|widened|occupied) (?:by|with) (?:the |this )?tumou?r|takes? part|participates?|co-involved|involved|infiltrated|invaded|eroded|destroyed|encased|breached|penetrated|occluded|thrombosed|diseased|engulfed|affected|"
-        r"permeated|transgressed|amputated|filled|pathological(?:ly)? altered|diseased|amputated|lysed|crossed|tumou?r-?bearing",
+        r"in(?=\s*(?:[.,;)]|$))|positive|eaten away|(?:taken over|overrun) by|wrapped|interested by|replaced by|rimmed by tumou?r|lysis\+|ruptured|traversed|overgrown|filled|pathological(?:ly)? altered|diseased|amputated|lysed|crossed|tumou?r-?bearing",
     ),
     (
         Kind.DONE,
         Sense.WEAK,
-        r"effaced|obliterated|narrowed|compromised|replaced|reached|abnormal|interrupted|abolished|lost|obstructed|stenosed|hypermetabolic|fdg[- ]avid|constricted",
+        r"effaced|obliterated|no longer preserved|narrowed|compromised|replaced|reached|abnormal|interrupted|abolished|lost|obstructed|stenosed|hypermetabolic|fdg[- ]avid|constricted",
     ),
     (
         Kind.DONE,
@@ -159,19 +159,19 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.DONE,
         Sense.SOFT,
         r"thickened|o?edematous|swollen|asymmetric(?:al)?|prominent|bulky|enlarged|hyperenhancing|stranded|atrophic|atrophied|"
-        r"sclerotic|sclerosed|widened|expanded|fibrotic|full|fatty|hypertrophic|bulging|inflamed|scarred",
+        r"sclerotic|sclerosed|hazy|reticulated|puffy|congested|shrunken|shrunk|(?:small|thick|thin)(?= ?(?:[.,;)]|$|and\b|as\b|after\b|from\b|due\b))|hyperemic|hyperaemic|hypertrophied|expanded|fibrotic|full|fatty|hypertrophic|bulging|inflamed|scarred",
     ),
     (
         Kind.DONE,
         Sense.FREE,
-        r"spared|free(?: of (?:tumou?r|disease|infiltration|invasion|involvement))?|clear(?: of (?:tumou?r|disease))?|uninvolved|uninfiltrated|uninvaded|unaffected|respected|disease[- ]free|tumou?r[- ]free|uneroded",
+        r"out(?=\s*(?:[.,;)]|$))|clear of (?:it|this|the (?:growth|disease|mass|lesion|process|primary))|untouched|not touched|indemn\w*|left alone|unharmed|uncompromised|unscathed|safe|respected|undestroyed|not reached|spared|free(?: of (?:tumou?r|disease|infiltration|invasion|involvement))?|clear(?: of (?:tumou?r|disease))?|uninvolved|uninfiltrated|uninvaded|unaffected|respected|disease[- ]free|tumou?r[- ]free|uneroded",
     ),
     (
         Kind.DONE,
         Sense.NORMAL,
         r"(?:grossly |otherwise )?normal(?:ly)?(?: (?:in (?:(?:appearance|size|calibre|caliber|morphology|enhancement|attenuation|density|signal|contour|position|configuration|thickness|outline|course|shape)(?:,? and |, )?)+|limits|looking|appearing|study))?|unremarkable|inconspicuous|maintained|preserved|intact|patent|"
         r"within normal limits|not remarkable|wnl|undisturbed|uncompromised|adequate|symmetric(?:al)?|nad|healthy|pristine|"
-        r"unobstructed|unaltered|without (?:alterations?|abnormalit\w+|particularit\w+|anomal\w+|pathological findings?|findings|changes?)|regular(?! (?:margin|border))|delineated normally|clean|"
+        r"unobstructed|unaltered|(?:good|tidy|calm)(?= ?(?:[.,;)]|$|and\b))|satisfactory|pervious|in order|nothing (?:abnormal|remarkable|unusual|of note|wrong|to report)|no comment|trouble-?free|well preserved|well maintained|well visuali[sz]ed|beautifully preserved|perfectly (?:normal|healthy)|as expected for age|conserved|without lesions?|without nodules?|unexceptional|non-?contributory|nl|bland|innocent|uneventful|free of abnormality|without (?:alterations?|abnormalit\w+|particularit\w+|anomal\w+|pathological findings?|findings|changes?)|regular(?! (?:margin|border))|delineated normally|clean|"
         r"separate|permeable|freely perfused|perfused|of normal \w+|well (?:aerated|pneumati[sz]ed|defined)|aerated|open|physiologic(?:al)?|smooth|homogeneous|quiet|ok|okay|fine|in order",
     ),
     (
@@ -188,7 +188,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.NOUN,
         Sense.INVADE,
         r"involvement|infiltrations?|invasion|erosions?|destruction|lysis|encasement|occlusion|breach|penetration|transgression|permeation|"
-        r"ingrowth|thrombosis|infiltrate|growth(?= into)|tumou?r (?:spread|extension|growth|invasion|infiltration)|compromise|obstruction|stenosis|narrowing",
+        r"ingrowth|osteolysis|rupture|perforation|cortical break|lytic change|inv\b|thrombosis|infiltrate|growth(?= into)|tumou?r (?:spread|extension|growth|invasion|infiltration)|compromise|obstruction|stenosis|narrowing",
     ),
     (
         Kind.NOUN,
@@ -207,13 +207,13 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.NOUN,
         Sense.SOFT,
         r"(?:abnormal|altered|pathological)(?: \w+){0,3} signal|signal (?:changes?|abnormalit\w+|alterations?)|(?:mucosal )?thickening|o?edema|swelling|asymmetry|fullness|prominence|(?:fat )?stranding|enlargement|enhancement|sclerosis|atrophy|"
-        r"fibrosis|hyperenhancement|mucositis|hypertrophy|denervation|induration|scarring|calcifications?|widening|alterations?|changes?|"
+        r"reticulation|haziness|o?edematous change|sialadenitis|ulceration|irregularity|asymmetry|nodularity|fullness|bulkiness|fibrosis|hyperenhancement|mucositis|hypertrophy|denervation|induration|scarring|calcifications?|widening|alterations?|changes?|"
         r"(?:mild|diffuse|low[- ]grade|faint|minimal|slight|non-?specific)(?:,? (?:mild|diffuse|low[- ]grade|faint|fdg|tracer|post[- ]?\w+))* (?:uptake|activity)",
     ),
     (
         Kind.NOUN,
         Sense.NORMAL,
-        r"physiologic(?:al)? (?:uptake|activity|distribution)|normal (?:uptake|activity|appearances?|configuration|signal|calibre|caliber)|symmetry",
+        r"physiologic(?:al)? (?:uptake|activity|distribution)|normal (?:uptake|activity|appearances?|configuration|signal|calibre|caliber)|symmetry|integrity(?: of)?|respect(?= of)|permeability|conservation(?: of)?|preservation(?= of)|normality",
     ),
 )
 _OTHER: tuple[tuple[Kind, str], ...] = (
@@ -226,12 +226,12 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.DENY,
         r"(?:no|without) (?:evidence|signs?|suspicion|suggestion|features|indication|data|proof|findings?|doubt) (?:of|for|that)|no longer|no|not|without|neither|never|(?:in the )?absence of|lack of|negative for|devoid of|free (?:of|from)|clear of(?! tumou?r| disease)|fail(?:s|ed) to|"
-        r"resolution of|complete resolution of|nil|nor|none|exclud(?:es|ing)|rather than|instead of|(?:far from|anything but)(?= (?:normal|unremarkable|intact|healthy|symmetric\w*)\b)",
+        r"resolution of|complete resolution of|nothing to (?:suggest|indicate|say|point to|imply)(?: that)?|no(?:t any)? (?:\w+ )?(?:reason|grounds) to (?:think|suspect|believe)|(?:argu|speak|militat|count)(?:s|es|ing|e)? (?:rather )?against(?: (?:an?|its|any))?|nil|nor|none|exclud(?:es|ing)|rather than|instead of|(?:far from|anything but)(?= (?:normal|unremarkable|intact|healthy|symmetric\w*)\b)",
     ),
     (
         Kind.HEDGE,
         r"not (?:being )?possible to (?:discard|exclude|rule out|dismiss)|likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
-        r"question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
+        r"rais(?:es?|ing|ed) (?:the )?(?:possibility|question|concern|suspicion)(?: of| for| that)?|(?:in|a) question|(?:favou?r(?:s|ed|ing)?|prefer(?:red)?)(?! over)|looks? like|seems?(?: to me)? to(?= (?:\w+ )?(?:involve|invade|infiltrate|reach|extend|be|cross|erode|grow))|compatible with(?= (?:early|possible|initial))|query|maybe|perhaps|presumptive(?:ly)?|at (?:least )?risk of|threaten\w*|apparently|in doubt|dubious|ambiguous|(?:more|most|less) likely|candidate for|raise|could represent|impression of|not convincing(?:ly)?|unconvincing|question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
         r"can not (?:\w+ )?(?:exclude|rule out|discard|dismiss)|(?:to )?(?:exclude|rule out)|to (?:discard|dismiss)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs|query(?:ing)?|questioning",
     ),
     (
@@ -339,7 +339,7 @@ def tokens_in(words: str) -> list[Token]:
         ]
         at = max(at, end)
     found += [Token(Kind.WORD, at + m.start(), at + m.end(), m.group()) for m in _ANY_WORD.finditer(words[at:])]
-    return _with_final_no(sorted(found, key=lambda t: t.start))
+    return _with_spread_as_noun(_with_final_no(sorted(found, key=lambda t: t.start)))
 
 
 def _with_final_no(tokens: list[Token]) -> list[Token]:
@@ -349,6 +349,21 @@ def _with_final_no(tokens: list[Token]) -> list[Token]:
         replace(token, kind=Kind.GONE)
         if token.kind is Kind.DENY
         and token.text in ("no", "none", "nil")
+        and (at + 1 == len(tokens) or tokens[at + 1].kind in ends)
+        else token
+        for at, token in enumerate(tokens)
+    ]
+
+
+def _with_spread_as_noun(tokens: list[Token]) -> list[Token]:
+    """A verb between a place and the end of its clause is a noun: "no subglottic spread", "lip contact on the left"."""
+    ends = (Kind.COMMA, Kind.STOP, Kind.AND, Kind.BUT, Kind.BE, Kind.OPEN, Kind.GONE)
+    return [
+        replace(token, kind=Kind.NOUN)
+        if token.kind is Kind.VERB
+        and token.text in ("spread", "contact")
+        and at
+        and tokens[at - 1].kind is Kind.PLACE
         and (at + 1 == len(tokens) or tokens[at + 1].kind in ends)
         else token
         for at, token in enumerate(tokens)

@@ -184,6 +184,7 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             spoken = spoken and not named
             if named:
                 rest = rest[heading.end() :]
+        passing = heading is not None and named in (Part.TECHNIQUE, Part.COMPARISON) and re.search(r"\w", rest)
         for piece in _split(rest):
             inner = _HEADING.match(piece)
             named = _named_part(heading_in_english(inner.group(1), language)) if inner else None
@@ -196,6 +197,9 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
                     starts = False
                 found.append(told)
                 spoken = True
+        if passing:
+            # "Study: CT neck" or "Comparison: none" is said on its own line; what follows is not.
+            part = Part.FINDINGS
     return tuple(found)
 
 
@@ -337,6 +341,7 @@ _THEN = (
     r"(?:,? (?:(?:in|on|at) which|when|where) [^,;()]*)?"
 )
 _STATE = r"(?:involved|infiltrated|invaded|eroded|destroyed|encased|enlarged|effaced|replaced|thickened|bulky|present|affected)"
+_OTHERS = r"(?:outside|referring|original|initial|first|external|other) (?:report|read(?:er|ing)?|facility|hospital|radiologists?|clinic|institution|interpretation)"
 _CUTS = (
     # A state of a time that is over.
     rf"^\s*{_AGO}\b.*?(?=;|\b{_NOW}\b|$)",
@@ -373,9 +378,13 @@ _CUTS = (
     rf"approximately )?{_SIZE}",
     rf"\bfrom (?:about |approx |approximately )?{_SIZE}",
     rf"(?:^|(?<=[,;(])|\band )\s*{_TO_SCAN}(?: \w+)? (?:showed|demonstrated|revealed|described|reported|had|"
-    rf"identified|noted)\b"
+    rf"identified|noted|describes|states|mentions|reports|calls|called|concludes|concluded|raises|raised|documents|documented|suggests|suggested|says|said)\b"
     rf".*?(?=;|\b{_NOW}\b|\)|$)",
     rf"\b(?:before|prior to) (?:the )?(?:\w+ )?(?:treatment|therapy|radio\w+|chemo\w+|surgery)\b.*?(?=;|\b{_NOW}\b|\)|$)",
+    # What another hospital held.
+    rf"(?:^|(?<=[,;(])|\band )\s*(?:the )?{_OTHERS} (?:\w+ly )?(?:report\w*|describ\w*|stat(?:es|ed)|mention\w*|rais\w*|call(?:s|ed)|conclud\w*|suggest\w*|suspect\w*|saw|found|note[ds]?|felt|read)\b"
+    rf".*?(?=;|\b{_NOW}\b|\)|$)",
+    rf"\b(?:was |were )?(?:called|described|reported|read|interpreted|considered|held)\b[^,;]*\b(?:outside|elsewhere|externally|by (?:the )?{_OTHERS})\b",
     # A comparison: only its other side.
     r"\b(?:when |as )?(?:compared|in comparison|as against|as opposed|relative|with respect|"
     rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN}){_PAST_CLAUSE}",

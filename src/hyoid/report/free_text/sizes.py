@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _UNIT = r"(cms?|mms?|centimet(?:er|re)s?|millimet(?:er|re)s?)"
-_AXIS = r"(?:\s*\(?\b(?:ap|tr|trans|cc|si|ml|transverse|craniocaudal|anteroposterior|w|h|l)\b\)?)?"
+_AXIS = r"(?:\s*\(?\b(?:ap|tr|trans|cc|si|ml|transverse(?:ly)?|cranio-?caudal(?:ly)?|antero-?posterior(?:ly)?|(?:in )?(?:width|height|depth|length)|wide|high|long|deep|w|h|l)\b\)?)?"
 _NAMED = (
     r"\s*in (?:the )?(?:ap|tr|cc|si|anteroposterior|transverse|craniocaudal|axial)(?: dimension| plane| diameter)?"
     r"(?:,? and|,| by)"
 )
 _LISTED = r"\s*\(?(?:transverse(?:ly)?|cranio-?caudal(?:ly)?|antero-?posterior(?:ly)?|ap|tr|cc)\)?(?:,? and|,)"  # "3 cm transverse, 2 cm ..."
 _MORE = rf"(?:(?:{_AXIS}\s*(?:x|by)|{_NAMED}|{_LISTED})\s*{_NUMBER}\s*-?\s*{_UNIT}?)"
+_SHARED = re.compile(
+    rf"(?:\b(?:of|measur\w+|are|to|about|approx\w*|with)|:|\() ?(?P<first>\d+(?:[.,]\d+)?) (?:and|or|,|/) \d+(?:[.,]\d+)? ?-?(?P<unit>{_UNIT})(?! ?x)"
+)
+"""A length whose unit is that of the next: "of 22 and 15 mm"."""
 _SIZE = re.compile(rf"(?<![\d.,/-]){_NUMBER}\s*-?\s*{_UNIT}?{_MORE}?{_MORE}?(?![\d/])")
 _NOT_A_SIZE = re.compile(
     r"(?:<|>|less than|smaller than|below|under|more than|larger than|greater than|exceeding|over|above|within|"
@@ -75,9 +79,10 @@ def sizes_in(words: str) -> tuple[Size, ...]:
     ['2 x 2.4 cm', '1.8 cm']
     """
     found = []
+    shared = {match.start("first"): match["unit"] for match in _SHARED.finditer(words)}
     for match in _SIZE.finditer(words):
         numbers, units = match.groups()[0::2], match.groups()[1::2]
-        named = [unit for unit in units if unit]
+        named = [unit for unit in units if unit] or ([shared[match.start()]] if match.start() in shared else [])
         if not named or _NOT_A_SIZE.search(words[: match.start()]) or _DISTANCE_AFTER.search(words[match.end() :]):
             continue
         axes = []

@@ -27,6 +27,9 @@ _SIGNS = tuple(
         (r"\(Lt?\)|\b[Ll][Tt]\b\.?|\bLeft\b", "left"),
         (r"(?:(?<=^)|(?<=[\s(:]))R(?=\s+[A-Za-z])", "right"),
         (r"(?:(?<=^)|(?<=[\s(:]))L(?=\s+[A-Za-z])", "left"),
+        (r"(?<=[a-z] )R(?= ?(?:[.,;:)-]|$))", "right"),
+        (r"(?<=[a-z] )L(?= ?(?:[.,;:)-]|$))", "left"),
+        (r"(?<=[-:=] )N(?= B/L| bilateral| both)", "normal"),
         (r"(?<=[-:=]) ?N\b(?=\s*(?:[.,;]|$))", " normal"),
         (r"(?<=[a-z]{3} )N\b(?=\s*(?:[.,;]|$))", "normal"),
         (
@@ -34,6 +37,10 @@ _SIGNS = tuple(
             "cricoid cartilage",
         ),
         (r"(?<=[\dm])\s*\((?:AP|TR|CC|SI|ML|W|H|L|D|ap|tr|cc|si|ml)\)", " "),
+        (r"(?<![-+])\+{1,3}(?= ?(?:[.,;)]|$))", " positive"),
+        (r"\(\+\)", " positive"),
+        (r"(?:\+ ?/ ?-|\u00b1)(?= ?(?:[.,;)]|$))", " equivocal"),
+        (r"->|=>", " \u2192 "),
         (r"(?<=[a-z])n't\b", " not"),
         (r"\b[Cc]annot\b", "can not"),
         (r"\b[Cc]an't\b", "can not"),
@@ -54,6 +61,7 @@ def _table(name: str) -> dict[str, dict[str, str]]:
 @cache
 def _exact() -> tuple[re.Pattern[str], dict[str, str]]:
     rows = _table("en")["exact"]
+    rows = {row.capitalize(): said for row, said in rows.items() if row.isalpha() and row.islower() and len(row) > 2} | rows
     words = "|".join(re.escape(word) for word in sorted(rows, key=len, reverse=True))
     return re.compile(rf"(?<![\w/])(?:{words})(?![\w/])"), rows
 

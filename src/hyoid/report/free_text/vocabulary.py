@@ -52,12 +52,12 @@ TERMS: tuple[Term, ...] = (
     Term(
         r"bucco-?gingival (?:sulcus|sulci)|(?:buccal|cheek) mucosae?|gingiva[el]?|gingivae|gingivo-? ?(?:buccal|labial) \w+|(?:(?:upper|lower)(?: and (?:upper|lower))? )?gingivo-?buccal (?:sulcus|sulci)|"
         r"(?:(?:upper|lower|superior|inferior|mandibular|maxillary) )*(?:alveolar (?:ridge|mucosa|process|crest)|alveol(?:us|i))|gums?|(?:upper |lower )?(?:gb|gbs) (?:sulcus|sulci)|gbs|"
-        r"bucc?al (?:sulcus|vestibule)|inner cheek",
+        r"bucc?al (?:sulcus|vestibule)|inner cheek|(?:cheek lining|lining of (?:the |his |her )?cheek|inside of (?:the |his |her )?cheek)|buccal mucous membrane|alveolar gum|gum ridge|neo-?alveolus|(?:upper|lower) jaw gum",
         ("buccal_mucosa_and_gingiva",),
         "Buccal mucosa and gingiva",
     ),
     Term(
-        r"retro-? ?molar(?: trigone| region| area| triangle| commissure| fossa)?|rmt",
+        r"(?:area |region |gum )?behind (?:the |his |her )?(?:last |rearmost )?(?:wisdom tooth|wisdom teeth|molars?|lower molars?|third molar)|retro-? ?molar(?: trigone| region| area| triangle| commissure| fossa)?|rmt",
         ("retromolar_trigone",),
         "Retromolar trigone",
     ),
@@ -69,6 +69,7 @@ TERMS: tuple[Term, ...] = (
     Term(
         rf"oral tongue|mobile tongue|hemi-?tongue|(?:anterior|free|body of the) tongue|tongue (?:body|tip|margin)|anterior (?:two[- ]thirds?|2/3(?:rds?)?) {_OF}tongue|"
         rf"(?:(?:right|left|ventral|dorsal) )?(?:lateral |ventral |free |under )?(?:border|margin|edge|tip|dorsum|dorsal surface|under-?surface|ventral surface|lateral surface) {_OF}(?:the )?(?:oral |mobile )?tongue|"
+        rf"(?:inner |under |outer |upper |lower |side )?(?:surface|side|part|front|body|blade|muscle) {_OF}(?:his |her )?tongue|front of (?:the |his |her )?tongue|"
         rf"lateral (?:oral )?tongue|(?:lateral )?tongue (?:border|margin)",
         ("oral_tongue",),
         "Oral tongue",
@@ -80,7 +81,7 @@ TERMS: tuple[Term, ...] = (
         "Extrinsic muscles of the tongue",
     ),
     Term(
-        rf"bases? {_OF}tongue|tongue[- ]bases?|base tongue|bot|posterior (?:one[- ]third|1/3(?:rd)?|third) {_OF}tongue|root of (?:the )?tongue|tongue root|"
+        rf"(?:back|rear|posterior (?:part|aspect|portion)|pharyngeal part) {_OF}(?:his |her |their )?tongue|retro-?lingual (?:region|area)|bases? {_OF}tongue|tongue[- ]bases?|base tongue|bot|posterior (?:one[- ]third|1/3(?:rd)?|third) {_OF}tongue|root of (?:the )?tongue|tongue root|"
         r"lingual tonsils?",
         ("base_of_tongue",),
         "Base of tongue",
@@ -92,7 +93,7 @@ TERMS: tuple[Term, ...] = (
         "Tonsil",
     ),
     Term(r"(?:glosso-?epiglottic )?vallecul(?:a|ae|as|ar)", ("valleculae",), "Valleculae"),
-    Term(r"soft palate|uvula|velum", ("soft_palate",), "Soft palate"),
+    Term(r"soft palate|uvula|velum|palatal velum|velum palatinum|soft (?:part of (?:the )?)?palate|back (?:part )?of the (?:palate|roof of (?:the |his |her )?mouth)", ("soft_palate",), "Soft palate"),
     Term(r"epiglott(?:is|ic)", ("epiglottis",), "Epiglottis"),
     Term(
         r"false (?:vocal )?(?:cords?|folds?)|false(?= and (?:both )?(?:the )?true (?:vocal )?(?:cords?|folds?))|fvcs?|"
@@ -110,7 +111,7 @@ TERMS: tuple[Term, ...] = (
     Term(r"para-? ?glottic(?: spaces?| fat| region)*|paralaryngeal (?:space|fat)|pgs", ("paraglottic_space",)),
     Term(r"laryngeal vestibule|vestibule(?: of (?:the )?larynx)?", ("vestibule",), "Vestibule"),
     Term(
-        r"(?:true )?vocal (?:cords?|folds?)|true(?= and (?:both )?(?:the )?false (?:vocal )?(?:cords?|folds?))|true (?:cords?|folds?)|tvcs?|(?<!spinal )(?<!false )(?<!spermatic )\bcords?|vcs?",
+        r"(?:true )?vocal (?:cords?|folds?)|true(?= and (?:both )?(?:the )?false (?:vocal )?(?:cords?|folds?))|true (?:cords?|folds?)|tvcs?|(?<!spinal )(?<!false )(?<!spermatic )\bcords?|voice cords?|vocal chords?|(?<!ary-epiglottic )vocal ligaments?|vcs?",
         ("true_vocal_cords",),
         "True vocal cords",
     ),
@@ -122,7 +123,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(r"(?:infra|sub)-? ?glott(?:is|ic)(?! airway)(?: region| larynx| space)?", ("subglottis",), "Subglottis"),
     Term(
-        r"(?:\w+glottic |laryngeal |pharyngeal |upper )?(?:airways?|air ?column)(?: (?:compromise|obstruction|narrowing|stenosis))?|glottic chink|laryngeal lumen",
+        r"(?:\w+glottic |laryngeal |pharyngeal |upper )?(?:airways?|air ?column|air ?passages?|breathing passages?)(?: (?:compromise|obstruction|narrowing|stenosis))?|glottic chink|laryngeal lumen",
         ("airway_compromise",),
     ),
     Term(r"endo-?tracheal tubes?|et[- ]tubes?|etts?", ("et_tube_in_situ",)),
@@ -133,7 +134,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(r"cricoids?(?: (?:cartilages?|cart\b\.?|ring|lamina|arch))?", ("cricoid_cartilage",), "Cricoid cartilage"),
     Term(
-        r"(?:cervical |upper |proximal )*o?esophag(?:us|eal)(?: inlet| verge| wall| entrance| entry)?",
+        r"gullet|food ?pipe|(?:cervical |upper |proximal )*o?esophag(?:us|eal)(?: inlet| verge| wall| entrance| entry)?",
         ("esophagus",),
         "Esophagus",
     ),
@@ -153,7 +154,7 @@ TERMS: tuple[Term, ...] = (
         "Post-cricoid region",
     ),
     Term(
-        r"(?:(?:first|second|upper|two|three|\d) )*tracheal (?:cartilages?|rings?|wall)|trachea",
+        r"(?:(?:first|second|upper|two|three|\d) )*tracheal (?:cartilages?|rings?|wall)|trachea|windpipe",
         ("tracheal_cartilages",),
         "Trachea",
     ),
@@ -176,7 +177,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(r"(?:internal )?jugular veins?|internal jugulars?|jugulars|ijvs?", ("carotid_arteries_ijv",)),
     Term(
-        r"(?:(?:great|major|neck|cervical|carotid|large|cervical vascular) )*(?:neck )?vessels?|(?:major |cervical )?vascular structures|vascular axes|vascular bundles?",
+        r"(?:(?:great|major|neck|cervical|carotid|large|big|main|cervical vascular|blood) )*(?:neck )?(?:blood )?vessels?|(?:main|big|large|great|neck) arter(?:y|ies)|jugulo-?carotid (?:axis|bundle|axes)|vascular axis|(?:major |cervical )?vascular structures|vascular axes|vascular bundles?",
         ("carotid_arteries_ijv",),
     ),
     Term(r"para-? ?pharyngeal(?: (?:fat )?spaces?| fat(?: spaces?| planes?| pads?)?)?|pps", ("parapharyngeal_space",)),
@@ -196,17 +197,17 @@ TERMS: tuple[Term, ...] = (
         "Skull base foramina",
     ),
     Term(
-        r"orbits?|(?:intra-?)?orbital(?: (?:fat|apex|floor|wall))?|extra-?conal fat|orbital contents",
+        r"eye sockets?|orbits?|(?:intra-?)?orbital(?: (?:fat|apex|floor|wall))?|extra-?conal fat|orbital contents",
         ("orbit",),
         "Orbit",
     ),
     Term(
-        r"parotids?(?: (?:salivary )?glands?| spaces?| tail)?|(?:deep|superficial) lobe(?: of the (?:right |left )?parotid(?: gland)?)?|tail of the parotid",
+        r"salivary glands? in front of (?:the |his |her )?ears?|parotids?(?: (?:salivary )?glands?| spaces?| tail)?|(?:deep|superficial) lobe(?: of the (?:right |left )?parotid(?: gland)?)?|tail of the parotid",
         ("parotid_gland",),
         "Parotid gland",
     ),
     Term(
-        r"submandibular (?:salivary )?glands?|submandibular(?=(?:,| and|/| or)[^.;]{0,30}glands)|submandibulars|smgs?|wharton\w* duct",
+        r"(?:salivary glands? )(?:beneath|under|below) (?:the |his |her )?jaw|sub-?maxillary glands?|submandibular (?:salivary )?glands?|submandibular(?=(?:,| and|/| or)[^.;]{0,30}glands)|submandibulars|smgs?|wharton\w* duct",
         ("submandibular_gland",),
         "Submandibular gland",
     ),
@@ -234,18 +235,18 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(r"(?:nodal )?capsules?(?! (?:rupture|breach))", ("extranodal_extension",)),
     # Regions.
-    Term(r"oral cavity|mouth", _ORAL, "Oral cavity"),
+    Term(r"oral cavity|(?<!of )(?<!of the )mouth", _ORAL, "Oral cavity"),
     Term(r"tongue(?: muscles?| musculature)?", ("oral_tongue",), "Tongue", whole=True),
     Term(r"oro-?pharyn(?:x|geal)", ("base_of_tongue", "tonsil", "valleculae", "soft_palate"), "Oropharynx"),
     Term(r"hypo-?pharyn(?:x|geal)", ("pyriform_sinus", "post_cricoid_region"), "Hypopharynx"),
-    Term(r"(?:endo|hemi)?-?laryn(?:x|geal)|transglott(?:is|ic)|laryngeal structures", _LARYNX, "Larynx"),
+    Term(r"voice ?box|(?:endo|hemi)?-?laryn(?:x|ges|geal)|laryngeal (?:plan|floor|stage)|transglott(?:is|ic)|laryngeal structures", _LARYNX, "Larynx"),
     Term(
         r"supra-?glott(?:is|ic)(?: larynx)?",
         ("epiglottis", "false_cords", "aryepiglottic_folds", "vestibule"),
         "Supraglottis",
     ),
     Term(r"glott(?:is|ic)(?: larynx)?", ("true_vocal_cords", "anterior_commissure", "posterior_commissure"), "Glottis"),
-    Term(r"(?:major )?salivary glands", ("parotid_gland", "submandibular_gland")),
+    Term(r"(?:major |large |main )?salivary glands|parotid and submandibular glands", ("parotid_gland", "submandibular_gland")),
     Term(
         r"(?:laryngeal )?cartilag(?:e|es|inous framework)|laryngeal framework|laryngeal skeleton",
         ("thyroid_cartilage", "cricoid_cartilage", "arytenoid_cartilages"),
@@ -257,7 +258,7 @@ TERMS: tuple[Term, ...] = (
         "Nasopharynx",
         "Nasopharynx",
     ),
-    Term(r"hard palate|palate", (), "Hard palate", "Hard palate"),
+    Term(r"hard palate|roof of (?:the |his |her )?mouth|palate", (), "Hard palate", "Hard palate"),
     Term(
         r"(?:right |left )?(?:lateral |posterior )(?:(?:and|/|&) (?:lateral |posterior ))?(?:oro-?|hypo-?|"
         r"naso-?)?pharyn(?:geal|x) walls?|(?:oro-?|hypo-?|naso-?)pharynx (?:posterior|lateral) walls?|(?:lateral|posterior) wall of the (?:oro-?|hypo-?)?pharynx|pharyngeal mucos\w+(?: space)?|pharynx|neopharynx",
@@ -280,7 +281,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         r"(?:hemi-?)?mandib(?:le|ular)(?: (?:cortex|cortices|marrow|body|ramus|canal|condyle|angle|alveolus|bone))?|(?:(?:buccal|lingual|inner|outer) )?cort(?:ex|ices) of (?:the )?(?:body of (?:the )?)?(?:right |left )?(?:hemi-?)?mandible|"
-        r"(?:body|ramus|angle|symphysis) of (?:the )?(?:right |left )?mandible|jaw(?:bone)?",
+        r"(?:body|ramus|angle|symphysis) of (?:the )?(?:right |left )?mandible|jaw(?: ?bone)?|bone of (?:the |his |her )?jaw|angle of (?:the |his |her )?jaw",
         (),
         "",
         "Mandible",
@@ -307,7 +308,7 @@ TERMS: tuple[Term, ...] = (
         "",
         "Masticator space",
     ),
-    Term(r"buccal (?:space|fat(?: pad)?)|buccinator(?: muscle)?", (), "", "Buccal space"),
+    Term(r"buccal (?:space|fat(?: pad)?)|buccinator(?: muscle)?|fat of the cheek", (), "", "Buccal space"),
     Term(
         r"(?:overlying |cheek |facial )?skin(?: of (?:the )?\w+)?|subcutaneous (?:tissues?|fat)|cutis|dermis|platysma",
         (),
@@ -351,10 +352,10 @@ TERMS: tuple[Term, ...] = (
     ),
 )
 
-NODE_WORDS = r"(?:lymph ?nodes?|lymph ?nodal|nodes?|nodal|(?:lymph)?adenopath(?:y|ies)|lymph ?adenopathies|lad|lan|lns?|adenomegal(?:y|ies)|lymphonodi|ganglia|lymph glands?)"
+NODE_WORDS = r"(?:lymph ?nodes?|lymph ?nodal|nodes?|nodal|(?:lymph)?adenopath(?:y|ies)|lymph ?adenopathies|lad|lan|lns?|adenomegal(?:y|ies)|lymphonodi|ganglia|(?:enlarged |swollen |abnormal |suspicious |necrotic |malignant |pathological |metastatic |secondary |involved )?(?:lymph|neck|cervical) ?glands?|(?:enlarged|swollen|abnormal|suspicious|necrotic|malignant|pathological|metastatic|secondary|involved|diseased) glands?(?= (?:in|on|at|of) )|lymphatic nodes?|lymphnodes?|ganglion(?:s|ic|ary|ar)?|adenopathic)"
 NODE = re.compile(rf"(?<![\w-])(?:{NODE_WORDS})(?![\w])")
 MASS_WORDS = (
-    r"(?:mass(?:es)?|lesions?|tumou?rs?|growths?|neoplas(?:ms?|ia)|carcinomas?|cancers?|malignanc(?:y|ies)|w?d?scc|tumou?ral process|(?:chondro)?sarcomas?|ulcers?|"
+    r"(?:mass(?:es)?|(?:(?:tissu(?:lar|e)|tumou?r(?:al|ous)?|expansive|expansile|neoplastic|malignant|vegetating|budding|ulcer\w+|infiltrat\w+|proliferative|space[- ]occupying|heteroplastic|productive) )+(?:process(?:es)?|formations?|proliferations?|infiltrate)|neo-?formations?|blastoma|lesions?|tumou?rs?|growths?|neoplas(?:ms?|ia)|carcinomas?|cancers?|malignanc(?:y|ies)|w?d?scc|tumou?ral process|(?:chondro)?sarcomas?|ulcers?|"
     r"(?:(?:soft[- ]tissue|enhancing|nodular|mass-?like|irregular|infiltrat\w+|polypoid|tumou?rous) )+(?:mural |mucosal |wall )?thickening|primary|ca)"
 )
 
