@@ -14,7 +14,7 @@ from enum import StrEnum
 from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.clauses import Governed, Reading, Told, read_sentence
 from hyoid.report.free_text.lexicon import Kind, Sense, Token
-from hyoid.report.free_text.reservations import reserved_in
+from hyoid.report.free_text.reservations import doubt_ahead, leaves_open, reserved_in
 from hyoid.report.free_text.vocabulary import Mention, sides_in
 
 
@@ -64,6 +64,8 @@ _THROUGH = re.compile(
     r"the|a|an|side|sided|part|half|wall|aspect|surface|third|portion|lateral|medial|anterior|posterior|superior|inferior|upper|lower|deep|superficial|tip|"
     r"margin|border|edge|body|lobe|tail|lamina|ala|true|false|internal|external|common|visuali[sz]ed|\w+al|\w+ed|\w+ing|large|small|ipsilateral|apex|cortex|inner|outer|also|its"
 )
+_CENTRED = re.compile(r"(?:epi)?cent|based|aris|originat|localis|localiz")
+"""Where a mass arises: what the sentence calls its only side is that of the place."""
 _MIDLINE = (
     "epiglottis", "anterior_commissure", "posterior_commissure", "subglottis", "preepiglottic_space", "vestibule", "post_cricoid_region",
     "prevertebral_space", "esophagus", "tracheal_cartilages", "airway_compromise", "et_tube_in_situ", "lip", "intracranial_extension",
@@ -103,24 +105,42 @@ def assertions_of(reading: Reading, words: str) -> tuple[Assertion, ...]:
         The plain sentence itself.
     """
     found = []
+    only = sides_in(words)
     rest = _OTHERWISE.search(words) is not None
     reserved = reserved_in(words)
     for governed in reading.governed:
         term = governed.place.term
-        if term is None or not governed.told:
+        if term is None or not (governed.told or _left_open(governed.place, reading, words)):
             continue
-        state = state_of(governed, reading)
-        if state is None:
+        open_to_doubt = any(start <= governed.place.start < end for start, end in reserved)
+        state = state_of(governed, reading) if governed.told else State.EQUIVOCAL
+        unseen = any(told.sense is Sense.UNSEEN for told in governed.told)
+        if state is None and not (open_to_doubt and not unseen):
             continue
-        if any(start <= governed.place.start < end for start, end in reserved):
+        if state is None or open_to_doubt:
             state = State.EQUIVOCAL
         sides = sides_in(" ".join(t.text for t in governed.own_sides)) or sides_of(governed.place, reading)
+        if not sides and len(only) == 1 and any(_CENTRED.match(told.token.text) for told in governed.told):
+            sides = only if term.keys and term.keys[0] not in _MIDLINE else sides
         part = _PART.search(words[max(0, governed.place.start - 24) : governed.place.end + 24]) is not None
         cue = " ".join(dict.fromkeys(told.token.text for told in governed.told))
         mention = Mention(term, governed.place.start, governed.place.end)
         rest_only = (rest and state is State.NOT_INVOLVED) or (part and state is State.NOT_INVOLVED)
         found.append(Assertion(mention, state, sides, cue, rest_only))
     return tuple(_sided(found))
+
+
+def _left_open(place: Token, reading: Reading, words: str) -> bool:
+    """Whether a sentence says of a place only what is not known, and that it is not sure: "is a bit grey, hard to say"."""
+    if any(g.told for g in reading.governed) or not leaves_open(words) or (place.term and place.term.is_region):
+        return False
+    if doubt_ahead(words, place.start):
+        return True
+    at = reading.tokens.index(place)
+    behind = [t for t in reading.tokens[at + 1 : at + 5] if t.kind not in (Kind.SIDE, Kind.PREPOSITION)]
+    return not any(t.kind is Kind.NODE for t in reading.tokens) and any(
+        t.kind in (Kind.BE, Kind.COLON) for t in behind[:2]
+    )
 
 
 def _sided(found: list[Assertion]) -> list[Assertion]:
@@ -261,7 +281,7 @@ def sides_of(place: Token, reading: Reading) -> frozenset[Side]:
         other = tokens[ahead].term if ahead is not None else None
         if ahead is not None and other and place.term and other.keys == place.term.keys:
             return sides_in(place.text) or _side_before(tokens, at) or _side_before(tokens, ahead)
-    own = sides_in(place.text) or _side_before(tokens, at) or _side_behind(tokens, at)
+    own = sides_in(place.text) or _side_before(tokens, at) or _side_behind(tokens, at) or _side_of_its_part(tokens, at)
     if own:
         return own
     keys = place.term.keys if place.term else ()
@@ -270,6 +290,14 @@ def sides_of(place: Token, reading: Reading) -> frozenset[Side]:
         if shared:
             return shared
     return _leading_side(tokens, at)
+
+
+def _side_of_its_part(tokens: tuple[Token, ...], at: int) -> frozenset[Side]:
+    """Side of the part that is spoken of: "the palate, which is invaded in its right half"."""
+    stop = next((n for n in range(at + 1, len(tokens)) if tokens[n].kind in (Kind.PLACE, Kind.STOP)), len(tokens))
+    behind = " ".join(t.text for t in tokens[at + 1 : stop])
+    match = re.search(r"\b(?:in|on|at|over|along) (?:its|the|their) (right|left) (?:part|half|side|portion|aspect|third)\b", behind)
+    return sides_in(match.group(1)) if match else frozenset()
 
 
 def _side_before(tokens: tuple[Token, ...], at: int) -> frozenset[Side]:

@@ -22,7 +22,7 @@ _FILLER = re.compile(
     r"imaging|evidence|signs?|of|for|early|tumou?r|mass|lesion|direct|further|other|significant|convincing|suspicious|macroscopic|"
     r"\w+ly|beginning|incipient|initial|superficial|deep|discrete|focal|local|mild|moderate|severe|minimal|partial|features?|small|large|entire|full|extent|thickness|"
     r"features|there|has|have|been|be|being|marked|still|now|mucosal|some|subtle|slight|irregular|loss|left|right|both|on|in|side|sides|both sides|so|only|normal|"
-    r"considered|deemed|felt|regarded|judged|thought|at|this|level|point|time|here|as|well|to|by|enhancing|heterogeneous\w*|ill-defined|infiltrative|residual|recurrent|underlying|associated"
+    r"we|i|our|my|review|opinion|view|would|consider|regard|judge|think|feel|find|call|report|hold|read|nonspecific|non-specific|considered|deemed|felt|regarded|judged|thought|at|this|level|point|time|here|as|well|to|by|enhancing|heterogeneous\w*|ill-defined|infiltrative|residual|recurrent|underlying|associated"
 )
 _PRONOUN = re.compile(r"it|them|this|these|those|either|both|the latter|one|ones")
 _LISTING = (Kind.AND, Kind.COMMA)
@@ -369,6 +369,9 @@ class _Clause:
                 for t in self.tokens[max(0, at - 3) : at]
                 if not (t.kind is Kind.WORD and t.text in ("the", "a", "this"))
             ]
+            placed = following is not None and following.text in ("in", "within", "along", "of", "at")
+            if near and near[-1].kind is Kind.WITH and placed:
+                return False
             if near and (near[-1].kind is Kind.VERB or near[-1].text in ("by", "from", "with", "to")):
                 return True
         return token.kind is Kind.NOUN and bool(self.tokens[at - 1].kind is Kind.NODE if at else False)

@@ -109,9 +109,9 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         r"involv(?:es?|ing)|infiltrat(?:es?|ing)|invad(?:es?|ing)|erod(?:es?|ing)|destroy(?:s|ing)?|encas(?:es?|ing)|"
         r"transgress(?:es|ing)?|permeat(?:es?|ing)|breach(?:es|ing)?|penetrat(?:es?|ing)|engulf(?:s|ing)?|affect(?:s|ing)?|"
         r"occlud(?:es?|ing)|replac(?:es|ing)|travers(?:es|ing)|occup(?:ies|ying)|straddl(?:es|ing)|permeating|fill(?:s|ing)|"
-        r"(?:cent(?:re|er)d|epicent(?:re|er)d|based|localised|localized) (?:in|on|at|within|upon)?|arising(?: from| in)?|arises(?: from| in)?|originat(?:es|ing)(?: from| in)?|"
+        r"(?:cent(?:re|ere|er)d|epicent(?:re|ere|er)d|based|localised|localized) (?:in|on|at|within|upon)?|arising(?: from| in)?|arises(?: from| in)?|originat(?:es|ing)(?: from| in)?|"
         rf"epicent(?:re|er) (?:in|on|at|within)|gr(?:ow(?:s|n|ing)?|ew) {_ADVERB}(?:in ?to|through|across|along)|pass(?:es|ing)? {_ADVERB}(?:into|through)|"
-        r"break(?:s|ing)? (?:through|in ?to)|up to and including|(?:eat(?:s|ing|en)?|burrow(?:s|ing|ed)?|erod(?:es?|ing) (?:its way )?) (?:its way )?(?:in ?to|through)|grown (?:right )?(?:in ?to|through|across)|wrap(?:s|ped|ping)? (?:itself )?(?:a?round)|(?:has |have )?spread (?:in ?to|onto|over to)|works? its way into|takes? in|invests|englob(?:es?|ing)|interest(?:s|ing) (?=the|both|left|right|\u00a7)|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
+        r"burst(?:s|ing)?(?= (?:the|their|its|\u00a7))|(?:break(?:s|ing)?|broken|broke|burst(?:s|ing)?|ruptured|pushed|punched) (?:out )?(?:through|in ?to|out of)|up to and including|(?:eat(?:s|ing|en)?|burrow(?:s|ing|ed)?|erod(?:es?|ing) (?:its way )?) (?:its way )?(?:in ?to|through)|grown (?:right )?(?:in ?to|through|across)|(?:gone|went|got|gotten|crept|moved|pushed|advanced|made its way|found its way) (?:right |well |deep |straight )?(?:in ?to|through|across)|wrap(?:s|ped|ping)? (?:itself )?(?:a?round)|(?:has |have )?spread (?:in ?to|onto|over to)|works? its way into|takes? in|invests|englob(?:es?|ing)|interest(?:s|ing) (?=the|both|left|right|\u00a7)|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
     ),
     (
         Kind.VERB,
@@ -134,15 +134,15 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.VERB,
         Sense.FREE,
-        r"spar(?:es?|ing)(?: of)?|(?:keep|stay|remain|stand)(?:s|ing)? (?:well )?(?:clear|away|short) (?:of|from)|(?:does|do|did) not (?:quite )?(?:touch|reach)(?: as far as)?|leav(?:es?|ing)(?= the [^;]*(?:alone|untouched|free|intact))|respect(?:s|ing| of)|(?:stop|fall|end|halt)(?:s|ing)? short of|preserv(?:es?|ing)|preservation of|"
+        r"(?:no|not any|nothing|never any) (?:\w+ )?(?:trouble|problems?|issues?|concerns?|worr\w+|harm|damage|fault|wrong|amiss|untoward|abnormal|suspicious|sinister|unusual) (?:is seen |seen )?(?:with|in|at|around|about|to|of)|spar(?:es?|ing)(?: of)?|(?:keep|stay|remain|stand)(?:s|ing)? (?:well )?(?:clear|away|short) (?:of|from)|(?:does|do|did) not (?:quite )?(?:touch|reach)(?: as far as)?|leav(?:es?|ing)(?= the [^;]*(?:alone|untouched|free|intact))|respect(?:s|ing| of)|(?:stop|fall|end|halt)(?:s|ing)? short of|preserv(?:es?|ing)|preservation of|"
         rf"(?:clear|free|preserved|intact|maintained|clean) {_PLANE} (?:(?:is|are) \w+ )?(?:with|to|from|between|around)|{_PLANE} (?:is|are) (?:\w+ )?(?:preserved|maintained|intact|clear) (?:with|to|around|from)|"
         r"(?:clearly |well )?separate(?:d)? from|away from|distant from|remote from",
     ),
     (
         Kind.DONE,
         Sense.INVADE,
-        r"(?:thickened|filled|replaced|expanded|widened|occupied) (?:by|with) (?:the |this )?tumou?r|takes? part|participates?|co-involved|involved|infiltrated|invaded|eroded|destroyed|encased|breached|penetrated|occluded|thrombosed|diseased|engulfed|affected|"
-        r"in(?=\s*(?:[.,;)]|$))|positive|eaten away|(?:taken over|overrun) by|wrapped|interested by|replaced by|rimmed by tumou?r|lysis\+|ruptured|traversed|overgrown|filled|pathological(?:ly)? altered|diseased|amputated|lysed|crossed|tumou?r-?bearing",
+        rf"(?:thickened|filled|replaced|expanded|widened|occupied|destroyed|distorted|obliterated|effaced|taken up|deformed|swollen) (?:by|with) (?:(?:the|this|an?|enhancing|large|small|solid|infiltrating|ulcerated|bulky|necrotic|exophytic|known|same) )*(?:{MASS_WORDS})|takes? part|participates?|co-involved|involved|infiltrated|invaded|eroded|destroyed|encased|breached|penetrated|occluded|thrombosed|diseased|engulfed|affected|"
+        r"in(?=\s*(?:[.,;)]|$))|(?:part of|caught up in|caught in|swallowed up by|lost to) (?:it|this|the (?:tumou?r|growth|disease|process|mass|cancer))|caught|burst|positive|eaten away|(?:taken over|overrun) by|wrapped|interested by|replaced by|rimmed by tumou?r|lysis\+|ruptured|traversed|overgrown|filled|pathological(?:ly)? altered|diseased|amputated|lysed|crossed|tumou?r-?bearing",
     ),
     (
         Kind.DONE,
@@ -152,19 +152,19 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.DONE,
         Sense.TOUCH,
-        r"abutted|contacted|displaced|compressed|indented|indistinct|adherent|fixed|tethered|splayed|deviated|in contact|distorted|deformed|"
+        r"approached|abutted|contacted|displaced|compressed|indented|indistinct|adherent|fixed|tethered|splayed|deviated|in contact|distorted|deformed|"
         r"ill[- ]defined|inseparable|pushed|flattened",
     ),
     (
         Kind.DONE,
         Sense.SOFT,
         r"thickened|o?edematous|swollen|asymmetric(?:al)?|prominent|bulky|enlarged|hyperenhancing|stranded|atrophic|atrophied|"
-        r"sclerotic|sclerosed|hazy|reticulated|puffy|congested|shrunken|shrunk|(?:small|thick|thin)(?= ?(?:[.,;)]|$|and\b|as\b|after\b|from\b|due\b))|hyperemic|hyperaemic|hypertrophied|expanded|fibrotic|full|fatty|hypertrophic|bulging|inflamed|scarred",
+        r"sclerotic|sclerosed|hazy|reticulated|puffy|congested|shrunken|shrunk|(?:small|thick)(?= ?(?:[.,;)]|$|and\b|as\b|after\b|from\b|due\b))|hyperemic|hyperaemic|hypertrophied|expanded|fibrotic|full|fatty|hypertrophic|bulging|inflamed|scarred",
     ),
     (
         Kind.DONE,
         Sense.FREE,
-        r"out(?=\s*(?:[.,;)]|$))|clear of (?:it|this|the (?:growth|disease|mass|lesion|process|primary))|untouched|not touched|indemn\w*|left alone|unharmed|uncompromised|unscathed|safe|respected|undestroyed|not reached|spared|free(?: of (?:tumou?r|disease|infiltration|invasion|involvement))?|clear(?: of (?:tumou?r|disease))?|uninvolved|uninfiltrated|uninvaded|unaffected|respected|disease[- ]free|tumou?r[- ]free|uneroded",
+        r"out(?=\s*(?:[.,;)]|$))|holds?(?= ?(?:[.,;)]|$))|held(?= ?(?:[.,;)]|$))|clear of (?:it|this|the (?:growth|disease|mass|lesion|process|primary))|untouched|not touched|indemn\w*|left alone|unharmed|uncompromised|unscathed|safe|respected|undestroyed|not reached|spared|free(?: of (?:tumou?r|disease|infiltration|invasion|involvement))?|clear(?: of (?:tumou?r|disease))?|uninvolved|uninfiltrated|uninvaded|unaffected|respected|disease[- ]free|tumou?r[- ]free|uneroded",
     ),
     (
         Kind.DONE,
@@ -181,7 +181,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         r"(?:imaged|delineated|depicted|covered|visuali[sz]ed|assess\w*|evaluat\w+|included|demonstrated|scanned|interpretable)(?: from)?|"
         r"not (?:adequately|completely|fully|optimally|reliably|well) seen|degraded|non-?diagnostic|limited(?: by| due)?|"
         r"(?:poorly|incompletely|inadequately|suboptimally) seen|(?:difficult|hard) to (?:assess|evaluate|judge)|"
-        r"can not be (?:\w+ )?(?:assess|evaluat|comment|visuali|delineat|determin|judg|apprais)\w*|obscured|outside the field|surgically absent|resected|excised|removed|"
+        r"can not be (?:\w+ )?(?:assess|evaluat|comment|visuali|delineat|apprais)\w*|obscured|outside the field|surgically absent|resected|excised|removed|"
         r"status post|absent|amputated surgically|masked|sacrificed|reconstructed|opacified",
     ),
     (
@@ -198,8 +198,8 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.NOUN,
         Sense.MASS,
-        rf"(?:enhancing )?soft[- ]tissue (?:mass|thickening|component|lesion)|space-occupying lesions?|{MASS_WORDS}|disease|deposits?|recurrences?|abnormalit(?:y|ies)|(?:pathological|abnormal|focal) (?:findings?|enhancement)|patholog(?:y|ies)|"
-        r"(?:(?:intense|avid|increased|marked|focal|abnormal|pathological|hypermetabolic|suspicious|significant|fdg|tracer|high|new|strong) )*(?:uptake|avidity|hypermetabolism|activity|accumulation|focus|foci)|"
+        rf"epicent(?:re|er)(?= ?:)|(?:enhancing )?soft[- ]tissue (?:mass|thickening|component|lesion)|space-occupying lesions?|{MASS_WORDS}|disease|deposits?|recurrences?|abnormalit(?:y|ies)|(?:pathological|abnormal|focal) (?:findings?|enhancement)|patholog(?:y|ies)|"
+        r"(?:(?:intense|avid|increased|marked|focal|abnormal|contiguous|extensive|pathological|hypermetabolic|suspicious|significant|fdg|tracer|high|new|strong) )*(?:uptake|avidity|hypermetabolism|activity|accumulation|focus|foci)|"
         r"(?:fdg[- ]avid|hypermetabolic|avid) (?:\w+ ){0,2}thickening|restricted diffusion|residuum|(?:residual|recurrent|persistent|viable|active|metabolically active) (?:tumou?r|disease|mass|lesion|neoplas\w+|malignancy|carcinoma|scc)",
     ),
     (Kind.NOUN, Sense.TOUCH, r"contact|compression|displacement|deviation|abutment|indentation"),
@@ -213,7 +213,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.NOUN,
         Sense.NORMAL,
-        r"physiologic(?:al)? (?:uptake|activity|distribution)|normal (?:uptake|activity|appearances?|configuration|signal|calibre|caliber)|symmetry|integrity(?: of)?|respect(?= of)|permeability|conservation(?: of)?|preservation(?= of)|normality",
+        r"physiologic(?:al)? (?:uptake|activity|distribution)|normal (?:uptake|activity|appearances?|configuration|signal|calibre|caliber)|symmetry|integrity|respect(?= of)|permeability|conservation|preservation(?= of)|normality",
     ),
 )
 _OTHER: tuple[tuple[Kind, str], ...] = (
@@ -230,15 +230,15 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.HEDGE,
-        r"not (?:being )?possible to (?:discard|exclude|rule out|dismiss)|likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
+        r"not (?:being )?(?:possible|able) to (?:discard|exclude|rule out|dismiss)|without (?:being able|it being possible) to (?:discard|exclude|rule out)|likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
         r"rais(?:es?|ing|ed) (?:the )?(?:possibility|question|concern|suspicion)(?: of| for| that)?|(?:in|a) question|(?:favou?r(?:s|ed|ing)?|prefer(?:red)?)(?! over)|looks? like|seems?(?: to me)? to(?= (?:\w+ )?(?:involve|invade|infiltrate|reach|extend|be|cross|erode|grow))|compatible with(?= (?:early|possible|initial))|query|maybe|perhaps|presumptive(?:ly)?|at (?:least )?risk of|threaten\w*|apparently|in doubt|dubious|ambiguous|(?:more|most|less) likely|candidate for|raise|could represent|impression of|not convincing(?:ly)?|unconvincing|question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
         r"can not (?:\w+ )?(?:exclude|rule out|discard|dismiss)|(?:to )?(?:exclude|rule out)|to (?:discard|dismiss)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs|query(?:ing)?|questioning",
     ),
     (
         Kind.OPEN,
-        r"(?:can|could|may) ?not be (?:\w+ )?(?:excluded|ruled out|cleared)|(?:can|could) ?not be (?:\w+ly )?(?!seen|identif|demonstr|detect|found|assess|evaluat|visuali|delineat|determin|judg|apprais|separat|distinguish|demarcat)\w+(?:ed|nt|out)|not (?:be )?(?:\w+ )?(?:excluded|ruled out)|(?:difficult|hard|impossible) to (?:exclude|rule out)|"
+        r"(?:can|could|may) ?not be (?:\w+ )?(?:excluded|ruled out|cleared)|(?:can|could) ?not be (?:\w+ly )?(?!seen|identif|demonstr|detect|found|assess|evaluat|visuali|delineat|apprais|separat|distinguish|demarcat)\w+(?:ed|nt|out)|not (?:be )?(?:\w+ )?(?:excluded|ruled out)|(?:difficult|hard|impossible) to (?:exclude|rule out)|"
         r"(?:is |are )?to be (?:assumed|suspected|considered|presumed)|(?:is|are|remains?|seems?|appears?|being) (?:\w+ )?(?:suspected|possible|likely|probable|questionable|equivocal|indeterminate|uncertain|unclear|doubtful|suspicious|conceivable|debatable|borderline)(?=\s*(?:[.,;)?]|$|-|and\b|for\b|but\b|in\b|on\b|at\b|due\b|that\b|with\b|of\b))|"
-        r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|suspicious|not (?:\w+ )?certain|(?:is|was) not (?:the case|so|true|correct)|(?:not|never) (?:be )?(?:confirm(?:ed)?|corroborated?|substantiated?|borne out)|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
+        r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|undecided|unresolved|debatable|moot|inconclusive|non-?diagnostic|non-?conclusive|not conclusive|at issue|open to (?:question|doubt|debate)|(?:of )?(?:uncertain|unclear|indeterminate|doubtful|questionable|unknown|undetermined) (?:significance|nature|aetiology|etiology|relevance|origin)|(?:not|un)(?: ?(?:entirely|completely|quite|absolutely|altogether|wholly|fully))? (?:sure|convinced|convincing|clear|safe to call)|possible|suspicious|not (?:\w+ )?certain|(?:is|was) not (?:the case|so|true|correct)|(?:not|never) (?:be )?(?:confirm(?:ed)?|corroborated?|substantiated?|borne out)|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
     ),
     (
         Kind.GONE,
@@ -247,7 +247,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.TREATED,
-        rf"radiogenic|actinic|(?:secondary to|due to|following|after|attributable to|related to|caused by|from|because of|as a result of|consistent with|compatible with|in keeping with) (?:\w+ ){{0,2}}{_TREATMENT}|"
+        rf"radiogenic|actinic|(?:the |his |her |this |previous |prior )?(?:radiation|radiotherapy|irradiation|chemo-?radi\w+|treatment|surgery|operation) (?:has|have|had|did|does|caus\w+|left|leaves|made|makes|produc\w+|explains?|accounts? for)|(?:explained|caused|produced|induced|brought about) by (?:\w+ ){{0,2}}{_TREATMENT}|attributed to (?:\w+ ){{0,2}}{_TREATMENT}|(?:expected|usual|known|typical) (?:post|after|following|treatment|radiation)[- ]?\w*|(?:secondary to|due to|following|after|attributable to|related to|caused by|from|because of|as a result of|consistent with|compatible with|in keeping with) (?:\w+ ){{0,2}}{_TREATMENT}|"
         rf"post-? ?(?:{_TREATMENT}|ct/rt|op|actinic|radiation|irradiation|radiotherapeutic|treatment|therapeutic)\w*(?: (?:related|changes?|effects?|sequela\w*|status))?|"
         rf"{_TREATMENT}[- ](?:induced|related|associated|changes?|effects?|sequela\w*|mucositis)|(?:sequela\w*|consequences?|effects?) (?:of|after) (?:\w+ )?{_TREATMENT}|"
         r"(?:reactive|inflammatory)(?: (?:changes?|o?edema|thickening))?|treatment[- ]related|radiation(?= o?edema)",
@@ -339,7 +339,7 @@ def tokens_in(words: str) -> list[Token]:
         ]
         at = max(at, end)
     found += [Token(Kind.WORD, at + m.start(), at + m.end(), m.group()) for m in _ANY_WORD.finditer(words[at:])]
-    return _with_spread_as_noun(_with_final_no(sorted(found, key=lambda t: t.start)))
+    return _with_spread_as_noun(_with_heading_negative(_with_final_no(sorted(found, key=lambda t: t.start))))
 
 
 def _with_final_no(tokens: list[Token]) -> list[Token]:
@@ -353,6 +353,13 @@ def _with_final_no(tokens: list[Token]) -> list[Token]:
         else token
         for at, token in enumerate(tokens)
     ]
+
+
+def _with_heading_negative(tokens: list[Token]) -> list[Token]:
+    """A "negative" that heads a list speaks of what follows: "Negative: lip, cricoid"."""
+    if len(tokens) > 2 and tokens[0].text in ("negative", "absent", "none") and tokens[1].kind is Kind.COLON:
+        return [replace(tokens[0], kind=Kind.DONE, sense=Sense.FREE), *tokens[1:]]
+    return tokens
 
 
 def _with_spread_as_noun(tokens: list[Token]) -> list[Token]:

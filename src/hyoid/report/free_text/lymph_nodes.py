@@ -36,7 +36,7 @@ _COUNT = re.compile(
 _LEVEL_WITHOUT = re.compile(rf"\b(?:levels? )?{ONE_LEVEL} ?[:-]? ?(?:nil|none|clear|negative|normal)\b")
 _HEADED = re.compile(rf"(?:cervical |neck )?(?:{NODE_WORDS})(?: status)? ?(?:[:|-])")
 _COUNT_BEHIND = re.compile(
-    rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) (?:in (?:no\b\.?|number|total)|of (?:them|these|which))|(?<![\d.\w]) ?x ?(?P<times>\d{{1,2}}|one|two|three|four|five|six)(?![\w.]|\s*(?:x|cm|mm))"
+    rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) (?:in (?:no\b\.?|number|total)|nos?\b\.?(?! \w)|of (?:them|these|which))|(?<![\d.\w]) ?x ?(?P<times>\d{{1,2}}|one|two|three|four|five|six)(?![\w.]|\s*(?:x|cm|mm))"
 )
 _ONE_NODE = re.compile(
     r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metastases|"
@@ -52,6 +52,7 @@ _TOLD_BEHIND = re.compile(
     rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*(?:[:=(,-]|there (?:is|are)|shows?|contains?|has|have)\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:(?!levels?\b|right\b|left\b|both\b|bilateral\b|in\b|at\b)[a-z0-9.-]+ ){{0,4}}?"
     rf"(?:{NODE_WORDS})\)?(?=\s*(?:[,;.)]|and\b|$))"
 )
+_COUNT_AT_LEVEL = re.compile(r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b)")
 _ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
 _ELLIPSIS = re.compile(
     r"(?:^|[(,:] ?|\b(?:and|comprising|including|includes?|namely|with|of) ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
@@ -220,6 +221,8 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
         sides = sides_in(_about_nodes(words))
         return (NodeGroup(counts[0][1] if counts else 0, sides, ()),), 0
     starts = [_start_of(words, places, at, counts) for at in range(len(places))]
+    each = [] if counts else _one_each(words, places)
+    counts = counts or each
     groups: list[NodeGroup] = []
     for at, (start, end, levels) in enumerate(places):
         stop = starts[at + 1] if at + 1 < len(places) else len(words)
@@ -228,7 +231,7 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
         sides = sides_in(stretch) or _side_behind(words[end:stop])
         if not sides and len(places) == 1:
             sides = sides_in(words[:start]) or sides_in(words[end:])
-        if not sides and at and not own:
+        if not sides and at and (each or not own):
             sides = groups[-1].sides
         count = own[-1] if own else 0
         groups.append(NodeGroup(MULTIPLE if count == 1 and len(sides) > 1 else count, sides, levels))
@@ -247,6 +250,19 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
         total = groups[0].count
         return tuple(NodeGroup(0, group.sides, group.levels) for group in groups), total
     return tuple(groups), 0
+
+
+def _one_each(words: str, places: tuple[tuple[int, int, tuple[str, ...]], ...]) -> list[tuple[int, int]]:
+    """One node for every level that is named with a size of its own: "right II (24 mm), right III (11 mm)"."""
+    if len(places) < 2 or _LARGEST.search(words) or re.search(r"\bup to\b", words):
+        return []
+    sizes = sizes_in(words)
+    stops = [start for start, *_ in places[1:]] + [len(words)]
+    alone = all(
+        len(levels) == 1 and sum(end <= size.start < stop for size in sizes) == 1
+        for (_, end, levels), stop in zip(places, stops, strict=True)
+    )
+    return [(start, 1) for start, *_ in places] if alone and len(sizes) == len(places) else []
 
 
 def _parted(words: str, counts: list[tuple[int, int]], levels: tuple[str, ...]) -> tuple[NodeGroup, ...]:
@@ -284,6 +300,8 @@ def _counts(words: str) -> list[tuple[int, int]]:
     if len(found) == 1 and re.match(r"an? ", words[next(iter(found)) :]) and _PLURAL.search(words):
         found = {}  # "lymphadenopathy, where a large node measures": not one
     single = _ONE_NODE.search(words)
+    if single is not None and re.search(r"\bby (?:the |an? |this |that )?(?:[\w-]+ ){0,3}$", words[: single.start()]):
+        single = None  # "invaded by a level Ib node": one that is told elsewhere
     if not found and single is not None and not _NODES.search(words):
         found[single.start()] = 1
     for match in _SIZED_ONE.finditer(words):
@@ -294,6 +312,10 @@ def _counts(words: str) -> list[tuple[int, int]]:
         place = match.start("count")
         if not any(abs(place - other) < 3 for other in found):
             found[place] = 1 if word in ("a", "an", "another") else _COUNTS[word] if word in _COUNTS else int(word)
+    for _, end, _levels in levels_in(words):
+        if (match := _COUNT_AT_LEVEL.match(words, end)) is not None:
+            found = {place: n for place, n in found.items() if not match.start() <= place < match.end()}
+            found[match.start(match.lastindex or 0)] = int(match[match.lastindex or 0])
     return sorted(found.items())
 
 
@@ -302,6 +324,8 @@ def _start_of(
 ) -> int:
     """Where the words that belong to a list of levels begin: at its own number or behind the list before."""
     previous = places[at - 1][1] if at else 0
+    bracket = _COUNT_AT_LEVEL.match(words, previous) if at else None
+    previous = bracket.end() if bracket else previous
     # "Level II right: two nodes" - a number told behind levels belongs to them.
     told = _TOLD_BEHIND.match(words, previous) if at else None
     previous = told.end() if told else previous

@@ -14,21 +14,27 @@ from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE_WORDS, PLACE_FIRS
 _UPTAKE = r"(?:intense|intensely|avid|avidly|hypermetabolic|increased|marked|focal|abnormal|fdg[- ]avid)(?: \w+){0,2} (?:uptake|activity|focus|lesion|thickening|enhancement)"
 _MASS = re.compile(rf"(?<![\w-])(?:{MASS_WORDS}|{_UPTAKE})(?![\w])")
 _HEADED = re.compile(
-    rf"^(?:the )?(?:index |main )?(?:{MASS_WORDS})(?: (?:tumou?r|site|lesion|location))?(?: (?:in|on))? ?[:|=-] ?(?:{MASS_WORDS})?"
+    rf"^(?:(?:epicent(?:re|er)|origin|seat|site|location)(?: of (?:the )?(?:{MASS_WORDS}))?(?= ?[:|=])|(?:the )?(?:index |main )?(?:{MASS_WORDS}))(?: (?:tumou?r|site|lesion|location))?(?: (?:in|on))? ?[:|=-] ?(?:{MASS_WORDS})?"
 )
 _ELSEWHERE = re.compile(
     r"\b(?:lungs?|pulmonary|(?:upper|lower|middle) lobe|mediastin\w+|pleural|hepatic|liver|adrenal|kidney|brain|cerebr\w+|oesophageal hiatus|breast|bone metasta\w+|thyroid nodule|"
     r"carina|bronch\w+|spleen)\b"
 )
 _NO_SITE = (State.NOT_INVOLVED, State.TREATED, State.CHANGED)
-_PLACE_HEADS = re.compile(rf" ?[:|] ?(?:\w+,? ){{0,3}}?(?:{MASS_WORDS})(?![\w])")
+_PLACE_HEADS = re.compile(rf" ?[:|] ?(?:(?!by\b|free\b|clear\b|from\b)\w+,? ){{0,3}}?(?:{MASS_WORDS})(?![\w])")
 _ORIGIN = re.compile(
-    r"\b(?:cent(?:re|er)d|epicent\w+|arising|originating|arises|primary (?:site )?(?:in|of)|"
+    r"\b(?:cent(?:re|ere|er)d|epicent\w+|arising|originating|arises|primary (?:site )?(?:in|of)|"
     r"based)\b[^,;]{0,30}?\b(?:in|on|at|from|of|within)\b"
 )
 _PLACE_AHEAD = re.compile(
     r"\b(?:in|of|at|within|involving|involves|along|over|on|from|occup(?:ying|ies)|replac(?:ing|es)|fill(?:ing|s)|infiltrat(?:ing|es)|epicentred|centred)\b"
 )
+_SIZE_THEN_VERB = re.compile(r" (?:about |some |approx\w* )?\d[^;]*?\b(?:reach|extend|cross|abut|touch|approach|spread)\w*")
+_HELD_BY = re.compile(
+    rf" (?:(?:is|are|appears?) )?(?:\w+ly )?(?:thickened|replaced|occupied|infiltrated|invaded|filled|expanded|distorted|involved|destroyed|taken up) "
+    rf"(?:by|with) (?!the\b|this\b)(?:[\w-]+,? ){{0,5}}?(?:{MASS_WORDS})(?![\w])"
+)
+"""What a place is filled by: "the cord is thickened by an enhancing lesion"."""
 _DENIED = re.compile(
     rf"\bno (?:evidence of |definite |obvious |discrete |residual |recurrent |enhancing |focal |significant |"
     rf"local |measurable |suspicious |or |"
@@ -175,6 +181,9 @@ def _places(sentence: Sentence) -> list[Place]:
         ahead = [m for m in sited if 0 <= m.start - origin.end() <= 40]
         if ahead:
             return [Place(ahead[0].term.site, _side_of(words, ahead[0], origin.end()), 3, sentence)]
+    holder = next((m for m in sited if _HELD_BY.match(words, m.end)), None)
+    if holder is not None:
+        return [Place(holder.term.site, _side_of(words, holder, 0), 2, sentence)]
     for mass in _MASS.finditer(words):
         if re.search(NODE_WORDS + r"\s*$", words[: mass.start()]):
             continue
@@ -195,6 +204,8 @@ def _places(sentence: Sentence) -> list[Place]:
             return [Place(beside.term.site, _side_of(words, beside, mass.end()), 2, sentence)]
         for link in _PLACE_AHEAD.finditer(words, mass.end()):
             ahead = [m for m in sited if 0 <= m.start - link.end() <= 45 and ";" not in words[link.end() : m.start]]
+            if ahead and link.group() == "of" and _SIZE_THEN_VERB.match(words, link.end()):
+                continue
             if ahead and not re.search(r"\bnot\b|\bno\b|\bspar", words[mass.end() : ahead[0].start]):
                 side = _side_of(words, ahead[0], link.end()) or _sided_mass(words, mass.start())
                 return [Place(ahead[0].term.site, side, 2, sentence)]

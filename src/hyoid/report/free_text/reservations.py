@@ -14,9 +14,23 @@ _AHEAD = re.compile(
     r"^(?:had|were|should) (?:the|there|it|this|a|an)\b"
 )
 """Reaches what follows in its stretch of the sentence."""
+_OF_A_PERSON = re.compile(
+    r"\b(?:i|we|one) (?:can|could|would|will|do|did|am|are|was|were|may|might|have|has|had) (?:\w+ly )?not (?:\w+ly )?"
+    r"(?!see\b|seen\b|find\b|found\b|identif|detect|demonstrat|note\b|recogni|appreciate|observe|visuali|show\b|discern|make out|spot\b)|"
+    r"\b(?:i|we|one) (?:still |also |do |did )?(?:wonder|question|query|hesitate|doubt|worry|fear|suspect)s?\b|"
+    r"\b(?:i|we) (?:am|are|was|were|remain|feel) (?:a (?:little|bit) |somewhat |rather |slightly |still |also |less |not )*(?:worried|concerned|uneasy|unsure|uncertain|wary|suspicious|troubled|bothered|in two minds|sure|certain|unhappy|happy|hesitant|sceptical|skeptical|unconvinced)\b|"
+    r"\b(?:my|our|some|any|slight|real|with a|put a|a) (?:\w+ )?(?:doubts?|worry|worries|concerns?|question marks?|reservations?|misgivings|suspicions?) (?:is|are|remains?|about|over|concerns?|as to|regarding|against|that)\b|"
+    r"\b(?:question mark over|jury is (?:still )?out|keep (?:an eye|a close eye) on|to be watched)\b"
+)
+"""A writer's own doubt, which reaches what follows: "I cannot promise that ...", "I wonder about ..."."""
 _NO_DOUBT = re.compile(r"\b(?:no|without|little|beyond) (?:\w+ )?doubt that\b")
 _AROUND = re.compile(
     r"\b(?:(?:remains?|is|are|left|stays?) (?:an? )?(?:open question|unanswered|unresolved|undecided|moot)|remains? open(?! (?:and|to|on|at|for|with)\b)|"
+    r"(?:hard|difficult|impossible|unable|not able|not possible|tricky) to (?:be (?:\w+ )?(?:sure|certain|definite|specific)|say|tell|judge|decide|know|determine|commit|separate|distinguish|call)|"
+    r"(?:can|could|may|am|are|is|do|does|did) not (?:\w+ ){0,2}?(?:decide|determine|tell|be (?:\w+ )?(?:sure|certain)|sure|certain|commit|resolve|settle|know|rule|exclude)|"
+    r"undecided|(?:hang (?:my|our) hat|swear|bet|insist)|could be either|either way|(?:recorded|reported|taken|scored|classed|graded|labelled) as (?:equivocal|indeterminate|uncertain|doubtful|possible)|"
+    r"(?:opinions?|readers?|reports?|panel|reviewers?) (?:\w+ )?(?:differ\w*|divided|split|vary|disagree\w*)|no (?:consensus|agreement)|remains? to be (?:seen|proven|shown|clarified|determined)|"
+    r"between (?:a |an )?(?:second |new |synchronous )?(?:tumou?r|primary|recurrence|disease|lesion)[^;]* and|"
     r"at risk|improbable|unlikely|would|escap(?:es?|ed|ing)|mimic\w*|simulated|"
     r"(?:this|these|which|it|that) (?:may|might|could) (?:also |well |equally )?(?:be|represent|reflect|correspond))\b"
 )
@@ -54,10 +68,46 @@ def reserved_in(words: str) -> tuple[tuple[int, int], ...]:
     found: list[tuple[int, int]] = []
     for stretch in re.finditer(r"[^;]+", words):
         text = _NO_DOUBT.sub(lambda m: " " * len(m.group()), stretch.group())
-        found += [(stretch.start() + match.start(), stretch.end()) for match in _AHEAD.finditer(text)]
+        for pattern in (_AHEAD, _OF_A_PERSON):
+            found += [(stretch.start() + match.start(), stretch.end()) for match in pattern.finditer(text)]
         if _AROUND.search(text):
             found.append(stretch.span())
     return tuple(found)
+
+
+def leaves_open(words: str) -> bool:
+    """Tell whether a plain sentence says that something is not known or not sure.
+
+    Parameters
+    ----------
+    words : str
+        One sentence in lower case, without its full stop.
+
+    Examples
+    --------
+    >>> leaves_open("the fat is a little grey, hard to say"), leaves_open("the fat is a little grey")
+    (True, False)
+    """
+    return _AROUND.search(words) is not None or _OF_A_PERSON.search(words) is not None
+
+
+def doubt_ahead(words: str, at: int) -> bool:
+    """Tell whether a writer's own doubt stands right in front of a place: "I am not sure about the subglottis".
+
+    Parameters
+    ----------
+    words : str
+        One sentence in lower case, without its full stop.
+    at : int
+        First character of the place.
+
+    Examples
+    --------
+    >>> doubt_ahead("i am not sure about the subglottis", 24), doubt_ahead("i am not sure. the lip is normal", 19)
+    (True, False)
+    """
+    found = [match.end() for match in _OF_A_PERSON.finditer(words) if match.end() <= at]
+    return bool(found) and re.search(r"[.;]|\b(?:but|is|are)\b", words[found[-1] : at]) is None
 
 
 def takes_back(words: str) -> bool:

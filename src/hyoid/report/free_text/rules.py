@@ -37,7 +37,7 @@ from hyoid.report.free_text.mass import Place, denials_of_mass, mass_sizes, plac
 from hyoid.report.free_text.reservations import takes_back
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size
-from hyoid.report.free_text.vocabulary import MASS_WORDS, mentions_in
+from hyoid.report.free_text.vocabulary import MASS_WORDS, mentions_in, sides_in
 
 RULES = ModelUse(
     name="rules for free text", version="1", licence="Apache-2.0", trained_on="nothing; rules written by hand"
@@ -49,6 +49,9 @@ _FAT_PLANES = re.compile(
     r"\b(?:loss|effacement|obliteration|blurring) of (?:the )?(?:\w+ )?fat ?planes?|"
     r"\bfat ?planes? (?:\w+ ){0,4}?(?:is|are) (?:\w+ )?"
     r"(?P<done>lost|effaced|obliterated|blurred|maintained|preserved|intact|clear)"
+)
+_LIKEWISE = re.compile(
+    r"\b(?:likewise|similarly|ditto|idem|the same (?:applies|holds|goes|is true|is seen|finding)|as (?:is|are)|so (?:is|are|do|does)|same for|also|too|as well)\b"
 )
 _MASS = re.compile(rf"(?<![\w-])(?:{MASS_WORDS})(?![\w])")
 _LABELLED = re.compile(r"[^:]{1,60}:")
@@ -156,6 +159,8 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
             for assertion in found:
                 for key in assertion.mention.term.keys:
                     said[key] = [s for s in said[key] if s.sentence is not sentence_before]
+        if not found and before and sentence.part is part_before:
+            found = _likewise(sentence.plain, before)
         for assertion in found:
             for key in assertion.mention.term.keys:
                 if _counts(assertion, key):
@@ -166,6 +171,13 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
         _add_fat_planes(said, sentence, of_nodes=of_nodes)
     places = places_of_mass(tuple(s for s in sentences if s.part in (*_PRESENT, Part.HISTORY)))
     return Populated(said, places, mass_sizes(present), denials_of_mass(present), node_statements(present))
+
+
+def _likewise(words: str, before: tuple[Assertion, ...]) -> tuple[Assertion, ...]:
+    """What a sentence takes from the one before: "Parotid glands likewise." """
+    if _LIKEWISE.search(words) is None or len({a.state for a in before}) != 1:
+        return ()
+    return tuple(Assertion(m, before[0].state, sides_in(words), "likewise") for m in mentions_in(words) if m.term.keys)
 
 
 def refine(populated: Populated) -> dict[str, Line]:
