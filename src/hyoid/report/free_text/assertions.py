@@ -255,7 +255,7 @@ def _tumour_in_question(reading: Reading) -> bool:
     words = " ".join(token.text for token in reading.tokens)
     return (
         re.search(
-            r"\b(?:versus|vs|or) (?:residual|recurren\w+|tumou?r|disease|persistent)|(?:residual|recurren\w+|persistent|viable)(?: \w+)? (?:versus|vs|or)\b|"
+            r"\b(?:versus|vs|or) (?:\w+ ){0,2}?(?:residual|recurren\w+|tumou?r|disease|persistent)|(?:residual|recurren\w+|persistent|viable)(?: \w+)? (?:versus|vs|or)\b|"
             r"(?:recurrence|tumou?r|residu\w+|disease)(?: \w+){0,3} (?:can not be (?:\w+ )?excluded|not excluded|is (?:\w+ )?(?:possible|suspected))|"
             r"\b(?:equivocal|suspicious|indeterminate)\b|can not (?:exclude|rule out)",
             words,

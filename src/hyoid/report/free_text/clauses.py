@@ -226,6 +226,15 @@ class _Clause:
         if self._is_landmark(at):
             self.landmarks.add(at)
             return
+        source = self.last or self.before
+        if source and any(
+            t.text == "so" and self.tokens[n + 1].text in ("is", "are", "does", "do", "was", "were")
+            for n, t in enumerate(self.tokens[:at], start=0)
+            if at - 5 <= n < at - 1
+        ):
+            # "The gum looks clean, and so does the lip."
+            place.told += source[-1].told
+            return
         if token.sense is Sense.FINDING:
             place.told.append(Told(token, self._denied(at), self._doubted(at)))
             self.last = [place]

@@ -57,7 +57,7 @@ def says(tokens: Sequence[Token]) -> bool:
 
 def _new_subject(tokens: list[Token], at: int) -> bool:
     """Whether a subject with its own predicate begins here: places, then "is ..." or a predicate at once."""
-    places = 0
+    start, places = at, 0
     joined = False
     while at < len(tokens):
         token = tokens[at]
@@ -82,7 +82,8 @@ def _new_subject(tokens: list[Token], at: int) -> bool:
             t.kind in (Kind.DENY, Kind.HEDGE, Kind.GONE) for t in tokens[at + 1 : at + 2]
         )
     if token.kind is Kind.COLON:
-        return True
+        # "thickened epiglottis and arytenoids: ..." is one list
+        return not (start > 1 and tokens[start - 1].kind is Kind.AND and tokens[start - 2].kind is Kind.PLACE)
     if token.kind in (Kind.DENY, Kind.GONE) and token.text in ("not",) and at + 1 < len(tokens):
         token = tokens[at + 1]
     while token.kind is Kind.WORD and token.text.endswith("ly") and at + 1 < len(tokens):

@@ -159,7 +159,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.DONE,
         Sense.SOFT,
         r"thickened|o?edematous|swollen|asymmetric(?:al)?|prominent|bulky|enlarged|hyperenhancing|stranded|atrophic|atrophied|"
-        r"sclerotic|sclerosed|hazy|reticulated|puffy|congested|shrunken|shrunk|(?:small|thick)(?= ?(?:[.,;)]|$|and\b|as\b|after\b|from\b|due\b))|hyperemic|hyperaemic|hypertrophied|expanded|fibrotic|full|fatty|hypertrophic|bulging|inflamed|scarred",
+        r"sclerotic|sclerosed|involuted|re-?expanded|grey|gray|smudged|dirty|misty|heterogeneous|irregular(?= ?(?:[.,;)]|$))|hazy|reticulated|puffy|congested|shrunken|shrunk|(?:small|thick)(?= ?(?:[.,;)]|$|and\b|as\b|after\b|from\b|due\b))|hyperemic|hyperaemic|hypertrophied|expanded|fibrotic|full|fatty|hypertrophic|bulging|inflamed|scarred",
     ),
     (
         Kind.DONE,
@@ -207,7 +207,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.NOUN,
         Sense.SOFT,
         r"(?:abnormal|altered|pathological)(?: \w+){0,3} signal|signal (?:changes?|abnormalit\w+|alterations?)|(?:mucosal )?thickening|o?edema|swelling|asymmetry|fullness|prominence|(?:fat )?stranding|enlargement|enhancement|sclerosis|atrophy|"
-        r"reticulation|haziness|o?edematous change|sialadenitis|ulceration|irregularity|asymmetry|nodularity|fullness|bulkiness|fibrosis|hyperenhancement|mucositis|hypertrophy|denervation|induration|scarring|calcifications?|widening|alterations?|changes?|"
+        r"(?:residual |few |some )?strands?|involution|reticulation|haziness|o?edematous change|sialadenitis|ulceration|irregularity|asymmetry|nodularity|fullness|bulkiness|fibrosis|hyperenhancement|mucositis|hypertrophy|denervation|induration|scarring|calcifications?|widening|alterations?|changes?|"
         r"(?:mild|diffuse|low[- ]grade|faint|minimal|slight|non-?specific)(?:,? (?:mild|diffuse|low[- ]grade|faint|fdg|tracer|post[- ]?\w+))* (?:uptake|activity)",
     ),
     (
@@ -219,7 +219,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
 _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.WORD,  # words that look like something else
-        r"tumou?r[- ]suspect(?:ed)?|suspicious(?=(?: \w+){0,2} (?:mass|lesion|tumou?r|growth)\b)|post-? ?contrast|contrast[- ]enhanced|normal variant|clear cell|free (?:edge|margin|flap)|normal[- ]sized|not only|"
+        rf"(?:probably|possibly|likely|presumably|most likely|maybe|perhaps|suspected|favou?red to be|felt to be|thought to be|may be|might be|could be) (?:from|due to|because of|secondary to|related to|reactive|obstructive|inflammatory|benign|artefact\w*|artifact\w*|volume averaging|dental|displacement|congestion|obstruct\w+|incidental|chronic|congenital|simply|just)(?! (?:the |a |an )?(?:{MASS_WORDS}))|tumou?r[- ]suspect(?:ed)?|suspicious(?=(?: \w+){0,2} (?:mass|lesion|tumou?r|growth)\b)|post-? ?contrast|contrast[- ]enhanced|normal variant|clear cell|free (?:edge|margin|flap)|normal[- ]sized|not only|"
         r"no (?:interval |significant |relevant )?change|(?:extended|extent|extending) (?:from|superior|inferior)\w*(?= (?:to|by) \d)|open mouth|normal hil\w+|fatty hil\w+|"
         r"smooth (?:contour|margin|border)s?|normal size|no\. ?\d|mass effect|involuntary|mucosal disease|sinus disease|dental disease|degenerative (?:disease|changes?)|lung disease|disc disease",
     ),
@@ -230,14 +230,14 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.HEDGE,
-        r"not (?:being )?(?:possible|able) to (?:discard|exclude|rule out|dismiss)|without (?:being able|it being possible) to (?:discard|exclude|rule out)|likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
+        r"seems?(?=(?: \w+ly)? (?:infiltrated|invaded|involved|reached|eroded|encased|affected|diseased|encroached)\b)|not (?:being )?(?:possible|able) to (?:discard|exclude|rule out|dismiss)|without (?:being able|it being possible) to (?:discard|exclude|rule out)|likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
         r"rais(?:es?|ing|ed) (?:the )?(?:possibility|question|concern|suspicion)(?: of| for| that)?|(?:in|a) question|(?:favou?r(?:s|ed|ing)?|prefer(?:red)?)(?! over)|looks? like|seems?(?: to me)? to(?= (?:\w+ )?(?:involve|invade|infiltrate|reach|extend|be|cross|erode|grow))|compatible with(?= (?:early|possible|initial))|query|maybe|perhaps|presumptive(?:ly)?|at (?:least )?risk of|threaten\w*|apparently|in doubt|dubious|ambiguous|(?:more|most|less) likely|candidate for|raise|could represent|impression of|not convincing(?:ly)?|unconvincing|question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
         r"can not (?:\w+ )?(?:exclude|rule out|discard|dismiss)|(?:to )?(?:exclude|rule out)|to (?:discard|dismiss)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs|query(?:ing)?|questioning",
     ),
     (
         Kind.OPEN,
         r"(?:can|could|may) ?not be (?:\w+ )?(?:excluded|ruled out|cleared)|(?:can|could) ?not be (?:\w+ly )?(?!seen|identif|demonstr|detect|found|assess|evaluat|visuali|delineat|apprais|separat|distinguish|demarcat)\w+(?:ed|nt|out)|not (?:be )?(?:\w+ )?(?:excluded|ruled out)|(?:difficult|hard|impossible) to (?:exclude|rule out)|"
-        r"(?:is |are )?to be (?:assumed|suspected|considered|presumed)|(?:is|are|remains?|seems?|appears?|being) (?:\w+ )?(?:suspected|possible|likely|probable|questionable|equivocal|indeterminate|uncertain|unclear|doubtful|suspicious|conceivable|debatable|borderline)(?=\s*(?:[.,;)?]|$|-|and\b|for\b|but\b|in\b|on\b|at\b|due\b|that\b|with\b|of\b))|"
+        r"(?:is |are )?to be (?:assumed|suspected|considered|presumed)|(?:should|must|has to|have to|needs? to|ought to) (?:also )?be (?:considered|excluded|ruled out|suspected|kept in mind|entertained|feared)|unproven|unconfirmed|(?:is|are|remains?|seems?|appears?|being) (?:\w+ )?(?:suspected|possible|likely|probable|questionable|equivocal|indeterminate|uncertain|unclear|doubtful|suspicious|conceivable|debatable|borderline)(?=\s*(?:[.,;)?]|$|-|and\b|for\b|but\b|in\b|on\b|at\b|due\b|that\b|with\b|of\b))|"
         r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|undecided|unresolved|debatable|moot|inconclusive|non-?diagnostic|non-?conclusive|not conclusive|at issue|open to (?:question|doubt|debate)|(?:of )?(?:uncertain|unclear|indeterminate|doubtful|questionable|unknown|undetermined) (?:significance|nature|aetiology|etiology|relevance|origin)|(?:not|un)(?: ?(?:entirely|completely|quite|absolutely|altogether|wholly|fully))? (?:sure|convinced|convincing|clear|safe to call)|possible|suspicious|not (?:\w+ )?certain|(?:is|was) not (?:the case|so|true|correct)|(?:not|never) (?:be )?(?:confirm(?:ed)?|corroborated?|substantiated?|borne out)|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
     ),
     (
@@ -247,7 +247,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.TREATED,
-        rf"radiogenic|actinic|(?:the |his |her |this |previous |prior )?(?:radiation|radiotherapy|irradiation|chemo-?radi\w+|treatment|surgery|operation) (?:has|have|had|did|does|caus\w+|left|leaves|made|makes|produc\w+|explains?|accounts? for)|(?:explained|caused|produced|induced|brought about) by (?:\w+ ){{0,2}}{_TREATMENT}|attributed to (?:\w+ ){{0,2}}{_TREATMENT}|(?:expected|usual|known|typical) (?:post|after|following|treatment|radiation)[- ]?\w*|(?:secondary to|due to|following|after|attributable to|related to|caused by|from|because of|as a result of|consistent with|compatible with|in keeping with) (?:\w+ ){{0,2}}{_TREATMENT}|"
+        rf"radiogenic|actinic|\( ?(?:rt|xrt|crt|ccrt) ?\)|(?:x?rt|crt) (?:related|changes?|effects?|o?edema|sequela\w*)|attribut\w+ to (?:\w+ ){{0,2}}{_TREATMENT}|(?:as )?(?:usual|expected) (?:after|following) {_TREATMENT}|(?:the |his |her |this |previous |prior )?(?:radiation|radiotherapy|irradiation|chemo-?radi\w+|treatment|surgery|operation) (?:has|have|had|did|does|caus\w+|left|leaves|made|makes|produc\w+|explains?|accounts? for)|(?:explained|caused|produced|induced|brought about) by (?:\w+ ){{0,2}}{_TREATMENT}|attributed to (?:\w+ ){{0,2}}{_TREATMENT}|(?:expected|usual|known|typical) (?:post|after|following|treatment|radiation)[- ]?\w*|(?:secondary to|due to|following|after|attributable to|related to|caused by|from|because of|as a result of|consistent with|compatible with|in keeping with) (?:\w+ ){{0,2}}{_TREATMENT}|"
         rf"post-? ?(?:{_TREATMENT}|ct/rt|op|actinic|radiation|irradiation|radiotherapeutic|treatment|therapeutic)\w*(?: (?:related|changes?|effects?|sequela\w*|status))?|"
         rf"{_TREATMENT}[- ](?:induced|related|associated|changes?|effects?|sequela\w*|mucositis)|(?:sequela\w*|consequences?|effects?) (?:of|after) (?:\w+ )?{_TREATMENT}|"
         r"(?:reactive|inflammatory)(?: (?:changes?|o?edema|thickening))?|treatment[- ]related|radiation(?= o?edema)",
@@ -293,7 +293,7 @@ def _master() -> tuple[tuple[Kind, Sense | None, re.Pattern[str]], ...]:
 
 
 _FINDING = re.compile(
-    r"peri-?neural(?: tumou?r)? (?:spread|extension|invasion|involvement|disease|infiltration|growth|carcinomatosis)|pni|intra-? ?cranial (?:extension|spread|invasion|involvement|component|disease|growth)|(?:extra|peri)-? ?nodal|extra-? ?capsular|ene|ecs|"
+    r"peri-?neural(?: tumou?r)? (?:spread|extension|invasion|involvement|disease|infiltration|growth|carcinomatosis)|pni|intra-? ?cranial (?:extension|spread|invasion|involvement|component|disease|growth)|(?:extra|peri)-? ?nodal|extra-? ?capsular|ene|ecs|ece|"
     r"capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?|airway (?:compromise|obstruction|narrowing|stenosis)"
 )
 _ANY_WORD = re.compile(r"[\w'%.-]*\w|\S")

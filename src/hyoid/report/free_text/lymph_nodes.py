@@ -9,7 +9,7 @@ from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.node_levels import LEVELS, ONE_LEVEL, levels_in
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size, sizes_in
-from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE, NODE_WORDS, sides_in
+from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE, NODE_WORDS, mentions_in, sides_in
 
 MULTIPLE = -1
 """Stands for a number that is only called "multiple", "several", "few"."""
@@ -30,7 +30,7 @@ _COUNTS = {
 }  # fmt: skip
 _ADJECTIVES = r"(?:[a-z][\w-]*,? (?:and )?){0,6}?"
 _COUNT = re.compile(
-    rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*(?:cm|mm|x|\.|-|/|"
+    rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*-?(?:cm|mm|milli|centi|x|\.|-|/|"
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
 )
 _LEVEL_WITHOUT = re.compile(rf"\b(?:levels? )?{ONE_LEVEL} ?[:-]? ?(?:nil|none|clear|negative|normal)\b")
@@ -39,7 +39,7 @@ _COUNT_BEHIND = re.compile(
     rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) (?:in (?:no\b\.?|number|total)|nos?\b\.?(?! \w)|of (?:them|these|which))|(?<![\d.\w]) ?x ?(?P<times>\d{{1,2}}|one|two|three|four|five|six)(?![\w.]|\s*(?:x|cm|mm))"
 )
 _ONE_NODE = re.compile(
-    r"(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metastases|"
+    r"\bnodal (?:mass|deposit|metastasis)\b|(?<!dominant )(?<!largest )(?<!biggest )(?<!index )(?<!the )\b(?:lymph ?)?(?:node|ln)\b(?! (?:dissection|metastases|"
     r"involve))"
 )
 _PLURAL = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad)\b")
@@ -52,7 +52,7 @@ _TOLD_BEHIND = re.compile(
     rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*(?:[:=(,-]|there (?:is|are)|shows?|contains?|has|have)\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:(?!levels?\b|right\b|left\b|both\b|bilateral\b|in\b|at\b)[a-z0-9.-]+ ){{0,4}}?"
     rf"(?:{NODE_WORDS})\)?(?=\s*(?:[,;.)]|and\b|$))"
 )
-_COUNT_AT_LEVEL = re.compile(r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b)")
+_COUNT_AT_LEVEL = re.compile(r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b|[:-]? ?(?<!\d)(\d)(?= ?(?:[,;.)]|$)))")
 _ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
 _ELLIPSIS = re.compile(
     r"(?:^|[(,:] ?|\b(?:and|comprising|including|includes?|namely|with|of) ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
@@ -74,7 +74,7 @@ _DISTANT = re.compile(
 _HARMLESS = re.compile(
     r"\b(?:sub-?centi\w+|sub ?cm|reactive|benign|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
     r"shotty|fatty hil\w+|not significant|not suspicious|not fdg[- ]avid|unsuspicious|inconspicuous|physiological|indeterminate|equivocal|doubtful significance|"
-    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|stable small)\b|\bborderline\b|\? ?significan\w+"
+    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|stable small|normal in (?:size|morphology|appearance)|within normal limits|of normal (?:size|morphology|appearance)|does not meet (?:\w+ )*criteria)\b|\bborderline\b|\? ?significan\w+"
 )
 _PATHOLOGICAL = re.compile(
     r"\b(?:necro\w+|metasta\w+|pathological|(?<!not )suspicious|malignant|enlarged|involved|abnormal)\b"
@@ -151,6 +151,10 @@ def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...
             found.append(_on_same_side(_statement(sentence), found))
             last = list(_SUBJECT.finditer(words))
             of_nodes = bool(last) and last[-1].lastgroup == "node"
+        elif of_nodes and re.match(r"(?:right|left|bilateral|level|ipsilateral|contralateral)\b", words) and not mentions_in(words):
+            headed = replace(sentence, plain=f"nodes : {words}")
+            if levels_in(headed.plain):
+                found.append(_statement(headed))
         elif of_nodes and (
             re.match(r"(?:the |it |they |these |those |one |two |another |a )", words) or _LARGEST.search(words)
         ):

@@ -87,7 +87,8 @@ def _sided(place: Place) -> Place:
     words = place.sentence.plain
     node = re.search(NODE_WORDS, words)
     sides = sides_in(words[: node.start()] if node else words)
-    return replace(place, sides=sides) if place.rank > 2 and not place.sides and len(sides) == 1 else place
+    sure = place.rank > 2 or re.match(r"[^,;]*\bon the (?:right|left)\b", words) is not None
+    return replace(place, sides=sides) if sure and not place.sides and len(sides) == 1 else place
 
 
 def mass_sizes(sentences: tuple[Sentence, ...]) -> tuple[tuple[Size, Sentence], ...]:

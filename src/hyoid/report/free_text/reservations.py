@@ -31,6 +31,7 @@ _AROUND = re.compile(
     r"undecided|(?:hang (?:my|our) hat|swear|bet|insist)|could be either|either way|(?:recorded|reported|taken|scored|classed|graded|labelled) as (?:equivocal|indeterminate|uncertain|doubtful|possible)|"
     r"(?:opinions?|readers?|reports?|panel|reviewers?) (?:\w+ )?(?:differ\w*|divided|split|vary|disagree\w*)|no (?:consensus|agreement)|remains? to be (?:seen|proven|shown|clarified|determined)|"
     r"between (?:a |an )?(?:second |new |synchronous )?(?:tumou?r|primary|recurrence|disease|lesion)[^;]* and|"
+    r"to be (?:verified|confirmed|checked|clarified|correlated|compared)|(?:can|could) not (?:be )?distinguish\w*|"
     r"at risk|improbable|unlikely|would|escap(?:es?|ed|ing)|mimic\w*|simulated|"
     r"(?:this|these|which|it|that) (?:may|might|could) (?:also |well |equally )?(?:be|represent|reflect|correspond))\b"
 )
@@ -73,6 +74,28 @@ def reserved_in(words: str) -> tuple[tuple[int, int], ...]:
         if _AROUND.search(text):
             found.append(stretch.span())
     return tuple(found)
+
+
+_MEANING = re.compile(
+    r"^(?:its|the|their|this|whose)(?: \w+)? (?:meaning|significance|nature|cause|a?etiology|relevance|interpretation) (?:of (?:this|which|it) )?(?:is|are|remains?) (?:\w+ )?"
+    r"(?:uncertain|unclear|unknown|indeterminate|doubtful|debatable|open|questionable|not (?:clear|known|certain))"
+)
+
+
+def questions_before(words: str) -> bool:
+    """Tell whether a plain sentence leaves open what the one before means: "Its significance is uncertain".
+
+    Parameters
+    ----------
+    words : str
+        One sentence in lower case, without its full stop.
+
+    Examples
+    --------
+    >>> questions_before("its meaning is uncertain"), questions_before("its margin is smooth")
+    (True, False)
+    """
+    return _MEANING.match(words) is not None
 
 
 def leaves_open(words: str) -> bool:

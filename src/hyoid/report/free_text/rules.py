@@ -34,7 +34,7 @@ from hyoid.report.free_text.lymph_nodes import (
     speaks_of_nodes,
 )
 from hyoid.report.free_text.mass import Place, denials_of_mass, mass_sizes, places_of_mass
-from hyoid.report.free_text.reservations import takes_back
+from hyoid.report.free_text.reservations import questions_before, takes_back
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size
 from hyoid.report.free_text.vocabulary import MASS_WORDS, mentions_in, sides_in
@@ -153,7 +153,7 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
                 for a in before
                 if same_part and a.state in open_to_doubt and not a.mention.term.is_region
             )
-        if not reading.governed and takes_back(sentence.plain):
+        if not found and (questions_before(sentence.plain) or (not reading.governed and takes_back(sentence.plain))):
             # "The other hospital saw invasion of the tonsil. We cannot confirm this."
             found = tuple(replace(a, state=State.EQUIVOCAL) for a in before if sentence.part is part_before)
             for assertion in found:

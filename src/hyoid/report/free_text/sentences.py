@@ -12,6 +12,7 @@ from hyoid.report.free_text.layout import Row, pieces_of
 from hyoid.report.free_text.neighbours import Sides
 from hyoid.report.free_text.numerals import with_digits
 from hyoid.report.free_text.spelling import plain
+from hyoid.report.free_text.vocabulary import NODE, mentions_in
 
 
 class Part(StrEnum):
@@ -78,7 +79,7 @@ _PARTS: tuple[tuple[Part, str], ...] = (
 )
 _PART_OF = [(part, re.compile(rf"(?:{words})", re.IGNORECASE)) for part, words in _PARTS]
 _HEADING = re.compile(r"^[\s*#_]*([A-Za-zÄÖÜäöü][A-Za-zÄÖÜäöüß /,&()-]{1,60}?)[\s*_]*(?::[*_]*(?=\s|$)|\s*[|\t])")
-_UPPER_HEADING = re.compile(r"^[\s*#_]*([A-Z][A-Z /&-]{5,50})[\s*_]*$")
+_UPPER_HEADING = re.compile(r"^[\s*#_]*([A-Z][A-Z /&-]{3,50})[\s*_]*$")
 _SIDE_HEADING = re.compile(r"(?:the )?(right|left)(?:[- ](?:hand )?sided?|[- ]neck)?", re.IGNORECASE)
 _AGO = (
     r"(?:last (?:year|month|week|spring|summer|autumn|fall|winter|time)|"
@@ -152,6 +153,7 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
     language = language_of(text)
     part = Part.FINDINGS
     spoken = of_nodes = False
+    topic = ""
     found: list[Sentence] = []
     sides, headed, starts = Sides(), None, False
     for number, block in enumerate(_laid_out(text)):
@@ -160,8 +162,11 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             found.append(Sentence(block.source, own, present(with_digits(plain(block.words)))))
             spoken = True
             continue
-        if not block or _NODE_HEADING.match(block):
-            of_nodes = bool(block)
+        if not block or _NODE_HEADING.match(block) or _UPPER_HEADING.match(block):
+            of_nodes = bool(_NODE_HEADING.match(block))
+            topic = ""
+        if block and (_UPPER_HEADING.match(block) or _LINE_HEADING.match(block)):
+            topic = _topic_of(block) or topic
         if not block:
             # A paragraph of background, technique or comparison ends with it; findings and impression go on.
             part = part if part is Part.IMPRESSION or not spoken else Part.FINDINGS
@@ -193,6 +198,7 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             if re.search(r"\w", piece) and not _TITLE.match(piece):
                 told = _sentence(piece, _own_part(piece, part), language, of_nodes=of_nodes)
                 if told.part in (Part.FINDINGS, Part.IMPRESSION):
+                    told = replace(told, plain=_under_topic(told.plain, topic))
                     told = replace(told, plain=sides.read(told.plain, headed=headed, starts=starts))
                     starts = False
                 found.append(told)
@@ -201,6 +207,36 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             # "Study: CT neck" or "Comparison: none" is said on its own line; what follows is not.
             part = Part.FINDINGS
     return tuple(found)
+
+
+_LINE_HEADING = re.compile(r"^[\s*#_]*[A-Z][A-Za-z /&-]{2,40}[\s*_]*:?$")
+_SITE_HEADING = re.compile(r"(?:primary|index)?(?: ?(?:tumou?r|lesion|site|mass))*(?: (?:site|location))?|site of (?:primary|tumou?r)")
+
+
+def _topic_of(heading: str) -> str:
+    """What a heading alone on its line gives to the lines below: "tumour", or the place that it names."""
+    words = plain(heading.strip(" *#_:"))
+    if _SITE_HEADING.fullmatch(words) and words:
+        return "tumour"
+    places = mentions_in(words)
+    whole = len(places) == 1 and places[0].start == 0 and places[0].end == len(words)
+    return words if whole and places[0].term.keys and not places[0].term.is_region else ""
+
+
+def _under_topic(words: str, topic: str) -> str:
+    """A line under a heading, which says what it speaks of: "AIRWAY" over "- narrowed"."""
+    if not topic or NODE.search(words) or re.match(r"tumou?r\b|mass\b|lesion\b|there\b", words) or words == topic:
+        return words
+    places = mentions_in(words)
+    if topic != "tumour":
+        return words if places else f"{topic} : {words}"
+    sized = re.match(r"(?:size |max\w* )?(?:about |approx )?\d[\d. x]* ?(?:mm|cm)", words)
+    return f"tumour : {words}" if sized or (places and not _TELLS.search(words)) else words
+
+
+_TELLS = re.compile(
+    r"\b(?:is|are|was|were|no|not|normal|clear|free|spared|intact|negative|involv\w+|invad\w+|infiltrat\w+|exten\w+|spar\w+|equivocal|possible|\?)\b|[:?]"
+)
 
 
 def _sentence(piece: str, part: Part, language: str = ENGLISH, *, of_nodes: bool = False) -> Sentence:
@@ -314,7 +350,7 @@ def _split(block: str) -> list[str]:
 _SPOKEN = re.compile(r"\s*\b(?:full stop|period|new line|new paragraph)\b[.,]?\s*")
 _NEW_CLAUSE = re.compile(
     r"\s+(?=(?:there (?:is|are|was|were)|it (?:is|measures|extends|involves|reaches|abuts|crosses)|no (?:enlarged |suspicious |further )?(?:lymph )?nodes?|"
-    r"the (?:(?!the\b|there\b|it\b|which\b)[a-z-]+ ){1,5}?(?<!and )(?:is|are|measures?|appears?|shows?))\b)"
+    r"(?<!on )(?<!of )(?<!at )(?<!to )(?<!in )the (?:(?!the\b|there\b|it\b|which\b)[a-z-]+ ){1,5}?(?:(?:on|of|in) the (?:right|left) (?:side )?)?(?<!and )(?:is|are|measures?|appears?|shows?))\b)"
 )
 _LEAST_DICTATED = 25  # words in a row without a stop
 
@@ -341,6 +377,7 @@ _THEN = (
     r"(?:,? (?:(?:in|on|at) which|when|where) [^,;()]*)?"
 )
 _STATE = r"(?:involved|infiltrated|invaded|eroded|destroyed|encased|enlarged|effaced|replaced|thickened|bulky|present|affected)"
+_MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
 _OTHERS = r"(?:outside|referring|original|initial|first|external|other) (?:report|read(?:er|ing)?|facility|hospital|radiologists?|clinic|institution|interpretation)"
 _CUTS = (
     # A state of a time that is over.
@@ -385,6 +422,15 @@ _CUTS = (
     rf"(?:^|(?<=[,;(])|\band )\s*(?:the )?{_OTHERS} (?:\w+ly )?(?:report\w*|describ\w*|stat(?:es|ed)|mention\w*|rais\w*|call(?:s|ed)|conclud\w*|suggest\w*|suspect\w*|saw|found|note[ds]?|felt|read)\b"
     rf".*?(?=;|\b{_NOW}\b|\)|$)",
     rf"\b(?:was |were )?(?:called|described|reported|read|interpreted|considered|held)\b[^,;]*\b(?:outside|elsewhere|externally|by (?:the )?{_OTHERS})\b",
+    # A mistake that the speaker takes back.
+    r"^[^.;]*?\b(?:no,? sorry|sorry,? no|correction,|scratch that|i mean)\b",
+    r"\(not (?:the )?(?:right|left)\)",
+    # A size of then, told in passing.
+    rf"\([^()]*{_SIZE}[^()]*\b(?:in|on|at) (?:{_MONTH}|{_TO_SCAN}|(?:19|20)\d\d)\b[^()]*\)",
+    rf"\((?:on (?:the )?)?(?:{_TO_SCAN}|previous|prior)\b[^()]*{_SIZE}[^()]*\)",
+    rf"(?<=[,;]) ?(?:was|were|prior|prev|before|initially|originally) (?:about |approx )?{_SIZE}(?= ?(?:[.,;)]|$|before|then|earlier))",
+    # The other side, as a measure.
+    r"\b(?:with respect|compared|relative|in comparison|in relation) (?:to|with) (?:the |its )?(?:right|left|other|opposite|contralateral)(?: side| one)?\b|\bthan (?:on )?the (?:right|left|other|opposite)(?: side| one)?\b",
     # A comparison: only its other side.
     r"\b(?:when |as )?(?:compared|in comparison|as against|as opposed|relative|with respect|"
     rf"with reference)(?: (?:to|with))? (?:the )?(?:{_TO_SCAN}|{_SIZE}|{_SCAN}){_PAST_CLAUSE}",

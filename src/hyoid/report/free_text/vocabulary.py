@@ -81,7 +81,7 @@ TERMS: tuple[Term, ...] = (
         "Extrinsic muscles of the tongue",
     ),
     Term(
-        rf"(?:back|rear|posterior (?:part|aspect|portion)|pharyngeal part) {_OF}(?:his |her |their )?tongue|retro-?lingual (?:region|area)|bases? {_OF}tongue|tongue[- ]bases?|base tongue|bot|posterior (?:one[- ]third|1/3(?:rd)?|third) {_OF}tongue|root of (?:the )?tongue|tongue root|"
+        rf"(?:back(?: third| half| part)?|rear|posterior (?:part|aspect|portion|half)|pharyngeal part) {_OF}(?:his |her |their )?tongue|retro-?lingual (?:region|area)|bases? {_OF}tongue|tongue[- ]bases?|base tongue|bot|posterior (?:one[- ]third|1/3(?:rd)?|third) {_OF}tongue|root of (?:the )?tongue|tongue root|"
         r"lingual tonsils?",
         ("base_of_tongue",),
         "Base of tongue",
@@ -230,7 +230,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         r"(?:extra|peri)-? ?nodal (?:tumou?r )?(?:extension|spread|disease|infiltration|growth|invasion)|"
-        r"extra-? ?capsular (?:tumou?r )?(?:extension|spread|growth|invasion|rupture|disease)|r?ene\b|ecs|capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?",
+        r"extra-? ?capsular (?:tumou?r )?(?:extension|spread|growth|invasion|rupture|disease)|r?ene\b|ecs|ece|capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?",
         ("extranodal_extension",),
     ),
     Term(r"(?:nodal )?capsules?(?! (?:rupture|breach))", ("extranodal_extension",)),
@@ -355,7 +355,7 @@ TERMS: tuple[Term, ...] = (
 NODE_WORDS = r"(?:lymph ?nodes?|lymph ?nodal|nodes?|nodal|(?:lymph)?adenopath(?:y|ies)|lymph ?adenopathies|lad|lan|lns?|adenomegal(?:y|ies)|lymphonodi|ganglia|(?:enlarged |swollen |abnormal |suspicious |necrotic |malignant |pathological |metastatic |secondary |involved )?(?:lymph|neck|cervical) ?glands?|(?:enlarged|swollen|abnormal|suspicious|necrotic|malignant|pathological|metastatic|secondary|involved|diseased) glands?(?= (?:in|on|at|of) )|lymphatic nodes?|lymphnodes?|ganglion(?:s|ic|ary|ar)?|adenopathic)"
 NODE = re.compile(rf"(?<![\w-])(?:{NODE_WORDS})(?![\w])")
 MASS_WORDS = (
-    r"(?:mass(?:es)?|(?:(?:tissu(?:lar|e)|tumou?r(?:al|ous)?|expansive|expansile|neoplastic|malignant|vegetating|budding|ulcer\w+|infiltrat\w+|proliferative|space[- ]occupying|heteroplastic|productive) )+(?:process(?:es)?|formations?|proliferations?|infiltrate)|neo-?formations?|blastoma|lesions?|tumou?rs?|growths?|neoplas(?:ms?|ia)|carcinomas?|cancers?|malignanc(?:y|ies)|w?d?scc|tumou?ral process|(?:chondro)?sarcomas?|ulcers?|"
+    r"(?:mass(?:es)?|(?:(?:tissu(?:lar|e)|tumou?r(?:al|ous)?|expansive|expansile|neoplastic|malignant|vegetating|budding|ulcer\w+|infiltrat\w+|proliferative|space[- ]occupying|heteroplastic|productive) )+(?:process(?:es)?|formations?|proliferations?|infiltrate)|neo-?formations?|blastoma|lumps?|lesions?|tumou?rs?|growths?|neoplas(?:ms?|ia)|carcinomas?|cancers?|malignanc(?:y|ies)|w?d?scc|tumou?ral process|(?:chondro)?sarcomas?|ulcers?|"
     r"(?:(?:soft[- ]tissue|enhancing|nodular|mass-?like|irregular|infiltrat\w+|polypoid|tumou?rous) )+(?:mural |mucosal |wall )?thickening|primary|ca)"
 )
 
