@@ -296,7 +296,9 @@ def _side_of_its_part(tokens: tuple[Token, ...], at: int) -> frozenset[Side]:
     """Side of the part that is spoken of: "the palate, which is invaded in its right half"."""
     stop = next((n for n in range(at + 1, len(tokens)) if tokens[n].kind in (Kind.PLACE, Kind.STOP)), len(tokens))
     behind = " ".join(t.text for t in tokens[at + 1 : stop])
-    match = re.search(r"\b(?:in|on|at|over|along) (?:its|the|their) (right|left) (?:part|half|side|portion|aspect|third)\b", behind)
+    match = re.search(
+        r"\b(?:in|on|at|over|along) (?:its|the|their) (right|left) (?:part|half|side|portion|aspect|third)\b", behind
+    )
     return sides_in(match.group(1)) if match else frozenset()
 
 

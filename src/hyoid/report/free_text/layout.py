@@ -25,7 +25,7 @@ _NONE = re.compile(r"(?:0|o|nil|none|no|-|normal|clear|negative|(?:no|not|withou
 _YES = re.compile(r"(?:yes|y|present|positive|\+{1,3}|involved|affected)\b|\+{1,3}$", re.IGNORECASE)
 _NO = re.compile(r"(?:no|n|nil|none|absent|negative|not (?:involved|seen|present|reached|invaded))\b|-$", re.IGNORECASE)
 _DOUBT = re.compile(
-    r"(?:\+/-|\u00b1|\(\+\)|\?)$|.*\b(?:doubtful|possibl[ey]|probabl[ey]|suspected|unclear|equivocal|uncertain|perhaps|maybe|can ?not be excluded)\b",
+    r"(?:\+ ?/ ?-|\u00b1|\(\+\)|\?)$|.*\b(?:doubtful|possibl[ey]|probabl[ey]|suspected|unclear|equivocal|uncertain|perhaps|maybe|can ?not be excluded)\b",
     re.IGNORECASE,
 )
 _BOX = re.compile(
@@ -35,7 +35,7 @@ _QUESTION = re.compile(r"\s*(?:[QF]?\d{1,2}[.):]?\s+)?(?P<label>[A-Z][^?]{3,80})
 _FIELD = re.compile(r"\s*(?P<label>[A-Za-z][^:|?=]{0,60}?)\s*(?:\.{2,}|[:=]|\s-\s|\s{2,})\s*(?P<value>\S.*)")
 _LEADER = re.compile(r"\.{3,}")
 _BULLET = re.compile(r"^\s*(?:[-*\u2022]\s+)?")
-_LEAST_FIELDS, _LEAST_SHARE, _LONGEST_VALUE = 4, 0.6, 70
+_LEAST_FIELDS, _LEAST_SHARE, _LONGEST_VALUE, _LONGEST_LABEL = 4, 0.6, 70, 6
 
 _SITE = re.compile(
     r"(?:primary|tumou?r|lesion|mass)?(?: ?(?:site|location|seat))|primary|tumou?r|where|origin|(?:in |at )?which (?:structure|site|organ)",
@@ -104,10 +104,15 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
             rows, at = table
             found += rows
             continue
+        marked = _marked(lines[at])
+        if marked:
+            found += marked
+            at += 1
+            continue
         end = at
         fields: list[tuple[str, str, str]] = []
         while end < len(lines) and _side_table(lines, end) is None:
-            if (field := _field(lines[end], end, form, asked=asked)) is None:
+            if _marked(lines[end]) or (field := _field(lines[end], end, form, asked=asked)) is None:
                 break
             fields.append(field)
             end += 1
@@ -119,6 +124,45 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
                 found += _boxes(line) or [line]
         at = end
     return tuple(found)
+
+
+_MARK = r"\+{1,3}|\+ ?/ ?-|\u00b1|-|\u2013|\?|0|yes|no|y|n|present|absent|positive|negative|clear|free|normal|spared|involved|possible|equivocal"
+_ASIDE = r"(?P<aside>\s*\([^()]*\)|[,;] .*)?"
+_BY_SIDE = re.compile(
+    rf"\s*(?:[-*\u2022]\s+)?(?P<label>[A-Za-z][^:|=\t]*?)[ ,]*\(?\b(?P<first>R|L|Rt|Lt|right|left) ?/ ?(?P<second>R|L|Rt|Lt|right|left)\b\)?\s*[:=]?\s*(?P<one>{_MARK}) ?/ ?(?P<two>{_MARK}){_ASIDE}\s*",
+    re.IGNORECASE,
+)
+_SIDE_VALUES = re.compile(
+    rf"\s*(?:[-*\u2022]\s+)?(?P<label>[A-Za-z][^:|=\t]*?)\s*[:=]\s*(?P<first>right|left|rt|lt|r|l)[ :=-]+(?P<one>{_MARK})[,;/ ]+(?:and )?(?P<second>right|left|rt|lt|r|l)[ :=-]+(?P<two>{_MARK}){_ASIDE}\s*",
+    re.IGNORECASE,
+)
+_ONE_VALUE = re.compile(
+    rf"\s*(?:[-*\u2022]\s+)?(?P<label>[A-Za-z][^:|=\t?]*?)(?:\s*[:=]\s*|\t\s*|\s{{2,}}|\s+(?=[-+?]))(?P<one>\+{{1,3}}|\+ ?/ ?-|\u00b1|-|\?|yes|no|present|absent){_ASIDE}\s*",
+    re.IGNORECASE,
+)
+
+
+def _marked(line: str) -> list[Piece]:
+    """Rows of a line that answers by marks: "false cords R/L  +/-", "Tonsil: right yes, left no", "vallecula  +"."""
+    source = " ".join(line.split())
+    match = _BY_SIDE.fullmatch(line) or _SIDE_VALUES.fullmatch(line)
+    if match is not None:
+        if not mentions_in(plain(match["label"])) or match["first"][0].lower() == match["second"][0].lower():
+            return []
+        named = {"r": "right", "l": "left"}
+        pairs = ((match["first"], match["one"]), (match["second"], match["two"]))
+        return [Row(source, f"{named[s[0].lower()]} {match['label'].strip()}: {_state(value)}.") for s, value in pairs]
+    match = _ONE_VALUE.fullmatch(line)
+    if match is None:
+        return []
+    places = mentions_in(plain(match["label"]))
+    if _EXTRANODAL.search(match["label"]):
+        return []
+    if not places or not any(place.term.keys for place in places) or len(match["label"].split()) > _LONGEST_LABEL:
+        return []
+    side = _side_in(match["aside"] or "")
+    label = f"{side} {match['label'].strip()}" if side and not _side_in(match["label"]) else match["label"].strip()
+    return [Row(source, f"{_asked(label, match['one'])}.")]
 
 
 def _cells(line: str) -> list[str]:

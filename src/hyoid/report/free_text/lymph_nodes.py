@@ -9,7 +9,7 @@ from hyoid.anatomy.structures import Side
 from hyoid.report.free_text.node_levels import LEVELS, ONE_LEVEL, levels_in
 from hyoid.report.free_text.sentences import Part, Sentence
 from hyoid.report.free_text.sizes import Size, sizes_in
-from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE, NODE_WORDS, mentions_in, sides_in
+from hyoid.report.free_text.vocabulary import MASS_WORDS, NODE, NODE_WORDS, sides_in
 
 MULTIPLE = -1
 """Stands for a number that is only called "multiple", "several", "few"."""
@@ -18,6 +18,7 @@ _SUBJECT = re.compile(
     rf"(?<![\w-])(?:(?P<node>(?:{NODE_WORDS})(?: (?:metasta\w+|mass(?:es)?|conglomerates?|deposits?))?|conglomerates?)|(?P<mass>{MASS_WORDS}|uptake)|(?P<other>airway|nodule|cyst|abscess|"
     r"collection|thyroid lobe))(?![\w])"
 )
+_SOON = 24  # characters in which a note under "Nodes:" names its level
 _ALL_LEVELS = 5  # a denial for as many levels as I to V speaks of the whole neck
 _NODES_ELSEWHERE = re.compile(
     r"\b(?:mediastin\w+|hil(?:ar|um)|axill\w+|inguinal|abdom\w+|pelvic|para-?aortic|mesenteric|internal mammary|epicardial|portocaval|iliac|"
@@ -43,7 +44,7 @@ _ONE_NODE = re.compile(
     r"involve))"
 )
 _PLURAL = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad)\b")
-_NODES = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad|nodal)\b")
+_NODES = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad|nodal(?! (?:mass|deposit|metastasis)\b))\b")
 _SIZED_ONE = re.compile(
     r"\b(?:a|an|one|another)(?: (?:further|second|third|smaller|larger|single|necrotic|enlarged))? \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
     r"node|ln)(?![\w])"
@@ -52,7 +53,9 @@ _TOLD_BEHIND = re.compile(
     rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*(?:[:=(,-]|there (?:is|are)|shows?|contains?|has|have)\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:(?!levels?\b|right\b|left\b|both\b|bilateral\b|in\b|at\b)[a-z0-9.-]+ ){{0,4}}?"
     rf"(?:{NODE_WORDS})\)?(?=\s*(?:[,;.)]|and\b|$))"
 )
-_COUNT_AT_LEVEL = re.compile(r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b|[:-]? ?(?<!\d)(\d)(?= ?(?:[,;.)]|$)))")
+_COUNT_AT_LEVEL = re.compile(
+    r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b|[:-]? ?(?<!\d)(\d)(?= ?(?:[,;.)]|$)))"
+)
 _ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
 _ELLIPSIS = re.compile(
     r"(?:^|[(,:] ?|\b(?:and|comprising|including|includes?|namely|with|of) ?)(?P<count>a|an|one|another|two|three|four|five|six|\d)(?: (?:further|more|other|"
@@ -144,6 +147,9 @@ def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...
     of_nodes = False
     for sentence in sentences:
         words = sentence.plain
+        if re.fullmatch(rf"(?:nodes : )?(?:neck |cervical |regional )?(?:{NODE_WORDS}) ?:?", words):
+            of_nodes = True  # a heading
+            continue
         if _NODES_ELSEWHERE.search(words) and not levels_in(words):
             of_nodes = False
             continue
@@ -151,9 +157,9 @@ def node_statements(sentences: tuple[Sentence, ...]) -> tuple[NodeStatement, ...
             found.append(_on_same_side(_statement(sentence), found))
             last = list(_SUBJECT.finditer(words))
             of_nodes = bool(last) and last[-1].lastgroup == "node"
-        elif of_nodes and re.match(r"(?:right|left|bilateral|level|ipsilateral|contralateral)\b", words) and not mentions_in(words):
+        elif of_nodes and re.match(r"(?:right|left|bilateral|level|ipsilateral|contralateral)\b", words):
             headed = replace(sentence, plain=f"nodes : {words}")
-            if levels_in(headed.plain):
+            if any(start < _SOON for start, *_ in levels_in(headed.plain)):
                 found.append(_statement(headed))
         elif of_nodes and (
             re.match(r"(?:the |it |they |these |those |one |two |another |a )", words) or _LARGEST.search(words)

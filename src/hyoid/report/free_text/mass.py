@@ -29,7 +29,9 @@ _ORIGIN = re.compile(
 _PLACE_AHEAD = re.compile(
     r"\b(?:in|of|at|within|involving|involves|along|over|on|from|occup(?:ying|ies)|replac(?:ing|es)|fill(?:ing|s)|infiltrat(?:ing|es)|epicentred|centred)\b"
 )
-_SIZE_THEN_VERB = re.compile(r" (?:about |some |approx\w* )?\d[^;]*?\b(?:reach|extend|cross|abut|touch|approach|spread)\w*")
+_SIZE_THEN_VERB = re.compile(
+    r" (?:about |some |approx\w* )?\d[^;]*?\b(?:reach|extend|cross|abut|touch|approach|spread)\w*"
+)
 _HELD_BY = re.compile(
     rf" (?:(?:is|are|appears?) )?(?:\w+ly )?(?:thickened|replaced|occupied|infiltrated|invaded|filled|expanded|distorted|involved|destroyed|taken up) "
     rf"(?:by|with) (?!the\b|this\b)(?:[\w-]+,? ){{0,5}}?(?:{MASS_WORDS})(?![\w])"

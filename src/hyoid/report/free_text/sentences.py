@@ -152,8 +152,7 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
     """
     language = language_of(text)
     part = Part.FINDINGS
-    spoken = of_nodes = False
-    topic = ""
+    spoken, topic = False, ""
     found: list[Sentence] = []
     sides, headed, starts = Sides(), None, False
     for number, block in enumerate(_laid_out(text)):
@@ -162,11 +161,7 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             found.append(Sentence(block.source, own, present(with_digits(plain(block.words)))))
             spoken = True
             continue
-        if not block or _NODE_HEADING.match(block) or _UPPER_HEADING.match(block):
-            of_nodes = bool(_NODE_HEADING.match(block))
-            topic = ""
-        if block and (_UPPER_HEADING.match(block) or _LINE_HEADING.match(block)):
-            topic = _topic_of(block) or topic
+        topic = _topic_of(block, topic)
         if not block:
             # A paragraph of background, technique or comparison ends with it; findings and impression go on.
             part = part if part is Part.IMPRESSION or not spoken else Part.FINDINGS
@@ -196,7 +191,7 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             if inner and named:
                 part, piece = named, piece[inner.end() :].strip()  # noqa: PLW2901 - the heading is not the sentence's
             if re.search(r"\w", piece) and not _TITLE.match(piece):
-                told = _sentence(piece, _own_part(piece, part), language, of_nodes=of_nodes)
+                told = _sentence(piece, _own_part(piece, part), language)
                 if told.part in (Part.FINDINGS, Part.IMPRESSION):
                     told = replace(told, plain=_under_topic(told.plain, topic))
                     told = replace(told, plain=sides.read(told.plain, headed=headed, starts=starts))
@@ -210,21 +205,33 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
 
 
 _LINE_HEADING = re.compile(r"^[\s*#_]*[A-Z][A-Za-z /&-]{2,40}[\s*_]*:?$")
-_SITE_HEADING = re.compile(r"(?:primary|index)?(?: ?(?:tumou?r|lesion|site|mass))*(?: (?:site|location))?|site of (?:primary|tumou?r)")
+_SITE_HEADING = re.compile(
+    r"(?:primary|index)?(?: ?(?:tumou?r|lesion|site|mass))*(?: (?:site|location))?|site of (?:primary|tumou?r)"
+)
 
 
-def _topic_of(heading: str) -> str:
-    """What a heading alone on its line gives to the lines below: "tumour", or the place that it names."""
-    words = plain(heading.strip(" *#_:"))
+def _topic_of(block: str, topic: str) -> str:
+    """What lines are said of: "nodes", "tumour" or the place that a heading alone on its line names; ends with a paragraph."""
+    if not block:
+        return ""
+    if _NODE_HEADING.match(block):
+        return "nodes"
+    if not (_UPPER_HEADING.match(block) or _LINE_HEADING.match(block)):
+        return topic
+    words = plain(block.strip(" *#_:"))
     if _SITE_HEADING.fullmatch(words) and words:
         return "tumour"
     places = mentions_in(words)
     whole = len(places) == 1 and places[0].start == 0 and places[0].end == len(words)
-    return words if whole and places[0].term.keys and not places[0].term.is_region else ""
+    if whole and places[0].term.keys and not places[0].term.is_region:
+        return words
+    return "" if _UPPER_HEADING.match(block) else topic
 
 
 def _under_topic(words: str, topic: str) -> str:
     """A line under a heading, which says what it speaks of: "AIRWAY" over "- narrowed"."""
+    if topic == "nodes":
+        return f"nodes : {words}"
     if not topic or NODE.search(words) or re.match(r"tumou?r\b|mass\b|lesion\b|there\b", words) or words == topic:
         return words
     places = mentions_in(words)
@@ -239,15 +246,14 @@ _TELLS = re.compile(
 )
 
 
-def _sentence(piece: str, part: Part, language: str = ENGLISH, *, of_nodes: bool = False) -> Sentence:
-    """A sentence; what stands under a heading on nodes is said of nodes."""
+def _sentence(piece: str, part: Part, language: str = ENGLISH) -> Sentence:
+    """A piece of a block as a sentence."""
     if len(piece) > _LONGEST:
         return Sentence(" ".join(piece.split()), Part.UNREAD, "")
     return Sentence(
         " ".join(piece.split()),
         part,
-        ("nodes : " if of_nodes else "")
-        + present(with_digits(plain(in_english(piece.replace("\t", " : "), language)))),
+        present(with_digits(plain(in_english(piece.replace("\t", " : "), language)))),
     )
 
 
@@ -350,7 +356,7 @@ def _split(block: str) -> list[str]:
 _SPOKEN = re.compile(r"\s*\b(?:full stop|period|new line|new paragraph)\b[.,]?\s*")
 _NEW_CLAUSE = re.compile(
     r"\s+(?=(?:there (?:is|are|was|were)|it (?:is|measures|extends|involves|reaches|abuts|crosses)|no (?:enlarged |suspicious |further )?(?:lymph )?nodes?|"
-    r"(?<!on )(?<!of )(?<!at )(?<!to )(?<!in )the (?:(?!the\b|there\b|it\b|which\b)[a-z-]+ ){1,5}?(?:(?:on|of|in) the (?:right|left) (?:side )?)?(?<!and )(?:is|are|measures?|appears?|shows?))\b)"
+    r"(?<!\bon )(?<!\bof )(?<!\bat )(?<!\bto )(?<!\bin )the (?:(?!the\b|there\b|it\b|which\b)[a-z-]+ ){1,5}?(?:(?:on|of|in) the (?:right|left) (?:side )?)?(?<!and )(?:is|are|measures?|appears?|shows?|looks?|remains?|seems?))\b|no (?:evidence|signs?|extra-?nodal|extra-?capsular|(?:\w+ )?(?:invasion|involvement|extension))\b)"
 )
 _LEAST_DICTATED = 25  # words in a row without a stop
 

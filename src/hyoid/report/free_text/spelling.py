@@ -64,7 +64,9 @@ def _table(name: str) -> dict[str, dict[str, str]]:
 @cache
 def _exact() -> tuple[re.Pattern[str], dict[str, str]]:
     rows = _table("en")["exact"]
-    rows = {row.capitalize(): said for row, said in rows.items() if row.isalpha() and row.islower() and len(row) > 2} | rows
+    rows = {
+        row.capitalize(): said for row, said in rows.items() if row.isalpha() and row.islower() and len(row) > 2
+    } | rows
     words = "|".join(re.escape(word) for word in sorted(rows, key=len, reverse=True))
     return re.compile(rf"(?<![\w/])(?:{words})(?![\w/])"), rows
 

@@ -93,7 +93,11 @@ TERMS: tuple[Term, ...] = (
         "Tonsil",
     ),
     Term(r"(?:glosso-?epiglottic )?vallecul(?:a|ae|as|ar)", ("valleculae",), "Valleculae"),
-    Term(r"soft palate|uvula|velum|palatal velum|velum palatinum|soft (?:part of (?:the )?)?palate|back (?:part )?of the (?:palate|roof of (?:the |his |her )?mouth)", ("soft_palate",), "Soft palate"),
+    Term(
+        r"soft palate|uvula|velum|palatal velum|velum palatinum|soft (?:part of (?:the )?)?palate|back (?:part )?of the (?:palate|roof of (?:the |his |her )?mouth)",
+        ("soft_palate",),
+        "Soft palate",
+    ),
     Term(r"epiglott(?:is|ic)", ("epiglottis",), "Epiglottis"),
     Term(
         r"false (?:vocal )?(?:cords?|folds?)|false(?= and (?:both )?(?:the )?true (?:vocal )?(?:cords?|folds?))|fvcs?|"
@@ -207,7 +211,7 @@ TERMS: tuple[Term, ...] = (
         "Parotid gland",
     ),
     Term(
-        r"(?:salivary glands? )(?:beneath|under|below) (?:the |his |her )?jaw|sub-?maxillary glands?|submandibular (?:salivary )?glands?|submandibular(?=(?:,| and|/| or)[^.;]{0,30}glands)|submandibulars|smgs?|wharton\w* duct",
+        r"(?:salivary glands? )(?:beneath|under|below) (?:the |his |her )?jaw|sub-?maxillary glands?|submandibular (?:salivary )?glands?|submandibular(?=(?:,| and|/| or)[^.;]{0,30}glands)|submandibular(?= (?:is |are |- |: )?(?:both )?(?:normal|unremarkable|clear|spared|free|ok|fine|symmetric\w*|intact)\b)|submandibulars|smgs?|wharton\w* duct",
         ("submandibular_gland",),
         "Submandibular gland",
     ),
@@ -239,14 +243,21 @@ TERMS: tuple[Term, ...] = (
     Term(r"tongue(?: muscles?| musculature)?", ("oral_tongue",), "Tongue", whole=True),
     Term(r"oro-?pharyn(?:x|geal)", ("base_of_tongue", "tonsil", "valleculae", "soft_palate"), "Oropharynx"),
     Term(r"hypo-?pharyn(?:x|geal)", ("pyriform_sinus", "post_cricoid_region"), "Hypopharynx"),
-    Term(r"voice ?box|(?:endo|hemi)?-?laryn(?:x|ges|geal)|laryngeal (?:plan|floor|stage)|transglott(?:is|ic)|laryngeal structures", _LARYNX, "Larynx"),
+    Term(
+        r"voice ?box|(?:endo|hemi)?-?laryn(?:x|ges|geal)|laryngeal (?:plan|floor|stage)|transglott(?:is|ic)|laryngeal structures",
+        _LARYNX,
+        "Larynx",
+    ),
     Term(
         r"supra-?glott(?:is|ic)(?: larynx)?",
         ("epiglottis", "false_cords", "aryepiglottic_folds", "vestibule"),
         "Supraglottis",
     ),
     Term(r"glott(?:is|ic)(?: larynx)?", ("true_vocal_cords", "anterior_commissure", "posterior_commissure"), "Glottis"),
-    Term(r"(?:major |large |main )?salivary glands|parotid and submandibular glands", ("parotid_gland", "submandibular_gland")),
+    Term(
+        r"(?:major |large |main )?salivary glands|parotid and submandibular glands",
+        ("parotid_gland", "submandibular_gland"),
+    ),
     Term(
         r"(?:laryngeal )?cartilag(?:e|es|inous framework)|laryngeal framework|laryngeal skeleton",
         ("thyroid_cartilage", "cricoid_cartilage", "arytenoid_cartilages"),
