@@ -323,9 +323,9 @@ def _counts(words: str) -> list[tuple[int, int]]:
         if not any(abs(place - other) < 3 for other in found):
             found[place] = 1 if word in ("a", "an", "another") else _COUNTS[word] if word in _COUNTS else int(word)
     for _, end, _levels in levels_in(words):
-        if (match := _COUNT_AT_LEVEL.match(words, end)) is not None:
-            found = {place: n for place, n in found.items() if not match.start() <= place < match.end()}
-            found[match.start(match.lastindex or 0)] = int(match[match.lastindex or 0])
+        if (behind := _COUNT_AT_LEVEL.match(words, end)) is not None:
+            found = {place: n for place, n in found.items() if not behind.start() <= place < behind.end()}
+            found[behind.start(behind.lastindex or 0)] = int(behind[behind.lastindex or 0])
     return sorted(found.items())
 
 
