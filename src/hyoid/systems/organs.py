@@ -18,6 +18,7 @@ from hyoid.inference.export import labels_from_logits
 from hyoid.inference.nnunet import Options, Prediction, predict_case
 from hyoid.inference.runtime import Precision, Runtime, load_runtime
 from hyoid.inference.segment import Logits, segment
+from hyoid.inference.shared_trunk import joined
 from hyoid.inference.strays import without_strays
 from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.io.packages.nnunet_source import NnunetSource, Source, answering
@@ -51,12 +52,15 @@ class OrganOutlines:
         Sentences on parts left out, for the report.
     left_out : mapping of int to LeftOut
         Structures that a network outlined and that are not in `labels`, by label.
+    beside : Logits or None
+        What the network that was asked beside the others answers; None where it was not, or could not be.
     """
 
     labels: Volume
     precisions: Mapping[str, Precision]
     warnings: tuple[str, ...]
     left_out: Mapping[int, LeftOut] = field(default_factory=dict)
+    beside: Logits | None = None
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -69,6 +73,8 @@ def outline_organs(
     sources: Sequence[Source],
     machine: Machine,
     on_progress: Stages = ignore_stages,
+    *,
+    beside: Source | None = None,
 ) -> OrganOutlines:
     """Outline organs as labels on the grid of the (canonical) scan.
 
@@ -85,12 +91,20 @@ def outline_organs(
         the larynx. nnU-Net folders see the part of the scan around the organs that packages found.
     machine : Machine
         Device, precision and folder for compiled graphs.
+    on_progress : callable
+        Called with (stage, steps done, steps in all).
+    beside : ModelPackage or NnunetSource, optional
+        Network that outlines no organ, asked in the same pass where it differs from one of the others in its last layer
+        alone (`hyoid.inference.shared_trunk`).
     """
     sources = _without_doubles(sources)
     precisions: dict[str, Precision] = {}
     maps: list[NDArray[np.uint8]] = []
+    told: Logits | None = None
     for packages in _by_spacing([source for source in sources if isinstance(source, ModelPackage)]):
-        found, used = _outlined_by_packages(ct, packages, machine, on_progress)
+        partner = beside if isinstance(beside, ModelPackage) and told is None else None
+        found, used, answer = _outlined_by_packages(ct, packages, machine, on_progress, partner)
+        told = told or answer
         precisions |= used
         maps.append(found.array)
     folders = [source for source in sources if isinstance(source, NnunetSource)]
@@ -117,7 +131,7 @@ def outline_organs(
         for s in folders
         if s.row is not None and s.row.noncommercial
     ]
-    return OrganOutlines(kept, precisions, tuple(warnings), left_out | impossible)
+    return OrganOutlines(kept, precisions, tuple(warnings), left_out | impossible, told)
 
 
 def neck_region(ct: Volume, organs: Volume) -> Box:
@@ -144,18 +158,30 @@ def neck_region(ct: Volume, organs: Volume) -> Box:
 
 
 def _outlined_by_packages(
-    ct: Volume, packages: Sequence[ModelPackage], machine: Machine, on_progress: Stages
-) -> tuple[Volume, dict[str, Precision]]:
-    """Labels by hyoid's own networks on one grid; the earlier package ranks higher, air inside the larynx highest."""
+    ct: Volume,
+    packages: Sequence[ModelPackage],
+    machine: Machine,
+    on_progress: Stages,
+    partner: ModelPackage | None = None,
+) -> tuple[Volume, dict[str, Precision], Logits | None]:
+    """Labels by hyoid's own networks on one grid; the earlier package ranks higher, air inside the larynx highest.
+
+    The logits are those of `partner`, where one of the packages could answer for it.
+    """
     body = body_on_grid(ct, packages[0].manifest.spacing_mm)
     logits: dict[str, NDArray[np.float32]] = {}
     ranks: dict[str, int] = {}
     precisions: dict[str, Precision] = {}
+    told: Logits | None = None
     for rank, package in enumerate(packages):
         manifest = package.manifest
-        runtime = _tile_runtime(package, machine)
+        both = None if partner is None or told is not None else joined(package, partner)
+        runtime = _tile_runtime(both or package, machine)
         precisions[manifest.name] = runtime.precision
-        found = segment(body, manifest, runtime, on_progress=partial(on_progress, manifest.name))
+        found = segment(body, (both or package).manifest, runtime, on_progress=partial(on_progress, manifest.name))
+        if both is not None and partner is not None:
+            precisions[partner.manifest.name] = runtime.precision
+            told = Logits(found.array[len(manifest.labels) :], body.geometry, partner.manifest.labels)
         for name in manifest.supported:
             if name not in logits:
                 logits[name] = found.array[manifest.labels.index(name)]
@@ -166,7 +192,7 @@ def _outlined_by_packages(
     labels = [BY_NAME[name].label for name in logits]
     rank_of = {BY_NAME[name].label: rank for name, rank in ranks.items()}
     stacked = np.stack(list(logits.values()))
-    return labels_from_logits(stacked, body.geometry, ct.geometry, labels, ranks=rank_of), precisions
+    return labels_from_logits(stacked, body.geometry, ct.geometry, labels, ranks=rank_of), precisions, told
 
 
 def predict_by_folder(

@@ -187,7 +187,8 @@ def examine(
     warnings = (*check_head_neck_ct(ct), *(asked.warnings if asked else ()))
     on_progress("check", 1, 1)
 
-    outlined = outline_organs(ct, models.outlining, machine, on_progress)
+    beside = models.tumour if reader is None else None
+    outlined = outline_organs(ct, models.outlining, machine, on_progress, beside=beside)
     organs, precisions = outlined.labels, dict(outlined.precisions)
     outlined_by = outlining_models([package.manifest for package in models.outlining])
     warnings = (*warnings, *outlined.warnings)
@@ -210,9 +211,11 @@ def examine(
         said = classify_outlined(ct, organs, index, models.template, machine, on_progress)
         classifier, what = models.template, "involvement"
     else:
-        logits, precisions[models.tumour.manifest.name] = localise_tumour(
-            ct, models.tumour, machine, on_progress, organs=organs
-        )
+        logits = outlined.beside
+        if logits is None:
+            logits, precisions[models.tumour.manifest.name] = localise_tumour(
+                ct, models.tumour, machine, on_progress, organs=organs
+            )
         target = target_mask(logits, ct, models.classifier.manifest.preprocessing["min_volume_ml"])
         target, lost = near_organs(target, organs)
         said = classify(ct, organs, target_map(logits), models.classifier, machine, on_progress)
