@@ -168,3 +168,14 @@ def test_probabilities_of_classes_add_and_of_regions_the_likeliest_counts(region
     outputs = np.array([0.2, 0.7, 0.1], np.float32)[:, None, None, None]
     assert probability_of(outputs, source, ["gtvp"]).item() == pytest.approx(wanted)
     assert probability_of(outputs, source, ["gtvn"]).item() == pytest.approx(0.1)
+
+
+def test_a_network_beside_the_others_is_asked_in_the_same_pass_where_it_can_be(ct, rules, tmp_path, monkeypatch):
+    one, two = package("one", ("larynx",), (5,)), package("two", ("target_region",), (3,))
+    assert outline_organs(ct, [one], machine(tmp_path), beside=two).beside is None
+    both = package("one-two", ("larynx", "target_region"), (5, 3))
+    monkeypatch.setattr(asked, "joined", lambda *_: both)
+    found = outline_organs(ct, [one], machine(tmp_path), beside=two)
+    assert found.beside.labels == ("target_region",) and (found.beside.array == 3).all()
+    assert found.precisions == {"one": "f32", "two": "f32"}
+    assert set(np.unique(found.labels.array)) == {0, LARYNX}
