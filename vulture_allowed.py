@@ -55,9 +55,6 @@ pre_ids_registered
 # Whether a graph came from the disk: what the test of the cache looks at.
 compiled_now
 
-# Writes the DICOM that tests of the PET/CT reader read: virtual patients as a scanner would leave them.
-write_petct_study
-
 # Attributes of pydicom data sets: setting them is what writes the file.
 AcquisitionDate
 AcquisitionTime

@@ -31,8 +31,8 @@ from hyoid.interfaces.places import cache_folder
 from hyoid.io.packages.model_package import read_package
 from hyoid.io.study import read_study
 from hyoid.metrics.ranking import average_precision
-from hyoid.phantom.text.free_text import draw_truth, write_report
-from hyoid.phantom.text.phrasings import HELD_OUT, TUNING_1, TUNING_2
+from hyoid.phantom.text.free_text import write_report
+from hyoid.phantom.text.phrasings import TUNING_1, TUNING_2
 from hyoid.report.free_text.structure import structure_text
 from hyoid.systems.ct_report.cases import ReportCase, find_ct_report_cases, prepared_cases
 from hyoid.systems.ct_report.labels import UNKNOWN, involvement_targets
@@ -42,6 +42,8 @@ from hyoid.systems.ct_report.train import learn, predict_ct_report
 from hyoid.systems.machine import Machine
 from hyoid.training.recipe import CtReportRecipe, load_recipe
 from hyoid.training.run import Run, save_package
+from written.phrasings import HELD_OUT
+from written.truths import draw_truth
 
 
 def main() -> None:

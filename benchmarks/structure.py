@@ -3,8 +3,8 @@
     python benchmarks/structure.py --style left-alone|held-out|tuning|NAME [--reports 300] [--seed 2] [--errors]
     python benchmarks/structure.py [--reports 300] [--seed 2] [--phrasing held-out] [--cohort DIR] [--errors]
 
-With `--style` the reports are composed (`hyoid.phantom.text.composed`), one table row a style. Otherwise they are
-written by `hyoid.phantom.text.free_text`, by default in the phrasing templates that the rules were not tuned on. With
+With `--style` the reports are composed (`benchmarks/written`), one table row a style. Otherwise they are
+written by `hyoid.phantom.text`, by default in the phrasing templates that the rules were not tuned on. With
 `--cohort` the truths are those of a cohort made by `hyoid phantom`; otherwise they are drawn without images.
 """
 
@@ -19,17 +19,19 @@ from pathlib import Path
 import numpy as np
 
 from hyoid.phantom.cohort.truth import NodeTruth, Truth
-from hyoid.phantom.text.composed import compose_report
-from hyoid.phantom.text.free_text import WrittenReport, draw_truth, write_report
-from hyoid.phantom.text.phrasings import HELD_OUT, TUNING_1, TUNING_2, TUNING_3, TUNING_4, TUNING_5
-from hyoid.phantom.text.styles import GERMAN, LEFT_ALONE
-from hyoid.phantom.text.styles import HELD_OUT as HELD_OUT_STYLES
-from hyoid.phantom.text.styles import TUNING as TUNING_STYLES
+from hyoid.phantom.text.free_text import WrittenReport, write_report
+from hyoid.phantom.text.phrasings import TUNING_1, TUNING_2
 from hyoid.report.content.schema import Report
 from hyoid.report.content.template import BY_KEY, FIELDS, Kind
 from hyoid.report.free_text.node_levels import levels_in
 from hyoid.report.free_text.sizes import sizes_in
 from hyoid.report.free_text.structure import structure_text
+from written.composed import compose_report
+from written.phrasings import HELD_OUT, TUNING_3, TUNING_4, TUNING_5
+from written.styles import GERMAN, LEFT_ALONE
+from written.styles import HELD_OUT as HELD_OUT_STYLES
+from written.styles import TUNING as TUNING_STYLES
+from written.truths import draw_truth
 
 PHRASINGS = {
     "held-out": HELD_OUT,

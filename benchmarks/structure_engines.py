@@ -19,9 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 
 from hyoid.anatomy.subsites import FIELDS
-from hyoid.phantom.text.composed import Style, compose_report
-from hyoid.phantom.text.free_text import Stated, WrittenReport, draw_truth
-from hyoid.phantom.text.styles import TUNING
+from hyoid.phantom.text.free_text import Stated, WrittenReport
 from hyoid.report.content.schema import Line
 from hyoid.report.content.template import BY_KEY
 from hyoid.report.free_text.agreement import agreed_lines
@@ -32,6 +30,9 @@ from hyoid.report.free_text.guard import state_in
 from hyoid.report.free_text.rules import fill_by_rules
 from hyoid.report.free_text.sentences import read_sentences
 from hyoid.report.free_text.vocabulary import sides_in
+from written.composed import Style, compose_report
+from written.styles import TUNING
+from written.truths import draw_truth
 
 TURNED = {"involved": "not involved", "not involved": "involved", "equivocal": "involved", "treated": "involved"}
 SWAPPED = {"left": "right", "right": "left", "": "", "both": "left"}

@@ -87,7 +87,6 @@ TESTED_IN = {
     "phantom/images/pet.py": "phantom/images/test_images.py",
     "phantom/images/previews.py": "phantom/cohort/test_make.py",
     "phantom/text/phrasings.py": "phantom/text/test_free_text.py",
-    "phantom/text/styles.py": "phantom/text/test_composed.py",
     "phantom/text/words.py": "phantom/cohort/test_make.py",
     # Sections and pages of the report: tested on the whole report.
     "report/content/involvement.py": "report/content/test_build.py",

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from tests.io.dicom.petct_study import write_petct_study
 
 from hyoid.errors import InputRefusedError, SeriesError, WrongQuantityError
 from hyoid.io.channels import channels_of_dicom, channels_of_files, modality_of
 from hyoid.io.dicom.images import write_mr_series
-from hyoid.io.dicom.pet import write_petct_study
 from hyoid.io.files.volumes import write_image
 from hyoid.io.packages.nnunet_folder import Channel
 from hyoid.volume import Geometry, Quantity, Volume

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from tests.conftest import write_nnunet_folder
+from tests.io.dicom.petct_study import write_petct_study
 
 from hyoid.anatomy.structures import foreign_structure
 from hyoid.errors import HyoidError
 from hyoid.inference.checkpoints import fold_package
 from hyoid.io.dicom.headers import quiet_pydicom
-from hyoid.io.dicom.pet import write_petct_study
 from hyoid.io.dicom.rtstruct import read_rtstruct, write_rtstruct
 from hyoid.io.dicom.seg import read_seg, write_seg
 from hyoid.io.files.volumes import load_image, read_labels, write_image

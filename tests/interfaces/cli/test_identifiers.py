@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pydicom
 import pytest
+from tests.io.dicom.petct_study import write_petct_study
 from typer.testing import CliRunner
 
 from hyoid.errors import HyoidError
 from hyoid.interfaces.cli.main import app
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.dicom.images import write_mr_series
-from hyoid.io.dicom.pet import write_petct_study
 from hyoid.io.files.volumes import write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from scipy import ndimage
+from tests.io.dicom.petct_study import write_petct_study
 from typer.testing import CliRunner
 
 from hyoid.errors import MissingTagError, UsageError
@@ -16,7 +17,6 @@ from hyoid.interfaces.chosen_models import Outlining
 from hyoid.interfaces.cli import petct as petct_command
 from hyoid.interfaces.cli.main import app
 from hyoid.interfaces.installed import OUTLINING, TEMPLATE
-from hyoid.io.dicom.pet import write_petct_study
 from hyoid.io.files.volumes import read_labels, write_nifti
 from hyoid.io.packages.model_package import Manifest, ModelPackage
 from hyoid.report.content.scene import Involvement

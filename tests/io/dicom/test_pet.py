@@ -1,6 +1,6 @@
 import numpy as np
+from tests.io.dicom.petct_study import write_petct_study
 
-from hyoid.io.dicom.pet import write_petct_study
 from hyoid.io.petct import read_petct
 from hyoid.volume import Geometry, Quantity, Volume
 

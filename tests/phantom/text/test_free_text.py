@@ -3,17 +3,19 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from benchmarks.written.truths import draw_truth
 
+from benchmarks.written import phrasings as further
 from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITE_BY_NAME
 from hyoid.phantom.text import phrasings
-from hyoid.phantom.text.free_text import draw_truth, write_report
+from hyoid.phantom.text.free_text import write_report
 
 SETS = {
-    name: value for name, value in vars(phrasings).items() if isinstance(value, phrasings.Phrasing)
-}  # every set of templates of the module
+    name: value for name, value in (vars(phrasings) | vars(further)).items() if isinstance(value, phrasings.Phrasing)
+}  # every set of templates
 
 
-def written(seed, phrasing=phrasings.HELD_OUT):
+def written(seed, phrasing=further.HELD_OUT):
     rng = np.random.default_rng(seed)
     truth = draw_truth(rng)
     return truth, write_report(truth, phrasing, rng)

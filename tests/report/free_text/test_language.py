@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from benchmarks.written.composed import compose_report
+from benchmarks.written.styles import GERMAN
+from benchmarks.written.truths import draw_truth
 
-from hyoid.phantom.text.composed import compose_report
-from hyoid.phantom.text.free_text import draw_truth
-from hyoid.phantom.text.styles import GERMAN
 from hyoid.report.free_text.guard import state_in
 from hyoid.report.free_text.language import in_english, language_of
 from hyoid.report.free_text.structure import structure_text

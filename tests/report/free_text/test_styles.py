@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from benchmarks.written.composed import compose_report
+from benchmarks.written.styles import HELD_OUT, TUNING
+from benchmarks.written.truths import draw_truth
 
-from hyoid.phantom.text.composed import compose_report
-from hyoid.phantom.text.free_text import draw_truth
-from hyoid.phantom.text.styles import HELD_OUT, TUNING
 from hyoid.report.free_text.guard import state_in
 from hyoid.report.free_text.structure import structure_text
 

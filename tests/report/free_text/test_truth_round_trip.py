@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from benchmarks.written.truths import draw_truth
 
+from benchmarks.written import phrasings as further
 from hyoid.phantom.text import phrasings
-from hyoid.phantom.text.free_text import draw_truth, write_report
+from hyoid.phantom.text.free_text import write_report
 from hyoid.report.content.template import BY_KEY, FIELDS, Kind
 from hyoid.report.free_text.sizes import sizes_in
 from hyoid.report.free_text.structure import structure_text
@@ -24,12 +26,15 @@ def says(value, state):
     return any(plain == words or plain.startswith(f"{words}, ") for words in WORDS[state])
 
 
+SETS = vars(phrasings) | vars(further)
+
+
 @pytest.mark.parametrize("name", ["TUNING_1", "TUNING_2", "TUNING_3", "TUNING_4", "TUNING_5", "HELD_OUT"])
 def test_truth_to_text_to_template(name):
     right = stated = 0
     for number in range(25):
         rng = np.random.default_rng([11, number])
-        written = write_report(draw_truth(rng), getattr(phrasings, name), rng)
+        written = write_report(draw_truth(rng), SETS[name], rng)
         report = structure_text(written.text)
         for row in FIELDS:
             line = report.line(row.key)

@@ -2,11 +2,11 @@ import re
 
 import numpy as np
 import pytest
+from benchmarks.written.composed import compose_report
+from benchmarks.written.styles import HELD_OUT, LEFT_ALONE, TUNING
+from benchmarks.written.truths import draw_truth
 
 from hyoid.anatomy.subsites import SUBSITE_BY_NAME
-from hyoid.phantom.text.composed import compose_report
-from hyoid.phantom.text.free_text import draw_truth
-from hyoid.phantom.text.styles import HELD_OUT, LEFT_ALONE, TUNING
 
 STYLES = [*TUNING, *HELD_OUT, *LEFT_ALONE]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hyoid.phantom.text.composed import Style
+from .composed import Style
 
 _SIZES = {"size_one": ("{a} mm", "{a} cm"), "size_two": ("{a} x {b} mm", "{a} x {b} cm")}
 
