@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import cc3d
 import numpy as np
@@ -335,7 +336,7 @@ def organs_before(
     Parameters
     ----------
     sources : sequence of ModelPackage or NnunetSource
-        As of `outline_organs`; where there is none, nothing is outlined.
+        Networks as of `outline_organs`; without a network, nothing is outlined.
     machine : Machine
         Device, precision and folder for compiled graphs.
     ct : Volume
@@ -360,6 +361,21 @@ def outlining_models(manifests: Sequence[Manifest]) -> dict[int, Provenance]:
         for name in manifest.supported:
             found.setdefault(BY_NAME[name].label, network(manifest.name, manifest.version))
     return found
+
+
+def sources_of_organs(manifests: Sequence[Manifest]) -> dict[str, Any]:
+    """Gather the inputs of a report that say which models outline organs: fields of `ReportInputs` by name.
+
+    Parameters
+    ----------
+    manifests : sequence of Manifest
+        Manifests of the networks, the better founded one first.
+    """
+    return {
+        "organ_sources": tuple(map(model_use, manifests)),
+        "organs_by": {label: str(by) for label, by in outlining_models(manifests).items()},
+        "organs_expected": tuple(name for manifest in manifests for name in manifest.supported),
+    }
 
 
 def localise_tumour(

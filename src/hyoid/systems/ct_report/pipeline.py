@@ -34,7 +34,14 @@ from hyoid.report.pages.attention import Attention
 from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify, classify_outlined, target_map
 from hyoid.systems.machine import Machine
-from hyoid.systems.organs import localise_tumour, model_use, outline_organs, outlining_models, target_mask
+from hyoid.systems.organs import (
+    localise_tumour,
+    model_use,
+    outline_organs,
+    outlining_models,
+    sources_of_organs,
+    target_mask,
+)
 from hyoid.systems.outlines import TARGET_VALUES, LeftOut, Outlines, outlines_on
 from hyoid.volume import Quantity, Volume
 
@@ -190,7 +197,8 @@ def examine(
     beside = models.tumour if reader is None else None
     outlined = outline_organs(ct, models.outlining, machine, on_progress, beside=beside)
     organs, precisions = outlined.labels, dict(outlined.precisions)
-    outlined_by = outlining_models([package.manifest for package in models.outlining])
+    manifests = [package.manifest for package in models.outlining]
+    outlined_by = outlining_models(manifests)
     warnings = (*warnings, *outlined.warnings)
     inputs = {
         "study": _study_facts(study),
@@ -198,9 +206,7 @@ def examine(
         "image": ct,
         "technique": technique(study),
         **asked_for(asked or Request()),
-        "organ_sources": tuple(model_use(package.manifest) for package in models.outlining),
-        "organs_by": {label: str(by) for label, by in outlined_by.items()},
-        "organs_expected": tuple(name for package in models.outlining for name in package.manifest.supported),
+        **sources_of_organs(manifests),
         "organs_left_out": outlined.reasons,
     }
     if reader is not None:
@@ -237,7 +243,7 @@ def examine(
         warnings = (*warnings, "No organ was outlined: the networks do not know this scan.")
     tumour = network(models.tumour.manifest.name, models.tumour.manifest.version)
     return Examined(
-        ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()),  # type: ignore[arg-type]
+        ReportInputs(**inputs, warnings=warnings, failed=not organs.array.any()),
         precisions,
         outlined_by | {GTVP: by_reader(), GTVN: by_reader(), TARGET_REGION: tumour},
         None if said is None else said.attention,

@@ -38,7 +38,7 @@ from hyoid.report.content.staging import StagingRequest
 from hyoid.report.content.template import ADDENDUM
 from hyoid.systems.lesion.pipeline import Outline
 from hyoid.systems.lesion.session import AddAddendum, LesionState, SignOff, State
-from hyoid.systems.organs import model_use, outlining_models
+from hyoid.systems.organs import model_use, outlining_models, sources_of_organs
 from hyoid.systems.outlines import Outlines, outlines_on
 from hyoid.volume import Geometry, Quantity, Volume
 
@@ -95,9 +95,7 @@ def anatomy_of(
     inputs = replace(
         inputs,
         organs=inputs.organs if organs is None else organs,
-        organ_sources=tuple(model_use(m) for m in manifests),
-        organs_by={label: str(by) for label, by in outlined_by.items()},
-        organs_expected=tuple(name for m in manifests for name in m.supported),
+        **sources_of_organs(manifests),
         warnings=warnings,
     )
     return anatomy_from(inputs, outlined_by)

@@ -24,7 +24,7 @@ from hyoid.report.content.scene import index_outline
 from hyoid.systems.examination import Request, asked_for, technique
 from hyoid.systems.involvement import classify_outlined
 from hyoid.systems.machine import Machine
-from hyoid.systems.organs import OrganOutlines, model_use, outline_organs, outlining_models
+from hyoid.systems.organs import OrganOutlines, model_use, outline_organs, outlining_models, sources_of_organs
 from hyoid.systems.outlines import TARGET_VALUES, LeftOut, Outlines, outlines_on
 from hyoid.systems.petct.decision import Decision
 from hyoid.systems.petct.pipeline import PetCtModels, TargetsResult, drawn_targets, find_targets
@@ -216,14 +216,13 @@ def examine(
                 warnings += said.warnings
                 precisions[template.manifest.name] = said.precision
                 inputs |= {"involvement": said.answers, "involvement_source": model_use(template.manifest)}
-    outlined_by = outlining_models([package.manifest for package in outlining])
+    manifests = [package.manifest for package in outlining]
+    outlined_by = outlining_models(manifests)
     return Examined(
         ReportInputs(
             study=_facts(study),
             organs=organs,
-            organ_sources=tuple(model_use(p.manifest) for p in outlining),
-            organs_by={label: str(by) for label, by in outlined_by.items()},
-            organs_expected=tuple(name for p in outlining for name in p.manifest.supported),
+            **sources_of_organs(manifests),
             lesions=lesions,
             lesions_status="model" if system is not None else "reader",
             lesions_source=system,
