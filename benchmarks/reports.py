@@ -26,7 +26,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.interfaces.installed import OUTLINING, load_models, report_models
+from hyoid.interfaces.chosen_models import report_models
+from hyoid.interfaces.installed import OUTLINING, load_models
 from hyoid.interfaces.places import cache_folder
 from hyoid.io.packages.model_package import read_package
 from hyoid.io.study import read_study

@@ -78,7 +78,7 @@ def test_refusals_come_out_of_processes_with_their_case(folders):
     for workers in (1, 2):
         with pytest.raises(InputRefusedError, match=r"^Case b, The prediction holds label 5") as caught:
             run(folders, workers=workers)
-        assert caught.value.cure.startswith("It knows GTVp = 1")
+        assert caught.value.cure.startswith("hntsmrg2024 knows GTVp = 1")
 
 
 def test_files_that_are_no_label_maps_are_named(folders):

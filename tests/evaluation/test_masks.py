@@ -55,7 +55,7 @@ def test_onto_another_grid_by_nearest_neighbour():
 def test_unknown_labels_and_names_are_named():
     with pytest.raises(InputRefusedError, match=r"The prediction holds labels 3, 7.*GTVp = 1, GTVn = 2"):
         refuse_unknown_labels(CaseMasks(GRID, labels(v3=(0, 0, 0), v7=(1, 1, 1))), HNTSMRG_2024, "The prediction")
-    with pytest.raises(InputRefusedError, match="outlines Heart, and none of them"):
+    with pytest.raises(InputRefusedError, match="outlines Heart, and no such name"):
         refuse_unknown_labels(CaseMasks(GRID, named={"Heart": np.ones(GRID.shape, bool)}), HNTSMRG_2024, "It")
     refuse_unknown_labels(CaseMasks(GRID, labels(v1=(0, 0, 0), v2=(1, 1, 1))), HNTSMRG_2024, "It")
     refuse_unknown_labels(CaseMasks(GRID, named={}), HNTSMRG_2024, "It")

@@ -99,7 +99,7 @@ _SITES: Mapping[str, tuple[str, str]] = {
 
 
 def _code_of_field(field: Field) -> Code:
-    """Its own, else that of its organs where these share one."""
+    """Code of a line of the template: its own, else the one that its organs share."""
     if field.key in _SITES:
         value, meaning = _SITES[field.key]
         return Code(value, "SCT", meaning)

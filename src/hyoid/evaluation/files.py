@@ -93,7 +93,7 @@ def find_cases(where: Path, layout: Layout = Layout.AUTO, outlines: str = TARGET
         case = _case_of(path)
         if case in cases:
             raise InputRefusedError(
-                f"Two masks claim case {case}: {cases[case].name} and {path.name}.", "Keep one of them."
+                f"Two masks claim case {case}: {cases[case].name} and {path.name}.", "Keep one mask for each case."
             )
         cases[case] = path
     if not cases:

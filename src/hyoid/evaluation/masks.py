@@ -113,14 +113,14 @@ def refuse_unknown_labels(masks: CaseMasks, protocol: Protocol, whose: str) -> N
             raise InputRefusedError(
                 f"{whose} holds label{'s' if len(unknown) > 1 else ''} {', '.join(map(str, unknown))}, which protocol "
                 f"{protocol.name} does not know.",
-                f"It knows {known}. Map the labels, or list them under ignored_labels of a custom protocol.",
+                f"{protocol.name} knows {known}. Map the labels, or list them as ignored_labels of a custom protocol.",
             )
         return
     names = list(masks.named or {})
     known_names = {_key(name) for c in protocol.classes for name in (c.name, *c.aliases)}
     if names and not any(_key(name) in known_names for name in names):
         raise InputRefusedError(
-            f"{whose} outlines {', '.join(sorted(names))}, and none of them belongs to protocol {protocol.name}.",
+            f"{whose} outlines {', '.join(sorted(names))}, and no such name belongs to protocol {protocol.name}.",
             f"Name them {', '.join(c.name for c in protocol.classes)}, or give aliases in a custom protocol.",
         )
 

@@ -141,5 +141,5 @@ def _mirror_axes(content: dict[str, Any], path: Path) -> list[int]:
     """Axes that the trainer mirrored."""
     axes = content.get("inference_allowed_mirroring_axes") or ()
     if not isinstance(axes, list | tuple) or not all(axis in (0, 1, 2) for axis in axes):
-        raise ModelUnusableError(f"The checkpoint of {path.parent.name} names axes to mirror that are none.", _CURE)
+        raise ModelUnusableError(f"The checkpoint of {path.parent.name} mirrors along axes that do not exist.", _CURE)
     return [int(axis) for axis in axes]

@@ -419,8 +419,8 @@ def _require_usable(stated: SourceTable, offers: Sequence[Offer]) -> None:
                 )
             if structure not in offer.structures:
                 raise UsageError(
-                    f"The file of models chooses {ranked.source!r} for {structure}, which that does not outline.",
-                    f"It outlines: {', '.join(offer.structures)}.",
+                    f"The file of models chooses {ranked.source!r} for {structure}, which it does not outline.",
+                    f"{ranked.source!r} outlines: {', '.join(offer.structures)}.",
                 )
 
 

@@ -75,7 +75,7 @@ def checked_target(target: str) -> Target:
         When it is anything else.
     """
     if target not in ("GTVp", "GTVn"):
-        raise UsageError(f"A lesion is GTVp or GTVn, not {target!r}.", "Choose one of them.")
+        raise UsageError(f"A lesion is GTVp or GTVn, not {target!r}.", "Choose GTVp or GTVn.")
     return target  # type: ignore[return-value]
 
 

@@ -80,7 +80,7 @@ def find_cases(inputs: Sequence[Path], channels: int) -> tuple[Case, ...]:
             cases.append(Case(f"case_{place:03d}", (path,), dicom=True))
     names = [case.name for case in cases]
     if len(set(names)) < len(names):
-        raise UsageError("Two inputs have the same name, and would have the same output.", "Rename one of them.")
+        raise UsageError("Two inputs have the same name, and would have the same output.", "Rename one input.")
     return tuple(cases)
 
 

@@ -363,7 +363,7 @@ def segment_lesion(
     Raises
     ------
     UsageError
-        When a click is none, lies outside the scan, or the first one is outside the lesion.
+        When a click cannot be read, lies outside the scan, or the first click is outside the lesion.
     InputRefusedError
         When the scan cannot be used.
     ModelUnusableError

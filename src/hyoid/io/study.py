@@ -94,7 +94,7 @@ def read_study(
     """
     path = Path(path)
     if modality not in MODALITIES:
-        raise UsageError(f"hyoid reads CT, MR and PT, not {modality!r}.", "Choose one of them.")
+        raise UsageError(f"hyoid reads CT, MR and PT, not {modality!r}.", "Choose CT, MR or PT.")
     if not path.exists():
         raise UnreadableFileError("The study does not exist.", "Check the path.")
     if path.is_file() and image_suffix(path):

@@ -94,7 +94,7 @@ def component_overlap(reference: np.ndarray, prediction: np.ndarray, *, connecti
     Raises
     ------
     UsageError
-        When the connectivity is none of the three.
+        When the connectivity is not 6, 18 or 26.
     GeometryError
         When the masks are not on one grid.
     """

@@ -54,7 +54,7 @@ def test_a_damaged_or_missing_signature_is_refused(pack, tmp_path, text, minisig
 
 @pytest.mark.parametrize("text", ["", "RW", "untrusted comment: a\nAAAA"])
 def test_what_is_no_public_key_is_refused(text):
-    with pytest.raises(UsageError, match="none of minisign"):
+    with pytest.raises(UsageError, match="no key of minisign"):
         public_key(text)
 
 
@@ -69,7 +69,7 @@ def test_secret_keys_that_cannot_sign_are_refused(pack, tmp_path, minisign_keys)
         secret.write_text(f"untrusted comment: a\n{base64.b64encode(changed).decode()}\n")
         with pytest.raises(UsageError, match=words):
             sign(pack, secret, "c")
-    with pytest.raises(UsageError, match="none of minisign"):
+    with pytest.raises(UsageError, match="no key of minisign"):
         sign(pack, tmp_path / "absent", "c")
 
 

@@ -72,11 +72,11 @@ def info(name: Annotated[str, typer.Argument(help="Model to describe, by name or
 def use(
     source: Annotated[
         str | None,
-        typer.Argument(help="Package, fetched weights or nnU-Net folder to prefer; without it the table is shown."),
+        typer.Argument(help="Package, fetched weights or nnU-Net folder to prefer; without one, show the table."),
     ] = None,
     structures: Annotated[
         list[str] | None,
-        typer.Option("--for", help="Structure to take from it; repeat for several. By default all that it outlines."),
+        typer.Option("--for", help="Structure to take from SOURCE; repeat for several. By default all its structures."),
     ] = None,
     default: Annotated[bool, typer.Option("--default", help="Forget your own choices.")] = False,
     as_json: AsJson = False,
@@ -254,7 +254,7 @@ def prefer(source: str, structures: Sequence[str]) -> None:
     for structure in structures or able:
         require_organ(structure)
         if structure not in able:
-            raise UsageError(f"{source!r} does not outline {structure}.", f"It outlines: {', '.join(able)}.")
+            raise UsageError(f"{source!r} does not outline {structure}.", f"{source!r} outlines: {', '.join(able)}.")
         table = table.with_first(structure, Ranked(source=name, why="your choice"))
     sources_file().parent.mkdir(parents=True, exist_ok=True)
     write_text(sources_file(), source_table_text(table))

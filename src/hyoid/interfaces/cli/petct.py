@@ -203,7 +203,7 @@ def pet_request(
     if units != "bqml" and weight_kg is not None:
         raise UsageError("Weight and dose turn Bq/mL of a file into SUV.", "Add --pet-units bqml, or leave them out.")
     if ct_only and (file is not None or series is not None):
-        raise UsageError("--ct-only leaves the PET out, and a PET was named.", "Give one of them.")
+        raise UsageError("--ct-only leaves the PET out, and a PET was named.", "Give --ct-only, or a PET.")
     if weight_kg is None or dose_mbq is None:
         return request
     return replace(request, activity=Activity(weight_kg, dose_mbq * 1e6))

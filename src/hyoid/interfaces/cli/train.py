@@ -99,7 +99,7 @@ def train(
         from hyoid.training.recipe import load_recipe
         from hyoid.training.run import Processes, Run, keep_order, require_same_order
     if all_folds and fold is not None:
-        raise UsageError("--fold holds one fold out, and --all-folds each in turn.", "Give one of them.")
+        raise UsageError("--fold holds one fold out, and --all-folds each in turn.", "Give --fold or --all-folds.")
     trainings: list[tuple[Recipe, int | None, Path]] = (
         [(chosen, k, out / chosen.name) for chosen, k in every_fold(recipe, preset)]
         if all_folds

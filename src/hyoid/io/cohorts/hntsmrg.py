@@ -83,7 +83,7 @@ def find_hntsmrg_cases(folder: Path) -> tuple[HntsmrgCase, ...]:
     Raises
     ------
     InputRefusedError
-        When there is none, or one lacks a file.
+        When the folder holds no case, or a case lacks a file.
     """
     places = sorted(folder.iterdir()) if folder.is_dir() else []
     folders = [p for p in places if not p.name.startswith(".") and p.is_dir() and is_hntsmrg_case(p)]

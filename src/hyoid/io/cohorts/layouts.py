@@ -26,7 +26,7 @@ class Layout:
     looks : str
         How a cohort looks, for people.
     find : callable, optional
-        From a folder to the cases in it that have a CT, none where there are none; None where hyoid reads no such cases
+        From a folder to the cases in it that have a CT, empty without such cases; None where hyoid reads no such cases
         as a cohort.
     written : bool
         Whether virtual patients can be written so.

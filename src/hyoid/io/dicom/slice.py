@@ -77,7 +77,7 @@ class Slice:
 
     @property
     def name(self) -> str:
-        """How messages name it."""
+        """Place and instance number of the slice, for messages."""
         number = "without number" if self.instance is None else str(self.instance)
         return f"slice at {self.position_mm:.2f} mm (instance {number})"
 
@@ -145,7 +145,7 @@ def _require_identity(header: Dataset, what: str) -> None:
         name = UID(headers.text(header, "SOPClassUID")).name
     if "Image Storage" not in name or "Retired" in name:
         raise SeriesError(
-            f"The SOP Class UID (0008,0016) of {what} is none of DICOM's images.", "Choose the original series."
+            f"The SOP Class UID (0008,0016) of {what} is not that of an image.", "Choose the original series."
         )
     for keyword, tag in _IDENTITY.items():
         if not _UID.fullmatch(headers.text(header, keyword)):

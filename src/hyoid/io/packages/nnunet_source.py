@@ -156,7 +156,8 @@ def answering(source: Source, structures: Sequence[str]) -> Source:
     manifest = source.manifest
     if missing := [name for name in structures if name not in manifest.supported]:
         raise ModelUnusableError(
-            f"{manifest.name!r} does not outline {missing[0]}.", f"It outlines: {', '.join(manifest.supported)}."
+            f"{manifest.name!r} does not outline {missing[0]}.",
+            f"Structures at hand: {', '.join(manifest.supported)}.",
         )
     kept = tuple(name for name in manifest.supported if name in structures)
     return replace(source, manifest=manifest.model_copy(update={"supported": kept}))

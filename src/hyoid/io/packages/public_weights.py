@@ -41,7 +41,7 @@ class GithubRelease(_Frozen):
 
     @property
     def page(self) -> str:
-        """Where a person finds it."""
+        """Address of the weights' page, for a person."""
         return f"https://github.com/{self.repository}/releases/tag/{self.tag}"
 
 
@@ -55,7 +55,7 @@ class HuggingFace(_Frozen):
 
     @property
     def page(self) -> str:
-        """Where a person finds it."""
+        """Address of the weights' page, for a person."""
         return f"{HUGGINGFACE}/{self.repository}"
 
 
@@ -172,7 +172,7 @@ def pull(model: PublicModel, folder: Path, *, allow_noncommercial: bool, on_prog
     Raises
     ------
     UsageError
-        When the licence forbids commercial use and nobody said that this is none.
+        When the licence forbids commercial use, and nobody stated another use.
     ModelUnusableError
         When the source cannot be reached, or what came is not what it stated.
     OutputError
@@ -216,7 +216,7 @@ def refuse_noncommercial(model: PublicModel, *, allowed: bool) -> None:
     if model.noncommercial and not allowed:
         raise UsageError(
             f"The licence of {model.name} ({model.licence}) forbids commercial use.",
-            "If yours is none, add --allow-noncommercial; outputs will say so.",
+            "If your use is not commercial, add --allow-noncommercial; outputs will say so.",
         )
 
 
@@ -265,7 +265,7 @@ def pull_pack(archive: Path, folder: Path, *, allow_noncommercial: bool, key: st
     UsageError
         As `refuse_noncommercial`.
     ModelUnusableError
-        When the pack is damaged or is none, or its signature is not one of this key.
+        When the file is damaged or no pack, or another key signed it.
     """
     signed = ""
     if key:
@@ -292,7 +292,7 @@ def read_provenance(folder: Path) -> Provenance:
     Raises
     ------
     ModelUnusableError
-        When the folder is none, or its record is damaged.
+        When the folder holds no pulled weights, or its record is damaged.
     """
     try:
         return Provenance.model_validate_json((folder / PROVENANCE).read_text(encoding="utf-8"))
@@ -362,7 +362,7 @@ def _unzip(archive: Path, folder: Path) -> None:
             members = [m for m in opened.infolist() if not m.is_dir() and "__MACOSX" not in m.filename]
             if sum(m.file_size for m in members) > MAX_UNPACKED_BYTES:
                 raise ModelUnusableError(
-                    f"{archive.name} unpacks to more than 20 GB.", "It is no model; pull it again."
+                    f"{archive.name} unpacks to more than 20 GB.", "Archives of models are smaller: pull it again."
                 )
             for member in members:
                 _inside(member.filename)

@@ -66,7 +66,7 @@ def public_key(text: str) -> PublicKey:
     """
     raw = _decoded(text.strip().splitlines()[-1] if text.strip() else "")
     if len(raw) != 42 or raw[:2] != _PLAIN:
-        raise UsageError("The public key is none of minisign.", "Give the .pub file, or its line that begins with RW.")
+        raise UsageError("The public key is no key of minisign.", "Give the .pub file, or its line with RW.")
     return PublicKey(raw[2:10], raw[10:])
 
 
@@ -137,14 +137,14 @@ def sign(file: Path, secret_key: Path, comment: str) -> Path:
     Raises
     ------
     UsageError
-        When the key is none, or has a password.
+        When the file holds no key of minisign, or the key has a password.
     """
     try:
         raw = _decoded(secret_key.read_text(encoding="utf-8").strip().splitlines()[-1])
     except (OSError, UnicodeDecodeError, IndexError):
         raw = b""
     if len(raw) != _SECRET_BYTES or raw[:2] != _PLAIN:
-        raise UsageError("The secret key is none of minisign.", "Make one: minisign -G -W -s FILE")
+        raise UsageError("The secret key is no key of minisign.", "Make one: minisign -G -W -s FILE")
     if raw[2:4] != b"\0\0":
         raise UsageError("The secret key has a password.", f"Sign with the program: minisign -S -s KEY -m {file.name}")
     number, seed, public = raw[54:62], raw[62:94], raw[94:126]

@@ -143,7 +143,7 @@ def read_source_table(path: Path) -> SourceTable:
         for structure in row.structures:
             require_organ(structure)
             if structure in orders:
-                raise UsageError(f"The table of sources has two rows for {structure}.", "Leave one of them.")
+                raise UsageError(f"The table of sources has two rows for {structure}.", "Keep one row.")
             orders[structure] = row.best_first
     return SourceTable(orders)
 
@@ -199,7 +199,7 @@ def choose_sources(offers: Sequence[Offer], tables: Sequence[SourceTable]) -> di
     if len(set(names)) < len(names):
         raise UsageError(
             f"Two networks of this run are called {_twice(names)!r}.",
-            "Leave one of them out, or give one another `name` in the file of --models.",
+            "Leave one network out, or give one another `name` in the file of --models.",
         )
     found = {}
     for organ in ORGANS:
@@ -210,7 +210,7 @@ def choose_sources(offers: Sequence[Offer], tables: Sequence[SourceTable]) -> di
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
             raise UsageError(
                 f"Both {ranked[0][1]!r} and {ranked[1][1]!r} outline {organ.words[0].lower()}{organ.words[1:]}, and "
-                "nothing says which of them is to be used.",
+                "nothing says which network is to be used.",
                 f"Say it in the file of --models: `use: {{{organ.name}: {ranked[0][1]}}}`; or by "
                 f"`hyoid models use {ranked[0][1]} --for {organ.name}`.",
             )

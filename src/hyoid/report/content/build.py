@@ -61,7 +61,7 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     UsageError
         When a lesion map holds other labels than 1 and 2, or a name is unknown.
     WrongQuantityError
-        When a label map is none.
+        When the organs or lesions are no label map.
     """
     scene = scene or make_scene(inputs)
     outlined = inputs.lesions is not None

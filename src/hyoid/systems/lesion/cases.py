@@ -112,7 +112,7 @@ def find_lesion_patients(folder: Path) -> tuple[CaseFiles | LesionFiles, ...]:
     Raises
     ------
     UsageError
-        When there is none.
+        When the folders hold no lesion.
     UnreadableFileError
         When a data set's table of attributes or description is not understood.
     """

@@ -47,7 +47,7 @@ class HeadTraining:
     def __init__(self, recipe: LesionRecipe, described: Contents, start: Mapping[str, Tensor] | None) -> None:
         if start is None or not described.network.get("lesion_head"):
             raise UsageError(
-                "Only the lesion head is to learn, and there is none, or no network that it could be added to.",
+                "Only the lesion head is to learn; the head is missing, or the network that it is added to.",
                 "Give --start, a variant of ISRG and network.lesion_head: true.",
             )
         network = build_network(described.network)

@@ -294,7 +294,7 @@ class State(_Frozen):
         Raises
         ------
         UsageError
-            When there is none.
+            When the lesion does not exist.
         """
         for lesion in self.lesions:
             if lesion.number == number:
