@@ -17,8 +17,10 @@ PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts) if DOCS
 PAGES = [p for p in PAGES if p.relative_to(DOCS).as_posix() not in GENERATED]
 FOR_NEWCOMERS = [p for p in PAGES if p.name == "start.md" or p.parent.name == "tutorials"]
 WITH_COMMANDS = [*([ROOT / "README.md"] if (ROOT / "README.md").is_file() else []), *PAGES]
+NOTES = ("ct_report", "lesion", "midrt", "petct", "phantom")
+EVIDENCE = [p for p in PAGES if p.parent == DOCS and p.stem.split("-")[0] in (*NOTES, "benchmarks")]
 EASE, WORDS = 50.0, 35
-"""Least Flesch reading ease of a page for newcomers, and most words of a sentence there."""
+"""Least Flesch reading ease of a page for newcomers, and most words of a sentence there and on pages of evidence."""
 ALTERNATIVES = re.compile(r"^[\w-]+(\\?\|[\w-]+)+$")
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="hyoid is installed without its documents")
@@ -138,8 +140,13 @@ def test_a_page_for_newcomers_is_easy_to_read(page):
     assert reading_ease(sentences) >= EASE
 
 
+@pytest.mark.parametrize("page", EVIDENCE, ids=name_of)
+def test_sentences_of_a_page_of_evidence_are_short(page):
+    assert [s for s in prose(page.read_text(encoding="utf-8")) if len(s.split()) > WORDS] == []
+
+
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if p.parent.name in ("tutorials", "how-to", "reference")], ids=name_of
+    "page", [*(p for p in PAGES if p.parent.name in ("tutorials", "how-to", "reference")), *EVIDENCE], ids=name_of
 )
 def test_the_first_sentence_says_what_a_page_is_for(page):
     first = prose(page.read_text(encoding="utf-8"))[0]
