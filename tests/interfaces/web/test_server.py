@@ -14,7 +14,9 @@ from hyoid.anatomy.structures import BY_NAME, GTVN
 from hyoid.geometry.orientation import to_canonical
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.installed import load_model
+from hyoid.interfaces.node.config import FolderDestination
 from hyoid.interfaces.web.readers import Readers
+from hyoid.interfaces.web.sending import NOWHERE, Sending
 from hyoid.interfaces.web.server import PAGE, AccessRule, make_app
 from hyoid.interfaces.web.studies import Studies
 from hyoid.io.dicom.ct import write_ct_series
@@ -50,9 +52,9 @@ def folder(patient, made_series, tmp_path_factory):
     return root
 
 
-def client_of(folder, data, network, *, token="", largest=10**9, base="http://127.0.0.1:8042"):
+def client_of(folder, data, network, *, token="", largest=10**9, base="http://127.0.0.1:8042", sending=NOWHERE):
     studies = Studies(folder, data / "uploads", largest)
-    app = make_app(Workspace(data, network, studies.read), studies, AccessRule(token))
+    app = make_app(Workspace(data, network, studies.read), studies, AccessRule(token), sending=sending)
     return TestClient(app, base_url=base, raise_server_exceptions=False)
 
 
@@ -102,7 +104,7 @@ def test_from_click_to_export(client, patient):
     names = set(zipfile.ZipFile(io.BytesIO(answer.content)).namelist())
     assert names == {
         "report.json", "report.txt", "report.html", "targets.nii.gz", "masks.nii.gz", "seg.dcm", "rtstruct.dcm",
-        "session.json", "run.json",
+        "sr.dcm", "lesions.dcm", "session.json", "run.json",
     }  # fmt: skip
     back = client.post(f"/api/sessions/{view['session']}/undo", json={"revision": view["revision"]}).json()
     assert back["lesions"][0]["mask"] is None
@@ -273,6 +275,29 @@ def test_overruling_reaches_the_export(client, patient):
     line = next(row for row in report["lines"] if row["key"] == "tonsil")
     assert (line["value"], line["status"]) == ("Involved, left", "reader")
     assert report["warnings"][0].startswith("A reader went through")
+
+
+def test_what_was_signed_is_sent_once(folder, tmp_path, network, patient):
+    there = tmp_path / "there"
+    sending = Sending({"pacs": FolderDestination(kind="folder", path=there)})
+    client = client_of(folder, tmp_path / "data", network, sending=sending)
+    assert client.get("/api/about").json()["destinations"] == ["pacs"]
+    view = begin(client).json()
+    view |= act(client, view, do="lesion", target="GTVp").json()
+    view |= act(client, view, do="prompt", lesion=1, kind="add", point_ijk=middle_of_primary(patient)).json()
+    address = f"/api/sessions/{view['session']}/send"
+    refused = client.post(address, json={"to": "pacs"})
+    assert refused.status_code == 422 and "not signed" in refused.json()["problem"]
+    view |= act(client, view, do="sign").json()
+    answer = client.post(address, json={"to": "elsewhere"})
+    assert answer.status_code == 400, answer.json()
+    for _ in range(2):
+        assert client.post(address, json={"to": "pacs"}).json() == {"objects": 4}
+    [run] = there.iterdir()
+    assert {p.name for p in run.iterdir()} > {"seg.dcm", "rtstruct.dcm", "sr.dcm", "lesions.dcm"}
+    there.rename(tmp_path / "gone")
+    there.touch()
+    assert client.post(address, json={"to": "pacs"}).status_code == 503
 
 
 def test_loose_slices_are_one_study(made_series, tmp_path, network):

@@ -82,6 +82,10 @@ def serve(
     viewer: Annotated[
         list[str] | None, typer.Option(help="Reader who may look and change nothing; repeat for each.")
     ] = None,
+    send_to: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with `destinations`, such as a node's; signed reports may be sent there."),
+    ] = None,
     models: ModelsPath = None,
     organs: OrganNetworks = None,
     tumour: TumourNetwork = None,
@@ -95,6 +99,7 @@ def serve(
 
         from hyoid.interfaces.web.connections import PromptProtocol
         from hyoid.interfaces.web.readers import Readers
+        from hyoid.interfaces.web.sending import NOWHERE, read_destinations
         from hyoid.interfaces.web.server import AccessRule, make_app
     from hyoid.inference.click_network import ClickNetwork
 
@@ -102,6 +107,7 @@ def serve(
     pet = PetRequest(units=pet_units)
     if viewer and not user_header:
         raise UsageError("Viewers have names, and nobody says who asks.", "Add --user-header.")
+    sending = NOWHERE if send_to is None else read_destinations(send_to)
     # Scans, clicks and encoded regions are this account's alone.
     os.umask(0o077)
     folder, regions = make_private(data or work_folder()), make_private(cache_folder() / "regions")
@@ -121,7 +127,7 @@ def serve(
         None if drafters is None else drafters.sub_sites,
     )
     readers = Readers(user_header, tuple(viewer or ()))
-    app = make_app(workspace, known, AccessRule(token, tuple({*LOCAL, host})), readers)
+    app = make_app(workspace, known, AccessRule(token, tuple({*LOCAL, host})), readers, sending)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     terminal.say(f"Open {address}?token={token}   (Ctrl-C stops; sessions are kept)", "bold")
     if host not in LOCAL:

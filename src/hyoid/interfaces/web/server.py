@@ -23,14 +23,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hyoid.anatomy.lesion_attributes import ATTRIBUTE_WORDS
 from hyoid.anatomy.staging import Site
-from hyoid.errors import HyoidError, InputRefusedError, ModelUnusableError, StaleRevisionError, UsageError
+from hyoid.errors import HyoidError, InputRefusedError, ModelUnusableError, OutputError, StaleRevisionError, UsageError
 from hyoid.interfaces.delivery import deliver
+from hyoid.interfaces.further import USUAL
 from hyoid.interfaces.results import lesion_results
 from hyoid.interfaces.terminal import Terminal
 from hyoid.interfaces.web.connections import BodyTimeout
 from hyoid.interfaces.web.monailabel import monailabel_routes
 from hyoid.interfaces.web.nninteractive import nninteractive_routes
 from hyoid.interfaces.web.readers import NAMELESS, Readers
+from hyoid.interfaces.web.sending import NOWHERE, Sending
 from hyoid.interfaces.web.shown import as_json, pixels
 from hyoid.interfaces.web.studies import Studies
 from hyoid.report.content.schema import STATEMENT
@@ -58,6 +60,13 @@ class Compare(BaseModel):
     model_config = ConfigDict(extra="forbid")
     revision: int
     prior: str = ""
+
+
+class Send(BaseModel):
+    """Destination that gets what was signed."""
+
+    model_config = ConfigDict(extra="forbid")
+    to: str
 
 
 class Begin(BaseModel):
@@ -99,7 +108,11 @@ class AccessRule:
 
 
 def make_app(
-    workspace: Workspace, studies: Studies, access: AccessRule = AccessRule(), readers: Readers = NAMELESS
+    workspace: Workspace,
+    studies: Studies,
+    access: AccessRule = AccessRule(),
+    readers: Readers = NAMELESS,
+    sending: Sending = NOWHERE,
 ) -> FastAPI:
     """Make the web application of the workspace.
 
@@ -113,6 +126,8 @@ def make_app(
         Who may talk to the server.
     readers : Readers
         Who readers are, and who of them may change something.
+    sending : Sending
+        Where signed reports may be sent.
     """
     app = FastAPI(title="hyoid", docs_url=None, redoc_url=None, openapi_url=None)
     background = Background(workspace, studies)
@@ -148,9 +163,9 @@ def make_app(
     async def fail(request: Request, error: Exception) -> Response:
         return _refused(f"The server failed ({type(error).__name__}).", "Your clicks are kept; reload the page.", 500)
 
-    _add_studies(app, workspace, studies, readers, background)
+    _add_studies(app, workspace, studies, readers, background, tuple(sending.destinations))
     _add_sessions(app, workspace, readers, background)
-    _add_changes(app, workspace, readers, background)
+    _add_changes(app, workspace, readers, background, sending)
     app.include_router(monailabel_routes(workspace.network, studies))
     app.include_router(nninteractive_routes(workspace.network, studies.largest_bytes))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
@@ -158,7 +173,12 @@ def make_app(
 
 
 def _add_studies(
-    app: FastAPI, workspace: Workspace, studies: Studies, readers: Readers, background: Background
+    app: FastAPI,
+    workspace: Workspace,
+    studies: Studies,
+    readers: Readers,
+    background: Background,
+    destinations: tuple[str, ...],
 ) -> None:
     @app.get("/api/about")
     def about(request: Request) -> dict[str, Any]:
@@ -172,6 +192,7 @@ def _add_studies(
             "who": readers.who(request),
             "may_change": readers.may_change(readers.who(request)),
             "sites": [str(site) for site in Site],
+            "destinations": destinations,
         }
 
     @app.get("/api/studies")
@@ -256,7 +277,9 @@ def _add_sessions(app: FastAPI, workspace: Workspace, readers: Readers, backgrou
         return Response(content, media_type="application/zip", headers=headers)
 
 
-def _add_changes(app: FastAPI, workspace: Workspace, readers: Readers, background: Background) -> None:
+def _add_changes(
+    app: FastAPI, workspace: Workspace, readers: Readers, background: Background, sending: Sending
+) -> None:
     def own(name: str, request: Request) -> dict[str, str]:
         """Who asks and when; refused where the session is somebody else's."""
         who = readers.who(request)
@@ -293,6 +316,17 @@ def _add_changes(app: FastAPI, workspace: Workspace, readers: Readers, backgroun
         own(name, request)
         workspace.delete(name)
         return {"deleted": True}
+
+    @app.post("/api/sessions/{name}/send")
+    def send(name: str, asked: Send, request: Request) -> dict[str, int]:
+        own(name, request)
+        view = workspace.view(name)
+        if view.session.state.signed is None:
+            raise InputRefusedError("This report is not signed.", "Sign it first: what is sent changes no more.")
+        with tempfile.TemporaryDirectory() as folder:
+            results = Path(folder) / f"{name}-{view.session.state.version}"
+            leave_results(workspace, view, results)
+            return {"objects": sending.send(asked.to, results)}
 
     @app.post("/api/sessions/{name}/prior")
     def compare(name: str, asked: Compare, request: Request) -> Response:
@@ -359,8 +393,8 @@ class Background:
             pass  # the session is gone, or its scan is; the lines stay unanswered
 
 
-def exported(workspace: Workspace, view: View) -> bytes:
-    """Pack all files of a report in one zip.
+def leave_results(workspace: Workspace, view: View, out: Path) -> None:
+    """Write all files of a report into a folder to make.
 
     Raises
     ------
@@ -372,21 +406,32 @@ def exported(workspace: Workspace, view: View) -> bytes:
     if view.pending:
         workspace.answer_sub_sites(view.session.session)
         view = workspace.view(view.session.session)
+    opened, network = view.study, workspace.network
+    results = lesion_results(
+        opened.study,
+        view.report,
+        view.outlined,
+        opened.organs,
+        view.session,
+        network.manifest,
+        Machine(network.device, workspace.folder),
+        opened.anatomy.outlined_by,
+        opened.anatomy.inputs.pet,
+    )
+    deliver(out, results, Terminal(as_json=False), further=USUAL)
+
+
+def exported(workspace: Workspace, view: View) -> bytes:
+    """Pack all files of a report in one zip.
+
+    Raises
+    ------
+    InputRefusedError
+        When nothing is outlined.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export"
-        opened, network = view.study, workspace.network
-        results = lesion_results(
-            opened.study,
-            view.report,
-            view.outlined,
-            opened.organs,
-            view.session,
-            network.manifest,
-            Machine(network.device, workspace.folder),
-            opened.anatomy.outlined_by,
-            opened.anatomy.inputs.pet,
-        )
-        deliver(out, results, Terminal(as_json=False))
+        leave_results(workspace, view, out)
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(out.iterdir()):
@@ -411,4 +456,6 @@ def _status_of(error: HyoidError) -> int:
         return 409
     if isinstance(error, ModelUnusableError):
         return 500
+    if isinstance(error, OutputError):
+        return 503
     return 422 if isinstance(error, InputRefusedError) else 400

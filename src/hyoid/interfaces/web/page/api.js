@@ -36,6 +36,7 @@ export const redo = (session, revision) => post(`api/sessions/${session}/redo`, 
 export const brief = (session) => json(`api/sessions/${session}/brief`);
 export const takeDraft = (session, revision) => post(`api/sessions/${session}/draft`, { revision });
 export const compare = (session, revision, prior) => post(`api/sessions/${session}/prior`, { revision, prior });
+export const sendTo = (session, to) => post(`api/sessions/${session}/send`, { to });
 export const history = (session) => json(`api/sessions/${session}/history`);
 export const exportFile = async (session) => (await ask(`api/sessions/${session}/export.zip`)).blob();
 

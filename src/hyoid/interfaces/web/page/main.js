@@ -331,6 +331,21 @@ async function save() {
   say("Exported: report, masks, DICOM SEG and RTSTRUCT, session.", "", true);
 }
 
+function offerDestinations() {
+  const names = about.destinations;
+  $("send-to").replaceChildren(...["Send to …", ...names].map((name, n) => new Option(name, n ? name : "")));
+  $("send-to").hidden = !names.length;
+}
+
+async function sendSigned() {
+  const to = $("send-to").value;
+  $("send-to").value = "";
+  if (!to) return;
+  say(`Sending to ${to} …`, "", true);
+  const { objects } = await api.sendTo(view.session, to);
+  say(`Sent to ${to}: ${objects} DICOM object(s).`, "", true);
+}
+
 function next(by) {
   const numbers = view.lesions.map((lesion) => lesion.number);
   if (!numbers.length) return;
@@ -390,6 +405,7 @@ $("volume-button").addEventListener("click", () => showVolume(!inVolume));
 for (const id of ["cut-depth", "cut-azimuth", "cut-elevation", "cut-on"]) $(id).addEventListener("input", turnCut);
 $("take").addEventListener("click", () => inTurn(async () => { await show(await api.takeDraft(view.session, view.revision)); }));
 $("export").addEventListener("click", () => inTurn(save));
+$("send-to").addEventListener("change", () => inTurn(sendSigned));
 $("close").addEventListener("click", () => inTurn(start));
 $("fit").addEventListener("click", () => viewer.fit());
 $("history-button").addEventListener("click", () => inTurn(async () => {
@@ -432,6 +448,7 @@ setInterval(() => {
 theme(localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"));
 inTurn(async () => {
   about = await api.about();
+  offerDestinations();
   $("stage-site").append(...about.sites.map((site) => new Option(site)));
   const session = new URLSearchParams(location.hash.slice(1)).get("session");
   if (session) {

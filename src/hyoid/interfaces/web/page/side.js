@@ -49,6 +49,7 @@ export function drawSignature(view, open, mine) {
   $("accept").textContent = view.accepted ? "Accepted" : "Accept";
   $("accept").disabled = $("sign").disabled = !open;
   $("sign").hidden = !unsigned;
+  $("send-to").disabled = unsigned || !mine;
   $("addendum").hidden = $("reopen").hidden = unsigned || !mine;
   $("signature").hidden = unsigned;
   const said = addenda.length ? `, ${addenda.length} addendum(s)` : "";
