@@ -7,6 +7,7 @@ from tests.interfaces.cohorts.test_tables import RUN, lesion, write_case
 
 from hyoid.interfaces.cohorts.driver import Refusal, write_refused
 from hyoid.interfaces.cohorts.page import summarise, write_page
+from hyoid.report.content.schema import IDENTIFIERS
 
 
 def picture():
@@ -18,13 +19,15 @@ def picture():
 def test_a_summary_counts_states_and_orders_cases_by_cautions(tmp_path):
     write_case(tmp_path, "calm", run=RUN | {"notes": []}, report={"lesions": [lesion(volume_ml=4.0)], "lines": []})
     notes = ["Slice 7 is cut.", "A tube."]
-    write_case(tmp_path, "flagged", run=RUN | {"notes": notes, "empty": True}, report={"lesions": [], "lines": []})
+    patient = {"key": "patient", "section": "", "words": "", "value": "", "status": "", "flags": [IDENTIFIERS]}
+    lines = [patient, patient | {"key": "tonsil", "flags": ["Unsure."]}]
+    write_case(tmp_path, "flagged", run=RUN | {"notes": notes, "empty": True}, report={"lesions": [], "lines": lines})
     write_refused([Refusal(3, "x", "Input refused", "No neck.", "Look.")], tmp_path)
     found = summarise(tmp_path)
     assert (found.job, dict(found.counts)) == ("report", {"done": 2, "empty": 1, "failed": 2, "refused": 1})
     assert found.values["GTVn_ml"] == [4.0, 0.0]
-    assert found.worst == [(2, "flagged"), (0, "calm")]
-    assert found.warnings == {"Slice … is cut.": 1, "A tube.": 1}
+    assert found.worst == [(3, "flagged"), (0, "calm")]
+    assert found.warnings == {"Slice … is cut.": 1, "A tube.": 1, "Unsure.": 1}
 
 
 def test_the_page_holds_everything_and_asks_no_network(tmp_path):

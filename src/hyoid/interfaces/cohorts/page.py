@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from hyoid.interfaces.cohorts.tables import Row, cohort_rows, refused_rows
 from hyoid.io.atomic import write_text
 from hyoid.jobs.ledger import CASES
-from hyoid.report.content.schema import STATEMENT
+from hyoid.report.content.schema import IDENTIFIERS, STATEMENT
 from hyoid.report.pages.environment import page_template
 
 PAGE_FILE = "cohort.html"
@@ -97,7 +97,8 @@ class CohortSummary:
         for name, values in self.values.items():
             if case.get(name) is not None:
                 values.append(float(case[name]))
-        flags = [*case["warnings"], *(flag for line in tables.get("lines", ()) for flag in line["flags"] or ())]
+        lines = [flag for line in tables.get("lines", ()) for flag in line["flags"] or () if flag != IDENTIFIERS]
+        flags = [*case["warnings"], *lines]
         self.warnings.update({re.sub(r"\d+([.,]\d+)?", "…", flag) for flag in flags})
         heapq.heappush(self.flagged, (len(flags), case["id"]))
         if len(self.flagged) > _MOST_PICTURES:

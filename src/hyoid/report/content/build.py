@@ -18,7 +18,7 @@ from hyoid.report.content.nodes import node_lines
 from hyoid.report.content.patches import region
 from hyoid.report.content.primary import foci_lines, location_line, size_line
 from hyoid.report.content.scene import READER, Involvement, ReportInputs, Scene, made_by, make_scene
-from hyoid.report.content.schema import MissingOrgan, ModelUse, Organ, Report, unanswered_line
+from hyoid.report.content.schema import IDENTIFIERS, MissingOrgan, ModelUse, Organ, Report, unanswered_line
 from hyoid.report.content.staging import staging_lines
 from hyoid.report.content.target import target_lines
 from hyoid.report.content.template import FIELDS
@@ -73,9 +73,7 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     lines["primary_location_of_the_mass"] = location_line(scene, sources)
     lines["size_of_the_mass"] = size_line(scene, sources)
     lines.update(node_lines(scene, lesions, sources))
-    lines["patient"] = unanswered_line("patient").model_copy(
-        update={"value": "Not written", "flags": ("Identifiers are never written",)}
-    )
+    lines["patient"] = unanswered_line("patient").model_copy(update={"value": "Not written", "flags": (IDENTIFIERS,)})
     changes = () if inputs.prior_lesions is None else changes_between(lesions, inputs.prior_lesions)
     seen = inputs.findings or findings_of(inputs, scene)
     lines.update(seen.airway)

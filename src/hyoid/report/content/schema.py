@@ -10,6 +10,8 @@ from hyoid.report.content.template import BY_KEY
 
 SCHEMA_VERSION: Final = "2.0"
 STATEMENT = "Research use only. Not a medical device, not for diagnosis or treatment."
+IDENTIFIERS: Final = "Identifiers are never written"
+"""Flag of the line for the patient: a statement, no caution."""
 MISSING: Final = "Missing"
 NOT_ASSESSED: Final = "Not assessed"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hyoid.anatomy.structures import Side
-from hyoid.report.content.schema import Line, unanswered_line
+from hyoid.report.content.schema import IDENTIFIERS, Line, unanswered_line
 from hyoid.report.content.template import FIELDS, Field, Kind
 from hyoid.report.free_text.assertions import State
 from hyoid.report.free_text.lymph_nodes import MULTIPLE
@@ -14,7 +14,6 @@ from hyoid.report.free_text.sizes import sizes_in
 NO_MASS = "No mass seen"
 NO_NODES = "Not applicable, no node"
 NO_SIZE = "Not applicable, no mass"
-IDENTIFIERS = "Identifiers are never written"
 
 _INVOLVEMENT = {
     State.INVOLVED: "Involved",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from hyoid.report.content.schema import MISSING, NOT_ASSESSED, Evidence, Line
+from hyoid.report.content.schema import IDENTIFIERS, MISSING, NOT_ASSESSED, Evidence, Line
 from hyoid.report.content.template import FIELDS, Kind
-from hyoid.report.free_text.answers import IDENTIFIERS, blank
+from hyoid.report.free_text.answers import blank
 
 _LEAST_LINES = 0.6  # of the template's lines; a free report names far fewer of them with its exact words
 _TOLD = re.compile(r"^(?P<value>.*?)(?: \[(?:text|model|measured|reader)(?:, [^\]]*)?\])(?: \((?P<flags>.*)\))?$")
