@@ -125,7 +125,9 @@ def doubts_about(name: str, facts: OutlineFacts, ranges: Mapping[str, PlausibleR
     ('place 26 mm upward of the mandible, plausible are -20 to 20 mm',)
     """
     row = (plausible_ranges() if ranges is None else ranges).get(name)
-    return () if row is None else _outside(facts, row, _MARGINS[row.basis])
+    if row is None:
+        return ()
+    return _outside(facts, row, _MARGINS[row.basis], "plausible" if row.basis == REAL else "usual in virtual patients")
 
 
 def impossible_about(

@@ -28,6 +28,7 @@ from hyoid.preprocess.network_grid import body_on_grid
 from hyoid.progress import Stages, Steps, ignore_stages
 from hyoid.provenance import Provenance, network
 from hyoid.report.content import schema
+from hyoid.report.content.build import doubted_warning
 from hyoid.systems.machine import Machine
 from hyoid.systems.outlines import LeftOut, Outlines, organ_doubts, without_impossible
 from hyoid.volume import Quantity, Volume
@@ -55,6 +56,8 @@ class OrganOutlines:
         Structures that a network outlined and that are not in `labels`, by label.
     beside : Logits or None
         What the network that was asked beside the others answers; None where it was not, or could not be.
+    doubts : mapping of int to tuple of str
+        In which respects an outline is not as its organ should be, by label.
     """
 
     labels: Volume
@@ -62,11 +65,17 @@ class OrganOutlines:
     warnings: tuple[str, ...]
     left_out: Mapping[int, LeftOut] = field(default_factory=dict)
     beside: Logits | None = None
+    doubts: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def reasons(self) -> dict[str, str]:
         """Why a structure was left out, by its name."""
         return {BY_LABEL[label].name: left.why for label, left in self.left_out.items()}
+
+    @property
+    def doubted(self) -> dict[str, tuple[str, ...]]:
+        """In which respects an outline is not as its organ should be, by name of the organ."""
+        return {BY_LABEL[label].name: doubts for label, doubts in self.doubts.items()}
 
 
 def outline_organs(
@@ -124,15 +133,12 @@ def outline_organs(
         said = "; ".join(f"{BY_LABEL[label].words}: {left.why}" for label, left in impossible.items())
         warnings.append(f"Outlines that cannot be their structure were left out. {said}.")
     doubts = organ_doubts(Outlines(kept.geometry, kept).structures(), kept.geometry)
-    if doubts:
-        said = "; ".join(f"{BY_LABEL[label].words}: {', '.join(words)}" for label, words in doubts.items())
-        warnings.append(f"Outlines that no patient's organ has; look at them before use. {said}.")
     warnings += [
         f"Not for commercial use: the weights of {s.manifest.name} are under {s.manifest.licence}."
         for s in folders
         if s.row is not None and s.row.noncommercial
     ]
-    return OrganOutlines(kept, precisions, tuple(warnings), left_out | impossible, told)
+    return OrganOutlines(kept, precisions, tuple(warnings), left_out | impossible, told, doubts)
 
 
 def neck_region(ct: Volume, organs: Volume) -> Box:
@@ -325,6 +331,8 @@ def organs_or_reason(
     except UnsuitableScanError as refusal:
         return None, (f"Organs were not outlined: {refusal.problem}",), ()
     outlines = outline_organs(ct, sources, machine, on_progress)
+    if outlines.doubts:
+        warnings = (*warnings, doubted_warning([BY_LABEL[label].words for label in outlines.doubts]))
     return outlines.labels, (*warnings, *outlines.warnings), tuple(source.manifest for source in sources)
 
 

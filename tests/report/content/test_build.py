@@ -101,7 +101,8 @@ def test_location_and_size_from_a_readers_outline():
     location, size = report.line("primary_location_of_the_mass"), report.line("size_of_the_mass")
     # 7 of its 9 columns lie in the oropharynx.
     assert location.value == "Oropharynx, right side"
-    assert location.status == "measured"
+    # The lesion is a reader's, the oropharynx a network's.
+    assert (location.status, size.status) == ("model, measured", "measured")
     assert location.flags == ("The organ outline that holds most of the lesion; sub-sites are not outlined",)
     assert location.evidence[0].note == "Share of the mass: Oropharynx 78 %"
     assert (location.evidence[0].status, location.evidence[0].source) == ("reader", "reader masks")
@@ -237,7 +238,7 @@ def test_overlap_of_outlines_is_contact_and_not_invasion():
     assert cartilage.value == (
         "In contact: primary tumour and thyroid cartilage, outlines overlap (0.43 ml, 33 % of the structure)"
     )
-    assert cartilage.status == "measured"
+    assert cartilage.status == "model, measured"
     assert "Large overlap: look for invasion" in cartilage.flags
     assert any("not told by masks" in flag for flag in cartilage.flags)
     assert cartilage.evidence[0].region.voxels == 36
@@ -266,7 +267,9 @@ def test_nothing_is_negative_without_every_outline():
     assert report.line("esophagus").value == "Not assessed: oesophagus not outlined"
     assert report.line("skull_base").value == "Not assessed: structure not outlined"
     both = build_report(inputs(lesions=lesions_volume([PRIMARY]))).line("parotid_gland")
-    assert (both.value, both.status) == ("Not involved by the primary tumour", "measured")
+    assert (both.value, both.status) == ("Not involved by the primary tumour", "model, measured")
+    drawn = build_report(inputs(organ_sources=(), lesions=lesions_volume([PRIMARY])))
+    assert {drawn.line(key).status for key in ("parotid_gland", "mandible", "midline_crossing")} == {"measured"}
     nodes_only = build_report(inputs(lesions=lesions_volume([], [NODE_III]))).line("parotid_gland")
     assert nodes_only.value == "Not assessed: no primary tumour outlined (nodes: no contact)"
 
@@ -275,11 +278,12 @@ def test_contact_with_a_vessel_is_told_in_degrees_by_lesion_and_side():
     # Columns 29 on lie against the medial face of the right carotid (3 x 3 voxels, ring of 16): rows 22-24 touch
     # three of its voxels, and the corners above and below two more.
     wall = ((20, 24), (21, 26), (29, 33))
-    line = line_of("carotid_arteries_ijv", lesions=lesions_volume([wall]))
+    line = line_of("carotid_arteries_ijv", organ_sources=(), lesions=lesions_volume([wall]))
     assert line.value == "Primary tumour abuts the right internal carotid artery over 110 degrees"
     assert "Thrombosis is not assessed" in line.flags
     around = ((20, 24), (20, 27), (24, 31))
-    report = build_report(inputs(lesions=lesions_volume([PRIMARY], nodes=[around])))
+    given = {"lesions": lesions_volume([PRIMARY], nodes=[around])}
+    report = build_report(inputs(organ_sources=(), **given))
     line = report.line("carotid_arteries_ijv")
     assert line.value.startswith("Node 1 encases the right internal carotid artery over 360 degrees; Node 1 ")
     assert any("not told by masks" in flag for flag in line.flags)
@@ -287,6 +291,13 @@ def test_contact_with_a_vessel_is_told_in_degrees_by_lesion_and_side():
     assert next((c.structure, c.term, c.degrees) for c in node.contacts) == ("carotid_right", "encases", 360)
     assert "Node 1 encases the right internal carotid artery (360 degrees)" in report.summary
     assert "invade" not in report.summary and "invade" not in line.value
+    # A network's outline of the vessel does not tell how much of it is encased.
+    rough = build_report(inputs(**given))
+    assert rough.line("carotid_arteries_ijv").value.startswith(
+        "In contact: node 1 and right internal carotid artery, 360 degrees; node 1 and right internal jugular vein, "
+    )
+    assert "Node 1 in contact with the right internal carotid artery as a network outlined it" in rough.summary
+    assert "encases" not in rough.summary
 
 
 def test_nodes_number_side_level_and_size():
@@ -414,7 +425,7 @@ def test_classifier_speaks_of_an_outlined_tumour_where_nothing_is_measured():
     assert report.line("lip").value == "Involvement unlikely"
     # The network's own threshold is reached: never called unlikely.
     assert report.line("valleculae").value == "Involvement possible"
-    assert "likely involving epiglottis; possibly soft palate and valleculae" in report.summary
+    assert "likely involving epiglottis; possibly involving soft palate." in report.summary
     # Without an outline there is nothing to involve.
     silent = build_report(inputs(involvement=answers, involvement_source=CLASSIFIER))
     assert silent.line("epiglottis").value == "Not assessed: no outline"
@@ -452,9 +463,21 @@ def test_one_scale_of_words_for_every_line():
         "false_cords": "Involvement possible",
         "lip": "Involvement possible",
         "soft_palate": "Involvement likely",
-        "skull_base": "Involvement possible",
+        # Overlap with the outline, of what tumour does not line: contact.
+        "skull_base": "Contact possible",
     }
     assert "threshold 0.50, band of doubt 0.40 to 0.70" in report.line("epiglottis").evidence[0].note
+
+
+def test_of_deep_structures_contact_is_predicted_unless_the_whole_scan_was_classified():
+    answers = {"parapharyngeal_space": Involvement(0.99, 0.5, "overlap"), "pyriform_sinus": Involvement(0.9, 0.5, "m")}
+    given = {"lesions": lesions_volume([PRIMARY]), "involvement": answers, "involvement_source": CLASSIFIER}
+    report = build_report(inputs(**given))
+    assert report.line("parapharyngeal_space").value == "Contact likely"
+    assert report.line("pyriform_sinus").value.startswith("Involvement likely")
+    assert "likely in contact with parapharyngeal space" in report.summary
+    of_scan = build_report(inputs(whole_scan=True, **given))
+    assert of_scan.line("parapharyngeal_space").value == "Involvement likely"
 
 
 def test_measurement_wins_and_disagreement_is_flagged():
@@ -462,8 +485,12 @@ def test_measurement_wins_and_disagreement_is_flagged():
     line = line_of(
         "thyroid_cartilage", lesions=lesions_volume([PRIMARY]), involvement=answers, involvement_source=CLASSIFIER
     )
-    assert (line.value, line.status, line.probability) == ("Not involved by the primary tumour", "measured", None)
-    assert line.flags == ("The classifier differs: involvement likely (0.80)",)
+    assert (line.value, line.status, line.probability) == (
+        "Not involved by the primary tumour",
+        "model, measured",
+        None,
+    )
+    assert line.flags == ("The classifier differs: contact likely (0.80)",)
     assert [e.status for e in line.evidence] == ["reader", "model"]
 
 
@@ -476,7 +503,7 @@ def test_a_prediction_stands_where_half_of_the_outlines_is_missing():
         involvement={"parotid_gland": Involvement(0.4, 0.5, "m")},
         involvement_source=CLASSIFIER,
     )
-    assert (line.value, line.status) == ("Involvement possible", "model")
+    assert (line.value, line.status) == ("Contact possible", "model")
     assert line.flags[0].startswith("Not assessed: left parotid gland not outlined")
 
 
@@ -519,6 +546,51 @@ def test_further_foci_are_listed_one_by_one_and_never_pooled():
     assert found.line("further_focus_1").flags[0].startswith("May be physiological uptake")
     assert "that may be physiological uptake" in found.summary
     assert "1.8 x 1.8 cm" in report.line("size_of_the_mass").value
+    # As dark as blood: a network's error, which the impression leaves out.
+    dark = suv.with_array(suv.array / 2)
+    found = build_report(
+        inputs(lesions=lesions_volume([PRIMARY, second]), lesions_status="model", lesions_source=TUMOUR_MODEL, pet=dark)
+    )
+    assert found.line("further_focus_1").flags[0].startswith("Uptake not raised")
+    assert "further focus" not in found.summary
+
+
+def test_a_networks_node_inside_a_salivary_gland_may_be_its_uptake():
+    suv = Volume(np.full(SHAPE, 4.0, np.float32), grid(), Quantity.SUV)
+    inside = ((35, 38), (11, 15), (23, 27))
+    told = {"lesions_status": "model", "lesions_source": TUMOUR_MODEL, "pet": suv}
+    alone = build_report(inputs(lesions=lesions_volume([PRIMARY], [inside]), **told))
+    assert "No node is outlined but one outlined inside salivary glands may be physiological uptake" in alone.summary
+    beside = build_report(inputs(lesions=lesions_volume([PRIMARY], [NODE_III, inside]), **told))
+    assert beside.impression[1].words.startswith("One left node")
+    assert "; one outlined inside salivary glands may be physiological uptake." in beside.impression[1].words
+    assert beside.line("number_of_nodes").flags[1].startswith("1 lies inside a salivary gland")
+    # A reader knows.
+    drawn = build_report(inputs(lesions=lesions_volume([PRIMARY], [inside]), pet=suv))
+    assert "physiological" not in drawn.summary
+
+
+def test_a_mass_that_no_site_holds_half_of_is_named_by_the_two_that_hold_most():
+    # Rows 12 to 20: two in the tongue, five in the oropharynx, the others between and beside.
+    across = ((36, 42), (11, 19), (28, 40))
+    report = build_report(inputs(lesions=lesions_volume([across])))
+    assert report.line("primary_location_of_the_mass").value == "Oropharynx and tongue, right side"
+    assert "mass of the right oropharynx and tongue" in report.summary
+
+
+def test_a_mass_of_one_side_that_crosses_the_midline_is_said_to():
+    over = ((36, 42), (16, 21), (30, 44))
+    assert (
+        "of the right oropharynx, crossing the midline" in build_report(inputs(lesions=lesions_volume([over]))).summary
+    )
+    assert "crossing" not in build_report(inputs(lesions=lesions_volume([PRIMARY]))).summary
+
+
+def test_unusual_outlines_of_organs_are_named_once_and_explained_beside_the_organ():
+    doubts = {"tongue": ("volume 1 ml, plausible are 2 to 3 ml",), "skull": ("x",)}
+    report = build_report(inputs(organs_doubted=doubts))
+    assert "Look before use at outlines of unusual size, place or shape: Tongue." in report.warnings
+    assert next(organ for organ in report.organs if organ.name == "tongue").doubts == doubts["tongue"]
 
 
 def test_a_focus_outside_the_neck_is_no_primary_and_no_node():

@@ -82,6 +82,45 @@ def test_a_level_whose_landmark_is_absent_is_coarse_or_not_told_and_says_why():
     assert found.missing == ("jugular_left",)
 
 
+STAND_INS = {
+    "thyrohyoid_left": block((78, 100), (-12, -2), (8, 14)),
+    "thyrohyoid_right": block((78, 100), (-12, -2), (-14, -8)),
+    "trachea": block((0, 60), (0, 20), (-10, 10)),
+    "larynx": block((62, 98), (-16, 20), (-20, 20)),
+}
+
+
+def with_stand_ins(**changed):
+    absent = ("hyoid_bone", "cricoid_cartilage", "carotid_left", "carotid_right")
+    organs = {k: v for k, v in ORGANS.items() if k not in absent} | STAND_INS | changed
+    return find_landmarks({k: v for k, v in organs.items() if v is not None}, GRID, 0.0)
+
+
+@pytest.mark.parametrize(("level", "place"), PLACES.items())
+def test_structures_that_end_at_a_border_stand_in_for_its_landmark(level, place):
+    z, y, x = place
+    found = level_of_node(node(z, y, x), with_stand_ins())
+    assert found.names == (level,)
+    assert found.missing == ()
+    assert found.stand_ins == {
+        "hyoid_bone": "thyrohyoid", "cricoid_cartilage": "trachea", "carotid_left": "jugular_left",
+    }  # fmt: skip
+
+
+def test_a_level_near_a_border_that_was_stood_in_stays_open():
+    assert level_of_node(node(96, 25, 33), with_stand_ins()).words == "level III or IIa"
+    assert level_of_node(node(85, 25, 33), with_stand_ins()).words == "level III"
+    assert with_stand_ins().error_mm == 5.0
+
+
+def test_stand_ins_that_contradict_each_other_stand_in_for_nothing():
+    apart = with_stand_ins(thyrohyoid_left=block((60, 80), (-12, -2), (8, 14)))
+    assert "hyoid_bone" in apart.missing and "hyoid_bone" not in apart.stand_ins
+    far = with_stand_ins(trachea=block((0, 30), (0, 20), (-10, 10)))
+    assert level_of_node(node(90, 25, 33), far).names == ("III or IV",)
+    assert with_stand_ins(larynx=None).stand_ins["cricoid_cartilage"] == "trachea"
+
+
 def test_without_the_muscle_its_back_edge_is_placed_behind_the_vein():
     landmarks = without("sternocleidomastoid_left")
     assert level_of_node(node(90, 44, 45), landmarks).names == ("III",)

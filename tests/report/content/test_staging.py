@@ -183,6 +183,8 @@ def test_apart_from_an_outlined_structure_excludes_contact_does_not_prove_and_ab
     vessels = {"carotid_left", "carotid_right"}
     assert extension_of(lesion(contacts=(contact("carotid_left", "encases", 300),)), vessels)["carotid_encased"] is True
     assert extension_of(lesion(contacts=(contact("carotid_left", "abuts", 90),)), vessels)["carotid_encased"] is False
+    # Met by a network's outline of the vessel, which is not graded.
+    assert "carotid_encased" not in extension_of(lesion(contacts=(contact("carotid_left", "touches", 300),)), vessels)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from hyoid.report.content.involvement import NO_OUTLINE, NO_PRIMARY, Sources
 from hyoid.report.content.patches import places_lps_mm, region
-from hyoid.report.content.scale import measured_status
 from hyoid.report.content.scene import Scene
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line
 from hyoid.report.content.template import ADDENDUM
@@ -59,9 +58,7 @@ def _midline(scene: Scene, sources: Sources) -> Line:
         region=region(mass, scene.geometry),
         note=f"Reaches {far[0]:.0f} mm to the {far[1]} and {near[0]:.0f} mm to the {near[1]} of the midline",
     )
-    return line.model_copy(
-        update={"value": value, "status": measured_status(sources.outlines), "evidence": (evidence,)}
-    )
+    return line.model_copy(update={"value": value, "status": sources.against_organs, "evidence": (evidence,)})
 
 
 def _mandible(scene: Scene, found: Sequence[Line], sources: Sources) -> Line:
@@ -80,7 +77,7 @@ def _mandible(scene: Scene, found: Sequence[Line], sources: Sources) -> Line:
     return line.model_copy(
         update={
             "value": "Not involved by the primary tumour",
-            "status": measured_status(sources.outlines),
+            "status": sources.against_organs,
             "evidence": (evidence,),
         }
     )

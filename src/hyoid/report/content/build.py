@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,7 +68,12 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
     scene = scene or make_scene(inputs)
     outlined = inputs.lesions is not None
     sources = Sources(
-        inputs.lesions_status, made_by(inputs.lesions_source)[1], _said_by(inputs), outlined, inputs.whole_scan
+        inputs.lesions_status,
+        made_by(inputs.lesions_source)[1],
+        _said_by(inputs),
+        outlined,
+        inputs.whole_scan,
+        organs_by_model=bool(inputs.organ_sources),
     )
     lesions = lesion_rows(scene, inputs)
     lines, organs_met = involvement_lines(scene, inputs.involvement, sources)
@@ -83,7 +90,9 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         *(lines[row.key] for row in FIELDS),
         *uptake_lines(lesions, scene, sources),
         *foci_lines(scene, lesions, sources),
-        *staging_lines(inputs.staging, lesions, scene.organs, inputs.lesions_status),
+        *staging_lines(
+            inputs.staging, lesions, scene.organs, inputs.lesions_status, organs_by_model=scene.organs_by_model
+        ),
         *(nirads_lines(lesions, changes, sources) if inputs.post_treatment else ()),
         *addendum_lines(scene, organs_met, sources),
         *target_lines(scene, inputs.target_source, image=_target_hu(inputs, scene), lost_ml=inputs.target_lost_ml),
@@ -108,6 +117,17 @@ def build_report(inputs: ReportInputs, scene: Scene | None = None) -> Report:
         empty=empty,
         failed=inputs.failed,
     )
+
+
+def doubted_warning(organs: Sequence[str]) -> str:
+    """Name the organs whose outlines are not as they should be; why stands beside each organ.
+
+    Parameters
+    ----------
+    organs : sequence of str
+        Organs in words.
+    """
+    return f"Look before use at outlines of unusual size, place or shape: {'; '.join(organs)}."
 
 
 def findings_of(inputs: ReportInputs, scene: Scene) -> ImageFindings:
@@ -164,6 +184,7 @@ def _organs(scene: Scene, inputs: ReportInputs) -> tuple[Organ, ...]:
                 voxels=patch.voxels,
                 status="model" if inputs.organ_sources else "reader",
                 source=inputs.organs_by.get(organ.label, ""),
+                doubts=inputs.organs_doubted.get(organ.name, ()),
                 slice_index=look.slice_index,
                 point_lps_mm=look.point_lps_mm,
             )
@@ -207,6 +228,9 @@ def _warnings(inputs: ReportInputs, scene: Scene, *, empty: bool) -> tuple[str, 
         found.append("No organ tells where the neck is, so a focus outside of it cannot be told.")
     if inputs.lesions_status == "model" and scene.masses:
         found.append("Sizes and contacts are measured on predicted outlines and inherit their errors.")
+    doubted = [organ.words for organ in ORGANS if organ.name in inputs.organs_doubted and organ.name in scene.organs]
+    if doubted:
+        found.append(doubted_warning(doubted))
     if not scene.organs:
         found.append("No organ is outlined; involvement cannot be measured.")
     return tuple(dict.fromkeys(found))

@@ -51,6 +51,8 @@ class Meeting:
         The voxels to look at.
     degrees : int or None
         Degrees of a vessel's circumference that the lesion touches; None for other structures.
+    graded : bool
+        Whether the degrees decide on a word: not on a network's outline of the vessel.
     """
 
     name: str
@@ -62,11 +64,12 @@ class Meeting:
     share: float
     where: Patch
     degrees: int | None = None
+    graded: bool = True
 
     @property
     def term(self) -> str:
-        """The word for the contact."""
-        if self.degrees is not None:
+        """The word for the contact; of a vessel that a network outlined no more than that the outlines meet."""
+        if self.degrees is not None and self.graded:
             return vessel_term(self.degrees)
         return "overlaps" if self.grade is Grade.OVERLAP else "touches"
 
@@ -103,6 +106,7 @@ def meet(name: str, structure: Patch, mass: Mass, scene: Scene) -> Meeting:
         share=overlap.voxels / structure.voxels if overlap else 0.0,
         where=Patch(structure.words, where.mask, where.box),
         degrees=contact_degrees(structure, tumour, scene.shape) if vessel else None,
+        graded=not scene.organs_by_model,
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from hyoid.report.content.primary import HOW_TO_OUTLINE, cm
-from hyoid.report.content.scale import Likelihood
+from hyoid.report.content.nodes import perhaps_a_gland
+from hyoid.report.content.primary import HOW_TO_OUTLINE, cm, without_raised_uptake
+from hyoid.report.content.scale import UNLIKELY_BELOW, Likelihood, Predicted, degrees_words, predicted
 from hyoid.report.content.schema import Change, Conclusion, Lesion, Line, OutlineStatus
 from hyoid.report.content.template import BY_KEY, Kind
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_MOST_STRUCTURES = 4
+_MOST_STRUCTURES = 5
 _TOLD_DEGREES = 90  # of a vessel's circumference; less is within the spread of outlines, and stands in the findings
 _WHO = {
     "model": "Outlined by a model, not confirmed by a reader: ",
@@ -97,19 +98,27 @@ def _mass(index: Lesion | None, lines: Mapping[str, Line], outlines: OutlineStat
             else f"No primary tumour is outlined {who}, which does not exclude one."
         )
         return Conclusion(words=words, rests_on=(location.key,))
-    reached = {word: _with(lines, word) for word in (Likelihood.LIKELY, Likelihood.POSSIBLE)}
+    likely = _with(lines, Predicted.INVOLVEMENT, Likelihood.LIKELY)
+    # What is called possible by the network's own threshold alone stands in the findings.
+    possible = _with(lines, Predicted.INVOLVEMENT, Likelihood.POSSIBLE, least=UNLIKELY_BELOW)
+    beside = _with(lines, Predicted.CONTACT, Likelihood.LIKELY)
     measured = [line for line in lines.values() if _is_measured_involved(line)]
     text = mass_words(index, location.value)
+    crossing = lines.get("midline_crossing")
+    if crossing is not None and crossing.value.startswith("Crossed") and index.side != "midline":
+        text += ", crossing the midline"
     if measured:
         text += f", involving {_listed(measured)}"
-    if reached[Likelihood.LIKELY]:
-        text += f", likely involving {_listed(reached[Likelihood.LIKELY])}"
-    if reached[Likelihood.POSSIBLE]:
-        text += f"; possibly {_listed(reached[Likelihood.POSSIBLE])}"
+    if likely:
+        text += f", likely involving {_listed(likely)}"
+    if beside:
+        text += f", likely in contact with {_listed(beside)}"
+    if possible:
+        text += f"; possibly involving {_listed(possible)}"
     if index.uptake is not None:
         text += f"; SUVmax {index.uptake.suv_max:.1f}"
     keys = [location.key, "size_of_the_mass", index.name]
-    keys += [line.key for line in (*measured, *reached[Likelihood.LIKELY], *reached[Likelihood.POSSIBLE])]
+    keys += [line.key for line in (*measured, *likely, *beside, *possible)]
     return Conclusion(words=f"{_WHO[outlines]}{text}.", rests_on=tuple(keys))
 
 
@@ -119,6 +128,14 @@ def _nodes(nodes: Sequence[Lesion], outlines: OutlineStatus) -> Conclusion:
         return Conclusion(
             words=f"No node is outlined {who}, which does not exclude nodal disease.", rests_on=("number_of_nodes",)
         )
+    in_glands = [node for node in nodes if perhaps_a_gland(node)]
+    nodes = [node for node in nodes if node not in in_glands]
+    doubtful = f"{_number(len(in_glands))} outlined inside salivary glands may be physiological uptake" * bool(
+        in_glands
+    )
+    if not nodes:
+        words = f"No node is outlined but {doubtful}, which does not exclude nodal disease."
+        return Conclusion(words=words, rests_on=("number_of_nodes", *(node.name for node in in_glands)))
     counts = Counter(node.side for node in nodes)
     sides = [f"{_number(count)} {side}" for side, count in counts.items()]
     told = " and ".join([", ".join(sides[:-1]), sides[-1]] if len(sides) > 1 else sides)
@@ -127,8 +144,9 @@ def _nodes(nodes: Sequence[Lesion], outlines: OutlineStatus) -> Conclusion:
     size = f"{cm(largest.longest_diameter_mm)} cm (short axis {cm(largest.axial_short_mm)} cm), {largest.level}"
     words = f"{told}, {size}" if len(nodes) == 1 else f"{told}, the largest {size}"
     ene = next((n.extranodal_extension for n in nodes if n.extranodal_extension), "")
-    words += f"; extranodal extension {ene or 'not assessed'}."
-    return Conclusion(words=words, rests_on=("number_of_nodes", "max_size", "extranodal_extension"))
+    words += f"; extranodal extension {ene or 'not assessed'}{f'; {doubtful}' if doubtful else ''}."
+    rests_on = ("number_of_nodes", "max_size", "extranodal_extension", *(node.name for node in in_glands))
+    return Conclusion(words=words, rests_on=rests_on)
 
 
 def _vessels(lesions: Sequence[Lesion], lines: Mapping[str, Line]) -> Conclusion | None:
@@ -143,7 +161,10 @@ def _vessels(lesions: Sequence[Lesion], lines: Mapping[str, Line]) -> Conclusion
             ):
                 base, _, side = contact.words.rpartition(", ")
                 who = "the primary tumour" if lesion.role == "index lesion" else lesion.name
-                told = f"{who} {contact.term} the {side} {base.lower()} ({contact.degrees} degrees)"
+                vessel = f"the {side} {base.lower()}"
+                told = f"{who} {contact.term} {vessel} ({degrees_words(contact.degrees)})"
+                if contact.term in ("touches", "overlaps"):
+                    told = f"{who} in contact with {vessel} as a network outlined it, encasement not told"
                 best[contact.structure] = (contact.degrees, told, lesion.name)
     if not best:
         return None
@@ -156,9 +177,10 @@ def _vessels(lesions: Sequence[Lesion], lines: Mapping[str, Line]) -> Conclusion
 
 
 def _others(lesions: Sequence[Lesion]) -> Conclusion | None:
-    """Further foci and foci outside the neck, counted and never pooled."""
-    further = [lesion for lesion in lesions if lesion.role == "further focus"]
-    outside = [lesion for lesion in lesions if lesion.role == "focus outside the neck"]
+    """Further foci and foci outside the neck, counted and never pooled; a network's without raised uptake is none."""
+    told = [lesion for lesion in lesions if not without_raised_uptake(lesion)]
+    further = [lesion for lesion in told if lesion.role == "further focus"]
+    outside = [lesion for lesion in told if lesion.role == "focus outside the neck"]
     if not further and not outside:
         return None
     parts = []
@@ -171,9 +193,9 @@ def _others(lesions: Sequence[Lesion]) -> Conclusion | None:
     if outside:
         places = ", ".join(dict.fromkeys(lesion.site for lesion in outside))
         parts.append(f"{_number(len(outside))} {'focus' if len(outside) == 1 else 'foci'} outside the neck ({places})")
-    told = " and ".join(parts)
+    words = " and ".join(parts)
     return Conclusion(
-        words=f"{told[0].upper()}{told[1:]}, listed one by one.",
+        words=f"{words[0].upper()}{words[1:]}, listed one by one.",
         rests_on=tuple(lesion.name for lesion in (*further, *outside)),
     )
 
@@ -198,8 +220,8 @@ def _change(changes: Sequence[Change]) -> Conclusion:
     )
 
 
-def _with(lines: Mapping[str, Line], word: Likelihood) -> list[Line]:
-    found = [line for line in lines.values() if line.value.startswith(f"Involvement {word}")]
+def _with(lines: Mapping[str, Line], what: Predicted, word: Likelihood, least: float = 0.0) -> list[Line]:
+    found = [x for x in lines.values() if predicted(x.value) == (what, word) and (x.probability or 0.0) >= least]
     return sorted(found, key=lambda line: -(line.probability or 0.0))
 
 
@@ -209,9 +231,10 @@ def _is_measured_involved(line: Line) -> bool:
 
 def _listed(lines: Sequence[Line]) -> str:
     """Structures in words, the most certain first."""
-    words = [_place_words(line) for line in lines[:_MOST_STRUCTURES]]
-    if len(lines) > _MOST_STRUCTURES:
-        words.append(f"{_number(len(lines) - _MOST_STRUCTURES)} more")
+    shown = len(lines) if len(lines) <= _MOST_STRUCTURES else _MOST_STRUCTURES - 1
+    words = [_place_words(line) for line in lines[:shown]]
+    if len(lines) > shown:
+        words.append(f"{_number(len(lines) - shown)} more")
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 

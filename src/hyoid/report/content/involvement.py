@@ -10,9 +10,18 @@ from hyoid.anatomy.structures import BY_NAME, ORGANS, Side, Structure, opposite
 from hyoid.anatomy.subsites import FIELD_BY_KEY, SUBSITE_BY_NAME, SUBSITES
 from hyoid.report.content.contact import Grade, Meeting, meet
 from hyoid.report.content.patches import Patch, distance_mm, joined, region, sides_of
-from hyoid.report.content.scale import Likelihood, likelihood, measured_status
+from hyoid.report.content.scale import Likelihood, Predicted, degrees_words, likelihood, measured_status, predicted
 from hyoid.report.content.scene import Involvement, Mass, Scene
-from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, OutlineStatus, Region, Status, unanswered_line
+from hyoid.report.content.schema import (
+    NOT_ASSESSED,
+    Evidence,
+    Line,
+    LineStatus,
+    OutlineStatus,
+    Region,
+    Status,
+    unanswered_line,
+)
 from hyoid.report.content.template import ADDENDUM, BY_KEY, FIELDS, TARGET, Field, Kind
 
 NO_OUTLINE = f"{NOT_ASSESSED}: no outline"
@@ -27,6 +36,9 @@ _NEEDS_READER = {
 }
 _MASKS_ONLY = "Overlap of outlines is contact; whether tumour invades is not told by masks"
 _THROMBOSIS = "Thrombosis is not assessed"
+_VESSEL_BY_A_MODEL = (
+    "The degrees are of a network's outline of the vessel: whether it is abutted or encased is for a reader"
+)
 MUCOSA = ("Oral Cavity", "Oropharynx", "Larynx", "Glottis")
 """Regions of sub-sites that a tumour occupies."""
 MUCOSAL_FIELDS = ("pyriform_sinus", "post_cricoid_region")
@@ -57,6 +69,8 @@ class Sources:
         Whether anybody outlined lesions at all.
     whole_scan : bool
         Whether the classifier answers of the scan as a whole, so that no outline is needed.
+    organs_by_model : bool
+        Whether networks outlined the organs.
     """
 
     outlines: OutlineStatus
@@ -64,11 +78,27 @@ class Sources:
     classifier: str
     outlined: bool = True
     whole_scan: bool = False
+    organs_by_model: bool = False
 
     @property
     def status(self) -> Status:
         """Status of evidence that rests on the outlines."""
         return "model" if self.outlines == "model" else "reader"
+
+    @property
+    def against_organs(self) -> LineStatus:
+        """Status of what is measured between outlines of lesions and of organs: no better than the lesser of both."""
+        return measured_status("model" if self.organs_by_model else self.outlines)
+
+    def predicts(self, *, mucosal: bool) -> Predicted:
+        """Tell what a classifier predicts: of deep structures overlap with the outline, and that is contact.
+
+        Parameters
+        ----------
+        mucosal : bool
+            Whether the structure is mucosa, which a tumour occupies.
+        """
+        return Predicted.INVOLVEMENT if mucosal or self.whole_scan else Predicted.CONTACT
 
 
 def involvement_lines(
@@ -117,7 +147,7 @@ def coverage_lines(scene: Scene, answers: Mapping[str, Involvement], classifier:
             continue
         named = {name: answers[name] for name in (key, *ORGANS_OF_FIELD.get(key, ())) if name in answers}
         words = BY_KEY[key].words if key in BY_KEY else BY_NAME[key].words
-        line = _classified(key, words, TARGET, named, scene, classifier, what="Coverage")
+        line = _classified(key, words, TARGET, named, scene, classifier, what=Predicted.COVERAGE)
         if line is not None:
             lines.append(line.model_copy(update={"key": f"target_{key}", "words": f"Target over: {_lower(words)}"}))
     return tuple(lines)
@@ -127,7 +157,8 @@ def _field_line(row: Field, scene: Scene, answers: Mapping[str, Involvement], so
     """Measured where it can be, else classified, else not assessed."""
     blank = unanswered_line(row.key)
     named = {name: answers[name] for name in (row.key, *ORGANS_OF_FIELD.get(row.key, ())) if name in answers}
-    said = _classified(row.key, row.words, row.section, named, scene, sources.classifier)
+    what = sources.predicts(mucosal=row.section in MUCOSA or row.key in MUCOSAL_FIELDS)
+    said = _classified(row.key, row.words, row.section, named, scene, sources.classifier, what=what)
     if said is not None and (near := _beside_outline(row.key, said, scene)):
         said = _left_open(said, near)
     if row.kind not in _MEASURABLE:
@@ -177,7 +208,7 @@ def _measured(
         for m in met or [m for m in meetings if m.mass is (scene.index or scene.nodes[0])]
     )
     absent = _absent(key, structures)
-    status = measured_status(sources.outlines)
+    status = sources.against_organs
     if not met:
         clear = f"{', '.join(_paired(tuple(structures)))} clear of the outline"
         if absent:
@@ -196,8 +227,14 @@ def _measured(
 
 def _vessel_words(met: Sequence[Meeting]) -> tuple[str, list[str]]:
     """Each vessel with the lesion that reaches it, the greatest contact first."""
-    value = "; ".join(f"{m.mass.name} {m.term} the {_sided(m.structure.words)} over {m.degrees} degrees" for m in met)
     flags = [_THROMBOSIS]
+    if met[0].graded:
+        told = [f"{m.mass.name} {m.term} the {_sided(m.structure.words)} over {degrees_words(m.degrees)}" for m in met]
+        value = "; ".join(told)
+    else:
+        told = [f"{_lower(m.mass.name)} and {_sided(m.structure.words)}, {degrees_words(m.degrees)}" for m in met]
+        value = f"In contact: {'; '.join(told)}"
+        flags.append(_VESSEL_BY_A_MODEL)
     if any(m.grade is Grade.OVERLAP for m in met):
         flags.append(_MASKS_ONLY)
     return value, flags
@@ -249,7 +286,7 @@ def _note(meeting: Meeting) -> str:
     words, cause = meeting.structure.words, _lower(meeting.mass.name)
     if meeting.grade is Grade.APART:
         return f"{words}: clear of {cause}"
-    degrees = "" if meeting.degrees is None else f", {meeting.degrees} degrees of the circumference"
+    degrees = "" if meeting.degrees is None else f", {degrees_words(meeting.degrees)} of the circumference"
     if meeting.grade is Grade.TOUCH:
         return f"{words}: within one voxel of {cause}{degrees}"
     return f"{words}: shares {meeting.overlap_ml:.2f} ml with {cause}{degrees}"
@@ -287,7 +324,7 @@ def _classified(
     scene: Scene,
     classifier: str,
     *,
-    what: str = "Involvement",
+    what: Predicted = Predicted.INVOLVEMENT,
 ) -> Line | None:
     """Line from a classifier's probabilities; None when it says nothing of this field."""
     if not answers:
@@ -357,7 +394,8 @@ def _sides_of_index(scene: Scene) -> list[str]:
 def _organ_line(organ: Structure, scene: Scene, answers: Mapping[str, Involvement], sources: Sources) -> Line | None:
     """Line of a structure outside the template: when the tumour meets it, or a classifier speaks of it."""
     named = {organ.name: answers[organ.name]} if organ.name in answers else {}
-    said = _classified(organ.name, organ.words, ADDENDUM, named, scene, sources.classifier)
+    what = sources.predicts(mucosal=False)
+    said = _classified(organ.name, organ.words, ADDENDUM, named, scene, sources.classifier, what=what)
     structures = {organ.name: scene.organs[organ.name]} if organ.name in scene.organs else {}
     # A tumour lies in the organ of its site: that is no contact.
     holds = organ.name in HOLDING_TUMOURS
@@ -372,9 +410,8 @@ def _with_second_opinion(measured: Line | None, said: Line | None) -> Line | Non
     if measured is None or said is None:
         return measured or said
     clear = measured.value.startswith("Not involved")
-    differs = f"Involvement {Likelihood.LIKELY if clear else Likelihood.UNLIKELY}"
-    flags = measured.flags
-    if said.value.startswith(differs):
+    found, flags = predicted(said.value), measured.flags
+    if found is not None and found[1] is (Likelihood.LIKELY if clear else Likelihood.UNLIKELY):
         flags = (*flags, f"The classifier differs: {_lower(said.value)} ({said.probability:.2f})")
     return measured.model_copy(update={"evidence": measured.evidence + said.evidence, "flags": flags})
 

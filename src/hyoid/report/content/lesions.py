@@ -98,6 +98,7 @@ def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None,
         level="" if level is None else level.words,
         necrosis=attenuation_inside(hu, mass.patch, scene.geometry) if mass.role == "node" and hu is not None else "",
         missing_landmarks=() if level is None else tuple(_words(name) for name in level.missing),
+        landmarks_taken=() if level is None else tuple(_taken(*pair) for pair in level.stand_ins.items()),
         contacts=contacts_of(mass, scene.organs, scene) if in_neck else (),
         voxels=mass.row.voxels,
         slice_index=look.slice_index,
@@ -107,6 +108,12 @@ def _row(mass: Mass, scene: Scene, inputs: ReportInputs, suv: np.ndarray | None,
         short_axis_lps_mm=axes[1],
         uptake=taken,
     )
+
+
+def _taken(landmark: str, by: str) -> str:
+    """A structure and the landmark that it stands in for; of a pair without the side."""
+    words = "thyrohyoid muscles" if by == "thyrohyoid" else _words(by).partition(",")[0]
+    return f"{words} for {_words(landmark).partition(',')[0]}"
 
 
 def _words(landmark: str) -> str:

@@ -18,13 +18,17 @@ II from VIIa         medial edge of the internal carotid artery, behind its fron
 III, IV from VI      medial edge of the carotid artery
 II from VIIb         transverse process of the atlas: not outlined, above the brainstem's lower end both are named
 ===================  ===============================================================================================
+
+Where a landmark is not outlined, a structure that ends at the same border stands in for it, and the level says so: the
+thyrohyoid muscles end at the lower edge of the hyoid bone, the trachea begins at that of the cricoid cartilage, and the
+carotid artery lies beside the jugular vein. On virtual patients these borders agree within one slice of 3 mm.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +51,14 @@ _BEHIND_JUGULAR_MM = 20.0
 _SCALENE_MM = 10.0
 # A vessel or muscle says something of slices up to so far from where it was outlined.
 _SAME_HEIGHT_MM = 10.0
+# How far beyond the error of the outlines a stand-in may be off.
+_STAND_IN_ERROR_MM = 5.0
+_HYOID_HEIGHT_MM = 10.0
+# Of the carotid artery's medial edge, towards the midline from that of the jugular vein: about the artery's width.
+_CAROTID_WIDTH_MM = 7.0
+# Both thyrohyoid muscles end at one height, and the trachea begins where the larynx ends; else an outline is wrong.
+_TOP_DIFFERENCE_MM = 10.0
+_TRACHEA_FROM_LARYNX_MM = 20.0
 # Level V ends at the upper edge of the hyoid; a node that reaches a little above it still belongs there.
 _ABOVE_V_MM = 15.0
 # Levels whose number alone says little to most readers.
@@ -110,6 +122,8 @@ class Landmarks:
         Names of the landmarks that are not outlined.
     error_mm : float
         How far off the landmarks may be; 0 where a reader or the truth drew them.
+    stand_ins : mapping of str to str
+        Landmarks that are not outlined, and the structure that stands in for each.
     """
 
     geometry: Geometry
@@ -121,6 +135,7 @@ class Landmarks:
     sides: Mapping[Side, SideLandmarks]
     missing: tuple[str, ...]
     error_mm: float = 0.0
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,11 +151,14 @@ class NodeLevel:
         Names of the landmarks for want of which the answer is coarse, or the level is not told.
     alternatives : tuple of str
         Further levels that may hold the node, as far off as its landmarks may be.
+    stand_ins : mapping of str to str
+        Landmarks that are not outlined, and the structure that stood in for each.
     """
 
     names: tuple[str, ...]
     missing: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -191,8 +209,16 @@ def find_landmarks(
         How far off the outlines may be, mm; 0 where a reader drew them.
     """
     heights = {name: _heights(organs.get(name), geometry) for name in (*LANDMARKS, "brainstem")}
+    stood_in = _heights_stood_in(organs, geometry)
+    stand_ins = {name: by for name, (_, by) in stood_in.items()}
+    heights |= {name: height for name, (height, _) in stood_in.items()}
     sides = {side: _side(organs, geometry, midline_x_mm, side) for side in (Side.LEFT, Side.RIGHT)}
     sided = tuple(f"{name}_{side.value}" for name in SIDED_LANDMARKS for side in sides)
+    stand_ins |= {
+        f"carotid_{side.value}": f"jugular_{side.value}"
+        for side in sides
+        if f"carotid_{side.value}" not in organs and f"jugular_{side.value}" in organs
+    }
     return Landmarks(
         geometry=geometry,
         midline_x_mm=midline_x_mm,
@@ -201,8 +227,9 @@ def find_landmarks(
         brainstem_mm=heights["brainstem"][0],
         submental_mm=_submental_mm(organs, geometry, midline_x_mm),
         sides=sides,
-        missing=tuple(name for name in (*LANDMARKS, *sided) if name not in organs),
-        error_mm=error_mm,
+        missing=tuple(name for name in (*LANDMARKS, *sided) if name not in organs and name not in stand_ins),
+        error_mm=error_mm + _STAND_IN_ERROR_MM * bool(stand_ins),
+        stand_ins=stand_ins,
     )
 
 
@@ -255,13 +282,19 @@ def level_of_node(node: Patch, landmarks: Landmarks) -> NodeLevel:
     }
     others = _with_landmarks_off(points, landmarks) if landmarks.error_mm else []
     alternatives = tuple(dict.fromkeys(name for name in others if name and name not in names)) if names else ()
-    return NodeLevel(names, tuple(name for name in landmarks.missing if name in needed), alternatives)
+    stand_ins = {
+        name: by
+        for name, by in landmarks.stand_ins.items()
+        if names and (name in LANDMARKS or name.endswith(f"_{side.value}"))
+    }
+    missing = tuple(name for name in landmarks.missing if name in needed)
+    return NodeLevel(names, missing, alternatives, stand_ins)
 
 
 def _with_landmarks_off(points: NDArray[np.float64], landmarks: Landmarks) -> list[str]:
-    """Level of most of the points, for landmarks that are off to the front, back, upward and downward."""
+    """Level of most of the points, for landmarks that are off along each axis, sideways where a carotid is stood in."""
     found = []
-    for axis in (1, 2):
+    for axis in (1, 2) if not any(name.startswith("carotid") for name in landmarks.stand_ins) else (0, 1, 2):
         for shift in (-landmarks.error_mm, landmarks.error_mm):
             moved = points.copy()
             moved[:, axis] += shift
@@ -353,6 +386,21 @@ def _between_carotids(z: NDArray[np.float64], hyoid_mm: float, medial: NDArray[n
     return medial & (z < hyoid_mm)
 
 
+def _heights_stood_in(organs: Mapping[str, Patch], geometry: Geometry) -> dict[str, tuple[tuple[float, float], str]]:
+    """Lower and upper edge of the hyoid and cricoid where these are not outlined, and the structure that says so."""
+    found: dict[str, tuple[tuple[float, float], str]] = {}
+    tops = [_heights(organs[name], geometry)[1] for name in ("thyrohyoid_left", "thyrohyoid_right") if name in organs]
+    if "hyoid_bone" not in organs and tops and max(tops) - min(tops) <= _TOP_DIFFERENCE_MM:
+        low = float(np.mean(tops))
+        found["hyoid_bone"] = (low, low + _HYOID_HEIGHT_MM), "thyrohyoid"
+    if "cricoid_cartilage" not in organs and "trachea" in organs:
+        low = _heights(organs["trachea"], geometry)[1]
+        larynx = _heights(organs.get("larynx"), geometry)[0]
+        if np.isnan(larynx) or abs(low - larynx) <= _TRACHEA_FROM_LARYNX_MM:
+            found["cricoid_cartilage"] = (low, low), "trachea"
+    return found
+
+
 def _side(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float, side: Side) -> SideLandmarks:
     """Edges of the organs of one side."""
     gland = organs.get(f"submandibular_{side.value}")
@@ -360,11 +408,16 @@ def _side(organs: Mapping[str, Patch], geometry: Geometry, midline_x_mm: float, 
     jugular, carotid, muscle = (
         organs.get(f"{name}_{side.value}") for name in ("jugular", "carotid", "sternocleidomastoid")
     )
+    medial = _track(carotid, geometry, np.minimum, lambda p: np.abs(p[:, 0] - midline_x_mm))
+    front = _track(carotid, geometry, np.minimum, lambda p: p[:, 1])
+    if carotid is None:
+        medial = _track(jugular, geometry, np.minimum, lambda p: np.abs(p[:, 0] - midline_x_mm)) - _CAROTID_WIDTH_MM
+        front = _track(jugular, geometry, np.minimum, lambda p: p[:, 1])
     return SideLandmarks(
         jugular_back_mm=_track(jugular, geometry, np.maximum, lambda p: p[:, 1]),
-        carotid_front_mm=_track(carotid, geometry, np.minimum, lambda p: p[:, 1]),
+        carotid_front_mm=front,
         muscle_back_mm=_track(muscle, geometry, np.maximum, lambda p: p[:, 1]),
-        carotid_medial_mm=_track(carotid, geometry, np.minimum, lambda p: np.abs(p[:, 0] - midline_x_mm)),
+        carotid_medial_mm=medial,
         gland_back_mm=float(high[1]),
         gland_bottom_mm=float(low[2]),
     )

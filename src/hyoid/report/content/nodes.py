@@ -10,9 +10,13 @@ from hyoid.report.content.involvement import NO_OUTLINE, Sources
 from hyoid.report.content.levels import UNKNOWN_LEVEL
 from hyoid.report.content.patches import on_both_sides, region
 from hyoid.report.content.primary import ON_A_MODELS_OUTLINE, cm
-from hyoid.report.content.scale import measured_status
+from hyoid.report.content.scale import degrees_words, measured_status
 from hyoid.report.content.scene import Scene
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line, unanswered_line
+
+IN_A_GLAND = "inside a salivary gland, may be its physiological uptake"
+_GLAND_SHARE = 0.5  # of a node's volume
+LEVELS_BY_A_MODEL = "Levels are told by landmarks that a network outlined"
 
 
 def node_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> dict[str, Line]:
@@ -46,21 +50,26 @@ def node_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> dic
         for node in nodes
     }
     largest = max(nodes, key=lambda n: n.longest_diameter_mm)
-    answers = {
+    answers: dict[str, tuple[str, tuple[Evidence, ...], list[str]]] = {
         "number_of_nodes": (
             f"{len(nodes)} outlined ({_groups(nodes)})",
             tuple(evidence.values()),
-            ("Nodes that touch count as one",),
+            ["Nodes that touch count as one"],
         ),
-        "side": (_side_words(scene), tuple(evidence.values()), ()),
+        "side": (_side_words(scene), tuple(evidence.values()), []),
         "max_size": (
             f"{cm(largest.longest_diameter_mm)} cm in longest dimension, axial {cm(largest.axial_long_mm)} x "
             f"{cm(largest.axial_short_mm)} cm ({largest.side}, {largest.level})",
             (evidence[largest.name],),
-            (),
+            [],
         ),
     }
-    predicted = (ON_A_MODELS_OUTLINE,) if sources.outlines == "model" else ()
+    in_glands = sum(perhaps_a_gland(node) for node in nodes)
+    if in_glands:
+        answers["number_of_nodes"][2].append(f"{in_glands} {'lies' if in_glands == 1 else 'lie'} {IN_A_GLAND}")
+    predicted: tuple[str, ...] = (ON_A_MODELS_OUTLINE,) if sources.outlines == "model" else ()
+    if sources.organs_by_model and not predicted:
+        predicted = (LEVELS_BY_A_MODEL,)
     return {
         key: lines[key].model_copy(
             update={
@@ -84,13 +93,30 @@ def node_words(node: Lesion) -> str:
     ]
     if node.missing_landmarks:
         parts.append(f"level needs {', '.join(node.missing_landmarks)}")
+    if node.landmarks_taken:
+        parts.append(f"level told by {', '.join(node.landmarks_taken)}")
+    if perhaps_a_gland(node):
+        parts.append(IN_A_GLAND)
     if node.necrosis:
         parts.append(node.necrosis)
     parts += [
-        f"{c.term} {c.words.lower()}" + ("" if c.degrees is None else f" ({c.degrees} degrees)") for c in node.contacts
+        f"{c.term} {c.words.lower()}" + ("" if c.degrees is None else f" ({degrees_words(c.degrees)})")
+        for c in node.contacts
     ]
     parts.append(f"extranodal extension {node.extranodal_extension or 'not assessed'}")
     return ", ".join(parts)
+
+
+def perhaps_a_gland(node: Lesion) -> bool:
+    """Tell whether a network outlined as a node what lies mostly inside an outlined salivary gland, which takes up FDG.
+
+    Parameters
+    ----------
+    node : Lesion
+        Node of the report, with its contacts and uptake.
+    """
+    inside = sum(c.overlap_ml for c in node.contacts if c.structure.startswith(("submandibular", "parotid")))
+    return node.status == "model" and node.uptake is not None and inside >= _GLAND_SHARE * node.volume_ml
 
 
 def _none_outlined(line: Line, sources: Sources) -> Line:

@@ -30,10 +30,15 @@ HOW_TO_OUTLINE = (
 ON_A_MODELS_OUTLINE = "Measured on a network's outline that no reader confirmed"
 ORGAN_ONLY = "The organ outline that holds most of the lesion; sub-sites are not outlined"
 PHYSIOLOGICAL = "May be physiological uptake, as of tonsils and tongue base: look there"
+NOT_RAISED = "Uptake not raised (SUVmax below 2.5): perhaps an error of the network"
+# Blood pool and muscle stay below; the same number is a usual threshold of malignant uptake.
+RAISED_SUV = 2.5
 _LEAST_SHARE = 0.05  # below it a structure only borders the mass
 _NEAR_MM = 20.0
 
 TONGUE, TONGUE_OR_FLOOR = "Tongue", "Tongue or floor of the mouth"
+# Lined by mucosa, where tumours start: of a mass that none of these holds half of, the two that hold most are named.
+_LINED = ("Tongue", "Oropharynx", "Hypopharynx", "Larynx")
 # Structures that stand for the site a tumour starts in; vessels, nodes, muscles and bones of the neck do not.
 _SITES: dict[str, tuple[str, ...]] = {
     TONGUE: ("tongue",),
@@ -69,7 +74,7 @@ def location_line(scene: Scene, sources: Sources) -> Line:
     return line.model_copy(
         update={
             "value": f"{where}, {sided}" if where else f"Site not determined, {sided}",
-            "status": measured_status(sources.outlines),
+            "status": sources.against_organs,
             "evidence": (evidence,),
             "flags": () if scene.subsites or not where else (ORGAN_ONLY,),
         }
@@ -155,11 +160,23 @@ def foci_lines(scene: Scene, lesions: Sequence[Lesion], sources: Sources) -> tup
 
 
 def _cautions(lesion: Lesion, sources: Sources) -> tuple[str, ...]:
-    if lesion.role == "focus outside the neck":
-        return ("Not counted as primary tumour or node of the neck",)
-    if sources.outlines == "model" and lesion.uptake is not None:
+    outside = ("Not counted as primary tumour or node of the neck",) * (lesion.role == "focus outside the neck")
+    if without_raised_uptake(lesion):
+        return (*outside, NOT_RAISED)
+    if not outside and sources.outlines == "model" and lesion.uptake is not None:
         return (PHYSIOLOGICAL,)
-    return ()
+    return outside
+
+
+def without_raised_uptake(lesion: Lesion) -> bool:
+    """Tell whether a network outlined a focus whose uptake is that of blood or muscle.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        Lesion of the report; without a PET nothing is said of its uptake.
+    """
+    return lesion.status == "model" and lesion.uptake is not None and lesion.uptake.suv_max < RAISED_SUV
 
 
 def side_words(sides: Sequence[Side]) -> str:
@@ -210,6 +227,9 @@ def place_of(scene: Scene, mass: Patch) -> tuple[str, str]:
         if shares and shares[0][1] >= _LEAST_SHARE:
             listed = ", ".join(f"{words} {100 * share:.0f} %" for words, share in shares if share >= _LEAST_SHARE)
             where = TONGUE_OR_FLOOR if shares[0][0] == TONGUE and _in_lower_half(scene, mass) else shares[0][0]
+            second = next((row for row in shares[1:] if row[0] in _LINED), None)
+            if where in _LINED and second is not None and shares[0][1] < 0.5 and second[1] >= shares[0][1] / 4:
+                where = f"{where} and {second[0].lower()}"
             return where, f"Share of the mass: {listed}"
         if shares:
             words = shares[0][0]

@@ -18,18 +18,26 @@ class Likelihood(StrEnum):
     UNLIKELY = "unlikely"
 
 
+class Predicted(StrEnum):
+    """What a classifier gives the likelihood of: involvement, only contact with the outline, coverage by a target."""
+
+    INVOLVEMENT = "Involvement"
+    CONTACT = "Contact"
+    COVERAGE = "Coverage"
+
+
 LIKELIHOOD_SCALE = (
     f"likely: probability {LIKELY_FROM:.2f} or more; possible: {UNLIKELY_BELOW:.2f} to {LIKELY_FROM:.2f}, and lower "
     f"where the network's own threshold is reached; unlikely: below"
 )
 VESSEL_SCALE = (
     f"abuts: outlines touch over less than {PARTLY_FROM_DEGREES} degrees of the vessel's circumference; partly "
-    f"encases: {PARTLY_FROM_DEGREES} to {ENCASED_ABOVE_DEGREES}; encases: more. Overlap of two outlines is contact, "
-    "not invasion; invasion is a reader's word"
+    f"encases: {PARTLY_FROM_DEGREES} to {ENCASED_ABOVE_DEGREES}; encases: more; of a vessel that a network outlined "
+    "only contact is said. Overlap of two outlines is contact, not invasion; invasion is a reader's word"
 )
 STATUS_WORDS: dict[LineStatus, str] = {
     "measured": "measured on outlines that a reader drew or accepted",
-    "model, measured": "measured on a network's outlines, which no reader confirmed",
+    "model, measured": "measured on outlines some or all of which are a network's, and no reader confirmed these",
     "model": "a network's prediction",
     "reader": "a reader's words",
     "text": "from a written report",
@@ -59,6 +67,18 @@ def likelihood(probability: float, *, flagged: bool) -> Likelihood:
     return Likelihood.UNLIKELY
 
 
+def predicted(value: str) -> tuple[Predicted, Likelihood] | None:
+    """Read what a line says a classifier predicts; None for a line that says something else.
+
+    Examples
+    --------
+    >>> predicted("Contact likely, left") == (Predicted.CONTACT, Likelihood.LIKELY), predicted("Involved: 1.00 ml")
+    (True, None)
+    """
+    said = value.partition(",")[0]
+    return next(((what, word) for what in Predicted for word in Likelihood if said == f"{what} {word}"), None)
+
+
 def vessel_term(degrees: int) -> str:
     """Choose the word for contact with a vessel, by degrees of its circumference.
 
@@ -70,6 +90,17 @@ def vessel_term(degrees: int) -> str:
     if degrees < PARTLY_FROM_DEGREES:
         return "abuts"
     return "partly encases" if degrees <= ENCASED_ABOVE_DEGREES else "encases"
+
+
+def degrees_words(degrees: int | None) -> str:
+    """Write the degrees of a vessel's circumference, which are counted in tens.
+
+    Examples
+    --------
+    >>> degrees_words(140), degrees_words(0)
+    ('140 degrees', 'less than 10 degrees')
+    """
+    return f"{degrees} degrees" if degrees else "less than 10 degrees"
 
 
 def measured_status(outlines: OutlineStatus) -> LineStatus:

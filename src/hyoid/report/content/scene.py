@@ -78,6 +78,8 @@ class ReportInputs:
         Names of the organs that the sources outline when they are there; those without a voxel are listed as missing.
     organs_by : mapping of int to str
         Label to the source that outlined the organ, in words; empty where that is not known.
+    organs_doubted : mapping of str to tuple of str
+        In which respects an outline is not as its organ should be, by name of the organ.
     organs_left_out : mapping of str to str
         Why an outline that the sources made is not in `organs`, by name of the organ.
     subsites : Volume, optional
@@ -131,6 +133,7 @@ class ReportInputs:
     organ_sources: tuple[ModelUse, ...] = ()
     organs_expected: tuple[str, ...] = ()
     organs_by: Mapping[int, str] = field(default_factory=dict)
+    organs_doubted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     organs_left_out: Mapping[str, str] = field(default_factory=dict)
     subsites: Volume | None = None
     lesions: Volume | None = None
@@ -203,6 +206,8 @@ class Scene:
         Whether organs tell which foci lie in the neck.
     landmarks : Landmarks
         Landmarks of nodal levels.
+    organs_by_model : bool
+        Whether networks outlined the organs.
     """
 
     geometry: Geometry
@@ -212,6 +217,7 @@ class Scene:
     masses: tuple[Mass, ...]
     field_known: bool
     landmarks: Landmarks
+    organs_by_model: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -263,7 +269,7 @@ def make_scene(inputs: ReportInputs) -> Scene:
     field_known = any(name not in LONG_ORGANS for name in organs)
     error_mm = PREDICTED_ERROR_MM if inputs.organ_sources else 0.0
     landmarks = find_landmarks(organs, geometry, midline, error_mm=error_mm)
-    scene = Scene(geometry, midline, organs, subsites, (), field_known, landmarks)
+    scene = Scene(geometry, midline, organs, subsites, (), field_known, landmarks, bool(inputs.organ_sources))
     if inputs.lesions is not None:
         scene = with_masses(scene, measured_masses(find_components(inputs.lesions), midline))
     if inputs.target_region is not None:

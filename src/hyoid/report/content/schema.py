@@ -188,6 +188,8 @@ class Lesion(_Frozen):
         Of a node; empty for other lesions.
     missing_landmarks : tuple of str
         What would have to be outlined to tell the level or its subdivision.
+    landmarks_taken : tuple of str
+        Structures that stood in for landmarks of the level that are not outlined, in words.
     necrosis : str
         Attenuation inside a node in words; empty where it was not looked at.
     extranodal_extension : str
@@ -211,6 +213,7 @@ class Lesion(_Frozen):
     site: str = ""
     level: str
     missing_landmarks: tuple[str, ...] = ()
+    landmarks_taken: tuple[str, ...] = ()
     necrosis: str = ""
     extranodal_extension: str = ""
     contacts: tuple[Contact, ...] = ()
@@ -235,6 +238,8 @@ class Organ(_Frozen):
     status : {"reader", "model"}
     source : str
         Network that outlined the organ, in words; empty where that was not kept.
+    doubts : tuple of str
+        In which respects the outline is not as this organ's should be.
     slice_index : int
     point_lps_mm : tuple of float
     """
@@ -246,6 +251,7 @@ class Organ(_Frozen):
     voxels: int
     status: Literal["reader", "model"]
     source: str = ""
+    doubts: tuple[str, ...] = ()
     slice_index: int
     point_lps_mm: Point
 

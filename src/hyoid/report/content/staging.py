@@ -14,6 +14,7 @@ from hyoid.anatomy.staging import CRITERIA, N_CRITERIA, N_TABLES, T_TABLES, Cate
 from hyoid.anatomy.structures import Side
 from hyoid.errors import UsageError
 from hyoid.report.content.levels import level_names
+from hyoid.report.content.scale import measured_status
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Lesion, Line, OutlineStatus
 from hyoid.report.content.template import STAGING
 
@@ -35,6 +36,7 @@ _APART_FROM: dict[str, tuple[str, ...]] = {
 }
 _CAROTIDS = ("carotid_left", "carotid_right")
 _SHOWN_GAPS = 4
+_ORGANS_BY_A_MODEL = "Organs are a network's outlines: check what is excluded by them"
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,12 @@ def stage_nodes(
 
 
 def staging_lines(
-    request: StagingRequest | None, lesions: Sequence[Lesion], outlined: Collection[str], status: OutlineStatus
+    request: StagingRequest | None,
+    lesions: Sequence[Lesion],
+    outlined: Collection[str],
+    status: OutlineStatus,
+    *,
+    organs_by_model: bool = False,
 ) -> tuple[Line, ...]:
     """Write cT and cN by every edition asked for, each with its evidence and its gaps; no line where nobody asked.
 
@@ -243,10 +250,13 @@ def staging_lines(
         Names of the organs that are outlined.
     status : {"reader", "accepted", "model"}
         Who stands behind the lesions' outlines; a network's alone are not staged.
+    organs_by_model : bool
+        Whether networks outlined the organs, which exclude criteria by lying apart and tell levels.
     """
     if request is None:
         return ()
     index = next((row for row in lesions if row.role == "index lesion"), None)
+    measured = measured_status("model" if organs_by_model else status)
     lines = []
     for edition in request.editions:
         for letter, what in (("T", "primary tumour"), ("N", "nodes")):
@@ -254,7 +264,7 @@ def staging_lines(
                 key=f"c{letter.lower()}_tnm{edition.value}",
                 words=f"c{letter} (TNM {edition.value}), {what}",
                 section=STAGING,
-                flags=("For confirmation by whoever stages the patient",),
+                flags=("For confirmation by whoever stages the patient", *((_ORGANS_BY_A_MODEL,) * organs_by_model)),
             )
             if status == "model":
                 why = "outlines of a network are not staged until a reader accepts them"
@@ -266,7 +276,7 @@ def staging_lines(
                 met = "; ".join(staged.evidence) or "no criterion of a higher category is met"
                 evidence = Evidence(status="measured", source="outlines of a reader", note=f"Met: {met}")
                 lines.append(
-                    line.model_copy(update={"value": staged.words, "status": "measured", "evidence": (evidence,)})
+                    line.model_copy(update={"value": staged.words, "status": measured, "evidence": (evidence,)})
                 )
     return tuple(lines)
 
@@ -305,9 +315,11 @@ def extension_of(index: Lesion, outlined: Collection[str]) -> dict[str, bool]:
         for key, names in _APART_FROM.items()
         if all(name in outlined for name in names) and not touched.intersection(names)
     }
-    if any(c.structure in _CAROTIDS and c.term == "encases" for c in index.contacts):
+    terms = {contact.term for contact in index.contacts if contact.structure in _CAROTIDS}
+    if "encases" in terms:
         known["carotid_encased"] = True
-    elif all(name in outlined for name in _CAROTIDS):
+    # Of a vessel that a network outlined no more is known than that the outlines meet.
+    elif all(name in outlined for name in _CAROTIDS) and not terms & {"touches", "overlaps"}:
         known["carotid_encased"] = False
     return known
 

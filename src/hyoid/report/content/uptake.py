@@ -12,7 +12,7 @@ from hyoid.report.content.schema import Evidence, Lesion, Line
 from hyoid.report.content.template import UPTAKE
 
 _MEANING = "MTV: volume at or above 41 % of the lesion's SUVmax, inside its outline; TLG: mean SUV of it times MTV"
-_TOTALS = (("GTVp", "primary foci"), ("GTVn", "nodes"))
+_TOTALS = (("GTVp", "foci outlined as primary tumour"), ("GTVn", "outlined nodes"))
 
 
 def uptake_lines(lesions: Sequence[Lesion], scene: Scene, sources: Sources) -> tuple[Line, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyoid.report.content.change import CHANGE_DEFINITION
-from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood
+from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE
 from hyoid.report.content.schema import Line, Report
 from hyoid.report.content.template import FRONT, SECTIONS, TARGET, TEMPLATE, Kind
 from hyoid.report.pages.attention import Attention, looks_of
@@ -41,15 +41,15 @@ class Block:
         Heading of the region.
     lines : tuple of tuple of Line
         Findings, those that say the same together.
-    likely : tuple of (Likelihood, tuple of Line)
-        What a network predicts, the likely first.
+    likely : tuple of (words, tuple of Line)
+        What a network predicts, such as "Involvement likely", the likely first.
     unknown : tuple of (reason, words)
         What is not assessed, by reason.
     """
 
     words: str
     lines: tuple[tuple[Line, ...], ...]
-    likely: tuple[tuple[Likelihood, tuple[Line, ...]], ...]
+    likely: tuple[tuple[str, tuple[Line, ...]], ...]
     unknown: tuple[tuple[str, str], ...]
 
 

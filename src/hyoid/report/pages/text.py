@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hyoid.characters import printable
 from hyoid.report.content.change import CHANGE_DEFINITION
 from hyoid.report.content.nodes import node_words
-from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood
+from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood, Predicted, predicted
 from hyoid.report.content.schema import NOT_ASSESSED, Fact, Line, Report
 from hyoid.report.content.template import FIELDS, FRONT, SECTIONS, TEMPLATE
 
@@ -126,7 +126,7 @@ def line_text(line: Line) -> str:
 
 def grouped(
     lines: Sequence[Line],
-) -> tuple[tuple[Line, ...], dict[Likelihood, tuple[Line, ...]], dict[str, list[Line]]]:
+) -> tuple[tuple[Line, ...], dict[str, tuple[Line, ...]], dict[str, list[Line]]]:
     """Sort lines into those to print each, those that a classifier answers by likelihood, and unassessed by reason.
 
     Parameters
@@ -135,15 +135,15 @@ def grouped(
         Lines of one region, in the order of the template.
     """
     own: list[Line] = []
-    likely: dict[Likelihood, list[Line]] = {word: [] for word in Likelihood}
+    likely: dict[str, list[Line]] = {f"{what} {word}": [] for what in Predicted for word in Likelihood}
     unknown: dict[str, list[Line]] = {}
     for line in lines:
-        word = next((w for w in Likelihood if line.value.split(",")[0] == f"Involvement {w}"), None)
+        said = predicted(line.value)
         if line.status == "Missing":
             reason = line.value.removeprefix(NOT_ASSESSED).removeprefix(": ")
             unknown.setdefault("" if reason == line.value else reason, []).append(line)
-        elif word is not None:
-            likely[word].append(line)
+        elif said is not None:
+            likely[" ".join(said)].append(line)
         else:
             own.append(line)
     return tuple(own), {word: tuple(found) for word, found in likely.items() if found}, unknown
@@ -183,7 +183,7 @@ def _region(words: str, lines: Sequence[Line]) -> list[str]:
         )
     for word, found in likely.items():
         told = ", ".join(_with_side(line) for line in found)
-        rows.append(f"  Involvement {word} [model]: {told}")
+        rows.append(f"  {word} [model]: {told}")
     if unknown:
         if len(unknown) == 1 and not rows:
             reason = next(iter(unknown))

@@ -208,6 +208,7 @@ def examine(
         **asked_for(asked or Request()),
         **sources_of_organs(manifests),
         "organs_left_out": outlined.reasons,
+        "organs_doubted": outlined.doubted,
     }
     if reader is not None:
         lesions = to_canonical(reader.volume)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -207,7 +208,7 @@ def examine(
     if outlining:
         outlined = organs_before or outline_organs(ct, outlining, machine, on_progress)
         organs, warnings = outlined.labels, [*warnings, *outlined.warnings]
-        left_out, inputs = outlined.left_out, {"organs_left_out": outlined.reasons}
+        left_out, inputs = outlined.left_out, {"organs_left_out": outlined.reasons, "organs_doubted": outlined.doubted}
         precisions |= outlined.precisions
         if template is not None:
             index = index_outline(lesions, organs)
@@ -227,7 +228,7 @@ def examine(
             lesions_status="model" if system is not None else "reader",
             lesions_source=system,
             image=ct,
-            technique=technique(study.ct, study.pet),
+            technique=_technique(study),
             **asked_for(asked or Request()),  # type: ignore[arg-type]
             pet=None if targets.pet is None else to_canonical(targets.pet),
             warnings=(*warnings, *targets.warnings),
@@ -256,14 +257,21 @@ def system_use(models: PetCtModels) -> schema.ModelUse:
     )
 
 
+def _technique(study: PetCtStudy) -> tuple[schema.Fact, ...]:
+    """How CT and PET were made, and how SUV came about."""
+    facts = technique(study.ct, study.pet)
+    if study.pet is None:
+        return facts
+    source: Literal["header", "stated"] = "header" if study.pet.headers else "stated"
+    return (*facts, schema.Fact(words="SUV", value=study.suv_words, source=source))
+
+
 def _facts(study: PetCtStudy) -> schema.Study:
     geometry = canonical_geometry(study.ct.volume.geometry)
     warnings = list(study.ct.warnings) + (list(study.pet.warnings) if study.pet is not None else [])
     for part, what in ((study.ct, "CT"), (study.pet, "PET")):
         if part is not None and part.series is not None and part.series.others:
             warnings.append(f"{what} that was read: {part.series} ({part.series.why}).")
-    if study.pet is not None:
-        warnings.append(f"SUV: {study.suv_words}.")
     modality = "CT" if study.pet is None else "PT/CT"
     return schema.Study(
         modality=modality,
