@@ -1,10 +1,11 @@
 import pytest
 import torch
+from scripts.cut_package import cut_package
+from tests.conftest import write_openkbp_case
 
 from hyoid.errors import UsageError
 from hyoid.io.packages.model_package import read_package
 from hyoid.models.build import build_network
-from hyoid.training.cut import cut_package
 from hyoid.training.recipe import load_recipe
 from hyoid.training.run import Run
 from hyoid.training.segmentation import train_segmentation
@@ -18,11 +19,14 @@ def network_of(package):
     return network.eval()
 
 
-@pytest.fixture
-def whole(openkbp, tmp_path):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cases")
+    for number in (1, 2, 3):
+        write_openkbp_case(folder, number)
     recipe = load_recipe("organs", "smoke")
     recipe = recipe.model_copy(update={"optimiser": recipe.optimiser.model_copy(update={"precision": "32-true"})})
-    return read_package(train_segmentation(recipe, [openkbp], Run(tmp_path / "run", "cpu")))
+    return read_package(train_segmentation(recipe, [folder], Run(tmp_path_factory.mktemp("run"), "cpu")))
 
 
 def test_what_is_cut_out_answers_as_before(whole, tmp_path):
