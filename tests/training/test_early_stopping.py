@@ -28,6 +28,22 @@ def cases(n=10, positives=True):
         )
 
 
+class Mean(torch.nn.Module):
+    """A logit for each field from the mean of the CT."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 5)
+
+    def forward(self, ct, organs, heatmap):
+        return self.layer(ct.mean(dim=(2, 3, 4)))
+
+
+@pytest.fixture(autouse=True)
+def smallest_network(monkeypatch):
+    monkeypatch.setattr(training, "build_network", lambda described: Mean())
+
+
 @pytest.fixture
 def recipe():
     base = load_recipe("ct_report", "smoke")

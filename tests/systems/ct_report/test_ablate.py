@@ -5,10 +5,12 @@ import pytest
 
 from hyoid.errors import UsageError
 from hyoid.metrics.ranking import average_precision
+from hyoid.systems.ct_report import ablate as ablation
 from hyoid.systems.ct_report.ablate import BASELINE, CT_FM, OVERLAP, TABLES, Repeats, ablate, compared, row_recipe
 from hyoid.systems.ct_report.labels import UNKNOWN
 from hyoid.systems.ct_report.train import ReportCase
 from hyoid.training.recipe import load_recipe
+from hyoid.training.run import CHECKPOINTS
 
 
 def cases(n, first=0, shape=(32, 32, 32)):
@@ -82,7 +84,12 @@ def test_without_the_encoder_its_row_is_left_out_and_asked_for_it_is_refused(tmp
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_runs_of_another_recipe_are_not_mixed_in(tmp_path):
+def test_runs_of_another_recipe_are_not_mixed_in(tmp_path, monkeypatch):
+    def learn(recipe, learned, run, *, start):
+        (run.out / CHECKPOINTS).mkdir(parents=True)
+
+    monkeypatch.setattr(ablation, "learn", learn)
+    monkeypatch.setattr(ablation, "predict_ct_report", lambda module, cases: np.zeros((len(cases), 5)))
     recipe = load_recipe("ct_report", "smoke")
     only = ("ct_only-efficientnet-b0",)
     arguments = ("ct_report-table1", lambda r: cases(4), lambda r: cases(2, 4), tmp_path)
