@@ -82,8 +82,11 @@ def measure_petct(packages: Sequence[ModelPackage], folder: Path, measuring: Mea
     systems = systems_of(coarse, fine)
     cases = find_petct_cases(folder)
     for case in cases:
-        if case.organs is None or case.targets is None or case.pet is None:
-            raise UsageError(f"{case.name} has no PET, no targets or no organs.", "Give a cohort of `hyoid phantom`.")
+        files = {"PET": case.pet, "targets": case.targets, "organs": case.organs}
+        if missing := [name for name, file in files.items() if file is None]:
+            raise UsageError(
+                f"{case.name} has no {' and no '.join(missing)}.", "Give a cohort of `hyoid phantom --modality ct,pet`."
+            )
     shelf = measuring.shelf("petct", [package.manifest for package in packages])
     found = measure_each(
         [(case.name, identity_of(case.ct)) for case in cases],
