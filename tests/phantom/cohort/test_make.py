@@ -10,17 +10,44 @@ import SimpleITK as sitk
 from hyoid.errors import OutputError, UsageError
 from hyoid.geometry.resample import from_sitk
 from hyoid.io.dicom.series import read_series
+from hyoid.phantom.cohort import make
 from hyoid.phantom.cohort.make import write_cohort, write_patient
 from hyoid.phantom.patient import VERSION, PhantomOptions, virtual_patient
 from hyoid.volume import Quantity
 
 COARSE_MM = (5.0, 5.0, 5.0)
+SEED = 2  # of every cohort here
+USUAL = PhantomOptions()
 
 
-def test_files_hold_the_patient(tmp_path):
-    folders = write_cohort(tmp_path / "cohort", n=1, seed=4, spacing_mm=COARSE_MM)
-    assert [f.name for f in folders] == ["phantom_4_0000"]
-    patient = virtual_patient(np.random.default_rng([4, 0]), spacing_mm=COARSE_MM)
+@pytest.fixture(scope="module")
+def drawn():
+    """Draw a virtual patient as `virtual_patient` does; each seed, spacing and kind once in this module."""
+    known = {}
+
+    def draw(rng, *, spacing_mm, options):
+        key = str(rng.bit_generator.state), spacing_mm, options
+        if key not in known:
+            known[key] = virtual_patient(rng, spacing_mm=spacing_mm, options=options)
+        return known[key]
+
+    return draw
+
+
+@pytest.fixture(autouse=True)
+def cohorts_take_what_was_drawn(drawn, monkeypatch):
+    """Let the cohorts of this process take patients that an earlier test drew; other processes draw their own."""
+    monkeypatch.setattr(make, "virtual_patient", drawn)
+
+
+def first_of(drawn, options=USUAL):
+    return drawn(np.random.default_rng([SEED, 0]), spacing_mm=COARSE_MM, options=options)
+
+
+def test_files_hold_the_patient(drawn, tmp_path):
+    folders = write_cohort(tmp_path / "cohort", n=1, seed=SEED, spacing_mm=COARSE_MM)
+    assert [f.name for f in folders] == ["phantom_2_0000"]
+    patient = first_of(drawn)
     for name in ("ct", "organs", "subsites", "lesions"):
         read = from_sitk(sitk.ReadImage(str(folders[0] / f"{name}.nii.gz")), Quantity.HU)
         assert np.array_equal(read.array, getattr(patient, name).array)
@@ -31,13 +58,13 @@ def test_files_hold_the_patient(tmp_path):
 
 
 def test_a_stopped_run_is_continued(tmp_path):
-    first = write_cohort(tmp_path, n=1, seed=1, spacing_mm=COARSE_MM)[0]
+    first = write_cohort(tmp_path, n=1, seed=SEED, spacing_mm=COARSE_MM)[0]
     stamp = (first / "ct.nii.gz").stat().st_mtime_ns
-    leftover = tmp_path / ".phantom_1_0001.part"
+    leftover = tmp_path / ".phantom_2_0001.part"
     leftover.mkdir()
     (leftover / "ct.nii.gz").write_text("half")
     told = []
-    folders = write_cohort(tmp_path, n=2, seed=1, spacing_mm=COARSE_MM, on_progress=lambda *done: told.append(done))
+    folders = write_cohort(tmp_path, n=2, seed=SEED, spacing_mm=COARSE_MM, on_progress=lambda *done: told.append(done))
     assert told == [(1, 2), (2, 2)]
     assert (first / "ct.nii.gz").stat().st_mtime_ns == stamp
     assert sorted(p.name for p in tmp_path.glob("*phantom_*")) == [f.name for f in folders]
@@ -61,13 +88,13 @@ def test_refusals(tmp_path):
 
 
 def test_cohorts_are_not_mixed(tmp_path):
-    write_cohort(tmp_path, n=1, seed=1, spacing_mm=COARSE_MM)
+    write_cohort(tmp_path, n=1, seed=SEED, spacing_mm=COARSE_MM)
     with pytest.raises(UsageError, match="made with another spacing_mm"):
-        write_cohort(tmp_path, n=1, seed=1, spacing_mm=(5.0, 5.0, 4.0))
+        write_cohort(tmp_path, n=1, seed=SEED, spacing_mm=(5.0, 5.0, 4.0))
     settings = tmp_path / "cohort.json"
     settings.write_text(settings.read_text().replace(f'"version": {VERSION}', '"version": 1'))
     with pytest.raises(UsageError, match="made with another version"):
-        write_cohort(tmp_path, n=1, seed=1, spacing_mm=COARSE_MM)
+        write_cohort(tmp_path, n=1, seed=SEED, spacing_mm=COARSE_MM)
 
 
 FILES = {
@@ -88,11 +115,15 @@ FILES = {
 }
 
 
+def with_images(*modalities):
+    return PhantomOptions(modalities=modalities, **({"mr_spacing_mm": (5.0, 4.0, 4.0)} if "mr" in modalities else {}))
+
+
 @pytest.mark.parametrize("layout", sorted(FILES))
 def test_layouts_have_their_files(tmp_path, layout):
     modalities, files = FILES[layout]
-    options = PhantomOptions(modalities=tuple(modalities.split(",")), mr_spacing_mm=(5.0, 4.0, 4.0))
-    made = write_cohort(tmp_path, n=1, seed=2, spacing_mm=COARSE_MM, layout=layout, options=options)
+    options = with_images(*modalities.split(","))
+    made = write_cohort(tmp_path, n=1, seed=SEED, spacing_mm=COARSE_MM, layout=layout, options=options)
     assert [p.name for p in made] == ["phantom_2_0000.json"]
     for name in files:
         assert sitk.ReadImage(str(tmp_path / name.replace("NAME", "phantom_2_0000"))).GetDimension() == 3
@@ -107,10 +138,10 @@ def test_layouts_have_their_files(tmp_path, layout):
         assert len(sizes) == 1
 
 
-def test_dicom_is_read_back(tmp_path):
-    options = PhantomOptions(modalities=("ct", "pet", "mr"), mr_spacing_mm=(5.0, 4.0, 4.0))
-    patient = virtual_patient(np.random.default_rng([2, 0]), spacing_mm=COARSE_MM, options=options)
-    write_cohort(tmp_path, n=1, seed=2, spacing_mm=COARSE_MM, layout="dicom", options=options)
+def test_dicom_is_read_back(drawn, tmp_path):
+    options = with_images("ct", "pet", "mr")
+    patient = first_of(drawn, options)
+    write_cohort(tmp_path, n=1, seed=SEED, spacing_mm=COARSE_MM, layout="dicom", options=options)
     root = tmp_path / "phantom_2_0000"
     ct = read_series(sorted((root / "ct").glob("*.dcm"))).volume
     assert np.array_equal(ct.array, patient.ct.array)
@@ -128,15 +159,14 @@ def test_dicom_is_read_back(tmp_path):
 
 
 def test_workers_make_the_same_files(tmp_path):
-    one = write_cohort(tmp_path / "one", n=2, seed=3, spacing_mm=COARSE_MM)
-    two = write_cohort(tmp_path / "two", n=2, seed=3, spacing_mm=COARSE_MM, workers=2)
+    one = write_cohort(tmp_path / "one", n=2, seed=SEED, spacing_mm=COARSE_MM)
+    two = write_cohort(tmp_path / "two", n=2, seed=SEED, spacing_mm=COARSE_MM, workers=2)
     for a, b in zip(one, two, strict=True):
         for name in ("ct.nii.gz", "report.txt", "truth.json"):
             assert (a / name).read_bytes() == (b / name).read_bytes()
 
 
-def test_what_cannot_be_written_is_said(tmp_path):
+def test_what_cannot_be_written_is_said(drawn, tmp_path):
     (tmp_path / "file").write_text("")
-    patient = virtual_patient(np.random.default_rng(0), spacing_mm=COARSE_MM)
     with pytest.raises(OutputError, match="could not be written"):
-        write_patient(patient, tmp_path / "file" / "patient")
+        write_patient(first_of(drawn), tmp_path / "file" / "patient")
