@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice about wo
 def recipe():
     base = load_recipe("tumour", "smoke")
     optimiser = base.optimiser.model_copy(update={"precision": "32-true"})
-    return base.model_copy(update={"optimiser": optimiser})
+    return base.model_copy(update={"optimiser": optimiser, "patch": (16, 16, 16)})
 
 
 def test_training_leaves_a_package_that_loads(openkbp, tmp_path, recipe):

@@ -137,7 +137,7 @@ def test_reports_teach_a_package(tmp_path, recipe):
     assert [c.target[0] for c in cases] == [0, 1, 0, 1]
     assert set(np.unique(cases[0].organs)) == {0, 5, 28}
     assert cases[0].heatmap.max() > 0.5 and not cases[0].virtual
-    package = train_ct_report(recipe, cases, Run(tmp_path / "run", "cpu"))
+    package = train_ct_report(recipe.model_copy(update={"variant": "ct_only"}), cases, Run(tmp_path / "run", "cpu"))
     manifest = read_manifest(package)
     assert manifest.learned_from.real == ("tongue",)
     assert manifest.preprocessing["organ_rule"] == "report"

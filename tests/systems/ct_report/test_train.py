@@ -1,5 +1,6 @@
 """Training of a classifier on prepared cases: views, packages, folds that calibrate, and what is refused."""
 
+import shutil
 from dataclasses import replace
 from functools import partial
 
@@ -49,19 +50,25 @@ def test_every_case_is_seen_once_before_any_is_seen_twice():
     assert sorted(order[:5]) == sorted(order[5:]) == [0, 1, 2, 3, 4]
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Runs that held out folds 0 and 1 of the same ten cases."""
+    folder, given = tmp_path_factory.mktemp("folds"), list(report_cases(10))
+    runs = [folder / f"fold-{fold}" for fold in (0, 1)]
+    for fold, run in enumerate(runs):
+        train_ct_report(load_recipe("ct_report", "smoke"), given, Run(run, "cpu"), fold=fold)
+    return runs
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_folds_together_calibrate_a_package(tmp_path, capsys, monkeypatch):
+def test_folds_together_calibrate_a_package(trained, tmp_path, capsys, monkeypatch):
     import sys
 
     from hyoid.interfaces.cli import main as cli
     from hyoid.io.packages.model_package import read_manifest
 
-    recipe = load_recipe("ct_report", "smoke")
-    given = list(report_cases(10))
-    files = [tmp_path / f"fold-{fold}" / "held_out.json" for fold in (0, 1)]
-    for fold, file in enumerate(files):
-        train_ct_report(recipe, given, Run(file.parent, "cpu"), fold=fold)
-    package = train_ct_report(recipe, given, Run(tmp_path / "run", "cpu"))
+    files = [run / "held_out.json" for run in trained]
+    package = shutil.copytree(trained[0] / "package", tmp_path / "package")
     monkeypatch.setattr(ct_report_calibration, "LEAST_EXAMPLES", 1)
     answers = read_held_out(files, read_manifest(package))
     assert answers.truth.shape == answers.scores.shape == (4, 5)
@@ -137,11 +144,10 @@ def test_a_training_that_could_answer_nothing_is_refused_at_once(start, tmp_path
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_training_leaves_a_package(tmp_path):
+def test_training_leaves_a_package(trained):
     from hyoid.io.packages.model_package import read_package
 
-    recipe = load_recipe("ct_report", "smoke")
-    package = read_package(train_ct_report(recipe, list(report_cases(4)), Run(tmp_path / "run", "cpu")))
+    package = read_package(trained[0] / "package")
     assert package.manifest.labels == FIELDS
     assert package.manifest.preprocessing["involvement_share"] == 0.05
     assert all(np.isfinite(a).all() for a in package.arrays().values() if a.dtype.kind == "f")
