@@ -11,17 +11,17 @@ NAMES = {
         "GTV Primaertumor", "GTV_Primärtumor", "Primärtumor", "tumeur primitive", "GTV primario", "Tumor primario",
         "GTV T1", "GTV-T_MRI", "GTV_BOT", "GTV tonsil L", "GTV Zungengrund", "GTV larynx", "GTVp_MR",
         "GTV_Primary_CT", "gtv_tumor", "GTVnpc70", "GTV oropharynx", "GTV_Tumeur", "GTV tumoral primario", "GTVpL",
-        "GTV-P", "GTV P 1",
+        "GTV-P", "GTV P 1", "PRIMARY GTV", "left GTVp", "1_GTVp", "Gross Tumor Volume Primary",
     ],
     Role.NODE: [
         "GTVn", "GTV-N", "GTV_LN", "GTVn2 left", "node 3", "Lymph nodes", "GTV nodal", "GTV LN", "GTVn1",
         "gtv_nodes", "GTV_N_L", "GTVnd", "GTVln", "GTV Lymphknoten", "GTV_LK_re", "GTV ADP", "GTV ganglion",
         "GTV adenopatía", "GTVn_II_L", "GTVn_IIa", "GTVrpn", "GTV node level II", "GTV_N2b", "GTV-Node_1", "GTVn70",
         "GTV Lymph Node", "GTV_Lymphnodes", "Lymphknoten links", "Node_L", "involved lymph node", "GTVn-1", "GTVnL",
-        "GTV_N1_MR",
+        "GTV_N1_MR", "NODAL GTV", "left GTVn", "3-GTVn", "LT GTV NODE", "Gross tumour volume nodal",
     ],
     Role.TUMOUR: [
-        "GTV", "GTV-1", "gtv1", "GTV_70", "GTV_L", "GTV 2", "GTV_CT", "Tumor", "tumour 1", "GTV 70Gy", "GTV_7000",
+        "GTV", "GTV-1", "gtv1", "GTV_70", "GTV_L", "GTV 2", "GTV_CT", "Left GTV", "HN GTV", "Gross Tumor Volume", "Tumor", "tumour 1", "GTV 70Gy", "GTV_7000",
     ],
     Role.MARGIN: [
         "CTV primary", "PTVn", "CTVn", "PTV70", "CTV_High", "GTVp minus air", "GTVp+5mm", "GTV_5mm", "PGTVnx",
@@ -40,12 +40,13 @@ NAMES = {
     Role.UNCLEAR: [
         "GTV_Mass_CT", "GTV neck", "GTVp_old", "LN1", "LN", "Lesion 1", "mass", "GTV_xyz", "primary nodes",
         "GTV_test", "Tumor bed", "Metastase", "GTV mets",
+        "pGTV", "nGTV", "N", "N1", "N2b", "N 2 left", "T", "P", "Smith GTVp", "old GTV",
     ],
     Role.SUM: [
-        "GTV_NP", "GTVp+n", "GTV_PN", "GTV T+N", "GTVpn", "GTV p and n", "GTV_P&N", "GTV primary and nodes",
+        "GTVtotal", "GTV all", "GTV_sum", "total GTV", "GTV_NP", "GTVp+n", "GTV_PN", "GTV T+N", "GTVpn", "GTV p and n", "GTV_P&N", "GTV primary and nodes",
     ],
     Role.UNKNOWN: [
-        "GTVtotal", "plan", "Structure 1", "GTV all", "abc", "GTV_sum", "Kontur", "",
+        "plan", "Structure 1", "abc", "Kontur", "", "L1", "TN", "P12",
     ],
 }  # fmt: skip
 

@@ -63,6 +63,10 @@ _MARGIN = re.compile(
     r".*(ctv|ptv|itv|hrv|pgtv|pctv|prv|margin|expan|ring|minus|dose|iso|shell|avoid|spare|sparing|saum|marge|margen|"
     r"boost|eval|dvh|\bopti?\b|optimi|\bcrop\w*|\bsub\b|\bair\b|\d+ ?mm).*"
 )
+# PGTV is a planning volume; with a small p as often the gross volume of the primary.
+_PRIMARY_OR_PLANNED = re.compile(r"pGTV.*")
+# Sites of disease as staging calls these: N1, N2b, T, P.
+_STAGED = re.compile(r"[tnp]( ?\d[abc]?)?")
 _HELP = re.compile(r"(z|x|zz|dnu|do not use).*gtv.*")
 _SUM = re.compile(
     r"(total|tot|all|sum|summe|gesamt|complete|union|combined|both|comb|full|whole|ganz)|.*(\+|&|\band\b|\bund\b|\bet\b|\by\b).*"
@@ -120,10 +124,12 @@ def role_of(name: str) -> Role:
     """
     words = _words(name)
     plain = " ".join(words)
+    if _PRIMARY_OR_PLANNED.fullmatch(name.strip()):
+        return Role.UNCLEAR
     if _MARGIN.fullmatch(plain) or _HELP.fullmatch(plain):
         return Role.MARGIN
-    if words[:1] == ["gtv"]:
-        return _gross_tumour(_meaning(words[1:]))
+    if words.count("gtv") == 1:
+        return _gross_tumour(_meaning([word for word in words if word != "gtv"]))
     if _ELECTIVE.fullmatch(plain) or _is_level(words):
         return Role.ELECTIVE
     found = Role.UNKNOWN if "gtv" in plain else _without_gtv(words, plain)
@@ -239,6 +245,7 @@ def _words(name: str) -> list[str]:
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
     text = re.sub(r"[^a-z0-9.+&]+", " ", text)
     text = re.sub(r"\b(ctv|ptv|itv|pgtv)(?=[a-z])", r"\1 ", text)
+    text = re.sub(r"\bgross tumou?r volume\b", "gtv", text)
     text = re.sub(r"\b(gtv)(?=[a-z0-9])", r"\1 ", text)
     text = re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", " ", text)
     # Levels such as 2a stay one word, and so do doses such as 70gy.
@@ -256,7 +263,7 @@ def _gross_tumour(rest: list[str]) -> Role:
     """Role of a GTV by the words behind it."""
     plain = " ".join(rest)
     if any(_SUM.fullmatch(word) for word in rest):
-        return Role.SUM if re.search(rf"\b{_NODE_WORD}\b|\b{_PRIMARY_WORD}\b", plain) else Role.UNKNOWN
+        return Role.SUM
     nodal = [bool(re.fullmatch(_NODE_WORD, w) or re.fullmatch(r"n(rp|l|r|d)?", w)) for w in rest]
     primary = [bool(re.fullmatch(_PRIMARY_WORD, w) or re.fullmatch(r"p[lr]?|t[lr]?", w)) for w in rest]
     site = [bool(re.fullmatch(_SITE, w)) for w in rest]
@@ -284,7 +291,10 @@ def _without_gtv(words: list[str], plain: str) -> Role:
     if set(words) & _ORGAN_WORDS and not re.search("tumou?r|tumeur|lesion|primar|node", plain):
         return Role.ORGAN
     bare = meant and all(re.fullmatch(r"gross|tumou?r|tumeur|tumore", word) for word in meant)
-    return Role.TUMOUR if bare and "tum" in plain else Role.UNKNOWN
+    if bare and "tum" in plain:
+        return Role.TUMOUR
+    alone = " ".join(word for word in words if not re.fullmatch(_SIDE, word))
+    return Role.UNCLEAR if _STAGED.fullmatch(alone) else Role.UNKNOWN
 
 
 def _is_level(words: list[str]) -> bool:
