@@ -62,6 +62,10 @@ def test_configurations_inherit(make_nnunet_folder):
     assert wide.spacing_mm == read_nnunet_folder(folder, configuration="3d_fullres").spacing_mm
 
 
+def kernels(plans):
+    return settings(plans)["architecture"]["arch_kwargs"]["kernel_sizes"]
+
+
 @pytest.mark.parametrize(
     ("file", "change", "said"),
     [
@@ -72,6 +76,7 @@ def test_configurations_inherit(make_nnunet_folder):
         ("plans.json", lambda c: settings(c).update(preprocessor_name="MyPreprocessor"), "MyPreprocessor"),
         ("plans.json", lambda c: c.update(image_reader_writer="Tiff3DIO"), "Tiff3DIO"),
         ("plans.json", lambda c: settings(c).pop("patch_size"), "patch_size"),
+        ("plans.json", lambda c: kernels(c).append(kernels(c)[0]), "kernels, strides and blocks per stage"),
         ("dataset.json", lambda c: c.pop("labels"), "labels"),
     ],
 )

@@ -330,7 +330,9 @@ def _require_possible(model: NnunetModel) -> None:
     steps = [int(np.prod([stride[axis] for stride in network["strides"]])) for axis in range(dimensions)]
     orders = [n for r in (model.data, model.segmentation, model.logits) for n in (r.order, r.order_z)]
     numbers = [v for channel in model.channels for v in channel.intensities.values()]
+    stages = [len(network[key]) for key in ("features", "kernels", "strides", "encoder_blocks")]
     possible = {
+        "kernels, strides and blocks per stage": len({*stages, len(network["decoder_convs"]) + 1}) == 1,
         "patch_size": dimensions in (2, 3) and all(0 < n <= _LARGEST_PATCH for n in model.patch),
         "spacing": len(model.spacing_mm) == dimensions
         and all(_SPACING_MM[0] < s < _SPACING_MM[1] for s in model.spacing_mm),
