@@ -81,3 +81,5 @@ def test_channel_that_does_not_tell_takes_the_only_modality(petct, tmp_path):
         channels_of_dicom([MR, MASK], tmp_path / "mr")
     with pytest.raises(InputRefusedError):
         channels_of_dicom([CT, PET], tmp_path / "mr")
+    with pytest.raises(InputRefusedError, match="channel 'prior_mask' is drawn"):
+        channels_of_dicom([Channel("prior_mask", "NoNormalization", False, {})], tmp_path / "mr")

@@ -21,6 +21,8 @@ _NAMED = {
     "CT": re.compile(r"ct|hu|cect|ncct"),
     "MR": re.compile(r"mri?|t1|t1c|t1ce|t1w|t2|t2w|flair|dwi|adc|swi|pd"),
 }
+# What somebody drew or clicked, and no scanner made.
+_DRAWN = re.compile(r"masks?|seg(mentation)?s?|labels?|contours?|outlines?|clicks?|prompts?|scribbles?|heatmap")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,7 @@ def modality_of(channel: Channel) -> str:
     >>> modality_of(Channel("mask", "NoNormalization", False, {}))
     ''
     """
-    words = [w for w in re.split(r"[^a-z0-9]+", channel.name.lower()) if w]
+    words = _words(channel)
     named = [modality for modality, pattern in _NAMED.items() if any(pattern.fullmatch(w) for w in words)]
     if len(named) == 1:
         return named[0]
@@ -106,8 +108,8 @@ def channels_of_dicom(
     Raises
     ------
     InputRefusedError
-        When the study holds no series that the model's channels name, or the model takes several MR channels or masks,
-        which a study does not tell apart.
+        When the study holds no series that the model's channels name, or the model takes several MR channels or masks:
+        a study does not tell the former apart, and holds none of the latter.
     """
     wanted = [modality_of(c) for c in channels]
     names = ", ".join(repr(c.name) for c in channels)
@@ -124,12 +126,21 @@ def channels_of_dicom(
             f"The model takes {len(channels)} channels ({names}), which a DICOM study does not tell apart.",
             "Convert the series to files on one grid, and give them in this order.",
         )
+    if any(_DRAWN.fullmatch(word) for word in _words(channels[0])):
+        raise InputRefusedError(
+            f"The model's channel {names} is drawn, and a DICOM study holds scans.",
+            "Give the mask in a file, on the grid that the model expects.",
+        )
     modality = wanted[0] or _only_modality(path, names)
     if modality == "PT":
         study = read_pet(path, on_progress=on_progress)
     else:
         study = read_study(path, modality=modality, on_progress=on_progress)
     return CaseChannels((study.volume,), (study,), study)
+
+
+def _words(channel: Channel) -> list[str]:
+    return [word for word in re.split(r"[^a-z0-9]+", channel.name.lower()) if word]
 
 
 def _only_modality(path: Path, names: str) -> str:

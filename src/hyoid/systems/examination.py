@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 
 from hyoid.anatomy.staging import Edition, Site
 from hyoid.errors import UsageError
-from hyoid.io.dicom.acquisition import contrast_agent, kernel, slice_thickness_mm, tracer, uptake_minutes
+from hyoid.io.dicom.acquisition import contrast_agent, kernel, slice_thickness_mm, tracer
+from hyoid.io.dicom.suv import uptake_minutes
 from hyoid.io.study import Study
 from hyoid.report.content.schema import Fact
 from hyoid.report.content.staging import StagingRequest
@@ -180,7 +181,7 @@ def technique(study: Study, pet: Study | None = None) -> tuple[Fact, ...]:
     if pet is not None:
         pet_header = pet.headers[0] if pet.headers else None
         drug = "" if pet_header is None else tracer(pet_header)
-        minutes = None if pet_header is None else uptake_minutes(pet_header)
+        minutes = uptake_minutes(pet.headers)
         facts.append(
             Fact(words="Tracer", value=drug, source="header")
             if drug

@@ -1,4 +1,3 @@
-import pytest
 from pydicom.dataset import Dataset
 
 from hyoid.io.dicom.acquisition import (
@@ -8,7 +7,6 @@ from hyoid.io.dicom.acquisition import (
     slice_thickness_mm,
     study_day,
     tracer,
-    uptake_minutes,
 )
 
 
@@ -20,7 +18,7 @@ def header(**values):
 
 
 def pet(**drug):
-    return header(SeriesDate="20260102", SeriesTime="100000", RadiopharmaceuticalInformationSequence=[header(**drug)])
+    return header(RadiopharmaceuticalInformationSequence=[header(**drug)])
 
 
 def test_what_a_ct_header_says_of_the_scan():
@@ -32,24 +30,9 @@ def test_what_a_ct_header_says_of_the_scan():
     assert slice_thickness_mm(header(SliceThickness="0")) is None
 
 
-@pytest.mark.parametrize(
-    ("drug", "minutes"),
-    [
-        ({"RadiopharmaceuticalStartDateTime": "20260102090000"}, 60),
-        ({"RadiopharmaceuticalStartDateTime": "20260102085500.5"}, 65),
-        ({"RadiopharmaceuticalStartTime": "085000"}, 70),
-        ({"RadiopharmaceuticalStartTime": "110000"}, None),  # after the scan began
-        ({}, None),
-    ],
-)
-def test_minutes_from_injection_to_scan(drug, minutes):
-    found = uptake_minutes(pet(**drug))
-    assert found is None if minutes is None else found == pytest.approx(minutes, abs=0.1)
-
-
 def test_tracer_and_absent_pharmaceutical():
     assert tracer(pet(Radiopharmaceutical="Fluorodeoxyglucose")) == "Fluorodeoxyglucose"
-    assert (tracer(Dataset()), uptake_minutes(Dataset())) == ("", None)
+    assert tracer(Dataset()) == ""
 
 
 def test_patient_and_day():

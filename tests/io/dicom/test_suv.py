@@ -9,7 +9,7 @@ from pydicom.sequence import Sequence
 
 from hyoid.errors import MissingTagError, SeriesError, UnsuitableScanError
 from hyoid.io.dicom.headers import quiet_pydicom
-from hyoid.io.dicom.suv import dose_at, mean_count_delay_s, suv_scale
+from hyoid.io.dicom.suv import dose_at, mean_count_delay_s, suv_scale, uptake_minutes
 
 HALF_LIFE_S = 6588.0
 AT_INJECTION = 70e3 / 350e6
@@ -47,6 +47,39 @@ def test_start_corrected_bqml_uses_the_dose_left_at_the_start_of_the_scan():
     assert scale.warnings == ()
     assert "60 min" in scale.words
     assert "350" not in scale.words and "70" not in scale.words
+
+
+@pytest.mark.parametrize(
+    ("changes", "minutes"),
+    [
+        ({}, 60),
+        ({"RadiopharmaceuticalStartDateTime": "20240102090000"}, 60),
+        # A series made later by post-processing: the scan began with the acquisition.
+        ({"SeriesTime": "170000"}, 60),
+        # The injection in universal time, the scan an hour ahead.
+        (
+            {
+                "RadiopharmaceuticalStartDateTime": "20240102080000+0000",
+                "RadiopharmaceuticalStartTime": None,
+                "TimezoneOffsetFromUTC": "+0100",
+            },
+            60,
+        ),
+        ({"RadiopharmaceuticalStartTime": "110000"}, None),
+        ({"RadiopharmaceuticalStartTime": None}, None),
+        ({"AcquisitionTime": None}, None),
+        ({"RadiopharmaceuticalInformationSequence": None}, None),
+    ],
+)
+def test_minutes_of_uptake_are_those_of_the_suv(changes, minutes):
+    found = uptake_minutes([pet_header(**changes)])
+    assert found == (None if minutes is None else pytest.approx(minutes))
+    if minutes is not None:
+        assert suv_scale([pet_header(**changes)]).factors == pytest.approx([decayed(60 * minutes)])
+
+
+def test_minutes_of_uptake_of_no_image_are_unknown():
+    assert uptake_minutes([]) is None
 
 
 def test_admin_corrected_bqml_uses_the_whole_dose():

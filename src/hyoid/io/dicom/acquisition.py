@@ -1,4 +1,4 @@
-"""How a scan was made, as its headers say: contrast, slice thickness, kernel, tracer, uptake time."""
+"""How a scan was made, as its headers say: contrast, slice thickness, kernel, tracer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from datetime import datetime
 from pydicom.dataset import Dataset
 
 from hyoid.io.dicom import headers
-
-_FORMATS = ("%Y%m%d%H%M%S.%f", "%Y%m%d%H%M%S")
 
 
 def contrast_agent(header: Dataset) -> str | None:
@@ -37,22 +35,6 @@ def tracer(header: Dataset) -> str:
     return "" if drug is None else headers.text(drug, "Radiopharmaceutical")[:40]
 
 
-def uptake_minutes(header: Dataset) -> float | None:
-    """Compute the minutes from injection to the start of the PET series; None where times are absent or contradict."""
-    drug = _drug(header)
-    if drug is None:
-        return None
-    day, clock = headers.text(header, "SeriesDate"), headers.text(header, "SeriesTime")
-    began = _moment(day + clock)
-    injected = _moment(headers.text(drug, "RadiopharmaceuticalStartDateTime")) or _moment(
-        day + headers.text(drug, "RadiopharmaceuticalStartTime")
-    )
-    if began is None or injected is None:
-        return None
-    minutes = (began - injected).total_seconds() / 60
-    return minutes if 0 < minutes < 24 * 60 else None
-
-
 def patient_key(header: Dataset) -> tuple[str, str]:
     """Join patient ID and birth date, to compare two objects of one run; never written anywhere."""
     return headers.text(header, "PatientID"), headers.text(header, "PatientBirthDate")
@@ -69,13 +51,3 @@ def study_day(header: Dataset) -> datetime | None:
 def _drug(header: Dataset) -> Dataset | None:
     sequence = header.get("RadiopharmaceuticalInformationSequence")
     return sequence[0] if sequence else None
-
-
-def _moment(text: str) -> datetime | None:
-    text = text.partition("+")[0].partition("-")[0].strip()
-    for form in _FORMATS:
-        try:
-            return datetime.strptime(text, form)
-        except ValueError:
-            continue
-    return None

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from hyoid.errors import MissingTagError, SeriesError, UnsuitableScanError
+from hyoid.errors import InputRefusedError, MissingTagError, SeriesError, UnsuitableScanError
 from hyoid.io.dicom import headers
 
 # Philips' private block: factor to SUV and factor to Bq/mL.
@@ -39,6 +39,8 @@ _SAME_HALF_LIFE = 0.05
 _LONGEST_SCAN_S = 12 * 3600.0
 # Where both are stated, date-and-time and time of the injection are one moment to the minute.
 _SAME_MOMENT_S = 60.0
+# Longer than any scan is waited for after an injection.
+_LONGEST_UPTAKE_MIN = 12 * 60.0
 _CURE = "Export the series again with complete headers, or give SUV in a file with --pet-units suv."
 _TAGS = {
     "Units": "(0054,1001)",
@@ -152,6 +154,30 @@ def refuse_enhanced_pet(header: Dataset) -> None:
             f"The PET is stored as {name}, whose tracer and times hyoid does not read.",
             "Export it as PET Image Storage (one file per slice), or give SUV in a file with --pet-units suv.",
         )
+
+
+def uptake_minutes(series: Sequence[Dataset]) -> float | None:
+    """Compute the minutes from injection to the start of the scan, by the same rules as the SUV.
+
+    Parameters
+    ----------
+    series : sequence of Dataset
+        Headers of every image of one PET series.
+
+    Returns
+    -------
+    float or None
+        None where times are absent or contradict each other.
+    """
+    if not series or not headers.items(series[0], "RadiopharmaceuticalInformationSequence"):
+        return None
+    try:
+        began, _ = _scan_start(series)
+        injected, _ = _injection(_drug(series[0]), series[0], began)
+    except InputRefusedError:
+        return None
+    minutes = (began - injected).total_seconds() / 60
+    return minutes if 0 < minutes < _LONGEST_UPTAKE_MIN else None
 
 
 def is_attenuation_corrected(header: Dataset) -> bool:
