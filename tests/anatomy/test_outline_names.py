@@ -21,7 +21,8 @@ NAMES = {
         "GTV_N1_MR", "NODAL GTV", "left GTVn", "3-GTVn", "LT GTV NODE", "Gross tumour volume nodal",
     ],
     Role.TUMOUR: [
-        "GTV", "GTV-1", "gtv1", "GTV_70", "GTV_L", "GTV 2", "GTV_CT", "Left GTV", "HN GTV", "Gross Tumor Volume", "Tumor", "tumour 1", "GTV 70Gy", "GTV_7000",
+        "GTV", "GTV-1", "gtv1", "GTV_70", "GTV_L", "GTV 2", "GTV_CT", "Left GTV", "HN GTV", "Gross Tumor Volume",
+        "Tumor", "tumour 1", "GTV 70Gy", "GTV_7000",
     ],
     Role.MARGIN: [
         "CTV primary", "PTVn", "CTVn", "PTV70", "CTV_High", "GTVp minus air", "GTVp+5mm", "GTV_5mm", "PGTVnx",
@@ -43,7 +44,8 @@ NAMES = {
         "pGTV", "nGTV", "N", "N1", "N2b", "N 2 left", "T", "P", "Smith GTVp", "old GTV",
     ],
     Role.SUM: [
-        "GTVtotal", "GTV all", "GTV_sum", "total GTV", "GTV_NP", "GTVp+n", "GTV_PN", "GTV T+N", "GTVpn", "GTV p and n", "GTV_P&N", "GTV primary and nodes",
+        "GTVtotal", "GTV all", "GTV_sum", "total GTV",
+        "GTV_NP", "GTVp+n", "GTV_PN", "GTV T+N", "GTVpn", "GTV p and n", "GTV_P&N", "GTV primary and nodes",
     ],
     Role.UNKNOWN: [
         "plan", "Structure 1", "abc", "Kontur", "", "L1", "TN", "P12",

@@ -261,7 +261,6 @@ def _meaning(words: list[str]) -> list[str]:
 
 def _gross_tumour(rest: list[str]) -> Role:
     """Role of a GTV by the words behind it."""
-    plain = " ".join(rest)
     if any(_SUM.fullmatch(word) for word in rest):
         return Role.SUM
     nodal = [bool(re.fullmatch(_NODE_WORD, w) or re.fullmatch(r"n(rp|l|r|d)?", w)) for w in rest]
