@@ -16,7 +16,7 @@ import hyoid
 
 ROOT = Path(hyoid.__file__).parents[2]
 CONTAINERS = ROOT / "containers"
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"torch": "pytorch", "python-gdcm": "gdcm"}
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "pyproject.toml").is_file(), reason="hyoid is installed without its project"
