@@ -70,6 +70,8 @@ def test_a_node_across_a_border_names_both_levels():
     both = level_of_node(node(99, 25, 33), find_landmarks(ORGANS, GRID, 0.0))
     assert set(both.names) == {"IIa", "III"}
     assert both.words.startswith("levels ")
+    rough = level_of_node(node(99, 25, 33), find_landmarks(ORGANS, GRID, 0.0, error_mm=5.0))
+    assert rough.words in ("level IIa or III", "level III or IIa")
 
 
 def test_a_level_whose_landmark_is_absent_is_coarse_or_not_told_and_says_why():

@@ -28,8 +28,8 @@ class Listed:
 
 COMMANDS = {
     "demo": Listed(
-        "report:demo",
-        "Make one virtual patient, write its CT as DICOM, and report on it with and without a reader's outlines.",
+        "demo:demo",
+        "Make one virtual PET/CT patient, write its DICOM, and report on it with and without a reader's outlines.",
     ),
     "report": Listed("report:report", "Make a structured report of a head-and-neck CT. Research use only."),
     "midrt": Listed(

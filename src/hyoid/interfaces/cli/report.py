@@ -1,4 +1,4 @@
-"""`hyoid report` and `hyoid demo`: from a scan to a folder of results."""
+"""`hyoid report`: from a CT to a folder of results."""
 
 from __future__ import annotations
 
@@ -45,10 +45,8 @@ from hyoid.interfaces.further import USUAL, Further, check_identifiers, further_
 from hyoid.interfaces.places import machine_named
 from hyoid.interfaces.results import ct_report_results, with_template
 from hyoid.interfaces.terminal import Terminal
-from hyoid.io.atomic import claim_folder, output_folder
-from hyoid.io.dicom.ct import write_ct_series
+from hyoid.io.atomic import claim_folder
 from hyoid.io.export_names import read_names
-from hyoid.io.files.volumes import write_nifti
 from hyoid.io.packages.models_file import ModelsFile
 from hyoid.io.reader_masks import find_reader_masks
 from hyoid.io.study import read_study
@@ -57,9 +55,7 @@ from hyoid.systems.ct_report.pipeline import ReportResult, structured_report
 from hyoid.systems.examination import request, staging_request
 from hyoid.systems.organs import organs_before
 
-DEMO_SEED = 7
 OUT = Path("hyoid-report")
-_DEMO_FOLDERS = ("patient", "report", "report-with-reader-masks")
 
 
 def report(
@@ -124,42 +120,6 @@ def report(
             further=further,
         )
     finish(found.report, terminal, place=str(out) if out == OUT else "")
-
-
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the virtual patient and its reports.")] = Path("hyoid-demo"),
-    seed: Annotated[int, typer.Option(help="Number of the virtual patient.")] = DEMO_SEED,
-    device: DeviceName = "auto",
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make one virtual patient, write its CT as DICOM, and report on it with and without a reader's outlines."""
-    import numpy as np
-
-    from hyoid.phantom.patient import PhantomOptions, virtual_patient
-
-    terminal = Terminal(as_json=as_json)
-    claim_folder(out, overwrite=overwrite, known=_DEMO_FOLDERS)
-    with terminal.bars():
-        terminal.progress("phantom", 0, 1)
-        options = PhantomOptions(nodes=(2, 3), diameter_mm=(25, 40), wide_hu=False)
-        patient = virtual_patient(np.random.default_rng(seed), spacing_mm=(3.0, 1.5, 1.5), options=options)
-        terminal.progress("phantom", 1, 1)
-        with output_folder(out / "patient") as folder:
-            write_ct_series(folder / "ct", patient.ct, seed=f"demo-{seed}")
-            write_nifti(patient.lesions, folder / "lesions.nii.gz")
-    ct, masks = out / "patient" / "ct", out / "patient" / "lesions.nii.gz"
-    terminal.say(f"A virtual patient lies in {out / 'patient'}: DICOM CT, and its true tumour and nodes.")
-    runs = {
-        "The networks alone:": ("report", None),
-        "With the true outlines as a reader's masks:": ("report-with-reader-masks", masks),
-    }
-    for words, (name, reader_masks) in runs.items():
-        terminal = Terminal(as_json=as_json)
-        terminal.say(f"\n{words}", "bold cyan")
-        with terminal.bars():
-            found = run(ct, out / name, terminal, reader_masks, device)
-        finish(found.report, terminal, place=str(out / name), stop=False)
 
 
 def run(

@@ -281,6 +281,9 @@ def level_of_node(node: Patch, landmarks: Landmarks) -> NodeLevel:
         for need in _NEEDED.get(name, ())
     }
     others = _with_landmarks_off(points, landmarks) if landmarks.error_mm else []
+    if others:
+        # Where a border may be off, a node across it may as well lie on one side.
+        names, others = names[:1], [*names[1:], *others]
     alternatives = tuple(dict.fromkeys(name for name in others if name and name not in names)) if names else ()
     stand_ins = {
         name: by
