@@ -146,12 +146,13 @@ def _left_open(place: Token, reading: Reading, words: str) -> bool:
 def _sided(found: list[Assertion]) -> list[Assertion]:
     """What is involved without a side has that of the same line in the same sentence: "spread along right V3"."""
     sided: dict[tuple[str, ...], frozenset[Side]] = {}
+    only = len(frozenset().union(*(a.sides for a in found))) == 1
     for assertion in found:
-        if len(assertion.sides) == 1 and assertion.state is not State.NOT_INVOLVED:
+        if len(assertion.sides) == 1 and (only or assertion.state is not State.NOT_INVOLVED):
             sided.setdefault(assertion.mention.term.keys, assertion.sides)
     return [
         replace(a, sides=sided[a.mention.term.keys])
-        if not a.sides and a.state is State.INVOLVED and a.mention.term.keys in sided
+        if not a.sides and a.state is not State.NOT_INVOLVED and a.mention.term.keys in sided
         else a
         for a in found
     ]

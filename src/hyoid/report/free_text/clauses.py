@@ -22,9 +22,10 @@ _FILLER = re.compile(
     r"imaging|evidence|signs?|of|for|early|tumou?r|mass|lesion|direct|further|other|significant|convincing|suspicious|macroscopic|"
     r"\w+ly|beginning|incipient|initial|superficial|deep|discrete|focal|local|mild|moderate|severe|minimal|partial|features?|small|large|entire|full|extent|thickness|"
     r"features|there|has|have|been|be|being|marked|still|now|mucosal|some|subtle|slight|irregular|loss|left|right|both|on|in|side|sides|both sides|so|only|normal|"
-    r"we|i|our|my|review|opinion|view|would|consider|regard|judge|think|feel|find|call|report|hold|read|nonspecific|non-specific|considered|deemed|felt|regarded|judged|thought|at|this|level|point|time|here|as|well|to|by|enhancing|heterogeneous\w*|ill-defined|infiltrative|residual|recurrent|underlying|associated"
+    r"therefore|thus|hence|consequently|accordingly|we|i|our|my|review|opinion|view|would|consider|regard|judge|think|feel|find|call|report|hold|read|nonspecific|non-specific|considered|deemed|felt|regarded|judged|thought|at|this|level|point|time|here|as|well|to|by|enhancing|heterogeneous\w*|ill-defined|infiltrative|residual|recurrent|underlying|associated"
 )
 _PRONOUN = re.compile(r"it|them|this|these|those|either|both|the latter|one|ones")
+_NOTE = 11  # words of a note between a topic and what is told of it
 _LISTING = (Kind.AND, Kind.COMMA)
 
 
@@ -124,7 +125,7 @@ def read_sentence(words: str) -> Reading:
         governed += reader.found
         bare += reader.bare
         topic = reader.topic or topic
-        last = reader.last or last
+        last = reader.last or ([] if reader.found and says(clause) else reader.pending) or last
     treated = any(token.kind is Kind.TREATED for token in tokens)
     return Reading(tuple(governed), tuple(bare), treated, tuple(tokens))
 
@@ -232,7 +233,7 @@ class _Clause:
             for n, t in enumerate(self.tokens[:at], start=0)
             if at - 5 <= n < at - 1
         ):
-            # "The gum looks clean, and so does the lip."
+            # "The gum looks clean, and so does the lip." 
             place.told += source[-1].told
             return
         if token.sense is Sense.FINDING:
@@ -557,7 +558,7 @@ class _Clause:
         for token in gap:
             if token.kind is Kind.NODE:
                 return False
-            if token.kind is Kind.WORD and not _FILLER.fullmatch(token.text) and not (of_topic and len(gap) < 8):
+            if token.kind is Kind.WORD and not _FILLER.fullmatch(token.text) and not (of_topic and len(gap) < _NOTE):
                 return False
         return True
 
@@ -572,6 +573,12 @@ class _Clause:
     def _look_back(self, at: int, token: Token) -> None:
         """Let "is not seen" or "cannot be excluded" change the noun before it, or tell of the places before it."""
         doubt = token.kind is Kind.OPEN
+        if at and token.text in ("no", "none", "nil", "negative") and self.tokens[at - 1].kind is Kind.PLACE:
+            own = [place for place in self.found if place.place is self.tokens[at - 1] and self.opened in place.told]
+            if own:
+                # "Extension: soft palate yes, tongue base no" denies it of the last place alone
+                own[0].told = [replace(told, denied=True) if told is self.opened else told for told in own[0].told]
+                return
         noun = self._noun_before(at)
         if noun is not None:
             changed = False

@@ -93,7 +93,8 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
     >>> rows[1]
     'Larynx normal.'
     """
-    lines = text.splitlines()
+    given = text.splitlines()
+    lines = [_without_bars(line) for line in given]
     form = _form_lines(lines)
     asked = sum(_QUESTION.fullmatch(line) is not None for line in lines) >= 3
     found: list[Piece] = []
@@ -120,8 +121,8 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
         if any(label for _, label, _ in fields):
             found += _form_rows(fields)
         else:
-            for line in lines[at:end]:
-                found += _boxes(line) or [line]
+            for line, own in zip(lines[at:end], given[at:end], strict=True):
+                found += _boxes(line) or ([line] if line == own else [Row(" ".join(own.split()), line)])
         at = end
     return tuple(found)
 
@@ -163,6 +164,15 @@ def _marked(line: str) -> list[Piece]:
     side = _side_in(match["aside"] or "")
     label = f"{side} {match['label'].strip()}" if side and not _side_in(match["label"]) else match["label"].strip()
     return [Row(source, f"{_asked(label, match['one'])}.")]
+
+
+_NUMBERED = re.compile(r"\s*(?:Q?\d{1,2}|#)\s*\|\s*(?P<label>[^|]+?)\s*\|\s*(?P<value>[^|]+?)\s*\|?\s*")
+
+
+def _without_bars(line: str) -> str:
+    """A row of a numbered table as label and value: "3 | Tonsil | free" as "Tonsil: free"."""
+    match = _NUMBERED.fullmatch(line)
+    return line if match is None else f"{match['label']}: {match['value']}"
 
 
 def _cells(line: str) -> list[str]:

@@ -90,9 +90,9 @@ class Token:
 
 BE = r"is|are|was|were|be|been|being|appears?|appeared|remains?|remained|looks?|seems?|becomes?"
 _PLANE = r"(?:(?:fat(?:ty)?|tissue|cleavage|intervening|clear|normal|surrounding|adjacent|clean) ?){0,2}planes?(?: of (?:separation|cleavage))?"
-_SEEN = r"(?:seen|identified|demonstrated|present|evident|noted|appreciated|visible|detected|found|observed|apparent|recognised|recognized|delineated|shown|depicted)"
+_SEEN = r"(?:seen|identified|demonstrated|present|evident|noted|appreciated|visible|detected|found|observed|apparent|recogni[sz]ed|delineated|shown|depicted|measurable|discernible|recogni[sz]able|detectable|distinguishable|perceptible|to be seen|there)"
 _TREATMENT = (
-    r"(?:chemo-?radi\w+|chemorads?|radio-?chemo\w+|radi(?:ation|otherapy|otherapeutic)\w*|irradiation|rt|crt|ccrt|treatments?|therap(?:y|ies|eutic)|"
+    r"(?:chemo-?radi\w+|chemorads?|radio-?chemo\w+|radi(?:ation|otherapy|otherapeutic)\w*|irradiation|x?rt|crt|ccrt|treatments?|therap(?:y|ies|eutic)|proton(?: therapy)?|photon(?: therapy)?|imrt|laser|tors|brachy\w*|cisplatin|immuno\w+|"
     r"chemo\w*|surg(?:ery|ical)|operati(?:on|ve)|resection)"
 )
 
@@ -111,7 +111,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         r"occlud(?:es?|ing)|replac(?:es|ing)|travers(?:es|ing)|occup(?:ies|ying)|straddl(?:es|ing)|permeating|fill(?:s|ing)|"
         r"(?:cent(?:re|ere|er)d|epicent(?:re|ere|er)d|based|localised|localized) (?:in|on|at|within|upon)?|arising(?: from| in)?|arises(?: from| in)?|originat(?:es|ing)(?: from| in)?|"
         rf"epicent(?:re|er) (?:in|on|at|within)|gr(?:ow(?:s|n|ing)?|ew) {_ADVERB}(?:in ?to|through|across|along)|pass(?:es|ing)? {_ADVERB}(?:into|through)|"
-        r"burst(?:s|ing)?(?= (?:the|their|its|\u00a7))|(?:break(?:s|ing)?|broken|broke|burst(?:s|ing)?|ruptured|pushed|punched) (?:out )?(?:through|in ?to|out of)|up to and including|(?:eat(?:s|ing|en)?|burrow(?:s|ing|ed)?|erod(?:es?|ing) (?:its way )?) (?:its way )?(?:in ?to|through)|grown (?:right )?(?:in ?to|through|across)|(?:gone|went|got|gotten|crept|moved|pushed|advanced|made its way|found its way) (?:right |well |deep |straight )?(?:in ?to|through|across)|wrap(?:s|ped|ping)? (?:itself )?(?:a?round)|(?:has |have )?spread (?:in ?to|onto|over to)|works? its way into|takes? in|invests|englob(?:es?|ing)|interest(?:s|ing) (?=the|both|left|right|\u00a7)|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
+        r"burst(?:s|ing)?(?= (?:the|their|its|\u00a7))|(?:break(?:s|ing)?|broken|broke|burst(?:s|ing)?|ruptured|pushed|punched) (?:out )?(?:through|in ?to|out of)|up to and including|(?:involved|affected|infiltrated|invaded|diseased) (?:structures|sites|sub-?sites|areas|regions) (?:include|are|being)|(?:disease|tumou?r|lesion|mass|growth|involvement|cancer|carcinoma) (?:is |appears |remains |seems )?(?:limited|restricted|confined|localised|localized) to|(?:eat(?:s|ing|en)?|burrow(?:s|ing|ed)?|erod(?:es?|ing) (?:its way )?) (?:its way )?(?:in ?to|through)|grown (?:right )?(?:in ?to|through|across)|(?:gone|went|got|gotten|crept|moved|pushed|advanced|made its way|found its way) (?:right |well |deep |straight )?(?:in ?to|through|across)|wrap(?:s|ped|ping)? (?:itself )?(?:a?round)|(?:has |have )?spread (?:in ?to|onto|over to)|works? its way into|takes? in|invests|englob(?:es?|ing)|interest(?:s|ing) (?=the|both|left|right|\u00a7)|compromis(?:es|ing)|narrow(?:s|ing)(?= the)",
     ),
     (
         Kind.VERB,
@@ -134,7 +134,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.VERB,
         Sense.FREE,
-        r"(?:no|not any|nothing|never any) (?:\w+ )?(?:trouble|problems?|issues?|concerns?|worr\w+|harm|damage|fault|wrong|amiss|untoward|abnormal|suspicious|sinister|unusual) (?:is seen |seen )?(?:with|in|at|around|about|to|of)|spar(?:es?|ing)(?: of)?|(?:keep|stay|remain|stand)(?:s|ing)? (?:well )?(?:clear|away|short) (?:of|from)|(?:does|do|did) not (?:quite )?(?:touch|reach)(?: as far as)?|leav(?:es?|ing)(?= the [^;]*(?:alone|untouched|free|intact))|respect(?:s|ing| of)|(?:stop|fall|end|halt)(?:s|ing)? short of|preserv(?:es?|ing)|preservation of|"
+        r"(?:spared|uninvolved|unaffected|clear|normal|free) (?:structures|sites|sub-?sites|areas|regions) (?:include|are|being)|(?:no|not any|nothing|never any) (?:\w+ )?(?:trouble|problems?|issues?|concerns?|worr\w+|harm|damage|fault|wrong|amiss|untoward|abnormal|suspicious|sinister|unusual) (?:is seen |seen )?(?:with|in|at|around|about|to|of)|spar(?:es?|ing)(?: of)?|(?:keep|stay|remain|stand)(?:s|ing)? (?:well )?(?:clear|away|short) (?:of|from)|(?:does|do|did) not (?:quite )?(?:touch|reach)(?: as far as)?|leav(?:es?|ing)(?= the [^;]*(?:alone|untouched|free|intact))|respect(?:s|ing| of)|(?:stop|fall|end|halt)(?:s|ing)? short of|preserv(?:es?|ing)|preservation of|"
         rf"(?:clear|free|preserved|intact|maintained|clean) {_PLANE} (?:(?:is|are) \w+ )?(?:with|to|from|between|around)|{_PLANE} (?:is|are) (?:\w+ )?(?:preserved|maintained|intact|clear) (?:with|to|around|from)|"
         r"(?:clearly |well )?separate(?:d)? from|away from|distant from|remote from",
     ),
@@ -152,7 +152,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.DONE,
         Sense.TOUCH,
-        r"approached|abutted|contacted|displaced|compressed|indented|indistinct|adherent|fixed|tethered|splayed|deviated|in contact|distorted|deformed|"
+        r"approached|surrounded(?= (?:for|by|over|more|completely|circum|\d))|abutted|contacted|displaced|compressed|indented|indistinct|adherent|fixed|tethered|splayed|deviated|in contact|distorted|deformed|"
         r"ill[- ]defined|inseparable|pushed|flattened",
     ),
     (
@@ -164,14 +164,14 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
     (
         Kind.DONE,
         Sense.FREE,
-        r"out(?=\s*(?:[.,;)]|$))|holds?(?= ?(?:[.,;)]|$))|held(?= ?(?:[.,;)]|$))|clear of (?:it|this|the (?:growth|disease|mass|lesion|process|primary))|untouched|not touched|indemn\w*|left alone|unharmed|uncompromised|unscathed|safe|respected|undestroyed|not reached|spared|free(?: of (?:tumou?r|disease|infiltration|invasion|involvement))?|clear(?: of (?:tumou?r|disease))?|uninvolved|uninfiltrated|uninvaded|unaffected|respected|disease[- ]free|tumou?r[- ]free|uneroded",
+        r"(?:keep|retain|maintain|preserve|conserve)(?:s|ing|ed)? (?:its|their|an?|the) (?:own |normal |usual |surrounding |intervening |clear )*(?:fat(?:ty)?(?: planes?| layer| cuff| signal)?|planes?|contours?|margins?|signal|shape|marrow|outline|architecture|cortex|interface)|(?:fat|fatty|separation|cleavage) (?:lines?|stripes?|layers?|cuffs?|rims?|interfaces?|planes?) (?:\w+ )?(?:kept|preserved|maintained|intact|present|seen|visible|remains?|persists?)|(?:has|have|had) nothing to do with (?:it|this|that|the \w+)|(?:stay|keep|remain)s? out of (?:it|this)|not caught|holds?(?= ?(?:[.,;)]|$))|held(?= ?(?:[.,;)]|$))|clear of (?:it|this|the (?:growth|disease|mass|lesion|process|primary))|untouched|not touched|indemn\w*|left alone|unharmed|uncompromised|unscathed|safe|respected|undestroyed|not reached|spared|free(?: of (?:tumou?r|disease|infiltration|invasion|involvement))?|clear(?: of (?:tumou?r|disease))?|uninvolved|uninfiltrated|uninvaded|unaffected|respected|disease[- ]free|tumou?r[- ]free|uneroded",
     ),
     (
         Kind.DONE,
         Sense.NORMAL,
         r"(?:grossly |otherwise )?normal(?:ly)?(?: (?:in (?:(?:appearance|size|calibre|caliber|morphology|enhancement|attenuation|density|signal|contour|position|configuration|thickness|outline|course|shape)(?:,? and |, )?)+|limits|looking|appearing|study))?|unremarkable|inconspicuous|maintained|preserved|intact|patent|"
         r"within normal limits|not remarkable|wnl|undisturbed|uncompromised|adequate|symmetric(?:al)?|nad|healthy|pristine|"
-        r"unobstructed|unaltered|(?:good|tidy|calm)(?= ?(?:[.,;)]|$|and\b))|satisfactory|pervious|in order|nothing (?:abnormal|remarkable|unusual|of note|wrong|to report)|no comment|trouble-?free|well preserved|well maintained|well visuali[sz]ed|beautifully preserved|perfectly (?:normal|healthy)|as expected for age|conserved|without lesions?|without nodules?|unexceptional|non-?contributory|nl|bland|innocent|uneventful|free of abnormality|without (?:alterations?|abnormalit\w+|particularit\w+|anomal\w+|pathological findings?|findings|changes?)|regular(?! (?:margin|border))|delineated normally|clean|"
+        r"silent|cold|non-?avid|not (?:fdg[- ])?avid|photopenic|unobstructed|unaltered|(?:wide|roomy|ample|patulous|wide open|well open|widely patent)(?= ?(?:[.,;)]|$|and\b))|(?:good|tidy|calm)(?= ?(?:[.,;)]|$|and\b))|satisfactory|pervious|in order|nothing (?:abnormal|remarkable|unusual|of note|wrong|to report)|no comment|trouble-?free|well preserved|well maintained|well visuali[sz]ed|beautifully preserved|perfectly (?:normal|healthy)|as expected for age|conserved|without lesions?|without nodules?|unexceptional|non-?contributory|nl|bland|innocent|uneventful|free of abnormality|without (?:alterations?|abnormalit\w+|particularit\w+|anomal\w+|pathological findings?|findings|changes?)|regular(?! (?:margin|border))|delineated normally|clean|"
         r"separate|permeable|freely perfused|perfused|of normal \w+|well (?:aerated|pneumati[sz]ed|defined)|aerated|open|physiologic(?:al)?|smooth|homogeneous|quiet|ok|okay|fine|in order",
     ),
     (
@@ -188,7 +188,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.NOUN,
         Sense.INVADE,
         r"involvement|infiltrations?|invasion|erosions?|destruction|lysis|encasement|occlusion|breach|penetration|transgression|permeation|"
-        r"ingrowth|osteolysis|rupture|perforation|cortical break|lytic change|inv\b|thrombosis|infiltrate|growth(?= into)|tumou?r (?:spread|extension|growth|invasion|infiltration)|compromise|obstruction|stenosis|narrowing",
+        r"(?:cortical|bone|bony) loss|(?:tumou?r |exophytic |submucosal )?components?|affectation|affection(?= of)|ingrowth|osteolysis|rupture|perforation|cortical break|lytic change|inv\b|thrombosis|infiltrate|growth(?= into)|tumou?r (?:spread|extension|growth|invasion|infiltration)|compromise|obstruction|stenosis|narrowing",
     ),
     (
         Kind.NOUN,
@@ -199,7 +199,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.NOUN,
         Sense.MASS,
         rf"epicent(?:re|er)(?= ?:)|(?:enhancing )?soft[- ]tissue (?:mass|thickening|component|lesion)|space-occupying lesions?|{MASS_WORDS}|disease|deposits?|recurrences?|abnormalit(?:y|ies)|(?:pathological|abnormal|focal) (?:findings?|enhancement)|patholog(?:y|ies)|"
-        r"(?:(?:intense|avid|increased|marked|focal|abnormal|contiguous|extensive|pathological|hypermetabolic|suspicious|significant|fdg|tracer|high|new|strong) )*(?:uptake|avidity|hypermetabolism|activity|accumulation|focus|foci)|"
+        r"(?:(?:intense|avid|increased|marked|focal|abnormal|contiguous|extensive|pathological|hypermetabolic|suspicious|significant|fdg|tracer|high|new|strong) )*(?:uptake|tracer|avidity|hypermetabolism|activity|accumulation|focus|foci)|"
         r"(?:fdg[- ]avid|hypermetabolic|avid) (?:\w+ ){0,2}thickening|restricted diffusion|residuum|(?:residual|recurrent|persistent|viable|active|metabolically active) (?:tumou?r|disease|mass|lesion|neoplas\w+|malignancy|carcinoma|scc)",
     ),
     (Kind.NOUN, Sense.TOUCH, r"contact|compression|displacement|deviation|abutment|indentation"),
@@ -207,21 +207,21 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.NOUN,
         Sense.SOFT,
         r"(?:abnormal|altered|pathological)(?: \w+){0,3} signal|signal (?:changes?|abnormalit\w+|alterations?)|(?:mucosal )?thickening|o?edema|swelling|asymmetry|fullness|prominence|(?:fat )?stranding|enlargement|enhancement|sclerosis|atrophy|"
-        r"(?:residual |few |some )?strands?|involution|reticulation|haziness|o?edematous change|sialadenitis|ulceration|irregularity|asymmetry|nodularity|fullness|bulkiness|fibrosis|hyperenhancement|mucositis|hypertrophy|denervation|induration|scarring|calcifications?|widening|alterations?|changes?|"
+        r"(?:residual |few |some )?strands?|scars?|sequela\w*|myositis|mucositis|radionecrosis|chondronecrosis|chondritis|(?<!mass )effects?(?! on)|involution|reticulation|haziness|o?edematous change|sialadenitis|ulceration|irregularity|asymmetry|nodularity|fullness|bulkiness|fibrosis|hyperenhancement|mucositis|hypertrophy|denervation|induration|scarring|calcifications?|widening|alterations?|changes?|"
         r"(?:mild|diffuse|low[- ]grade|faint|minimal|slight|non-?specific)(?:,? (?:mild|diffuse|low[- ]grade|faint|fdg|tracer|post[- ]?\w+))* (?:uptake|activity)",
     ),
     (
         Kind.NOUN,
         Sense.NORMAL,
-        r"physiologic(?:al)? (?:uptake|activity|distribution)|normal (?:uptake|activity|appearances?|configuration|signal|calibre|caliber)|symmetry|integrity|respect(?= of)|permeability|conservation|preservation(?= of)|normality",
+        r"complete (?:metabolic |radiolog\w+ |morpholog\w+ )?(?:response|remission|regression)|physiologic(?:al)? (?:uptake|activity|distribution)|normal (?:uptake|activity|appearances?|configuration|signal|calibre|caliber)|symmetry|integrity|respect(?= of)|permeability|conservation|preservation(?= of)|normality",
     ),
 )
 _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.WORD,  # words that look like something else
-        rf"(?:probably|possibly|likely|presumably|most likely|maybe|perhaps|suspected|favou?red to be|felt to be|thought to be|may be|might be|could be) (?:from|due to|because of|secondary to|related to|reactive|obstructive|inflammatory|benign|artefact\w*|artifact\w*|volume averaging|dental|displacement|congestion|obstruct\w+|incidental|chronic|congenital|simply|just)(?! (?:the |a |an )?(?:{MASS_WORDS}))|tumou?r[- ]suspect(?:ed)?|suspicious(?=(?: \w+){0,2} (?:mass|lesion|tumou?r|growth)\b)|post-? ?contrast|contrast[- ]enhanced|normal variant|clear cell|free (?:edge|margin|flap)|normal[- ]sized|not only|"
+        rf"(?:probably|possibly|likely|presumably|most likely|maybe|perhaps|suspected|favou?red to be|felt to be|thought to be|may be|might be|could be) (?:from|due to|because of|secondary to|related to|reactive|obstructive|inflammatory|benign|artefact\w*|artifact\w*|volume averaging|dental|displacement|congestion|obstruct\w+|incidental|chronic|congenital|simply|just)(?! (?:the |a |an )?(?:{MASS_WORDS}))|tumou?r[- ]suspect(?:ed)?|suspicious(?=(?: \w+){0,2} (?:mass|lesion|tumou?r|growth)\b)|clear(?= (?:signs?|evidence|indication|infiltration|invasion|involvement|extension|contact|demarcation|delineation|separation|mass|lesion)\b)|post-? ?contrast|contrast[- ]enhanced|normal variant|clear cell|free (?:edge|margin|flap)|normal[- ]sized|not only|"
         r"no (?:interval |significant |relevant )?change|(?:extended|extent|extending) (?:from|superior|inferior)\w*(?= (?:to|by) \d)|open mouth|normal hil\w+|fatty hil\w+|"
-        r"smooth (?:contour|margin|border)s?|normal size|no\. ?\d|mass effect|involuntary|mucosal disease|sinus disease|dental disease|degenerative (?:disease|changes?)|lung disease|disc disease",
+        r"smooth (?:contour|margin|border)s?|normal size|no\. ?\d|mass effect|involuntary|mucosal disease|sinus disease|dental disease|degenerative (?:disease|changes?)|lung disease|disc disease|(?:(?:treated|former|prior|original|resected|known|irradiated) )*(?:tumou?r|primary tumou?r|operative|surgical|resection) (?:bed|cavity|site)",
     ),
     (
         Kind.DENY,
@@ -231,14 +231,14 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.HEDGE,
         r"seems?(?=(?: \w+ly)? (?:infiltrated|invaded|involved|reached|eroded|encased|affected|diseased|encroached)\b)|not (?:being )?(?:possible|able) to (?:discard|exclude|rule out|dismiss)|without (?:being able|it being possible) to (?:discard|exclude|rule out)|likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
-        r"rais(?:es?|ing|ed) (?:the )?(?:possibility|question|concern|suspicion)(?: of| for| that)?|(?:in|a) question|(?:favou?r(?:s|ed|ing)?|prefer(?:red)?)(?! over)|looks? like|seems?(?: to me)? to(?= (?:\w+ )?(?:involve|invade|infiltrate|reach|extend|be|cross|erode|grow))|compatible with(?= (?:early|possible|initial))|query|maybe|perhaps|presumptive(?:ly)?|at (?:least )?risk of|threaten\w*|apparently|in doubt|dubious|ambiguous|(?:more|most|less) likely|candidate for|raise|could represent|impression of|not convincing(?:ly)?|unconvincing|question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
+        r"rais(?:es?|ing|ed) (?:the )?(?:possibility|question|concern|suspicion)(?: of| for| that)?|(?:in|a) question|(?:favou?r(?:s|ed|ing)?|prefer(?:red)?)(?! over)|looks? like|seems?(?: to me)? to(?= (?:\w+ )?(?:involve|invade|infiltrate|reach|extend|be|cross|erode|grow))|compatible with(?= (?:early|possible|initial))|query|suggestion(?:s)?(?: of)?|(?:a )?hint(?:s)? of|suspect(?:ed)? for|maybe|perhaps|presumptive(?:ly)?|at (?:least )?risk of|threaten\w*|apparently|in doubt|dubious|ambiguous|(?:more|most|less) likely|candidate for|raise|could represent|impression of|not convincing(?:ly)?|unconvincing|question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
         r"can not (?:\w+ )?(?:exclude|rule out|discard|dismiss)|(?:to )?(?:exclude|rule out)|to (?:discard|dismiss)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs|query(?:ing)?|questioning",
     ),
     (
         Kind.OPEN,
         r"(?:can|could|may) ?not be (?:\w+ )?(?:excluded|ruled out|cleared)|(?:can|could) ?not be (?:\w+ly )?(?!seen|identif|demonstr|detect|found|assess|evaluat|visuali|delineat|apprais|separat|distinguish|demarcat)\w+(?:ed|nt|out)|not (?:be )?(?:\w+ )?(?:excluded|ruled out)|(?:difficult|hard|impossible) to (?:exclude|rule out)|"
         r"(?:is |are )?to be (?:assumed|suspected|considered|presumed)|(?:should|must|has to|have to|needs? to|ought to) (?:also )?be (?:considered|excluded|ruled out|suspected|kept in mind|entertained|feared)|unproven|unconfirmed|(?:is|are|remains?|seems?|appears?|being) (?:\w+ )?(?:suspected|possible|likely|probable|questionable|equivocal|indeterminate|uncertain|unclear|doubtful|suspicious|conceivable|debatable|borderline)(?=\s*(?:[.,;)?]|$|-|and\b|for\b|but\b|in\b|on\b|at\b|due\b|that\b|with\b|of\b))|"
-        r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|undecided|unresolved|debatable|moot|inconclusive|non-?diagnostic|non-?conclusive|not conclusive|at issue|open to (?:question|doubt|debate)|(?:of )?(?:uncertain|unclear|indeterminate|doubtful|questionable|unknown|undetermined) (?:significance|nature|aetiology|etiology|relevance|origin)|(?:not|un)(?: ?(?:entirely|completely|quite|absolutely|altogether|wholly|fully))? (?:sure|convinced|convincing|clear|safe to call)|possible|suspicious|not (?:\w+ )?certain|(?:is|was) not (?:the case|so|true|correct)|(?:not|never) (?:be )?(?:confirm(?:ed)?|corroborated?|substantiated?|borne out)|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
+        r"suspected|questionable|equivocal|indeterminate|uncertain|unclear|an? (?:real |distinct |definite |strong |remote |slight )?(?:possibility|concern|worry|consideration)|undecided|unresolved|debatable|moot|inconclusive|non-?diagnostic|non-?conclusive|not conclusive|at issue|open to (?:question|doubt|debate)|(?:of )?(?:uncertain|unclear|indeterminate|doubtful|questionable|unknown|undetermined) (?:significance|nature|aetiology|etiology|relevance|origin)|(?:not|un)(?: ?(?:entirely|completely|quite|absolutely|altogether|wholly|fully))? (?:sure|convinced|convincing|clear|safe to call)|possible|suspicious|not (?:\w+ )?certain|(?:is|was) not (?:the case|so|true|correct)|(?:not|never) (?:be )?(?:confirm(?:ed)?|corroborated?|substantiated?|borne out)|partially resolved|(?:largely|partly|nearly|mostly|incompletely|almost completely) (?:resolved|regressed)",
     ),
     (
         Kind.GONE,
@@ -247,12 +247,12 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.TREATED,
-        rf"radiogenic|actinic|\( ?(?:rt|xrt|crt|ccrt) ?\)|(?:x?rt|crt) (?:related|changes?|effects?|o?edema|sequela\w*)|attribut\w+ to (?:\w+ ){{0,2}}{_TREATMENT}|(?:as )?(?:usual|expected) (?:after|following) {_TREATMENT}|(?:the |his |her |this |previous |prior )?(?:radiation|radiotherapy|irradiation|chemo-?radi\w+|treatment|surgery|operation) (?:has|have|had|did|does|caus\w+|left|leaves|made|makes|produc\w+|explains?|accounts? for)|(?:explained|caused|produced|induced|brought about) by (?:\w+ ){{0,2}}{_TREATMENT}|attributed to (?:\w+ ){{0,2}}{_TREATMENT}|(?:expected|usual|known|typical) (?:post|after|following|treatment|radiation)[- ]?\w*|(?:secondary to|due to|following|after|attributable to|related to|caused by|from|because of|as a result of|consistent with|compatible with|in keeping with) (?:\w+ ){{0,2}}{_TREATMENT}|"
-        rf"post-? ?(?:{_TREATMENT}|ct/rt|op|actinic|radiation|irradiation|radiotherapeutic|treatment|therapeutic)\w*(?: (?:related|changes?|effects?|sequela\w*|status))?|"
-        rf"{_TREATMENT}[- ](?:induced|related|associated|changes?|effects?|sequela\w*|mucositis)|(?:sequela\w*|consequences?|effects?) (?:of|after) (?:\w+ )?{_TREATMENT}|"
+        rf"radiogenic|actinic|\( ?(?:rt|xrt|crt|ccrt) ?\)|xrt|(?:x?rt|crt)[- ]related|attribut\w+ to (?:\w+ ){{0,2}}{_TREATMENT}|(?:as )?(?:usual|expected) (?:after|following) {_TREATMENT}|(?:the |his |her |this |previous |prior )?(?:radiation|radiotherapy|irradiation|chemo-?radi\w+|treatment|surgery|operation) (?:has|have|had|did|does|caus\w+|left|leaves|made|makes|produc\w+|explains?|accounts? for)|(?:explained|caused|produced|induced|brought about) by (?:\w+ ){{0,2}}{_TREATMENT}|attributed to (?:\w+ ){{0,2}}{_TREATMENT}|(?:expected|usual|known|typical) (?:post|after|following|treatment|radiation)[- ]?\w*|(?:secondary to|due to|following|after|attributable to|related to|caused by|from|because of|as a result of|consistent with|compatible with|in keeping with) (?:\w+ ){{0,2}}{_TREATMENT}|"
+        rf"post-? ?(?:{_TREATMENT}|ct/rt|op|actinic|radiation|irradiation|radiotherapeutic|treatment|therapeutic)\w*(?: (?:related|status))?|treated|"
+        rf"{_TREATMENT}[- ](?:induced|related|associated)|{_TREATMENT}(?=[- ](?:\w+ )?(?:changes?|effects?|sequela\w*|fibrosis|o?edema|scar(?:ring)?|thickening|swelling|atrophy|\w+itis)\b)|(?:sequela\w*|consequences?|effects?) (?:of|after) (?:\w+ )?{_TREATMENT}|"
         r"(?:reactive|inflammatory)(?: (?:changes?|o?edema|thickening))?|treatment[- ]related|radiation(?= o?edema)",
     ),
-    (Kind.SHOW, r"holds?|shows?|showing|demonstrates?|demonstrating|has|have|reveals?|revealing|harbou?rs?|contains?|displays?|exhibits?|presents(?= with)|there (?:is|are)|with there"),
+    (Kind.SHOW, r"holds?|bears?|carries|hosts|shows?|showing|demonstrates?|demonstrating|has|have|reveals?|revealing|harbou?rs?|contains?|displays?|exhibits?|presents(?= with)|there (?:is|are)|with there"),
     (Kind.BE, BE),
     (Kind.WHICH, r"which|that|where|who"),
     (Kind.WITH, r"with|including|plus"),
@@ -356,7 +356,9 @@ def _with_final_no(tokens: list[Token]) -> list[Token]:
 
 
 def _with_heading_negative(tokens: list[Token]) -> list[Token]:
-    """A "negative" that heads a list speaks of what follows: "Negative: lip, cricoid"."""
+    """A word alone before a colon speaks of what follows: "Negative: lip, cricoid", "Uncertain: orbit"."""
+    if len(tokens) > 2 and tokens[0].kind in (Kind.OPEN, Kind.HEDGE) and tokens[1].kind is Kind.COLON:  # noqa: PLR2004
+        return [replace(tokens[0], kind=Kind.DONE, sense=Sense.TOUCH), *tokens[1:]]
     if len(tokens) > 2 and tokens[0].text in ("negative", "absent", "none") and tokens[1].kind is Kind.COLON:
         return [replace(tokens[0], kind=Kind.DONE, sense=Sense.FREE), *tokens[1:]]
     return tokens

@@ -63,7 +63,7 @@ _ELLIPSIS = re.compile(
     r" (?:(?:is |are )?(?:in|at|on|within) )?(?:the )?(?=(?:right|left|level|both|bilateral))"
 )
 _DENIED = re.compile(
-    rf"\b(?:no|without|absence of|negative for|nil)\b(?![^,;.]*\b(?:change|necrosis|extra-?nodal|extra-?capsular|"
+    rf"\b(?:no|without|absence of|negative for|nil|there (?:are|is) not)\b(?![^,;.]*\b(?:change|necrosis|extra-?nodal|extra-?capsular|"
     rf"ene)\b)[^;.]{{0,60}}?(?:{NODE_WORDS})|"
     rf"(?:{NODE_WORDS})\b[^,;.]*\b(?:(?:not|no longer) (?:\w+ )?(?:seen|enlarged|present|identified|noted|"
     rf"visuali[sz]ed|evident)|resolved|absent|vanished|disappeared|(?:completely|fully|entirely) regressed|"
@@ -77,7 +77,7 @@ _DISTANT = re.compile(
 _HARMLESS = re.compile(
     r"\b(?:sub-?centi\w+|sub ?cm|reactive|benign|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
     r"shotty|fatty hil\w+|not significant|not suspicious|not fdg[- ]avid|unsuspicious|inconspicuous|physiological|indeterminate|equivocal|doubtful significance|"
-    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|stable small|normal in (?:size|morphology|appearance)|within normal limits|of normal (?:size|morphology|appearance)|does not meet (?:\w+ )*criteria)\b|\bborderline\b|\? ?significan\w+"
+    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|(?:does|do) not (?:meet|fulfil|fulfill|reach) (?:\w+ )*(?:criteria|threshold)|(?:below|under) (?:the )?(?:size )?(?:criteria|threshold)|stable small|normal in (?:size|morphology|appearance)|within normal limits|of normal (?:size|morphology|appearance)|does not meet (?:\w+ )*criteria)\b|\bborderline\b|\? ?significan\w+"
 )
 _PATHOLOGICAL = re.compile(
     r"\b(?:necro\w+|metasta\w+|pathological|(?<!not )suspicious|malignant|enlarged|involved|abnormal)\b"
@@ -207,10 +207,23 @@ def _statement(sentence: Sentence) -> NodeStatement:
         words = words[: denial.start()] + " " * (denial.end() - denial.start()) + words[denial.end() :]
         if denial.end() < len(words) and not _affirmed_behind(words, denial.end()):
             words = words[: denial.start()]
+    words = _without_harmless(words)
+    if denial is not None and _HARMLESS.search(words) and not _PATHOLOGICAL.search(words.replace("not enlarged", "")):
+        return NodeStatement(sentence, denied=not sides_in(sentence.plain[: denial.end()]), harmless=True)
     if _HARMLESS.search(words) and not _PATHOLOGICAL.search(words.replace("not enlarged", "")):
         return NodeStatement(sentence, harmless=True)
     groups, total = _groups(words)
     return NodeStatement(sentence, groups, _node_sizes(words), total=total)
+
+
+def _without_harmless(words: str) -> str:
+    """Words without the stretches between semicolons that speak of small nodes, where another stretch does not."""
+    stretches = words.split(";")
+    harmless = [bool(_HARMLESS.search(s)) and not _PATHOLOGICAL.search(s.replace("not enlarged", "")) for s in stretches]
+    told = [not h and bool(levels_in(f"nodes {s}") or sizes_in(s)) for h, s in zip(harmless, stretches, strict=True)]
+    if not any(told):
+        return words
+    return ";".join(" " * len(s) if h else s for h, s in zip(harmless, stretches, strict=True))
 
 
 def _affirmed_behind(words: str, end: int) -> bool:
@@ -309,6 +322,9 @@ def _counts(words: str) -> list[tuple[int, int]]:
             found[match.start()] = MULTIPLE
     if len(found) == 1 and re.match(r"an? ", words[next(iter(found)) :]) and _PLURAL.search(words):
         found = {}  # "lymphadenopathy, where a large node measures": not one
+    singles = [start for start, end, _ in levels_in(words) if _ONE_NODE.match(words, end + 1)]
+    if not found and len(singles) > 1 and not _NODES.search(words):
+        found = dict.fromkeys(singles, 1)  # "left level IV node 14 mm, right level VI node 9 mm"
     single = _ONE_NODE.search(words)
     if single is not None and re.search(r"\bby (?:the |an? |this |that )?(?:[\w-]+ ){0,3}$", words[: single.start()]):
         single = None  # "invaded by a level Ib node": one that is told elsewhere

@@ -21,7 +21,7 @@ _ELSEWHERE = re.compile(
     r"carina|bronch\w+|spleen)\b"
 )
 _NO_SITE = (State.NOT_INVOLVED, State.TREATED, State.CHANGED)
-_PLACE_HEADS = re.compile(rf" ?[:|] ?(?:(?!by\b|free\b|clear\b|from\b)\w+,? ){{0,3}}?(?:{MASS_WORDS})(?![\w])")
+_PLACE_HEADS = re.compile(rf" ?[:|] ?(?:(?!by\b|free\b|clear\b|from\b)[\w.-]+,? ){{0,3}}?(?:{MASS_WORDS})(?![\w])")
 _ORIGIN = re.compile(
     r"\b(?:cent(?:re|ere|er)d|epicent\w+|arising|originating|arises|primary (?:site )?(?:in|of)|"
     r"based)\b[^,;]{0,30}?\b(?:in|on|at|from|of|within)\b"
@@ -140,7 +140,7 @@ def _subject(words: str, size: Size, *, follows_mass: bool) -> str:
     """What a size is the size of: "mass", "node", "other", or empty."""
     behind = re.match(r"\s*(?:[a-z][\w-]*,? ){0,8}?" + _SUBJECT.pattern, words[size.end :])
     opened = re.search(
-        r"(?:^|\b(?:a|an|the|and|with|is|of|shows?|approx|approximately|about)) ?(?:\w+ )?$", words[: size.start]
+        r"(?:^|[:(]|\b(?:a|an|the|and|with|is|of|shows?|approx|approximately|about)) ?(?:\w+ )?$", words[: size.start]
     )
     if behind is not None and opened is not None:
         between = words[size.end : size.end + behind.start(behind.lastgroup or 0)]

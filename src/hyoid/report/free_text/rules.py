@@ -163,7 +163,7 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
             found = _likewise(sentence.plain, before)
         for assertion in found:
             for key in assertion.mention.term.keys:
-                if _counts(assertion, key):
+                if _counts(assertion, key) and (of_nodes or not _is_loose_capsule(assertion, sentence.plain)):
                     said[key].append(_said(assertion, sentence))
         before, part_before, sentence_before = found, sentence.part, sentence
         _add_tube(said, sentence)
@@ -205,6 +205,12 @@ def _counts(assertion: Assertion, key: str) -> bool:
     return not assertion.mention.term.is_region or assertion.state is State.NOT_INVOLVED
 
 
+def _is_loose_capsule(assertion: Assertion, words: str) -> bool:
+    """Whether a capsule is named in a sentence without nodes: glands have capsules too."""
+    named = words[assertion.mention.start : assertion.mention.end]
+    return re.fullmatch(r"capsules?", named) is not None and not speaks_of_nodes(words)
+
+
 def _said(assertion: Assertion, sentence: Sentence) -> Said:
     return Said(
         assertion.state,
@@ -223,7 +229,7 @@ def _add_tube(said: dict[str, list[Said]], sentence: Sentence) -> None:
         if "et_tube_in_situ" in mention.term.keys:
             before, behind = sentence.plain[: mention.start], sentence.plain[mention.end :]
             denied = re.search(r"\b(?:no|without|not|removed|absent)\b[^,;]*$", before) or re.match(
-                r"[^,;]*\b(?:not|no|n|absent|removed|nil)\b", behind
+                r"[^,;]*\b(?:not|no|n|none|never|absent|removed|nil|negative|without|out)\b", behind
             )
             state = State.NOT_INVOLVED if denied else State.INVOLVED
             said["et_tube_in_situ"].append(

@@ -51,7 +51,7 @@ class Sentence:
 _PARTS: tuple[tuple[Part, str], ...] = (
     (
         Part.FINDINGS,
-        r"(?:ct |mr |mri |pet(?:/ct)? |imaging |radiological )?findings?|observations?|report|description|results?|additional (?:information|findings)|"
+        r"(?:ct |mr |mri |pet(?:/ct)? |imaging |radiological )?findings?(?: in brief)?|observations?|report|description|results?|additional (?:information|findings)|"
         r"(?:head and |head & |the )?neck|head(?: and |/| & )neck|head (?:and|&) neck findings|local(?:ly)?|local findings",
     ),
     (
@@ -91,7 +91,7 @@ _TOLD_OF_THEN = re.compile(rf"{_AGO}\b(?!.*\b(?:now|currently|today|at present|s
 _TITLE = re.compile(r"^(?:patient|case)\s*#?\s*\d+\s*$", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•·\u2013]|\(?\d{1,2}[.)](?=\s)|\(?[a-h]\)(?=\s))\s*")
 _ABBREVIATION = re.compile(
-    r"\b(?:approx|vs|e\.g|i\.e|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp|ant|post|cart|lat|med|sup|inf|ca|v\.a|v\. a|z\.n|z\. n|bds|li|re|bzw|ggf)\.$|\bin no\.$|\bno\.$",
+    r"\b(?:approx|vs|e\.g|i\.e|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp|ant|post|cart|lat|med|sup|inf|ca|v\.a|v\. a|z\.n|z\. n|bds|li|re|bzw|ggf|prevert|retrophar|parapharyng|enh|inv|infilt|infil|susp|poss|prob|epigl|aryt|cric|thyr|pyrif|vall|subgl|supragl|oes|diam|mand|lev|musc|displ|compr|destr|necr|conglom|enl|abn|indet|equiv|contralat|ipsilat)\.$|\bin no\.$|\bno\.$",
     re.IGNORECASE,
 )
 _BREAK = re.compile(
@@ -182,14 +182,15 @@ def read_sentences(text: str) -> tuple[Sentence, ...]:
             rest = rest[heading.end() :] if sided else rest
             part = named or (part if part in (Part.FINDINGS, Part.IMPRESSION) else Part.FINDINGS)
             spoken = spoken and not named
-            if named:
+            if named and not _of_neck(heading.group(1), rest[heading.end() :]):
                 rest = rest[heading.end() :]
         passing = heading is not None and named in (Part.TECHNIQUE, Part.COMPARISON) and re.search(r"\w", rest)
         for piece in _split(rest):
             inner = _HEADING.match(piece)
             named = _named_part(heading_in_english(inner.group(1), language)) if inner else None
             if inner and named:
-                part, piece = named, piece[inner.end() :].strip()  # noqa: PLW2901 - the heading is not the sentence's
+                part = named
+                piece = piece if _of_neck(inner.group(1), piece[inner.end() :]) else piece[inner.end() :].strip()  # noqa: PLW2901 - the heading is not the sentence's
             if re.search(r"\w", piece) and not _TITLE.match(piece):
                 told = _sentence(piece, _own_part(piece, part), language)
                 if told.part in (Part.FINDINGS, Part.IMPRESSION):
@@ -270,6 +271,11 @@ def _own_part(piece: str, part: Part) -> Part:
     if part is Part.IMPRESSION and _TREATED_BEFORE.match(piece):
         return Part.HISTORY
     return part
+
+
+def _of_neck(heading: str, rest: str) -> bool:
+    """Whether "Neck:" heads nodes by their levels: "Neck: left IIa, 28 mm"."""
+    return heading.strip().lower() in ("neck", "the neck") and re.search(r"^.{0,30}\b(?:II|III|IV|I[AB]|VI?)[ab]?\b", rest) is not None
 
 
 def _bare_heading(line: str) -> re.Match[str] | None:
@@ -358,15 +364,22 @@ _NEW_CLAUSE = re.compile(
     r"\s+(?=(?:there (?:is|are|was|were)|it (?:is|measures|extends|involves|reaches|abuts|crosses)|no (?:enlarged |suspicious |further )?(?:lymph )?nodes?|"
     r"(?<!\bon )(?<!\bof )(?<!\bat )(?<!\bto )(?<!\bin )the (?:(?!the\b|there\b|it\b|which\b)[a-z-]+ ){1,5}?(?:(?:on|of|in) the (?:right|left) (?:side )?)?(?<!and )(?:is|are|measures?|appears?|shows?|looks?|remains?|seems?))\b|no (?:evidence|signs?|extra-?nodal|extra-?capsular|(?:\w+ )?(?:invasion|involvement|extension))\b)"
 )
+_PREDICATES = ("normal", "preserved", "unremarkable", "clear", "intact", "involved", "invaded", "spared", "infiltrated", "suspected", "patent", "free")
+_TOLD = re.compile(
+    "(?:"
+    + "|".join(rf"(?<= {be} {word})" for be in ("is", "are", "looks", "look") for word in _PREDICATES)
+    + r")\s+(?!(?:and|or|but|in|on|at|with|by|to|for|from|as|without|because|bilaterally|except|of|too|on|limits|however|although|while)\b)"
+)
+"""Behind a predicate that nothing follows."""
 _LEAST_DICTATED = 25  # words in a row without a stop
 
 
 def _dictated(block: str) -> list[str]:
-    """Sentences of a dictation without stops, cut where a new subject begins; none where there are stops."""
+    """Sentences of a dictation without stops, cut where a subject ends or begins; none where there are stops."""
     if len(block.split()) < _LEAST_DICTATED or re.search(r"[;:!?]|\.(?=\s)|,.*,", block):
         return []
     spoken = [piece for piece in _SPOKEN.split(block) if piece]
-    return [part for piece in spoken for part in _NEW_CLAUSE.split(piece) if part.strip()]
+    return [part for piece in spoken for told in _TOLD.split(piece) for part in _NEW_CLAUSE.split(told) if part.strip()]
 
 
 _SCAN = r"(?:scans?|stud(?:y|ies)|ct|cect|mri|pet(?:/ct)?|exam(?:ination)?s?|imaging|report|one|film)"

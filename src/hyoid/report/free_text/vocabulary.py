@@ -88,7 +88,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         r"(?:(?:palatine|faucial) )?tonsil(?:s|lar(?: (?:fossae?|pillars?|bed|region|loge|lodge))?| fossae?| bed)?|"
-        r"(?:anterior |posterior )?(?:(?:faucial|tonsillar|palatoglossal|palatopharyngeal) (?:pillars?|arch(?:es)?)|(?:anterior|posterior) pillars?(?: of the fauces)?)|amygdala",
+        r"(?:anterior |posterior )?(?:(?:faucial|tonsillar|palatoglossal|palatopharyngeal) (?:pillars?|arch(?:es)?)|(?:anterior|posterior) pillars?(?: of the fauces)?)|amygdal(?:a|ae|ar|oid|ic)(?: pillars?| loge| lodge| region| fossa)?",
         ("tonsil",),
         "Tonsil",
     ),
@@ -237,7 +237,7 @@ TERMS: tuple[Term, ...] = (
         r"extra-? ?capsular (?:tumou?r )?(?:extension|spread|growth|invasion|rupture|disease)|r?ene\b|ecs|ece|capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?",
         ("extranodal_extension",),
     ),
-    Term(r"(?:nodal )?capsules?(?! (?:rupture|breach))", ("extranodal_extension",)),
+    Term(r"(?:nodal )?capsules?(?! (?:rupture|breach)\b)", ("extranodal_extension",)),
     # Regions.
     Term(r"oral cavity|(?<!of )(?<!of the )mouth", _ORAL, "Oral cavity"),
     Term(r"tongue(?: muscles?| musculature)?", ("oral_tongue",), "Tongue", whole=True),
