@@ -12,7 +12,7 @@ from hyoid.report.free_text.lexicon import PATTERNS, Kind, Sense, tokens_in
         ("infiltrated", Kind.DONE, Sense.INVADE), ("effaced", Kind.DONE, Sense.WEAK), ("thickened", Kind.DONE, Sense.SOFT),
         ("unremarkable", Kind.DONE, Sense.NORMAL), ("resected", Kind.DONE, Sense.UNSEEN), ("invasion", Kind.NOUN, Sense.INVADE),
         ("cannot be excluded".replace("cannot", "can not"), Kind.OPEN, None), ("is not seen", Kind.GONE, None),
-        ("without", Kind.DENY, None), ("possible", Kind.HEDGE, None), ("post-radiation change", Kind.TREATED, None),
+        ("without", Kind.DENY, None), ("possible", Kind.HEDGE, None), ("post-radiation", Kind.TREATED, None),
         ("at the level of", Kind.BESIDE, None), ("contrast-enhanced", Kind.WORD, None),
     ],
 )  # fmt: skip

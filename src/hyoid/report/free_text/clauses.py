@@ -233,7 +233,7 @@ class _Clause:
             for n, t in enumerate(self.tokens[:at], start=0)
             if at - 5 <= n < at - 1
         ):
-            # "The gum looks clean, and so does the lip." 
+            # "The gum looks clean, and so does the lip."
             place.told += source[-1].told
             return
         if token.sense is Sense.FINDING:

@@ -357,7 +357,7 @@ def _with_final_no(tokens: list[Token]) -> list[Token]:
 
 def _with_heading_negative(tokens: list[Token]) -> list[Token]:
     """A word alone before a colon speaks of what follows: "Negative: lip, cricoid", "Uncertain: orbit"."""
-    if len(tokens) > 2 and tokens[0].kind in (Kind.OPEN, Kind.HEDGE) and tokens[1].kind is Kind.COLON:  # noqa: PLR2004
+    if len(tokens) > 2 and tokens[0].kind in (Kind.OPEN, Kind.HEDGE) and tokens[1].kind is Kind.COLON:
         return [replace(tokens[0], kind=Kind.DONE, sense=Sense.TOUCH), *tokens[1:]]
     if len(tokens) > 2 and tokens[0].text in ("negative", "absent", "none") and tokens[1].kind is Kind.COLON:
         return [replace(tokens[0], kind=Kind.DONE, sense=Sense.FREE), *tokens[1:]]

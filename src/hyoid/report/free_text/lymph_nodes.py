@@ -54,7 +54,7 @@ _TOLD_BEHIND = re.compile(
     rf"(?:{NODE_WORDS})\)?(?=\s*(?:[,;.)]|and\b|$))"
 )
 _COUNT_AT_LEVEL = re.compile(
-    r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b|[:-]? ?(?<!\d)(\d)(?= ?(?:[,;.)]|$)))"
+    r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b|[:-]? ?(?<!\d)(\d)(?= ?(?:[,;)]|\.(?!\d)|$)))"
 )
 _ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
 _ELLIPSIS = re.compile(
@@ -76,7 +76,7 @@ _DISTANT = re.compile(
 )
 _HARMLESS = re.compile(
     r"\b(?:sub-?centi\w+|sub ?cm|reactive|benign|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
-    r"shotty|fatty hil\w+|not significant|not suspicious|not fdg[- ]avid|unsuspicious|inconspicuous|physiological|indeterminate|equivocal|doubtful significance|"
+    r"shotty|symmetric(?:al)?(?! enlarge)|fatty hil\w+|not significant|not suspicious|not fdg[- ]avid|unsuspicious|inconspicuous|physiological|indeterminate|equivocal|doubtful significance|"
     r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|(?:does|do) not (?:meet|fulfil|fulfill|reach) (?:\w+ )*(?:criteria|threshold)|(?:below|under) (?:the )?(?:size )?(?:criteria|threshold)|stable small|normal in (?:size|morphology|appearance)|within normal limits|of normal (?:size|morphology|appearance)|does not meet (?:\w+ )*criteria)\b|\bborderline\b|\? ?significan\w+"
 )
 _PATHOLOGICAL = re.compile(
@@ -219,7 +219,9 @@ def _statement(sentence: Sentence) -> NodeStatement:
 def _without_harmless(words: str) -> str:
     """Words without the stretches between semicolons that speak of small nodes, where another stretch does not."""
     stretches = words.split(";")
-    harmless = [bool(_HARMLESS.search(s)) and not _PATHOLOGICAL.search(s.replace("not enlarged", "")) for s in stretches]
+    harmless = [
+        bool(_HARMLESS.search(s)) and not _PATHOLOGICAL.search(s.replace("not enlarged", "")) for s in stretches
+    ]
     told = [not h and bool(levels_in(f"nodes {s}") or sizes_in(s)) for h, s in zip(harmless, stretches, strict=True)]
     if not any(told):
         return words

@@ -200,7 +200,11 @@ def _places(sentence: Sentence) -> list[Place]:
         if first and re.search(r"\b(?:in|within|at|along)\b[\w -]*$", words[: first[0].start]):
             return [Place(first[0].term.site, _side_of(words, first[0], 0), 2, sentence)]
         beside = next(
-            (m for m in sited if re.fullmatch(r" (?:(?:on the )?(?:right|left|rt|lt) )?", words[mass.end() : m.start])),
+            (
+                m
+                for m in sited
+                if re.fullmatch(r",? (?:(?:on the )?(?:right|left|rt|lt) )?", words[mass.end() : m.start])
+            ),
             None,
         )
         if beside is not None and mass.start() < 30:

@@ -11,7 +11,7 @@ _ORDER = ("I", "II", "III", "IV", "V", "VI", "VII")
 ONE_LEVEL = r"(?:vii|vi|iv|v|iii|ii|i|[1-7])[ -]?(?:[ab](?![a-z]))?(?:/[ab](?![a-z]))?"
 _JOINT = r"\s*(?:,|/|&|\+|-|and|to|through|or|, and)\s*"
 LEVELS = re.compile(
-    rf"\b(?:levels?|stations?|sectors?|zones?|groups?|areas?|compartments?|lvl)\s*[-:]?\s*({ONE_LEVEL}(?:{_JOINT}(?:levels?\s*)?{ONE_LEVEL}(?![\w]))*)(?![\w])(?! (?:x|cm|mm|nodes? of))"
+    rf"\b(?:levels?|stations?|sectors?|zones?|groups?|areas?|compartments?|lvl)\s*[-:]?\s*({ONE_LEVEL}(?:{_JOINT}(?:levels?\s*)?{ONE_LEVEL}(?![\w]|\.\d| ?x ?\d| ?[cm]m\b))*)(?![\w]|\.\d)(?! (?:x|cm|mm|nodes? of))"
 )
 _SURE = r"(?:vii|vi|iii|ii|iv(?! contrast)|i[ab]|[1-6][ab]|v[ab])[ab]?"
 _LONE_LEVELS = re.compile(

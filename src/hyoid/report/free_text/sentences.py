@@ -275,7 +275,10 @@ def _own_part(piece: str, part: Part) -> Part:
 
 def _of_neck(heading: str, rest: str) -> bool:
     """Whether "Neck:" heads nodes by their levels: "Neck: left IIa, 28 mm"."""
-    return heading.strip().lower() in ("neck", "the neck") and re.search(r"^.{0,30}\b(?:II|III|IV|I[AB]|VI?)[ab]?\b", rest) is not None
+    return (
+        heading.strip().lower() in ("neck", "the neck")
+        and re.search(r"^.{0,30}\b(?:II|III|IV|I[AB]|VI?)[ab]?\b", rest) is not None
+    )
 
 
 def _bare_heading(line: str) -> re.Match[str] | None:
@@ -364,7 +367,20 @@ _NEW_CLAUSE = re.compile(
     r"\s+(?=(?:there (?:is|are|was|were)|it (?:is|measures|extends|involves|reaches|abuts|crosses)|no (?:enlarged |suspicious |further )?(?:lymph )?nodes?|"
     r"(?<!\bon )(?<!\bof )(?<!\bat )(?<!\bto )(?<!\bin )the (?:(?!the\b|there\b|it\b|which\b)[a-z-]+ ){1,5}?(?:(?:on|of|in) the (?:right|left) (?:side )?)?(?<!and )(?:is|are|measures?|appears?|shows?|looks?|remains?|seems?))\b|no (?:evidence|signs?|extra-?nodal|extra-?capsular|(?:\w+ )?(?:invasion|involvement|extension))\b)"
 )
-_PREDICATES = ("normal", "preserved", "unremarkable", "clear", "intact", "involved", "invaded", "spared", "infiltrated", "suspected", "patent", "free")
+_PREDICATES = (
+    "normal",
+    "preserved",
+    "unremarkable",
+    "clear",
+    "intact",
+    "involved",
+    "invaded",
+    "spared",
+    "infiltrated",
+    "suspected",
+    "patent",
+    "free",
+)
 _TOLD = re.compile(
     "(?:"
     + "|".join(rf"(?<= {be} {word})" for be in ("is", "are", "looks", "look") for word in _PREDICATES)

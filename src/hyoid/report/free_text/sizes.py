@@ -15,7 +15,7 @@ _NAMED = (
 _LISTED = r"\s*\(?(?:transverse(?:ly)?|cranio-?caudal(?:ly)?|antero-?posterior(?:ly)?|ap|tr|cc)\)?(?:,? and|,)"  # "3 cm transverse, 2 cm ..."
 _MORE = rf"(?:(?:{_AXIS}\s*(?:x|by)|{_NAMED}|{_LISTED})\s*{_NUMBER}\s*-?\s*{_UNIT}?)"
 _SHARED = re.compile(
-    rf"(?:\b(?:of|measur\w+|are|to|about|approx\w*|with)|:|\() ?(?P<first>\d+(?:[.,]\d+)?) (?:and|or|,|/) \d+(?:[.,]\d+)? ?-?(?P<unit>{_UNIT})(?! ?x)"
+    rf"(?:\b(?:of|measur\w+|are|to|about|approx\w*|with)|[:(,]) ?(?P<first>\d+(?:[.,]\d+)?) (?:and|or|,|/) \d+(?:[.,]\d+)? ?-?(?P<unit>{_UNIT})(?! ?x)"
 )
 """A length whose unit is that of the next: "of 22 and 15 mm"."""
 _SIZE = re.compile(rf"(?<![\d.,/-]){_NUMBER}\s*-?\s*{_UNIT}?{_MORE}?{_MORE}?(?![\d/])")

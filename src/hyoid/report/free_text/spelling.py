@@ -41,7 +41,10 @@ _SIGNS = tuple(
         (r"^(?:Neck|NECK|neck) ?: ?(?=.{0,20}\b(?:II|III|IV|IB|IA|VI?)[ab]?\b)", "Nodes: "),
         (r"^(?:[cpruy]{0,2}T|T status) ?[:=] ", "Tumour: "),
         (r"(?<=[A-Za-z)]) [-\u2013](?= ?(?:[.,;)]|$))", " negative"),
-        (r"(?<![-+])\+{1,3}(?= ?(?:[.,;)]|$)| (?:B/L|bilat\w*|both|on|R|L|[Rr]t|[Ll]t|[Rr]ight|[Ll]eft)\b)", " positive"),
+        (
+            r"(?<![-+])\+{1,3}(?= ?(?:[.,;)]|$)| (?:B/L|bilat\w*|both|on|R|L|[Rr]t|[Ll]t|[Rr]ight|[Ll]eft)\b)",
+            " positive",
+        ),
         (r"\(\+\)", " positive"),
         (r"(?:\+ ?/ ?-|\u00b1)(?= ?(?:[.,;)]|$))", " equivocal"),
         (r"->|=>", " \u2192 "),
