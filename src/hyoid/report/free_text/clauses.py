@@ -363,6 +363,8 @@ class _Clause:
                 and not self._after_be(at)
             ):
                 return True
+        if token.text.startswith("symmetric") and following is not None and following.sense is Sense.SOFT:
+            return True  # "Larynx: symmetrical oedema of the epiglottis"
         if token.sense is Sense.MASS:
             if (
                 following is not None

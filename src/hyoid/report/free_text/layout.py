@@ -170,9 +170,11 @@ _NUMBERED = re.compile(r"\s*(?:Q?\d{1,2}|#)\s*\|\s*(?P<label>[^|]+?)\s*\|\s*(?P<
 
 
 def _without_bars(line: str) -> str:
-    """A row of a numbered table as label and value: "3 | Tonsil | free" as "Tonsil: free"."""
+    """A numbered row as label and value: "3 | Tonsil | free" as "Tonsil: free", "1.2 Side: left" as "Side: left"."""
     match = _NUMBERED.fullmatch(line)
-    return line if match is None else f"{match['label']}: {match['value']}"
+    if match is None:
+        return re.sub(r"^\s*\d{1,2}(?:\.\d{1,2})+\s+(?=[A-Za-z].*(?:\.{2,}|[:=]))", "", line)
+    return f"{match['label']}: {match['value']}"
 
 
 def _cells(line: str) -> list[str]:

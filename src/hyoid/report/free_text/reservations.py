@@ -40,7 +40,7 @@ _AROUND = re.compile(
 )
 """Reaches its stretch of the sentence, in front and behind."""
 _TAKEN_BACK = re.compile(
-    r"\b(?:(?:is|was|are|were|proves?|proved) not (?:the case|so|true|correct|borne out)|(?:not|never) (?:be )?(?:confirm(?:ed)?|corroborated?|substantiated?|reproduced?|borne out|upheld)|"
+    r"\b(?:(?:is|was|are|were|proves?|proved) not (?:the case|so|true|correct|borne out)|(?:not|never) (?:be )?(?:confirm(?:ed)?|corroborated?|substantiated?|reproduced?|borne out|upheld)|(?:recorded|reported|taken|scored|classed|graded|labelled) as (?:equivocal|indeterminate|uncertain|doubtful)|"
     r"(?:not agree|disagree)\w*)\b"
 )
 """Speaks of the whole sentence."""

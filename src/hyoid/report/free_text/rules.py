@@ -161,6 +161,7 @@ def populate(sentences: tuple[Sentence, ...]) -> Populated:
                     said[key] = [s for s in said[key] if s.sentence is not sentence_before]
         if not found and before and sentence.part is part_before:
             found = _likewise(sentence.plain, before)
+        found = _without_mixed_regions(found)
         for assertion in found:
             for key in assertion.mention.term.keys:
                 if _counts(assertion, key) and (of_nodes or not _is_loose_capsule(assertion, sentence.plain)):
@@ -203,6 +204,15 @@ def _counts(assertion: Assertion, key: str) -> bool:
     if key == "et_tube_in_situ":
         return False
     return not assertion.mention.term.is_region or assertion.state is State.NOT_INVOLVED
+
+
+def _without_mixed_regions(found: tuple[Assertion, ...]) -> tuple[Assertion, ...]:
+    """What a sentence says of a region, but for one whose parts it calls changed: "Larynx: oedema of the arytenoids"."""
+    other = {
+        key for a in found if a.state is not State.NOT_INVOLVED and not a.mention.term.is_region for key in a.mention.term.keys
+    }
+    mixed = [a for a in found if a.mention.term.is_region and not a.rest_only and other.intersection(a.mention.term.keys)]
+    return tuple(a for a in found if a not in mixed)
 
 
 def _is_loose_capsule(assertion: Assertion, words: str) -> bool:

@@ -91,9 +91,15 @@ _TOLD_OF_THEN = re.compile(rf"{_AGO}\b(?!.*\b(?:now|currently|today|at present|s
 _TITLE = re.compile(r"^(?:patient|case)\s*#?\s*\d+\s*$", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•·\u2013]|\(?\d{1,2}[.)](?=\s)|\(?[a-h]\)(?=\s))\s*")
 _ABBREVIATION = re.compile(
-    r"\b(?:approx|vs|e\.g|i\.e|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp|ant|post|cart|lat|med|sup|inf|ca|v\.a|v\. a|z\.n|z\. n|bds|li|re|bzw|ggf|prevert|retrophar|parapharyng|enh|inv|infilt|infil|susp|poss|prob|epigl|aryt|cric|thyr|pyrif|vall|subgl|supragl|oes|diam|mand|lev|musc|displ|compr|destr|necr|conglom|enl|abn|indet|equiv|contralat|ipsilat)\.$|\bin no\.$|\bno\.$",
+    r"\b(?:approx|vs|e\.g|i\.e|st|rt|lt|fig|dr|mr|mrs|ms|cf|max|min|dia|resp|ant|post|cart|lat|med|sup|inf|ca|v\.a|v\. a|z\.n|z\. n|bds|li|re|bzw|ggf)\.$|\bin no\.$|\bno\.$",
     re.IGNORECASE,
 )
+_SHORTENED = re.compile(
+    r"\b(?:prevert|retrophar|parapharyng|enh|inv|infilt|infil|susp|poss|prob|epigl|aryt|cric|thyr|pyrif|vall|subgl|supragl|oes|diam|mand|lev|musc|displ|compr|"
+    r"destr|necr|conglom|enl|abn|indet|equiv|contralat|ipsilat)\.$",
+    re.IGNORECASE,
+)
+"""Words that a stop shortens where the next word is in lower case."""
 _BREAK = re.compile(
     r"(?<=[.!?])(?:\s+)(?=[\"(\[?]?[A-Z0-9$~•*-])|(?<=[a-z)]\.)(?=[A-Z][a-z])|(?<=[a-z)\d][.!])\s+(?=[a-z]{2})"
 )
@@ -355,7 +361,8 @@ def _split(block: str) -> list[str]:
     """Sentences of a block; stops of abbreviations and numbers do not end one."""
     pieces: list[str] = []
     for piece in _dictated(block) or _BREAK.split(block):
-        if pieces and _ABBREVIATION.search(pieces[-1]) and not pieces[-1].endswith("RT."):
+        goes_on = pieces and piece[:1].islower() and _SHORTENED.search(pieces[-1])
+        if pieces and (goes_on or _ABBREVIATION.search(pieces[-1])) and not pieces[-1].endswith("RT."):
             pieces[-1] += " " + piece
         else:
             pieces.append(piece)
