@@ -35,6 +35,7 @@ _QUESTION = re.compile(r"\s*(?:[QF]?\d{1,2}[.):]?\s+)?(?P<label>[A-Z][^?]{3,80})
 _FIELD = re.compile(r"\s*(?P<label>[A-Za-z][^:|?=]{0,60}?)\s*(?:\.{2,}|[:=]|\s-\s|\s{2,})\s*(?P<value>\S.*)")
 _LEADER = re.compile(r"\.{3,}")
 _BULLET = re.compile(r"^\s*(?:[-*\u2022]\s+)?")
+_LONGEST_MARKED = 200  # characters of a line that answers by a mark
 _LEAST_FIELDS, _LEAST_SHARE, _LONGEST_VALUE, _LONGEST_LABEL = 4, 0.6, 70, 6
 
 _SITE = re.compile(
@@ -55,6 +56,8 @@ _LEVELS = re.compile(r"\b(?:levels?|stations?)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\b(?:number|count|how many|total)\b|^n$", re.IGNORECASE)
 _SIDED = re.compile(r"\b(right|left|both|bilateral)\b", re.IGNORECASE)
 _EXTRANODAL = re.compile(r"\b(?:extra-?(?:nodal|capsular)\w*|ene|ecs|ece)\b", re.IGNORECASE)
+_THEN = re.compile(r"\b(?:prior|previous(?:ly)?|earlier|before|baseline|formerly|last|ago)\b", re.IGNORECASE)
+"""What is said of an earlier scan keeps its words."""
 _MARGINAL = re.compile(r"\b(?:technique|indication|question|history|comparison|contrast|date|reason)\b", re.IGNORECASE)
 
 
@@ -121,10 +124,10 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
         if any(label for _, label, _ in fields):
             found += _form_rows(fields)
         else:
-            for line, own in zip(lines[at:end], given[at:end], strict=True):
-                found += _boxes(line) or ([line] if line == own else [Row(" ".join(own.split()), line)])
+            for line in lines[at:end]:
+                found += _boxes(line) or [line]
         at = end
-    return tuple(found)
+    return tuple(_as_given(piece, lines, given) for piece in found)
 
 
 _MARK = r"\+{1,3}|\+ ?/ ?-|\u00b1|-|\u2013|\?|0|yes|no|y|n|present|absent|positive|negative|clear|free|normal|spared|involved|possible|equivocal"
@@ -145,6 +148,8 @@ _ONE_VALUE = re.compile(
 
 def _marked(line: str) -> list[Piece]:
     """Rows of a line that answers by marks: "false cords R/L  +/-", "Tonsil: right yes, left no", "vallecula  +"."""
+    if len(line) > _LONGEST_MARKED:
+        return []
     source = " ".join(line.split())
     match = _BY_SIDE.fullmatch(line) or _SIDE_VALUES.fullmatch(line)
     if match is not None:
@@ -175,6 +180,18 @@ def _without_bars(line: str) -> str:
     if match is None:
         return re.sub(r"^\s*\d{1,2}(?:\.\d{1,2})+\s+(?=[A-Za-z].*(?:\.{2,}|[:=]))", "", line)
     return f"{match['label']}: {match['value']}"
+
+
+def _as_given(piece: Piece, lines: Sequence[str], given: Sequence[str]) -> Piece:
+    """A row whose source is that of the report, where its lines were read without bars or numbers."""
+    if isinstance(piece, str):
+        own = next((own for line, own in zip(lines, given, strict=True) if line == piece != own), None)
+        return piece if own is None or piece in given else Row(" ".join(own.split()), piece)
+    source = piece.source
+    for line, own in zip(lines, given, strict=True):
+        if line != own:
+            source = source.replace(" ".join(line.split()), " ".join(own.split()), 1)
+    return Row(source, piece.words)
 
 
 def _cells(line: str) -> list[str]:
@@ -402,7 +419,7 @@ def _asked(label: str, value: str) -> str:
     words = plain(label)
     places = mentions_in(words)
     answers = _DOUBT.match(value) or _YES.match(value) or _NO.match(value)
-    if not places or not answers:
+    if not places or not answers or _THEN.search(value):
         return f"{label}: {value}"
     denied = re.search(r"\b(?:free|spared|normal|intact|preserved)\b", words) is not None
     side = _side_in(f"{label} {value}")

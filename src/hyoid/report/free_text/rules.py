@@ -209,9 +209,14 @@ def _counts(assertion: Assertion, key: str) -> bool:
 def _without_mixed_regions(found: tuple[Assertion, ...]) -> tuple[Assertion, ...]:
     """What a sentence says of a region, but for one whose parts it calls changed: "Larynx: oedema of the arytenoids"."""
     other = {
-        key for a in found if a.state is not State.NOT_INVOLVED and not a.mention.term.is_region for key in a.mention.term.keys
+        key
+        for a in found
+        if a.state is not State.NOT_INVOLVED and not a.mention.term.is_region
+        for key in a.mention.term.keys
     }
-    mixed = [a for a in found if a.mention.term.is_region and not a.rest_only and other.intersection(a.mention.term.keys)]
+    mixed = [
+        a for a in found if a.mention.term.is_region and not a.rest_only and other.intersection(a.mention.term.keys)
+    ]
     return tuple(a for a in found if a not in mixed)
 
 

@@ -394,12 +394,12 @@ _TOLD = re.compile(
     + r")\s+(?!(?:and|or|but|in|on|at|with|by|to|for|from|as|without|because|bilaterally|except|of|too|on|limits|however|although|while)\b)"
 )
 """Behind a predicate that nothing follows."""
-_LEAST_DICTATED = 25  # words in a row without a stop
+_LEAST_DICTATED, _MOST_DICTATED = 25, 2_000  # words in a row without a stop; more are no dictation
 
 
 def _dictated(block: str) -> list[str]:
     """Sentences of a dictation without stops, cut where a subject ends or begins; none where there are stops."""
-    if len(block.split()) < _LEAST_DICTATED or re.search(r"[;:!?]|\.(?=\s)|,.*,", block):
+    if not _LEAST_DICTATED <= len(block.split()) <= _MOST_DICTATED or re.search(r"[;:!?]|\.(?=\s)|,.*,", block):
         return []
     spoken = [piece for piece in _SPOKEN.split(block) if piece]
     return [part for piece in spoken for told in _TOLD.split(piece) for part in _NEW_CLAUSE.split(told) if part.strip()]

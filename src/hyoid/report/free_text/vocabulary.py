@@ -417,8 +417,10 @@ def mentions_in(words: str) -> tuple[Mention, ...]:
     """
     found = [Mention(term, m.start(), m.end()) for term, pattern in _compiled() for m in pattern.finditer(words)]
     kept: list[Mention] = []
+    taken = bytearray(len(words))
     for mention in sorted(found, key=lambda m: (m.start - m.end, m.start)):
-        if all(mention.end <= other.start or mention.start >= other.end for other in kept):
+        if not any(taken[mention.start : mention.end]):
+            taken[mention.start : mention.end] = b"\1" * (mention.end - mention.start)
             kept.append(mention)
     return tuple(sorted(kept, key=lambda m: m.start))
 
