@@ -69,3 +69,30 @@ def test_swapping_left_and_right_swaps_the_answer():
     other = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
     before = [(a.mention.term.keys, a.state, {other[s] for s in a.sides}) for a in assertions_in(plain(text))]
     assert [(a.mention.term.keys, a.state, set(a.sides)) for a in assertions_in(plain(swapped))] == before
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        ("it arrives to the right vallecula without affecting it", "not involved"),
+        ("the lesion lies next to the tonsil and has probably grown into it", "equivocal"),
+        ("i can not promise you that the left arytenoid is clear", "equivocal"),
+        ("i am not sure about the subglottis", "equivocal"),
+        ("recurrence in the tongue base can not be separated from post-radiation change", "equivocal"),
+        ("prevertebral muscles: t2 bright, tumour vs oedema", "equivocal"),
+        ("i do not see convincing subglottic spread", "not involved"),
+        ("the radiation has left the arytenoid cartilage swollen", "treated"),
+        ("submandibular glands: involuted, in keeping with irradiation", "treated"),
+        ("the lesion is confined to the right true cord", "involved"),
+    ],
+)
+def test_doubts_pronouns_and_everyday_words(words, state):
+    assert [a.state.value for a in assertions_in(words)] == [state]
+
+
+def test_a_no_behind_one_place_of_a_list_is_that_places_own():
+    found = assertions_in("extension: soft palate yes, tongue base no")
+    assert [(a.mention.term.keys[0], a.state.value) for a in found] == [
+        ("soft_palate", "involved"),
+        ("base_of_tongue", "not involved"),
+    ]

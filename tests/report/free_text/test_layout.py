@@ -74,3 +74,26 @@ def test_boxes_that_are_ticked_hold_tumour_and_others_do_not():
 def test_questions_with_answers_are_statements():
     rows = said("1. Where is the mass? Right tonsil.", "2. Is the epiglottis involved? No.", "3. How many nodes? Two.")
     assert rows == ["Where is the mass: Right tonsil.", "epiglottis: not involved.", "two nodes."]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("false cords R/L  +/-", ["right false cords: involved.", "left false cords: not involved."]),
+        ("Paraglottic fat: right yes, left no", ["right Paraglottic fat: involved.", "left Paraglottic fat: not involved."]),
+        ("- Subglottis: yes, 9 mm below the cords, right", ["right subglottis: involved."]),
+        ("vallecula   ?", ["vallecula: equivocal."]),
+    ],
+)  # fmt: skip
+def test_marks_answer_for_the_place_in_front(line, words):
+    assert [piece.words for piece in pieces_of(line)] == words
+
+
+def test_a_numbered_row_is_quoted_as_it_stands():
+    (row,) = pieces_of("9 | Tonsil | free on both sides")
+    assert (row.source, row.words) == ("9 | Tonsil | free on both sides", "Tonsil: free on both sides")
+
+
+def test_an_answer_on_an_earlier_scan_keeps_its_words():
+    text = "Site: larynx\nSize: 2 cm\nTonsil: normal\nTongue base: involved on prior imaging"
+    assert pieces_of(text)[-1].words == "Tongue base: involved on prior imaging."
