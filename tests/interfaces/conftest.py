@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.interfaces.planted import NAME, plant
 
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
@@ -17,9 +18,10 @@ def patient():
 
 @pytest.fixture(scope="session")
 def made_series(patient, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dicom")
-    write_ct_series(folder / "ct", patient.ct, seed="test")
-    return folder / "ct"
+    """A CT series with a name in every header and path, so that every run on the series shows where names go."""
+    folder = tmp_path_factory.mktemp(NAME) / "ct"
+    write_ct_series(folder, patient.ct, seed="test")
+    return plant(folder)
 
 
 @pytest.fixture

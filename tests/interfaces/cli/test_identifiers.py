@@ -1,16 +1,14 @@
 """A name planted in every header and path: it appears in no file that is shared, no message and no cache."""
 
-import gzip
 import json
 import shutil
 import zipfile
-import zlib
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pydicom
 import pytest
+from tests.interfaces.planted import NAME, found_in, plant
 from tests.io.dicom.petct_study import write_petct_study
 from typer.testing import CliRunner
 
@@ -20,17 +18,6 @@ from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.dicom.images import write_mr_series
 from hyoid.io.files.volumes import write_nifti
 from hyoid.volume import Geometry, Quantity, Volume
-
-NAME = "Zyxwvut"
-HOSTILE = f"{NAME} [/5mm] [bold]recon"
-# DICOM objects belong to the patient's study and carry the patient: they are asked for, and go where the scan is.
-OF_THE_PATIENT = {"seg.dcm", "rtstruct.dcm", "sr.dcm", "lesions.dcm", "report_pdf.dcm"}
-PLANTED = (
-    "PatientName", "PatientID", "OtherPatientIDs", "PatientAddress", "PatientComments", "StudyDescription",
-    "SeriesDescription", "ProtocolName", "InstitutionName", "ReferringPhysicianName", "AccessionNumber", "StudyID",
-    "ImageComments", "StationName", "RequestedProcedureDescription",
-)  # fmt: skip
-
 
 GRID = Geometry.axial((24, 64, 64), (3.0, 3.0, 3.0))
 MIDDLE = (12, 32, 32)
@@ -44,47 +31,12 @@ def drawn():
     return Volume(hu.astype(np.int16), GRID, Quantity.HU)
 
 
-def plant(folder: Path) -> Path:
-    """Write the name into every header and every file name below a folder."""
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        dataset = pydicom.dcmread(path)
-        for keyword in PLANTED:
-            limit = 16 if keyword in ("AccessionNumber", "StudyID", "StationName") else 64
-            setattr(dataset, keyword, (NAME if limit == 16 else HOSTILE))
-        dataset.save_as(path.with_name(f"{NAME}_{path.name}"))
-        path.unlink()
-    return folder
-
-
 @pytest.fixture
 def named(tmp_path):
     """A CT series in a folder of that name, the name in every header."""
     folder = tmp_path / f"{NAME}^one" / "study"
     write_ct_series(folder, drawn(), seed="test")
     return plant(folder)
-
-
-def texts(path: Path):
-    """Bytes of a file as they are and unpacked."""
-    content = path.read_bytes()
-    yield content
-    if path.name.endswith(".gz"):
-        yield gzip.decompress(content)
-    elif not path.suffix:
-        try:
-            yield zlib.decompress(content)
-        except zlib.error:
-            return
-
-
-def found_in(folder: Path) -> list[str]:
-    """Files below a folder that hold the name, or are called by it."""
-    files = [p for p in folder.rglob("*") if p.is_file() and p.name not in OF_THE_PATIENT]
-    assert files
-    return [
-        p.name for p in files
-        if NAME in str(p.relative_to(folder)) or any(NAME.encode() in text for text in texts(p))
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
@@ -275,3 +227,17 @@ def test_the_workspace_shows_names_of_files_where_a_study_is_chosen_and_nowhere_
     assert broken.status_code == 422 and NAME not in broken.text
     assert NAME not in client.get("/api/sessions").text
     assert found_in(data) == []
+
+
+def test_measures_and_structured_texts_name_nobody(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    masks = write_nifti(Volume((drawn().array > 100).astype(np.uint8), GRID, Quantity.LABEL), tmp_path / f"{NAME}.nii")
+    text = tmp_path / f"{NAME}.txt"
+    text.write_text(
+        f"Patient name: {NAME}, Abc\nCT neck.\nFindings: A mass of the left tonsil measures 2.1 x 1.4 cm.\n"
+    )
+    for arguments in (("measure", masks, "--out", out / "m.json"), ("structure", text, "--out", out / "s.json")):
+        result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        assert result.exit_code == 0 and NAME not in result.output.replace(str(tmp_path), "")
+    assert "tonsil" in (out / "s.json").read_text() and found_in(out) == []

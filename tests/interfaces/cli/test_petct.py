@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from scipy import ndimage
+from tests.interfaces.planted import NAME, found_in, plant
 from tests.io.dicom.petct_study import write_petct_study
 from typer.testing import CliRunner
 
@@ -78,9 +79,9 @@ def study(patient, tmp_path_factory):
     suv[lesions == 1], suv[lesions == 2] = 12.0, 5.9
     fine = Volume(suv.astype(np.float32), patient.ct.geometry, Quantity.SUV)
     pet = resample(fine, grid_with_spacing(patient.ct.geometry, (3.0, 3.0, 3.0)))
-    folder = tmp_path_factory.mktemp("petct") / "study"
+    folder = tmp_path_factory.mktemp("petct") / NAME
     write_petct_study(folder, patient.ct, pet, seed="petct")
-    return folder
+    return plant(folder)
 
 
 def test_a_study_becomes_targets_uptake_and_a_report(patient, study, rules, tmp_path):
@@ -90,6 +91,7 @@ def test_a_study_becomes_targets_uptake_and_a_report(patient, study, rules, tmp_
     assert result.exit_code == 0, result.stdout[-500:]
     files = {"masks.nii.gz", "targets.nii.gz", "seg.dcm", "rtstruct.dcm", "sr.dcm", "lesions.dcm", "run.json"}
     assert files | {"report.json", "report.txt", "report.html"} == {p.name for p in out.iterdir()}
+    assert found_in(out) == [] and NAME not in result.output
     targets, truth = read_labels(out / "targets.nii.gz"), patient.lesions
     for label in (1, 2):
         ours, true = targets.array == label, truth.array == label

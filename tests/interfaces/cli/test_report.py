@@ -9,6 +9,7 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+from tests.interfaces.planted import NAME, found_in
 
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.interfaces.cli import main as cli
@@ -46,8 +47,8 @@ def by_networks(made_series, tmp_path_factory):
 @pytest.fixture(scope="module")
 def by_reader(patient, made_series, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reader")
-    write_nifti(patient.lesions, folder / "lesions.nii.gz")
-    assert run(made_series, "--reader-masks", folder / "lesions.nii.gz", "--out", folder / "out") == 0
+    masks = write_nifti(patient.lesions, folder / f"{NAME}.nii.gz")
+    assert run(made_series, "--reader-masks", masks, "--out", folder / "out") == 0
     return folder / "out"
 
 
@@ -59,6 +60,11 @@ def test_every_file_is_there_and_says_research_use_only(by_networks):
     assert {p.name for p in by_networks.iterdir()} == FILES | ATTENTION | {"target_region.nii.gz"}
     for name in ("report.json", "report.html", "report.txt", "run.json"):
         assert "Research use only" in (by_networks / name).read_text()
+
+
+@pytest.mark.parametrize("made_by", ["by_networks", "by_reader"])
+def test_nothing_shared_names_the_patient(made_by, request):
+    assert found_in(request.getfixturevalue(made_by)) == []
 
 
 def test_the_run_is_on_record(by_networks):
