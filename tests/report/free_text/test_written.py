@@ -1,6 +1,7 @@
 """Reports in many styles with the answers of a reader: almost all right, none inverted, none without support."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,16 +24,16 @@ SIZES = ("size_of_the_mass", "max_size")
 WORDS = ("primary_location_of_the_mass", "number_of_nodes", "side", "levels")
 
 
+@cache
 def read(path):
     text, _, answers = path.read_text(encoding="utf-8").partition("\n---\n")
     rows = [re.fullmatch(r"(\w+) ([=~]) (.*?)(?: ([RLB]))?", line) for line in answers.strip().splitlines()]
-    return text, [match.groups() for match in rows]
+    return text, [match.groups() for match in rows], structure_text(text)
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
 def test_answers_are_those_of_a_reader(path):
-    text, rows = read(path)
-    report = structure_text(text)
+    _, rows, report = read(path)
     wrong, asked = [], 0
     for key, sign, told, side in rows:
         if key == "levels" or (key in WORDS and sign == "~"):
@@ -55,9 +56,8 @@ def test_answers_are_those_of_a_reader(path):
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
 def test_nothing_is_filled_without_support(path):
-    text, rows = read(path)
+    text, rows, report = read(path)
     known = {key for key, *_ in rows}
-    report = structure_text(text)
     filled = {
         line.key for line in report.lines if line.status == "text" and not line.value.startswith("Not applicable")
     }
