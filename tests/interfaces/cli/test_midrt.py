@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.interfaces.planted import NAME, found_in
 from typer.testing import CliRunner
 
 from hyoid.errors import HyoidError, ModelUnusableError
@@ -34,8 +35,10 @@ def run(*arguments):
 def test_a_case_folder_gives_every_file_and_a_page_with_pictures_side_by_side(midrt_case, model, tmp_path, monkeypatch):
     monkeypatch.setenv("HYOID_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "out"
-    result = run(midrt_case, "--registered", "--model", model, "--out", out, "--json", "--device", "cpu")
+    case = shutil.copytree(midrt_case, tmp_path / NAME / midrt_case.name)
+    result = run(case, "--registered", "--model", model, "--out", out, "--json", "--device", "cpu")
     assert result.exit_code in (0, 5), result.output
+    assert found_in(out) == [] and found_in(tmp_path / "cache") == [] and NAME not in result.output
     written = {p.name for p in out.iterdir()}
     assert {"report.json", "report.html", "report.txt", "masks.nii.gz", "run.json",
             "targets.nii.gz", "gradient_map.nii.gz",
@@ -49,7 +52,7 @@ def test_a_case_folder_gives_every_file_and_a_page_with_pictures_side_by_side(mi
     assert report.definition in page.replace("&#39;", "'") and "RECIST" in page
     record = json.loads((out / "run.json").read_text())
     assert record["options"]["registered"] and record["models"]["midrt"]["sha256"]
-    assert str(midrt_case) not in json.dumps(record)
+    assert str(case) not in json.dumps(record)
     mid = read_image(midrt_case / "midRT" / "a_midRT_T2.nii.gz", Quantity.MR)
     assert read_labels(out / "masks.nii.gz").geometry.same_grid(mid.geometry)
 
