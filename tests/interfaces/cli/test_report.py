@@ -176,7 +176,7 @@ def test_fetched_weights_outline_what_they_are_best_at_and_every_output_names_th
     by = {row["name"]: row["outlined_by"] for row in ran["structures"]}
     theirs = {n: who for n, who in by.items() if n in ("tongue", "digastric_left", "digastric_right")}
     assert theirs and set(theirs.values()) == {f"network {name} fold 0"}
-    assert by["mandible"] == "network organs 1" and ran["models"][name]["licence"] == "Apache-2.0"
+    assert by["mandible"].startswith("network organs ") and ran["models"][name]["licence"] == "Apache-2.0"
     organs = {o["name"]: o["source"] for o in json.loads((tmp_path / "out" / "report.json").read_text())["organs"]}
     assert organs == {n: who for n, who in by.items() if n in organs}
     assert f"network {name} fold 0" in (tmp_path / "out" / "report.html").read_text()
