@@ -64,7 +64,7 @@ def test_secret_keys_that_cannot_sign_are_refused(pack, tmp_path, minisign_keys)
     for changed, words in (
         (raw[:2] + b"Sc" + raw[4:], "password"),
         (raw[:125] + b"\0" + raw[126:], "damaged"),
-        (b"", "none of"),
+        (b"", "no key of"),
     ):
         secret.write_text(f"untrusted comment: a\n{base64.b64encode(changed).decode()}\n")
         with pytest.raises(UsageError, match=words):
