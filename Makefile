@@ -103,8 +103,13 @@ weights: $(VENV)/.installed-test
 	for fold in 0 1 2 3 4; do $(BIN)/hyoid train ct_report --preset template --fold $$fold --data $(WORK)/virtual-template $(OUTLINES) --out $(WORK)/sgrnet-template-$$fold || exit 1; done
 	$(BIN)/hyoid calibrate $(WORK)/sgrnet-template/package $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --out $(WORK)/calibration-template --overwrite
 	$(CARD) $(WORK)/sgrnet-template/package $(REAL) $(ORGANS) --virtual $(WORK)/virtual-template-held-out $(foreach k,0 1 2 3 4,--held-out $(WORK)/sgrnet-template-$(k)/held_out.json) --figure docs/ct_report-template-reliability.svg
-	$(BIN)/hyoid train lesion --data $(WORK)/virtual --out $(WORK)/isrg
-	$(CARD) $(WORK)/isrg/package --virtual $(WORK)/virtual-held-out --data $(DATA)/../lesions
+	$(BIN)/hyoid phantom --n 32 --seed 41 --lesions any,any,any,any --spacing 3,2.5,2.5 --out $(WORK)/types
+	$(BIN)/hyoid phantom --n 90 --seed 43 --lesions any,any,any,any --spacing 3,2.5,2.5 --out $(WORK)/attributes
+	$(BIN)/hyoid train lesion --data $(WORK)/virtual --out $(WORK)/isrg-first
+	$(BIN)/hyoid train lesion --preset described --data $(WORK)/virtual --data $(WORK)/types --start $(WORK)/isrg-first/package --out $(WORK)/isrg-described
+	$(BIN)/hyoid train lesion --preset attributes --data $(WORK)/attributes --start $(WORK)/isrg-described/package --out $(WORK)/isrg-attributes
+	$(BIN)/hyoid train lesion --preset real --data $(WORK)/types --data $(DATA)/../lesions_train --start $(WORK)/isrg-attributes/package --out $(WORK)/isrg
+	$(CARD) $(WORK)/isrg/package --described $(WORK)/attributes --virtual $(WORK)/virtual-held-out --data $(DATA)/../lesions
 	for name in organs neck tumour sgrnet sgrnet-template isrg; do rm -rf src/hyoid/weights/$$name && cp -r $(WORK)/$$name/package src/hyoid/weights/$$name; done
 
 # The PET/CT system's default networks, from virtual patients of centres a-d, measured on centres e and f.
