@@ -45,13 +45,19 @@ def test_a_table_is_found_by_its_former_name(former, make_midrt_case, tmp_path):
     ("package", "task", "recipe"),
     [
         ("sgrnet", "ct_report", "classification"),
-        ("isrg", "lesion", "clicks"),
         ("petct-head", "segmentation", "targets"),
     ],
 )
 def test_shipped_manifests_of_before_still_load(package, task, recipe):
     manifest = read_manifest(package_folder(package))
     assert (manifest.task, manifest.recipe["task"]) == (task, recipe)
+
+
+def test_a_manifest_of_the_click_network_of_before_still_loads(tmp_path):
+    text = (package_folder("isrg") / "manifest.yaml").read_text()
+    (tmp_path / "manifest.yaml").write_text(text.replace("task: lesion", "task: clicks"))
+    manifest = read_manifest(tmp_path)
+    assert (manifest.task, manifest.recipe["task"]) == ("lesion", "clicks")
 
 
 def test_a_run_begun_under_the_former_name_of_its_task_goes_on(tmp_path):
