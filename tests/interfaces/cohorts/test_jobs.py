@@ -19,6 +19,7 @@ def case(**more):
     ("job", "row", "common", "words"),
     [
         ("report", {"prior": "p", "masks": "m"}, ["--template"], "--template scan.zip --prior p --reader-masks m"),
+        ("petct", {"masks": "m"}, ["--no-organs"], "--no-organs scan.zip --reader-masks m"),
         ("petct", {"prior": "p", "options": ("--ct-only",)}, [], "scan.zip --prior p --ct-only"),
         ("midrt", {"prior": "pre", "masks": "m"}, [], "pre scan.zip --pre-masks m"),
         ("midrt", {"paths": ("hntsmrg",)}, ["--registered"], "--registered hntsmrg"),
@@ -38,7 +39,7 @@ def test_a_row_becomes_words_that_its_command_understands(job, row, common, word
 
 
 @pytest.mark.parametrize(
-    ("job", "row"), [("measure", {"prior": "p"}), ("petct", {"masks": "m"}), ("report", {"clicks": ("1,2,3",)})]
+    ("job", "row"), [("measure", {"prior": "p"}), ("structure", {"masks": "m"}), ("report", {"clicks": ("1,2,3",)})]
 )
 def test_a_column_that_the_job_does_not_take_is_refused(job, row):
     with pytest.raises(InputRefusedError, match="takes no"):

@@ -75,6 +75,7 @@ JOBS = {
             "Outline targets on every PET/CT of a list, and report on them.",
             "petct",
             prior="--prior",
+            masks="--reader-masks",
         ),
         Job(
             "midrt",
