@@ -20,7 +20,8 @@ def make(k: int, out: Path, seed: int, centres: str) -> None:
     """Draw patient k from the generator (seed, k) at the k-th centre in turn, unless the patient is already there."""
     folder = out / f"phantom_{seed}_{k:04d}"
     if not folder.is_dir():
-        options = PhantomOptions(modalities=("ct", "pet"), nodes=None, real_sizes=True, centre=centres[k % len(centres)])
+        centre = centres[k % len(centres)]
+        options = PhantomOptions(modalities=("ct", "pet"), nodes=None, real_sizes=True, centre=centre)
         patient = virtual_patient(np.random.default_rng([seed, k]), spacing_mm=(3.0, 3.0, 3.0), options=options)
         write_patient(patient, folder)
 
