@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from hyoid.errors import GeometryError
 from hyoid.geometry.resample import from_sitk, grid_with_spacing, resample, to_sitk
@@ -68,3 +69,28 @@ def test_sitk_there_and_back():
 def test_a_spacing_of_zero_is_refused():
     with pytest.raises(GeometryError, match="must be positive"):
         grid_with_spacing(Geometry.axial((2, 2, 2), (1, 1, 1)), (0, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "new"),
+    [
+        ((12, 60, 50), (3, 0.98, 0.98), (3, 4, 4)),
+        ((30, 20, 2), (1, 1, 4), (4, 3, 2)),
+        ((1, 20, 30), (1, 1, 1), (4, 4, 4)),
+    ],
+)
+def test_coarsening_gives_the_numbers_of_simpleitk(shape, spacing, new):
+    rng = np.random.default_rng(0)
+    volume = Volume(rng.integers(-1000, 1500, shape).astype(np.int16), Geometry.axial(shape, spacing), Quantity.HU)
+    grid = grid_with_spacing(volume.geometry, new)
+    matrix = grid.ijk_to_lps.copy()
+    matrix[:3, 3] += (1.3, -2.2, 0.7)
+    for target in (grid, Geometry((grid.shape[0] + 2, grid.shape[1] + 3, grid.shape[2] + 1), matrix)):
+        sigma = [0.25 * b if b > 1.5 * a else 0.0 for a, b in zip(spacing, new, strict=True)]
+        image = sitk.Cast(to_sitk(volume), sitk.sitkFloat32)
+        image = sitk.DiscreteGaussian(image, [s * s for s in sigma[::-1]], maximumKernelWidth=32, maximumError=0.01)
+        like = to_sitk(Volume(np.zeros(target.shape, np.float32), target, Quantity.HU))
+        expected = sitk.GetArrayFromImage(sitk.Resample(image, like, sitk.Transform(), sitk.sitkLinear, -1024.0))
+        found = resample(volume, target, outside=-1024).array
+        assert found.dtype == np.float32
+        assert np.allclose(found, expected, rtol=0, atol=2e-3)

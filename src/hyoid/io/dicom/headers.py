@@ -70,16 +70,26 @@ class Instance:
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
     """Keep pydicom from warning or logging: its messages quote header values, which may name the patient."""
-    logger, writer = logging.getLogger("pydicom"), logging.getLogger("highdicom")
-    was_disabled, level = logger.disabled, writer.level
-    logger.disabled = True
-    writer.setLevel(logging.CRITICAL)  # its modules log below it
+    logger = logging.getLogger("pydicom")
+    was_disabled, logger.disabled = logger.disabled, True
     try:
         with warnings.catch_warnings(), pydicom.config.disable_value_validation():
             warnings.simplefilter("ignore")
             yield
     finally:
         logger.disabled = was_disabled
+
+
+@contextmanager
+def quiet_highdicom() -> Iterator[None]:
+    """Keep highdicom and pydicom from warning or logging while an object is written."""
+    writer = logging.getLogger("highdicom")
+    level = writer.level
+    writer.setLevel(logging.CRITICAL)  # its modules log below it; a level is too slow to set for every value read
+    try:
+        with quiet_pydicom():
+            yield
+    finally:
         writer.setLevel(level)
 
 

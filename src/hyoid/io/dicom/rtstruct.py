@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
@@ -244,7 +244,8 @@ def _contour(points_lps_mm: NDArray[np.float64], planes: list[tuple[NDArray[np.f
     contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(points_lps_mm)
     text = "\\".join(f"{v:.3f}" for v in (points_lps_mm.ravel() + 0.0).tolist()).encode()
     text += b" " * (len(text) % 2)
-    contour[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, True, True)
+    # As bytes, which implicit VR does not tell from DS: pydicom would turn every number into an object and back.
+    contour[CONTOUR_DATA] = DataElement(CONTOUR_DATA, "OB", text)
     return contour
 
 

@@ -95,7 +95,7 @@ def write_seg(
         When all masks are empty, or the file cannot be written.
     """
     found, empty, grid = to_write(masks, geometry, structures, program(algorithm, version))
-    with tolerant.quiet_pydicom():
+    with tolerant.quiet_highdicom():
         sources = [completed(h) for h in headers]
         labels = outline_names(found, export.names)
         about = [f"{o.structure.name} {labels[o.structure.label]} {o.provenance} {o.note}" for o in found]

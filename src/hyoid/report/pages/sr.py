@@ -140,7 +140,7 @@ def write_sr(
     findings = coded_findings(report)
     if not findings:
         return False
-    with tolerant.quiet_pydicom():
+    with tolerant.quiet_highdicom():
         sources = [completed(header) for header in headers]
         said = hashlib.sha256(report.model_dump_json().encode()).hexdigest()
         series_uid = derived_uid(sources, "SR", __version__)
