@@ -1,4 +1,4 @@
-from hyoid.cards.outlines import dice_rows, outlines_limits, outlines_measured, precision_words, transfer_rows
+from hyoid.cards.outlines import dice_rows, outlines_limits, outlines_measured, speed_words, transfer_rows
 
 ROW = {"dice": 0.5, "low": 0.25, "high": 0.75, "n": 4}
 TRANSFER = ROW | {"real_n": 4, "real_found": 3, "real_median_ml": 2.25, "virtual_ml": [1.0, 4.0], "plausible": True}
@@ -23,11 +23,17 @@ def test_what_was_not_learned_is_named(manifest):
 
 
 def test_what_bfloat16_costs_is_told(manifest):
-    assert precision_words(manifest()) == []
-    told = precision_words(manifest(bf16_agreement={"tongue": 0.9995, "larynx": 0.9912}))
+    assert speed_words(manifest()) == []
+    told = speed_words(manifest(bf16_agreement={"tongue": 0.9995, "larynx": 0.9912}))
     assert "lowest Dice 0.9912 (larynx)" in told[0]
-    lost = precision_words(manifest(bf16_agreement={"tongue": 0.9}, bf16_loss={"tongue": -0.0003, "larynx": 0.0011}))
+    lost = speed_words(manifest(bf16_agreement={"tongue": 0.9}, bf16_loss={"tongue": -0.0003, "larynx": 0.0011}))
     assert "falls most for Larynx (+0.0011)" in lost[0]
+
+
+def test_what_fewer_tiles_cost_is_told(manifest):
+    (told,) = speed_words(manifest(step_loss={"tongue": 0.0004, "larynx": -0.0011}))
+    assert "Tiles 0.75 of their edge apart instead of 0.5" in told
+    assert "falls most for Tongue (+0.0004)" in told
 
 
 def test_virtual_teachers_are_a_limit(manifest):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hyoid.systems.measure_outlines import OutlineScores, bf16_loss, dice_table, transfer_table
+from hyoid.systems.measure_outlines import OutlineScores, dice_table, fall_of_dice, transfer_table
 
 
 def outlines(volumes, true_volumes=(), name="mandible"):
@@ -37,8 +37,9 @@ def test_a_structure_of_impossible_size_is_not_plausible(volumes, plausible, fou
     assert row["n"] == 2
 
 
-def test_the_loss_in_bfloat16_is_a_mean_over_patients_with_a_reference():
+def test_the_loss_of_a_faster_run_is_a_mean_over_patients_with_a_reference():
     exact = [OutlineScores("a", {"tongue": 0.9, "larynx": 0.5}, {}, {}), OutlineScores("b", {"tongue": 0.7}, {}, {})]
     short = [OutlineScores("a", {"tongue": 0.8, "larynx": 0.6}, {}, {}), OutlineScores("b", {"tongue": 0.7}, {}, {})]
-    assert bf16_loss(exact, short, {"tongue", "larynx", "mandible"}) == {"larynx": -0.1, "tongue": 0.05}
-    assert bf16_loss(exact, short, {"tongue"}) == {"tongue": 0.05}
+    assert fall_of_dice(exact, short, {"tongue", "larynx", "mandible"}) == {"larynx": -0.1, "tongue": 0.05}
+    assert fall_of_dice(exact, short, {"tongue"}) == {"tongue": 0.05}
+    assert fall_of_dice(exact, (), {"tongue"}) == {}

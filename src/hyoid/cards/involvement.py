@@ -8,7 +8,7 @@ from typing import Any
 from hyoid.anatomy.involvement import words_of_field
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.cards.decisions import LOWEST_PRECISION
-from hyoid.cards.outlines import precision_words
+from hyoid.cards.outlines import speed_words
 from hyoid.cards.table_cells import number, with_limits
 from hyoid.io.packages.model_package import Manifest
 
@@ -60,7 +60,7 @@ def involvement_measured(manifest: Manifest) -> list[str]:
         )
         names = ", ".join(words_of_field(name) for name in unlearned)
         parts.append(f"Too few examples{rule}, so never answered: {names}.")
-    return [*parts, *precision_words(manifest)]
+    return [*parts, *speed_words(manifest)]
 
 
 def ranking_rows(table: Mapping[str, Mapping[str, Any]], gain: Mapping[str, Any]) -> str:

@@ -9,7 +9,8 @@ from hyoid.anatomy.involvement import words_of_field
 from hyoid.anatomy.structures import BY_NAME
 from hyoid.cards.decisions import LOWEST_DICE, transfers
 from hyoid.cards.table_cells import with_limits
-from hyoid.inference.runtime import BF16_AGREEMENT, BF16_LOSS
+from hyoid.inference.runtime import BF16_AGREEMENT, HARMLESS_LOSS
+from hyoid.inference.segment import CLOSE_STEP, WIDE_STEP
 from hyoid.io.packages.model_package import Manifest
 
 
@@ -29,7 +30,7 @@ def outlines_measured(manifest: Manifest) -> list[str]:
     unlearned = [name for name in manifest.labels if name not in manifest.supported]
     if unlearned:
         parts.append(f"Not learned well enough, so never outlined: {', '.join(words_of_field(n) for n in unlearned)}.")
-    return [*parts, *precision_words(manifest)]
+    return [*parts, *speed_words(manifest)]
 
 
 def outlines_limits(manifest: Manifest) -> list[str]:
@@ -100,21 +101,36 @@ def transfer_rows(metrics: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def precision_words(manifest: Manifest) -> list[str]:
-    """Tell what bfloat16 costs against float32; nothing where that was not measured.
+def speed_words(manifest: Manifest) -> list[str]:
+    """Tell what bfloat16 costs against float32, and fewer tiles against more; nothing where that was not measured.
 
     Parameters
     ----------
     manifest : Manifest
-        Whose `bf16_loss` gives the fall of the mean Dice per structure, or `bf16_agreement` the lowest Dice between
-        both.
+        Whose `bf16_loss` and `step_loss` give the fall of the mean Dice per structure, or `bf16_agreement` the lowest
+        Dice between both.
     """
+    return [*_precision_words(manifest), *_step_words(manifest)]
+
+
+def _step_words(manifest: Manifest) -> list[str]:
+    if not manifest.step_loss:
+        return []
+    worst = max(manifest.step_loss, key=lambda name: manifest.step_loss[name])
+    return [
+        f"Tiles {WIDE_STEP} of their edge apart instead of {CLOSE_STEP}: the mean Dice falls most for "
+        f"{BY_NAME[worst].words} ({manifest.step_loss[worst]:+.4f}); the wider step is used where it falls by less than "
+        f"{HARMLESS_LOSS} for every structure."
+    ]
+
+
+def _precision_words(manifest: Manifest) -> list[str]:
     if manifest.bf16_loss:
         worst = max(manifest.bf16_loss, key=lambda name: manifest.bf16_loss[name])
         return [
             "bfloat16 against float32, both against the reference: the mean Dice falls most for "
             f"{BY_NAME[worst].words} ({manifest.bf16_loss[worst]:+.4f}); bfloat16 is used where it falls by less than "
-            f"{BF16_LOSS} for every structure."
+            f"{HARMLESS_LOSS} for every structure."
         ]
     if not manifest.bf16_agreement:
         return []

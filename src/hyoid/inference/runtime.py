@@ -27,8 +27,8 @@ Device = Literal["cpu", "cuda"]
 Precision = Literal["f32", "bf16"]
 BF16_AGREEMENT = 0.999
 """Dice of bfloat16 against float32 labels from which bfloat16 is used where no reference tells what it costs."""
-BF16_LOSS = 0.002
-"""Fall of the mean Dice against the reference, float32 to bfloat16, from which a structure keeps float32."""
+HARMLESS_LOSS = 0.002
+"""Fall of a structure's mean Dice against the reference from which a faster way of computing is not taken."""
 
 
 class Compilable(Protocol):
@@ -147,12 +147,12 @@ def _load(
 def best_precision(package: Compilable) -> Precision:
     """Choose bfloat16 where the CPU has it and the card says that it costs no accuracy; else float32.
 
-    A card that measured both against the reference decides by the loss (`BF16_LOSS`, every structure below); one that
+    A card that measured both against the reference decides by the loss (`HARMLESS_LOSS`, every structure below); one that
     compared the labels alone by their agreement (`BF16_AGREEMENT`, every structure).
     """
     losses, agreement = package.manifest.bf16_loss, package.manifest.bf16_agreement
     if losses:
-        harmless = max(losses.values()) < BF16_LOSS
+        harmless = max(losses.values()) < HARMLESS_LOSS
     else:
         harmless = bool(agreement) and min(agreement.values()) >= BF16_AGREEMENT
     return "bf16" if harmless and computes_bf16() else "f32"

@@ -107,6 +107,8 @@ def measure_outlining(
     rows, virtual_rows = _measure_both(real, only_virtual_asked, taught, measuring)
     short = dataclasses.replace(measuring, precision="bf16")
     rows_bf16, virtual_bf16 = _measure_both(real, only_virtual_asked, taught, short) if computes_bf16() else ((), ())
+    wide = [_stepping(package, wide=True) for package in taught]
+    rows_wide, virtual_wide = _measure_both(real, only_virtual_asked, wide, short if computes_bf16() else measuring)
     dice = dice_table(rows, rng)
     found = []
     for package, only_virtual in zip(taught, alone, strict=True):
@@ -123,11 +125,11 @@ def measure_outlining(
         metrics |= {"dice": contoured} if contoured else {}
         metrics |= {"transfer": transfer, "virtual_n": len(virtual_rows)} if transfer else {}
         package = only(package, sorted(kept))  # noqa: PLW2901
-        losses: dict[str, float] = {}
-        if rows_bf16:
-            losses = bf16_loss(rows, rows_bf16, kept - {*only_virtual})
-            losses |= bf16_loss(virtual_rows, virtual_bf16, kept & {*only_virtual})
-        measured = {"metrics": metrics, "bf16_agreement": {}, "bf16_loss": losses}
+        groups = (kept - {*only_virtual}, kept & {*only_virtual})
+        losses = fall_of_dice(rows, rows_bf16, groups[0]) | fall_of_dice(virtual_rows, virtual_bf16, groups[1])
+        step_losses = fall_of_dice(rows_bf16 or rows, rows_wide, groups[0])
+        step_losses |= fall_of_dice(virtual_bf16 or virtual_rows, virtual_wide, groups[1])
+        measured = {"metrics": metrics, "bf16_agreement": {}, "bf16_loss": losses, "step_loss": step_losses}
         found.append(package.manifest.model_copy(update=measured))
     return tuple(found)
 
@@ -140,7 +142,7 @@ def _measure_both(
 
 
 def measure_target_network(package: ModelPackage, real: Path, measuring: Measuring) -> Manifest:
-    """Measure a network that localises the high-dose target: Dice, and what bfloat16 costs.
+    """Measure a network that localises the high-dose target: Dice, and what bfloat16 and fewer tiles cost.
 
     Parameters
     ----------
@@ -151,16 +153,19 @@ def measure_target_network(package: ModelPackage, real: Path, measuring: Measuri
     measuring : Measuring
         Where results are kept, and who is told how far it is.
     """
+    package = _stepping(package, wide=False)
     rows = measure_target(real, package, MIN_TARGET_ML, measuring)
-    losses: dict[str, float] = {}
-    if computes_bf16():
-        short = dataclasses.replace(measuring, precision="bf16")
-        losses = bf16_loss(rows, measure_target(real, package, MIN_TARGET_ML, short), package.manifest.labels)
+    used = dataclasses.replace(measuring, precision="bf16") if computes_bf16() else measuring
+    rows_used = measure_target(real, package, MIN_TARGET_ML, used)
+    rows_wide = measure_target(real, _stepping(package, wide=True), MIN_TARGET_ML, used)
+    labels = package.manifest.labels
+    losses = fall_of_dice(rows, rows_used, labels) if computes_bf16() else {}
     metrics = {
         "data": patients_in_words(len(rows), measuring.whom),
         "dice": dice_table(rows, np.random.default_rng(SEED)),
     }
-    return package.manifest.model_copy(update={"metrics": metrics, "bf16_agreement": {}, "bf16_loss": losses})
+    measured = {"bf16_loss": losses, "step_loss": fall_of_dice(rows_used, rows_wide, labels)}
+    return package.manifest.model_copy(update={"metrics": metrics, "bf16_agreement": {}} | measured)
 
 
 def patients_in_words(n: int, whom: str) -> str:
@@ -334,20 +339,26 @@ def transfer_table(
     return chosen
 
 
-def bf16_loss(
-    exact: Sequence[OutlineScores], short: Sequence[OutlineScores], names: Collection[str]
+def _stepping(package: ModelPackage, *, wide: bool) -> ModelPackage:
+    """Package that runs with wide or with close tiles, whatever its card says."""
+    losses = dict.fromkeys(package.manifest.supported, 0.0) if wide else {}
+    return dataclasses.replace(package, manifest=package.manifest.model_copy(update={"step_loss": losses}))
+
+
+def fall_of_dice(
+    exact: Sequence[OutlineScores], fast: Sequence[OutlineScores], names: Collection[str]
 ) -> dict[str, float]:
-    """Find how far the mean Dice against the reference falls from float32 to bfloat16, structure by structure.
+    """Find how far the mean Dice against the reference falls in a faster run, structure by structure.
 
     Parameters
     ----------
-    exact, short : sequence of OutlineScores
-        The same patients in the same order, outlined in float32 and in bfloat16.
+    exact, fast : sequence of OutlineScores
+        The same patients in the same order, outlined in two ways; nothing falls where the faster run was not made.
     names : collection of str
         Structures that are compared; one without any reference is left out.
     """
     falls: dict[str, list[float]] = {}
-    for one, other in zip(exact, short, strict=True):
+    for one, other in zip(exact if fast else (), fast, strict=True):
         for name in one.dice.keys() & names:
             falls.setdefault(name, []).append(one.dice[name] - other.dice[name])
     return {name: round(float(np.mean(falls[name])), 5) for name in sorted(falls)}
@@ -421,6 +432,6 @@ def _judged(packages: Sequence[ModelPackage]) -> list[ModelPackage]:
                 f"Package {manifest.name!r} does not state which patients taught it.",
                 "Write `learned_from: {real: [...], virtual: [...]}` with its labels into manifest.yaml.",
             )
-        judged.append(only(package, [name for name in names if name not in unstated]))
+        judged.append(_stepping(only(package, [name for name in names if name not in unstated]), wide=False))
         earlier |= set(manifest.labels)
     return judged

@@ -79,6 +79,7 @@ def test_a_measured_package_says_what_it_may_answer(places, cases):
     share = BODY.mean()
     assert manifest.metrics["dice"]["mandible"]["dice"] == pytest.approx(2 * share / (1 + share), abs=0.02)
     assert manifest.bf16_loss == ({"mandible": 0.0} if computes_bf16() else {})
+    assert manifest.step_loss == {"mandible": 0.0}
     text = (package / "CARD.md").read_text()
     assert "2 patients of a test; no training used them" in text
     assert "never outlined: Brainstem." in text

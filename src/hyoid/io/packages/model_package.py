@@ -110,6 +110,9 @@ class Manifest(BaseModel):
         Label to Dice of bfloat16 against float32 labels; empty until measured.
     bf16_loss : dict
         Label to the fall of its mean Dice against the reference, float32 to bfloat16; empty until measured.
+    step_loss : dict
+        Label to the fall of its mean Dice against the reference from tiles half a tile apart to tiles three quarters
+        apart; empty until measured.
     learned_from : LearnedFrom
         Real or virtual patients, label by label; texts are made from it, never from `training_data`.
     training_data : str
@@ -142,6 +145,7 @@ class Manifest(BaseModel):
     equivocal: dict[str, tuple[float, float]] = {}
     bf16_agreement: dict[str, float] = {}
     bf16_loss: dict[str, float] = {}
+    step_loss: dict[str, float] = {}
     learned_from: LearnedFrom = LearnedFrom()
     training_data: str
     licence: str
