@@ -119,8 +119,8 @@ def _step_words(manifest: Manifest) -> list[str]:
     worst = max(manifest.step_loss, key=lambda name: manifest.step_loss[name])
     return [
         f"Tiles {WIDE_STEP} of their edge apart instead of {CLOSE_STEP}: the mean Dice falls most for "
-        f"{BY_NAME[worst].words} ({manifest.step_loss[worst]:+.4f}); the wider step is used where it falls by less than "
-        f"{HARMLESS_LOSS} for every structure."
+        f"{BY_NAME[worst].words} ({manifest.step_loss[worst]:+.4f}); the wider step is used where it falls by "
+        f"less than {HARMLESS_LOSS} for every structure."
     ]
 
 

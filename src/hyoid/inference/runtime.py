@@ -147,8 +147,8 @@ def _load(
 def best_precision(package: Compilable) -> Precision:
     """Choose bfloat16 where the CPU has it and the card says that it costs no accuracy; else float32.
 
-    A card that measured both against the reference decides by the loss (`HARMLESS_LOSS`, every structure below); one that
-    compared the labels alone by their agreement (`BF16_AGREEMENT`, every structure).
+    A card that measured both against the reference decides by the loss (`HARMLESS_LOSS`, every structure below); one
+    that compared the labels alone by their agreement (`BF16_AGREEMENT`, every structure).
     """
     losses, agreement = package.manifest.bf16_loss, package.manifest.bf16_agreement
     if losses:
