@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hyoid.errors import WrongQuantityError
 from hyoid.metrics.response import Change, change_of, follow, numbered_lesions, responses
 
 ISO = (1.0, 1.0, 1.0)
@@ -78,3 +79,10 @@ def test_share_outside_the_boxes_is_said_per_lesion():
 def test_nothing_before_and_after_gives_no_row():
     empty = grid()
     assert responses([], [], follow(empty, [], empty, ISO, reach_mm=2), empty, 0.001) == ()
+
+
+def test_noise_that_a_number_of_sixteen_bits_cannot_count_is_refused():
+    specks = np.zeros((82, 82, 82), np.uint8)
+    specks[::2, ::2, ::2] = 1  # 41 x 41 x 41
+    with pytest.raises(WrongQuantityError, match="68921 separate parts"):
+        numbered_lesions(specks)

@@ -1,6 +1,7 @@
 """Outlines that lie where no neck is: networks that saw necks find one in a shoulder now and then.
 
-Distances are between the boxes of connected parts, so they are never greater than those between the parts.
+Distances are between the boxes of connected parts, so they are never greater than those between the parts. Where a map
+falls into very many parts, as an untrained network's does, the largest of these tell where the neck is.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ ORGAN_GAP_MM = 30.0
 # In 57 planning CTs of OpenKBP's training split no part of a target of 1 ml or more lies further than 27 mm from the
 # nearest of seven contoured organs.
 TARGET_GAP_MM = 40.0
+_TELLING_PARTS = 200  # far more than organs have, and few enough for a distance between any two
 
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """Connected parts of a label map; row k of every table is part k + 1."""
+    """Connected parts of a label map: row k of every table is part k + 1, unless some were chosen."""
 
     numbered: NDArray[np.integer]
     label: NDArray[np.integer]
@@ -30,11 +32,16 @@ class _Parts:
     start_mm: NDArray[np.float64]
     stop_mm: NDArray[np.float64]
 
+    def only(self, rows: NDArray[np.integer] | NDArray[np.bool_] | list[int]) -> _Parts:
+        """Some of the parts."""
+        return _Parts(self.numbered, self.label[rows], self.voxels[rows], self.start_mm[rows], self.stop_mm[rows])
+
 
 def without_strays(organs: Volume, *, gap_mm: float = ORGAN_GAP_MM) -> tuple[Volume, dict[int, float]]:
     """Leave out the parts of organs that lie apart from the neck.
 
-    The neck is the largest group of parts, of any organ, that are at most `gap_mm` from their next neighbour.
+    The neck is the largest group of parts, of any organ, that are at most `gap_mm` from their next neighbour; of more
+    than 200 parts, the 200 largest make the groups, and a smaller part belongs to the neck within `gap_mm` of these.
 
     Parameters
     ----------
@@ -52,15 +59,15 @@ def without_strays(organs: Volume, *, gap_mm: float = ORGAN_GAP_MM) -> tuple[Vol
     parts = _parts(organs)
     if not len(parts.label):
         return organs, {}
-    near = _gaps(parts, parts) <= gap_mm
-    group = connected_components(near, directed=False)[1]
-    main = np.argmax(np.bincount(group, weights=parts.voxels))
-    return _kept(organs, parts, group == main)
+    telling = _largest(parts)
+    group = connected_components(_gaps(telling, telling) <= gap_mm, directed=False)[1]
+    neck = group == np.argmax(np.bincount(group, weights=telling.voxels))
+    return _kept(organs, parts, _near(parts, telling.only(neck), gap_mm))
 
 
 def near_organs(target: Volume, organs: Volume, *, gap_mm: float = TARGET_GAP_MM) -> tuple[Volume, dict[int, float]]:
-    """Find the parts of a target that are at most `gap_mm` from some part of an organ; all of it where there is no
-    organ.
+    """Find the parts of a target that are at most `gap_mm` from some part of an organ, of which the 200 largest count;
+    all of it where there is no organ.
 
     Parameters
     ----------
@@ -78,8 +85,7 @@ def near_organs(target: Volume, organs: Volume, *, gap_mm: float = TARGET_GAP_MM
     parts, beside = _parts(target), _parts(organs)
     if not len(beside.label):
         return target, {}
-    near: NDArray[np.bool_] = np.any(_gaps(parts, beside) <= gap_mm, axis=1)
-    return _kept(target, parts, near)
+    return _kept(target, parts, _near(parts, _largest(beside), gap_mm))
 
 
 def _parts(labels: Volume) -> _Parts:
@@ -93,6 +99,19 @@ def _parts(labels: Volume) -> _Parts:
     return _Parts(numbered, label_of[1:], found["voxel_counts"][1:], edges[..., 0], edges[..., 1])
 
 
+def _largest(parts: _Parts) -> _Parts:
+    """The parts that tell where the neck is."""
+    return parts.only(np.argsort(-parts.voxels.astype(np.int64), kind="stable")[:_TELLING_PARTS])
+
+
+def _near(parts: _Parts, others: _Parts, gap_mm: float) -> NDArray[np.bool_]:
+    """Which parts are at most `gap_mm` from some other part."""
+    far = np.arange(len(parts.label))
+    for k in range(len(others.label)):
+        far = far[_gaps(parts.only(far), others.only([k]))[:, 0] > gap_mm]
+    return np.isin(np.arange(len(parts.label)), far, invert=True)
+
+
 def _gaps(a: _Parts, b: _Parts) -> NDArray[np.float64]:
     """Distance between the boxes of two sets of parts, mm; 0 where they touch."""
     apart = np.maximum(a.start_mm[:, None] - b.stop_mm, b.start_mm - a.stop_mm[:, None])
@@ -103,7 +122,8 @@ def _kept(labels: Volume, parts: _Parts, keep: NDArray[np.bool_]) -> tuple[Volum
     if keep.all():
         return labels, {}
     lost: dict[int, float] = {}
+    voxel_ml = labels.geometry.voxel_ml
     for label, voxels in zip(parts.label[~keep].tolist(), parts.voxels[~keep].tolist(), strict=True):
-        lost[label] = lost.get(label, 0.0) + voxels * labels.geometry.voxel_ml
+        lost[label] = lost.get(label, 0.0) + voxels * voxel_ml
     table = np.concatenate([[0], np.where(keep, parts.label, 0)]).astype(labels.array.dtype)
     return labels.with_array(table[parts.numbered]), lost

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from hyoid.errors import WrongQuantityError
+
 OBSERVERS = 0.2
 MUCH_SMALLER = 0.7**3 - 1
 MUCH_LARGER = 1.2**3 - 1
@@ -110,6 +112,11 @@ def change_of(before_ml: float, after_ml: float) -> Change:
 def numbered_lesions(labels: NDArray[np.integer]) -> NDArray[np.uint16]:
     """Number the lesions over all labels: 1, 2, ... by label, then largest first (26-connectivity).
 
+    Raises
+    ------
+    WrongQuantityError
+        When there are more than 65,535 lesions, which no map of lesions has.
+
     Examples
     --------
     >>> numbered_lesions(np.array([[[2, 0, 1, 1, 0, 1, 0, 2, 2]]])).ravel().tolist()
@@ -120,9 +127,10 @@ def numbered_lesions(labels: NDArray[np.integer]) -> NDArray[np.uint16]:
     for label in sorted(int(v) for v in np.unique(labels) if v):
         parts = cc3d.connected_components(np.ascontiguousarray(labels == label), connectivity=26)
         sizes = np.bincount(parts.ravel())[1:]
-        for part in np.argsort(-sizes, kind="stable") + 1:
-            count += 1
-            result[parts == part] = count
+        number_of = np.zeros(len(sizes) + 1, np.int64)
+        number_of[np.argsort(-sizes, kind="stable") + 1] = np.arange(count + 1, count + 1 + len(sizes))
+        count = _counted(count + len(sizes))
+        result += number_of[parts].astype(np.uint16)
     return result
 
 
@@ -171,7 +179,7 @@ def follow(
         boxes = ndimage.find_objects(parts.astype(np.int32))
         for part in np.argsort(-sizes, kind="stable") + 1:
             if away_mm[part - 1] > reach_mm:
-                following += 1
+                following = _counted(following + 1)
                 number_of[part] = following
                 continue
             box = boxes[part - 1]
@@ -184,6 +192,16 @@ def follow(
         new = number_of[parts]
         result[new > 0] = new[new > 0]
     return result
+
+
+def _counted(lesions: int) -> int:
+    """The number of lesions, where a map of lesions can hold so many."""
+    if lesions > np.iinfo(np.uint16).max:
+        raise WrongQuantityError(
+            f"The outlines fall into {lesions} separate parts, which is noise and no set of lesions.",
+            "Look at the outlines: a map of tumours has a few connected parts.",
+        )
+    return lesions
 
 
 def responses(

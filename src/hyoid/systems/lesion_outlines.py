@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import cc3d
 import numpy as np
+from scipy import ndimage
 
 from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP, TARGET_REGION, Side
+from hyoid.geometry.boxes import Box, crop_geometry
 from hyoid.io.masks import Outline, boxed
 from hyoid.provenance import program
 from hyoid.report.content.coded import lesion_identifier
@@ -38,20 +40,25 @@ def lesion_outlines(lesions: Sequence[Lesion], outlines: Outlines) -> tuple[Outl
     """
     found: list[Outline] = []
     parts = {label: cc3d.connected_components(mask.array, connectivity=26) for label, mask in outlines.targets.items()}
+    places = {label: ndimage.find_objects(numbered.astype(np.int32)) for label, numbered in parts.items()}
     for lesion in lesions:
         label = _LABELS[lesion.kind]
         if label not in parts:
             continue
         mask = outlines.targets[label]
-        part = mask.array
+        part, where = mask.array, mask.geometry
         if label != TARGET_REGION:
             at = np.rint(mask.geometry.to_ijk(lesion.point_lps_mm)).astype(int)
             if (at < 0).any() or (at >= part.shape).any():
                 continue
-            number = parts[label][tuple(at)]
-            part = parts[label] == number
-            if number == 0 or int(part.sum()) != lesion.voxels:
+            number = int(parts[label][tuple(at)])
+            if number == 0:
                 continue
+            place = places[label][number - 1]
+            part = parts[label][place] == number
+            if int(part.sum()) != lesion.voxels:
+                continue
+            where = crop_geometry(where, Box(tuple(s.start for s in place), tuple(s.stop for s in place)))
         name = lesion_identifier(lesion)
         # A predicted region is one segment, whole, however many parts it has.
         if label == TARGET_REGION and any(outline.structure.name == name for outline in found):
@@ -59,7 +66,7 @@ def lesion_outlines(lesions: Sequence[Lesion], outlines: Outlines) -> tuple[Outl
         structure = replace(
             BY_LABEL[label], label=len(found) + 1, name=name, words=f"{lesion.name} ({name})", side=Side(lesion.side)
         )
-        cut, _ = boxed({1: part}, mask.geometry)
+        cut, _ = boxed({1: part}, where)
         note = "; ".join(outlines.target_doubts.get(label, ()))
         found.append(Outline(structure, cut[1], outlines.outlined_by.get(label, program("hyoid")), note))
     return tuple(found)

@@ -101,6 +101,14 @@ def test_pieces_come_largest_first_and_give_the_mask_again():
     assert pieces_of(NOTHING) == ()
 
 
+def test_pieces_of_noise_are_as_large_as_their_voxels():
+    specks = np.zeros((40, 40, 40), bool)
+    specks[::2, ::2, ::2] = True
+    pieces = pieces_of(Drawn(specks, Box((1, 2, 3), (41, 42, 43))))
+    assert len(pieces) == 8000 and sum(piece.mask.size for piece in pieces) == 8000
+    assert pieces[-1].box == Box((39, 40, 41), (40, 41, 42))
+
+
 def test_a_lesion_of_which_nothing_is_left_is_refused():
     with pytest.raises(InputRefusedError, match="would be left"):
         require_drawn(NOTHING)

@@ -185,17 +185,21 @@ def _outlined_lesions(files: LesionFiles) -> list[LesionCase]:
     if not labels.geometry.same_grid(image.geometry):
         raise UsageError(f"Image and mask of {files.name!r} lie on different grids.", "Export both on one grid.")
     wanted = [int(v) for v in np.unique(labels.array) if v] if files.kinds is None else list(files.kinds)
-    parts: list[tuple[int, str, NDArray[np.bool_]]] = []
+    parts: list[tuple[int, str, tuple[slice, ...], NDArray[np.bool_]]] = []
     for label in wanted:
         numbered = cc3d.connected_components((labels.array == label).astype(np.uint8), connectivity=26)
         kind = "lesion" if files.kinds is None else files.kinds[label]
-        counts = np.bincount(numbered.ravel())[1:]
-        parts += [(int(n), kind, numbered == k) for k, n in enumerate(counts, start=1) if n >= _FEWEST_VOXELS]
+        counts, places = np.bincount(numbered.ravel())[1:], ndimage.find_objects(numbered.astype(np.int32))
+        parts += [
+            (int(n), kind, place, numbered[place] == k)
+            for k, (n, place) in enumerate(zip(counts, places, strict=True), start=1)
+            if n >= _FEWEST_VOXELS
+        ]
     # Numbers are bytes: of more lesions than a byte counts the smallest are left out.
     parts = sorted(parts, key=lambda part: -part[0])[:255]
     ids = np.zeros(labels.array.shape, np.uint8)
-    for number, (_, _, mask) in enumerate(parts, start=1):
-        ids[mask] = number
+    for number, (_, _, place, mask) in enumerate(parts, start=1):
+        ids[place][mask] = number
     box = bounding_box(ids > 0)
     if box is None:
         return []

@@ -194,7 +194,9 @@ def pieces_of(drawn: Drawn) -> tuple[Drawn, ...]:
     labels, count = cc3d.connected_components(drawn.mask.astype(np.uint8), connectivity=26, return_N=True)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     order = sorted(range(1, count + 1), key=lambda k: (-int(sizes[k - 1]), k))
-    return tuple(fitted(labels == k, drawn.box.start) for k in order)
+    places = ndimage.find_objects(labels.astype(np.int32))
+    boxes = [Box(tuple(s.start for s in place), tuple(s.stop for s in place)) for place in places]
+    return tuple(Drawn(labels[places[k - 1]] == k, boxes[k - 1].moved(drawn.box.start)) for k in order)
 
 
 def fitted(mask: NDArray[np.bool_], start: Iterable[int]) -> Drawn:

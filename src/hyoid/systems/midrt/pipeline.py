@@ -250,10 +250,12 @@ def prior_of(pair: Pair, on_progress: Stages = ignore_stages) -> Prior:
             "Give the pre-treatment GTVp and GTVn; without them there is no map.",
         )
     before = numbered_lesions(outlines.array)
-    label_of = tuple(int(outlines.array[before == n][0]) for n in range(1, int(before.max()) + 1))
+    first = np.unique(before, return_index=True)[1][-int(before.max()) :]
+    label_of = tuple(int(v) for v in outlines.array.ravel()[first])
     before_ml = tuple((np.bincount(before.ravel())[1:] * outlines.geometry.voxel_ml).tolist())
     before_long_mm = tuple(
-        round(longest_axial_mm(before == n, outlines.geometry), 2) for n in range(1, len(label_of) + 1)
+        round(longest_axial_mm(before[box] == n, outlines.geometry), 2)
+        for n, box in enumerate(ndimage.find_objects(before.astype(np.int32)), start=1)
     )
     numbered = outlines.with_array(before)
     if pair.carried is not None:
@@ -517,10 +519,11 @@ def decide(
             labels[followed == number] = 0
     # Specks are noise whether or not the package was calibrated.
     new = curve or PresenceCurve()
-    for number, evidence in enumerate(evidence_of_new(followed, labels, probability, prior, voxel_ml), start=1):
-        where = followed == number + len(prior.label_of)
-        if evidence < new.new_at_least or int(where.sum()) * voxel_ml < new.new_ml:
-            labels[where] = 0
+    found = np.array(evidence_of_new(followed, labels, probability, prior, voxel_ml))
+    known = len(prior.label_of) + 1
+    voxels = np.bincount(followed.ravel(), minlength=known + len(found))[known:]
+    speck = (found < new.new_at_least) | (voxels * voxel_ml < new.new_ml)
+    labels[np.concatenate([np.zeros(known, bool), speck])[followed]] = 0
     return labels, follow(prior.numbers, prior.label_of, labels, spacing, reach_mm=REACH_MM), present
 
 
