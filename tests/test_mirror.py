@@ -60,7 +60,6 @@ TESTED_IN = {
     "io/dicom/output.py": "io/dicom/test_outputs.py",
     "io/dicom/rtstruct.py": "io/dicom/test_outputs.py",
     "io/dicom/seg.py": "io/dicom/test_outputs.py",
-    "io/dicom/series_choice.py": "io/test_study.py",
     "io/dicom/slice.py": "io/dicom/test_series.py",
     "io/dicom/straighten.py": "io/dicom/test_series.py",
     "io/masks.py": "io/dicom/test_outputs.py",

@@ -51,7 +51,7 @@ def test_the_axial_original_series_with_most_slices_is_chosen(make_series, save,
     save([*scout, *thin, *short, *mip, *other], tmp_path)
     study = read_study(tmp_path)
     assert study.series.description == "NECK 2.5"
-    assert study.series.why == "of 3 CT series the axial original one with most slices"
+    assert study.series.why == "of 3 CT series the axial original one with enough length"
     assert len(study.series.others) == 4
     assert study.series.others[0] == "series 1: CT, 1 slices, axial, localizer"
     for words, slices in (("2", 3), ("bolus", 3), ("mip", 12), (thin[0].SeriesInstanceUID, 6)):

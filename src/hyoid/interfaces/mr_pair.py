@@ -119,6 +119,11 @@ def open_pair(request: PairRequest) -> OpenedPair:
     pre = read_study(pre_path, modality="MR", series=request.series_pre, study=request.study_pre)
     mid = read_study(mid_path, modality="MR", series=request.series_mid, study=request.study_mid)
     warnings = [f"{which}: {w}" for which, study in (("Before", pre), ("During", mid)) for w in study.warnings]
+    warnings += [
+        f"{which}: of several series, this one was read: {study.series} ({study.series.why})."
+        for which, study in (("Before", pre), ("During", mid))
+        if study.series is not None and study.series.others
+    ]
     warnings += [*check_pair(pre, mid), *check_contrast(pre, "pre"), *check_contrast(mid, "mid")]
     if registered:
         chosen = {"primary": request.primary, "node": request.node}

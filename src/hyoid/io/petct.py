@@ -248,7 +248,7 @@ def choose_pet(groups: Groups, wanted: str | None = None) -> tuple[SeriesInfo, l
     if len(corrected) < len(pets):
         why = f"of {len(pets)} PT series the one corrected for attenuation"
         if len(corrected) > 1:
-            why = f"of {len(pets)} PT series, {len(corrected)} of them corrected for attenuation, that with most slices"
+            why = f"of {len(pets)} PT series, {len(corrected)} of them corrected for attenuation, {info.why}"
     return replace(info, why=why, others=others), members
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from pydicom.dataset import Dataset
 
 from hyoid.io.dicom import headers
+
+# Kernels for bone, lung and the inner ear: Siemens by their sharpness from 55 on (B70s, Hr64h, Bl57d), Canon FC30 to
+# FC38, FC50 to FC56 and FC80 to FC86, Philips and GE by their names.
+_SHARP = re.compile(r"[A-Z]{1,2}(5[5-9]|[6-9]\d)[A-Z]?|FC(3|5|8)\d.*|Y[B-E]|BONE.*|LUNG.*|EDGE.*|ULTRA.*")
+_T2_ECHO_MS = 50.0  # below are the echo times of spin and gradient echoes that are weighted for T1
 
 
 def contrast_agent(header: Dataset) -> str | None:
@@ -27,6 +33,25 @@ def slice_thickness_mm(header: Dataset) -> float | None:
 def kernel(header: Dataset) -> str:
     """Read the reconstruction kernel (0018,1210); empty where the header is silent."""
     return ", ".join(headers.words(header, "ConvolutionKernel"))[:40]
+
+
+def is_sharp(header: Dataset) -> bool:
+    """Tell whether a CT was reconstructed for bone or lung, by the name of its kernel (0018,1210).
+
+    Examples
+    --------
+    >>> bone, soft = Dataset(), Dataset()
+    >>> bone.ConvolutionKernel, soft.ConvolutionKernel = ["Hr64h", "3"], "B30f"
+    >>> is_sharp(bone), is_sharp(soft), is_sharp(Dataset())
+    (True, False, False)
+    """
+    return any(_SHARP.fullmatch(word) for word in headers.words(header, "ConvolutionKernel")[:1])
+
+
+def is_t2_weighted(header: Dataset) -> bool:
+    """Tell whether an MR is weighted for T2: an echo time (0018,0081) of 50 ms or more, and no diffusion weighting."""
+    echo, diffusion = (headers.numbers(header, name, 1) for name in ("EchoTime", "DiffusionBValue"))
+    return echo is not None and bool(echo[0] >= _T2_ECHO_MS) and (diffusion is None or not diffusion[0])
 
 
 def tracer(header: Dataset) -> str:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyoid.errors import SeriesError, UsageError
-from hyoid.io.dicom import headers
+from hyoid.io.dicom import acquisition, headers
 from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.slice import normal_of
 
 _SECONDARY = {"DERIVED", "SECONDARY", "MIP", "MINIP", "MPR", "AVERAGE", "PROJECTION IMAGE", "REFORMATTED"}
 _PROJECTED = {"MIP", "MINIP", "MIN IP", "PROJECTION IMAGE", "VOLUME RENDERED"}
+_COVERING = 0.5  # share of the longest series' length that a series must reach to stand for the patient
+_CLEARLY_MORE = 1.1  # times as many slices
 _PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 
 
@@ -43,6 +45,14 @@ class SeriesInfo:
         Whether the series is a scout view, by ImageType (0008,0008).
     projected : bool
         Whether a pixel is the highest or lowest of many (MIP, MinIP), or a drawing, by ImageType (0008,0008).
+    length_mm : float
+        From the first to the last slice, mm; 0 where positions are absent, or for a multi-frame object.
+    sharp : bool
+        Whether a CT was reconstructed for bone or lung, by its kernel (0018,1210).
+    enhanced : bool
+        Whether a contrast agent was given, by its tags (0018,0010) and (0018,1040).
+    t2 : bool
+        Whether an MR is weighted for T2, by its echo time (0018,0081).
     why : str
         Why it was chosen; empty for the others.
     others : tuple of str
@@ -59,12 +69,17 @@ class SeriesInfo:
     original: bool
     localizer: bool
     projected: bool = False
+    length_mm: float = 0.0
+    sharp: bool = False
+    enhanced: bool = False
+    t2: bool = False
     why: str = ""
     others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         kind = ", localizer" if self.localizer else ", projection" if self.projected else ""
         kind = kind or ("" if self.original else ", derived")
+        kind += ", sharp kernel" * self.sharp + ", contrast agent" * self.enhanced + ", T2-weighted" * self.t2
         name = f"#{self.index}" if self.number is None else str(self.number)
         where = f", {self.plane}" if self.plane else ""
         return f"series {name}: {self.modality or 'no modality'}, {self.slices} slices{where}{kind}"
@@ -87,7 +102,10 @@ def group_by_series(instances: Sequence[Instance]) -> list[tuple[SeriesInfo, lis
 def choose(
     groups: Sequence[tuple[SeriesInfo, list[Instance]]], modality: str, wanted: str | None = None
 ) -> tuple[SeriesInfo, list[Instance]]:
-    """Pick a series: the one asked for, else axial before original before most slices of the modality.
+    """Pick a series: the one asked for, else the one that reasons speak for; without a clear reason ask.
+
+    The reasons, in this order: axial, original, as long as half the longest or longer, a soft kernel and a contrast
+    agent (CT), T2 weighting (MR), at least a tenth more slices than any other.
 
     Parameters
     ----------
@@ -101,7 +119,8 @@ def choose(
     Raises
     ------
     SeriesError
-        When no series has the modality, or all that have are projections (MIP and the like).
+        When no series has the modality, all that have are projections (MIP and the like), or no reason tells which
+        of several is meant.
     UsageError
         When `wanted` fits no series, or more than one.
     """
@@ -127,14 +146,45 @@ def choose(
             f"The {modality} series are projections (MIP and the like), not slices of the patient: {listing}.",
             "Give the series that they were made from.",
         )
-    best = max(sliced, key=lambda g: (g[0].plane == "axial", g[0].original, g[0].slices))
+    best, reasons = _best(sliced, listing)
     info = best[0]
     if len(candidates) == 1:
-        why = f"the only {modality} series"
-    else:
-        first_words = [info.plane, "original" if info.original else "derived"]
-        why = f"of {len(candidates)} {modality} series the {' '.join(filter(None, first_words))} one with most slices"
-    return _with_reason(best, groups, why)
+        return _with_reason(best, groups, f"the only {modality} series")
+    kind = " ".join(filter(None, [info.plane, "original" if info.original else "derived"]))
+    with_words = f" with {' and '.join(reasons)}" if reasons else ""
+    return _with_reason(best, groups, f"of {len(candidates)} {modality} series the {kind} one{with_words}")
+
+
+def _best(
+    candidates: Sequence[tuple[SeriesInfo, list[Instance]]], listing: str
+) -> tuple[tuple[SeriesInfo, list[Instance]], list[str]]:
+    """The series that the reasons speak for, and those of the reasons that told it from others of its kind."""
+    rank = max((info.plane == "axial", info.original) for info, _ in candidates)
+    left = [g for g in candidates if (g[0].plane == "axial", g[0].original) == rank]
+    longest = max(info.length_mm for info, _ in left)
+    reasons = []
+    for words, holds in (
+        ("enough length", lambda info: not info.length_mm or info.length_mm >= _COVERING * longest),
+        ("a soft kernel", lambda info: not info.sharp),
+        ("contrast agent", lambda info: info.enhanced),
+        ("T2 weighting", lambda info: info.t2),
+    ):
+        those = [g for g in left if holds(g[0])]
+        if those and len(those) < len(left):
+            left = those
+            reasons.append(words)
+    left = sorted(left, key=lambda g: g[0].slices, reverse=True)
+    if len(left) > 1:
+        if left[0][0].slices < _CLEARLY_MORE * left[1][0].slices:
+            same = [g[0] for g in left if left[0][0].slices < _CLEARLY_MORE * g[0].slices]
+            raise SeriesError(
+                f"Nothing tells which of {len(same)} {same[0].modality} series is meant: "
+                f"{'; '.join(map(str, sorted(same, key=lambda info: info.index)))}. The study holds {listing}.",
+                "Choose one with --series and its number (--pet-series for a PET, --series-pre and --series-mid for MR "
+                "before and during treatment).",
+            )
+        reasons.append("most slices")
+    return left[0], reasons
 
 
 def asked_for(
@@ -184,8 +234,22 @@ def _describe(index: int, uid: str, members: list[Instance]) -> SeriesInfo:
         plane=_plane(members),
         original=not kinds & _SECONDARY,
         projected=bool(kinds & _PROJECTED),
+        length_mm=_length_mm(members),
+        sharp=acquisition.is_sharp(first),
+        enhanced=headers.text(first, "Modality") == "CT" and acquisition.contrast_agent(first) is not None,
+        t2=headers.text(first, "Modality") == "MR" and acquisition.is_t2_weighted(first),
         localizer=all("LOCALIZER" in headers.words(m.header, "ImageType") for m in members),
     )
+
+
+def _length_mm(members: list[Instance]) -> float:
+    """From the first to the last image along the normal of the images, mm; 0 where places are absent."""
+    orientation = headers.numbers(members[0].header, "ImageOrientationPatient", 6)
+    places = [headers.numbers(m.header, "ImagePositionPatient", 3) for m in members]
+    known = [place for place in places if place is not None]
+    if orientation is None or not known or not np.any(np.cross(orientation[:3], orientation[3:])):
+        return 0.0
+    return float(np.ptp(np.array(known) @ normal_of(orientation)))
 
 
 def _plane(members: list[Instance]) -> str:
