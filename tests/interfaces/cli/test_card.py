@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from tests.interfaces.planted import NAME, found_in
 from typer.testing import CliRunner
 
 from hyoid.errors import HyoidError, ModelUnusableError, UsageError
@@ -51,12 +52,12 @@ def places(tmp_path, monkeypatch):
 @pytest.fixture
 def cases(tmp_path):
     """Two necks of OpenKBP's layout, filled with mandible; the planning target is the same part."""
-    folder = tmp_path / "validation"
+    folder = tmp_path / f"validation_{NAME}"
     folder.mkdir()
     grid = Geometry.axial(SHAPE, (4, 4, 4))
     body = np.broadcast_to(BODY, SHAPE)
     hu = np.where(body, 40, -1000).astype(np.float32)
-    for name in ("pt_1", "pt_2"):
+    for name in (f"pt_1_{NAME}", f"pt_2_{NAME}"):
         write_nifti(Volume(hu, grid, Quantity.HU), folder / f"{name}_ct.nii.gz")
         write_nifti(Volume((body * 7).astype(np.uint8), grid, Quantity.LABEL), folder / f"{name}_oar.nii.gz")
         write_nifti(Volume((body * 3).astype(np.uint8), grid, Quantity.LABEL), folder / f"{name}_ptv.nii.gz")
@@ -90,6 +91,9 @@ def test_a_measured_package_says_what_it_may_answer(places, cases):
     stages = {"real patients"} | ({"real patients, bf16"} if computes_bf16() else set())
     assert stages <= {e["stage"] for e in events if e["event"] == "progress"}
     assert events[-1]["supported"] == ["mandible"]
+    # The plan repeats the folder that was asked for; the package and compiled graphs go to others.
+    assert NAME not in done.stdout.replace(str(cases), "")
+    assert found_in(package) == [] and found_in(places / "cache") == []
 
 
 def test_what_was_measured_is_not_measured_again(places, cases, monkeypatch):

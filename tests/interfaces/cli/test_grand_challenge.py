@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from tests.interfaces.planted import NAME, found_in
 from typer.testing import CliRunner
 
 from hyoid.errors import UnreadableFileError, UsageError
@@ -38,7 +39,7 @@ def challenge(tmp_path):
     for name, array, grid in (("ct", hu, GRID), ("pet", suv.astype(np.float32), PET_GRID)):
         folder = tmp_path / "input" / "images" / name
         folder.mkdir(parents=True)
-        sitk.WriteImage(to_sitk(Volume(array, grid, Quantity.HU)), str(folder / f"3f1c-{name}.mha"), True)
+        sitk.WriteImage(to_sitk(Volume(array, grid, Quantity.HU)), str(folder / f"{NAME}-{name}.mha"), True)
     (tmp_path / "input" / "ehr.json").write_text(json.dumps({"Age": 60}))
     return tmp_path
 
@@ -83,7 +84,7 @@ def test_the_mask_lies_where_the_challenge_wants_it(challenge, models, name):
     assert [p.name for p in folder.iterdir()] == ["output.mha"]
     stages = sorted((challenge / "output").glob("*-stage.json"))
     assert [json.loads(p.read_text()) for p in stages] == ([] if name == "hecktor2025" else ["N0", "T3"])
-    mask, ct = (sitk.ReadImage(str(p)) for p in (folder / "output.mha", challenge / "input/images/ct/3f1c-ct.mha"))
+    mask, ct = (sitk.ReadImage(str(p)) for p in (folder / "output.mha", challenge / f"input/images/ct/{NAME}-ct.mha"))
     assert mask.GetPixelID() == sitk.sitkUInt8
     for part in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
         assert getattr(mask, part)() == pytest.approx(getattr(ct, part)())
@@ -92,15 +93,16 @@ def test_the_mask_lies_where_the_challenge_wants_it(challenge, models, name):
     true = inside(GRID, (-20, -20, 180), (10, 10, 205))
     assert 2 * ((array == 1) & true).sum() / ((array == 1).sum() + true.sum()) > 0.7
     done = json.loads(result.stdout.splitlines()[-1])
+    assert NAME not in result.output and found_in(challenge / "output") == []
     assert done["stages"]["fine_networks"] == 2 and done["voxels"]["GTVn"] == 0
 
 
 def test_an_input_without_its_one_image_is_refused(challenge, models):
-    (challenge / "input/images/pet/3f1c-pet.mha").unlink()
+    (challenge / f"input/images/pet/{NAME}-pet.mha").unlink()
     arguments = ["grand-challenge", "hecktor2025", "--input", str(challenge / "input"), "--models", str(models)]
-    with pytest.raises(UnreadableFileError, match="PET folder holds 0 images"):
+    with pytest.raises(UnreadableFileError, match="PET folder holds 0 images") as refused:
         RUN.invoke(app, [*arguments, "--output", str(challenge / "output")], catch_exceptions=False)
-    assert not (challenge / "output").exists()
+    assert not (challenge / "output").exists() and NAME not in str(refused.value)
 
 
 def test_an_unknown_challenge_and_an_incomplete_folder_of_models_are_refused(challenge, tmp_path):

@@ -1,19 +1,29 @@
 """A name planted in every header and path: it appears in no file that is shared, no message and no cache."""
 
+import io
 import json
 import shutil
 import zipfile
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pydicom
 import pytest
+from tests.interfaces.cohorts.conftest import Here
 from tests.interfaces.planted import NAME, found_in, plant
 from tests.io.dicom.petct_study import write_petct_study
 from typer.testing import CliRunner
 
 from hyoid.errors import HyoidError
+from hyoid.interfaces.cli.cohort import tell_plan
 from hyoid.interfaces.cli.main import app
+from hyoid.interfaces.cohorts.driver import make_plan
+from hyoid.interfaces.cohorts.jobs import JOBS
+from hyoid.interfaces.cohorts.run import run_cohort
+from hyoid.interfaces.terminal import Terminal
+from hyoid.io.cohorts.lists import read_list
 from hyoid.io.dicom.ct import write_ct_series
 from hyoid.io.dicom.images import write_mr_series
 from hyoid.io.files.volumes import write_nifti
@@ -241,3 +251,48 @@ def test_measures_and_structured_texts_name_nobody(tmp_path):
         result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
         assert result.exit_code == 0 and NAME not in result.output.replace(str(tmp_path), "")
     assert "tonsil" in (out / "s.json").read_text() and found_in(out) == []
+
+
+@pytest.fixture
+def run_here(tmp_path):
+    """Run a cohort in this process; what was said, and the refusals."""
+
+    def run(job, listing, kind, common=()):
+        out = tmp_path / "out"
+        listed = read_list(listing, kind)
+        with redirect_stdout(io.StringIO()) as said, redirect_stderr(said):
+            terminal = Terminal(as_json=True)
+            plan_of = partial(make_plan, JOBS[job], listed, common, out)
+            _, refused = run_cohort(plan_of, Here(), out, terminal, tell=partial(tell_plan, JOBS[job], listed))
+        return out, said.getvalue(), refused
+
+    return run
+
+
+def cells_of(out):
+    """Everything that the tables of a cohort hold, as one text."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    return json.dumps([parquet.read_table(p).to_pylist() for p in sorted(out.glob("*.parquet"))])
+
+
+def test_tables_page_refusals_and_words_of_a_cohort_name_nobody(run_here, tmp_path):
+    folder = tmp_path / NAME
+    labels = Volume((drawn().array > 100).astype(np.uint8), GRID, Quantity.LABEL)
+    write_nifti(labels, folder / f"{NAME}.nii.gz")
+    (folder / f"{NAME}_broken.nii.gz").write_bytes(b"x" * 400)
+    rows = [("one", f"{NAME}.nii.gz"), ("two", f"{NAME}_broken.nii.gz"), ("three", f"{NAME}_gone.nii.gz")]
+    (folder / "list.csv").write_text("id,path\n" + "".join(f"{case},{path}\n" for case, path in rows))
+    out, said, refused = run_here("measure", folder / "list.csv", "images")
+    assert sorted(row.case for row in refused) == ["three", "two"] and "one" in cells_of(out)
+    assert NAME not in said + cells_of(out) + str(refused)
+    assert found_in(out) == []
+
+
+def test_a_cohort_of_dicom_studies_calls_these_by_no_name(run_here, named, tmp_path):
+    write_ct_series(named.parent / "two", drawn(), seed="two")
+    plant(named.parent / "two")
+    sorted(named.iterdir())[9].unlink()
+    out, said, refused = run_here("report", tmp_path, "ct")
+    assert len(refused) == 2 and "slice(s) are missing" in str(refused) and "Hounsfield" in str(refused)
+    assert NAME not in said + cells_of(out) + str(refused)
+    assert found_in(out) == []

@@ -8,6 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from hyoid.interfaces.node.node import Node
+from hyoid.interfaces.node.page import page
 from hyoid.interfaces.node.place import Place
 
 QUICK = {"quiet_s": 0.2, "free_gb": 0, "retry_s": 0.2}
@@ -55,19 +56,31 @@ def test_a_study_in_the_folder_becomes_results_and_its_scans_are_deleted(run_nod
     assert events == ["node began", "study complete", "job ended", "node ended"]
 
 
-def test_no_file_name_and_no_log_tells_who_the_patient_is(run_node, make_object, tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "Invented^Patient").write_bytes(make_object(patient="4711-secret"))
+def test_no_file_name_log_or_page_tells_who_the_patient_is(run_node, make_object, tmp_path, trouble):
+    folder = tmp_path / "in" / "Invented^Patient"
+    folder.mkdir(parents=True)
+    said = dict.fromkeys(("SeriesDescription", "StudyDescription", "PatientComments", "StationName"), "Invented [b]")
+    (folder / "Invented^Patient").write_bytes(make_object(patient="4711-secret", **said))
+    (folder / "Invented^Patient.txt").write_text("no image of Invented")
+    # The run that ends without a result quotes the patient in its last words.
+    trouble("echo 'KeyError: Invented^Patient' >&2; exit 1")
     folders = [{"path": tmp_path / "in", "every_s": 0.1}]
-    place = run_node(lambda p: p.ledger.summary()["jobs"]["sent"] == 1, folders=folders)
+    pages = []
+
+    def given_up(node):
+        pages.append(page(Node(node).status()))
+        return node.ledger.summary()["jobs"]["quarantined"] == 1
+
+    place = run_node(given_up, folders=folders)
     from pydicom import dcmread
 
-    header = dcmread(tmp_path / "in" / "Invented^Patient")
+    header = dcmread(folder / "Invented^Patient")
     identifiers = ["Invented", "4711-secret", *(str(header[k].value) for k in ("StudyInstanceUID", "SOPInstanceUID"))]
     for path in place.config.state.rglob("*"):
         assert not any(word in str(path) for word in identifiers)
         if path.suffix in (".jsonl", ".sqlite", ".sqlite-wal") and path.is_file():
             assert not any(word.encode() in path.read_bytes() for word in identifiers), path.name
+    assert "crashed" in pages[-1] and not any(word in shown for word in identifiers for shown in pages)
 
 
 def test_the_status_page_is_served(run_node, tmp_path):

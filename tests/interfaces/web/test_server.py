@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from tests.interfaces.planted import NAME, found_in
 
 from hyoid.anatomy.structures import BY_NAME, GTVN
 from hyoid.geometry.orientation import to_canonical
@@ -79,7 +80,7 @@ def middle_of_primary(patient):
     return [int(v) for v in places[np.linalg.norm(places - places.mean(0), axis=1).argmin()]]
 
 
-def test_from_click_to_export(client, patient):
+def test_from_click_to_export(client, patient, tmp_path):
     view = begin(client).json()
     assert view["study"]["windows"][0]["name"] == "Soft tissue"
     shape = view["study"]["shape"]
@@ -106,6 +107,12 @@ def test_from_click_to_export(client, patient):
         "report.json", "report.txt", "report.html", "targets.nii.gz", "masks.nii.gz", "seg.dcm", "rtstruct.dcm",
         "sr.dcm", "lesions.dcm", "session.json", "run.json",
     }  # fmt: skip
+    # The study has a name in every header and path.
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path / "export")
+    history = client.get(f"/api/sessions/{view['session']}/history")
+    assert history.json() and NAME not in history.text + json.dumps(view)
+    assert found_in(tmp_path) == []
     back = client.post(f"/api/sessions/{view['session']}/undo", json={"revision": view["revision"]}).json()
     assert back["lesions"][0]["mask"] is None
     assert "size_of_the_mass" in back["changed"]
