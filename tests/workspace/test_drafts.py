@@ -9,9 +9,10 @@ from hyoid.provenance import network
 from hyoid.report.content.scene import Involvement
 from hyoid.report.content.schema import Fact, ModelUse
 from hyoid.systems.lesion.report import scan_inputs
-from hyoid.systems.lesion.strokes import whole_of
+from hyoid.systems.lesion.response import EarlierLesion
+from hyoid.systems.lesion.strokes import NOTHING, whole_of
 from hyoid.volume import Geometry, Quantity, Volume
-from hyoid.workspace.drafts import Draft, Drafter, lesions_in, mask_of, read_draft, write_draft
+from hyoid.workspace.drafts import Draft, Drafter, earlier_mask_of, lesions_in, mask_of, read_draft, write_draft
 from hyoid.workspace.scans import Scans
 
 NAME = "a" * 64
@@ -35,7 +36,10 @@ def draft(ball_study, ball_masks):
     )
     second = Volume(np.ones(inputs.organs.array.shape, np.float32), inputs.organs.geometry, Quantity.MR)
     lesions = (("GTVp", whole_of(ball_masks[1])), ("GTVn", whole_of(ball_masks[2])))
-    return Draft(NAME, inputs, lesions, ModelUse(name="petct"), {GTVP: network("petct", "3")}, second, ("A note.",))
+    earlier = (EarlierLesion("GTVp", lesions[0][1], 4.5, 22.0), EarlierLesion("GTVn", NOTHING, 0.5))
+    return Draft(
+        NAME, inputs, lesions, ModelUse(name="petct"), {GTVP: network("petct", "3")}, second, ("A note.",), earlier
+    )
 
 
 def test_a_draft_comes_back_from_disk_as_it_was(tmp_path, draft):
@@ -52,6 +56,9 @@ def test_a_draft_comes_back_from_disk_as_it_was(tmp_path, draft):
     )
     assert (found.source, found.outlined_by, found.notes) == (draft.source, draft.outlined_by, draft.notes)
     assert np.array_equal(found.second.array, draft.second.array)
+    for row, kept in zip(draft.earlier, found.earlier, strict=True):
+        assert (row.target, row.volume_ml, row.long_mm) == (kept.target, kept.volume_ml, kept.long_mm)
+        assert np.array_equal(row.drawn.mask, kept.drawn.mask) and row.drawn.box == kept.drawn.box
     assert found.action == draft.action
     assert [p.name for p in tmp_path.iterdir()] == [f"{NAME}.npz"]
 
@@ -70,6 +77,11 @@ def test_a_draft_that_is_gone_is_refused_in_words(draft):
     for gone, part in ((None, 0), (draft, 2)):
         with pytest.raises(InputRefusedError, match="not here any more"):
             mask_of(gone, part)
+        with pytest.raises(InputRefusedError, match="no such lesion"):
+            earlier_mask_of(gone, part)
+    assert earlier_mask_of(draft, 0) is draft.lesions[0][1]
+    with pytest.raises(InputRefusedError, match="does not show the place"):
+        earlier_mask_of(draft, 1)
 
 
 def test_targets_are_cut_into_lesions_primaries_first():

@@ -11,12 +11,14 @@ from hyoid.provenance import network
 from hyoid.report.content.scene import Involvement
 from hyoid.report.content.schema import ModelUse
 from hyoid.systems.lesion.report import Answered, scan_inputs
+from hyoid.systems.lesion.response import EarlierLesion
 from hyoid.systems.lesion.session import (
     Accept,
     AddAddendum,
     AddLesion,
     AddPrompt,
     AddStroke,
+    CopyEarlier,
     FillBetween,
     MergeLesions,
     Overrule,
@@ -382,6 +384,85 @@ def test_a_signed_session_on_an_earlier_scan_is_compared_with(tmp_path, ball_stu
     view = workspace.compare(second, 2, first)
     assert view.report.changes
     assert not workspace.compare(second, 3, "").report.changes
+
+
+def test_earlier_lesions_are_followed_and_copied(tmp_path, ball_study, ball_masks, click_network):
+    def make(name, scans, on_progress):
+        balls = {number: whole_of(mask) for number, mask in ball_masks.items()}
+        earlier = (EarlierLesion("GTVp", balls[1], 50.0, 40.0), EarlierLesion("GTVn", balls[2], 0.1))
+        inputs = scan_inputs(scans.study, "MR")
+        return Draft(name, inputs, (("GTVp", balls[1]),), ModelUse(name="pipeline"), earlier=earlier)
+
+    workspace = Workspace(
+        tmp_path, click_network, lambda key: Scans(ball_study, "MR pair"), lambda scans: Drafter((), make)
+    )
+    workspace.make_draft("s")
+    view = workspace.begin("s")
+    assert view.report.line("response_gtvp_1").value.startswith("much smaller: 50.0 to ")
+    assert view.report.line("response_gtvn_1").value == "may have vanished: 0.1 ml before"
+    assert view.report.impression[0].words.startswith("Since the earlier scan: GTVp 1 much smaller")
+    name = view.session.session
+    view = workspace.act(name, 1, CopyEarlier(target="GTVn", part=1))
+    lesion, outline = view.lesions[-1]
+    assert (lesion.made_by, lesion.target, outline.voxels) == (
+        "earlier",
+        "GTVn",
+        int(ball_masks[2].sum()),
+    )
+    assert "response_gtvn_1" in view.changed
+    view = workspace.act(name, 2, AddStroke(lesion=2, kind="paint", axis=0, points_ijk=((14, 10, 24),)))
+    assert view.lesions[-1][0].made_by == "earlier, edited"
+    with pytest.raises(InputRefusedError, match="no such lesion of an earlier scan"):
+        workspace.act(name, 3, CopyEarlier(target="GTVn", part=2))
+    other = Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "MR pair"), workspace._drafter)
+    other.make_draft("s")
+    assert other.view(name).report == workspace.view(name).report
+
+
+def test_lesions_of_the_session_compared_with_are_carried_over(tmp_path, ball_study, click_network, monkeypatch):
+    carried = []
+
+    def carry_lesions(name, before, lesions, now, inputs, on_progress):
+        carried.append(name)
+        rows = tuple(EarlierLesion(target, drawn, 50.0) for target, drawn in lesions)
+        return Draft(name, inputs, second=before, earlier=rows)
+
+    monkeypatch.setattr("hyoid.workspace.workspace.carry_lesions", carry_lesions)
+    later = replace(ball_study, fingerprint="later")
+    workspace = Workspace(tmp_path, click_network, lambda key: Scans(ball_study if key == "early" else later, "CT"))
+    first, second = (workspace.begin(key).session.session for key in ("early", "late"))
+    workspace.act(first, 0, AddLesion(target="GTVp"))
+    workspace.act(first, 1, CLICK)
+    workspace.act(first, 2, SignOff())
+    workspace.act(first, 3, Reopen())
+    workspace.act(first, 4, RemoveLesion(lesion=1))  # what was signed counts
+    view = workspace.compare(second, 0, first)
+    assert (view.carry.state, view.earlier) == ("waiting", None)
+    workspace.carry_prior(second)
+    workspace.carry_prior(second)
+    view = workspace.view(second)
+    assert (view.carry.state, len(carried), len(view.earlier.earlier)) == ("done", 1, 1)
+    assert np.array_equal(workspace.second_of(second).array, ball_study.volume.array)
+    view = workspace.act(second, 1, CopyEarlier(target="GTVp", part=0))
+    assert view.report.line("response_gtvp_1").value.startswith("much smaller: 50.0 to ")
+    assert workspace.compare(second, 2, "").earlier is None
+    assert workspace.view(second).lesions[0][1].voxels > 0  # the copy stays
+    with pytest.raises(InputRefusedError, match="no such lesion of an earlier scan"):
+        workspace.act(second, 3, CopyEarlier(target="GTVp", part=0))
+
+
+def test_an_earlier_scan_that_cannot_be_registered_is_said(tmp_path, ball_study, click_network, monkeypatch):
+    def refuse(*arguments):
+        raise UnsuitableScanError("No body.", "Give another.")
+
+    monkeypatch.setattr("hyoid.workspace.workspace.carry_lesions", refuse)
+    later = replace(ball_study, fingerprint="later")
+    workspace = Workspace(tmp_path, click_network, lambda key: Scans(ball_study if key == "early" else later, "CT"))
+    first, second = (workspace.begin(key).session.session for key in ("early", "late"))
+    workspace.act(first, 0, SignOff())
+    workspace.compare(second, 0, first)
+    workspace.carry_prior(second)
+    assert workspace.view(second).carry.why == "No body."
 
 
 def test_first_readable_modality_wins_and_a_broken_archive_is_broken_for_all(ball_study):

@@ -10,7 +10,7 @@ shows that it has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -134,6 +134,50 @@ def numbered_lesions(labels: NDArray[np.integer]) -> NDArray[np.uint16]:
     return result
 
 
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """Nearest earlier lesion of one label at every voxel of a grid.
+
+    Parameters
+    ----------
+    own : ndarray of bool, shape (D, H, W)
+        Voxels of an earlier lesion of the label.
+    owner : ndarray of int, shape (D, H, W)
+        Number of the nearest of these lesions.
+    away_mm : ndarray of float, shape (D, H, W)
+        Distance to that lesion, mm.
+    """
+
+    own: NDArray[np.bool_]
+    owner: NDArray[np.integer]
+    away_mm: NDArray[np.float64]
+
+
+def nearest_lesions(
+    numbers: NDArray[np.integer], label_of: Sequence[int], spacing_mm: tuple[float, float, float]
+) -> dict[int, Nearest]:
+    """Find the nearest earlier lesion at every voxel, for each label of which a voxel is on this grid.
+
+    Parameters
+    ----------
+    numbers, label_of, spacing_mm
+        As `follow`.
+
+    Examples
+    --------
+    >>> near = nearest_lesions(np.array([[[1, 0, 0, 2]]]), (1, 1), (3.0, 1.0, 1.0))[1]
+    >>> near.owner.tolist(), near.away_mm.tolist()
+    ([[[1, 1, 2, 2]]], [[[0.0, 1.0, 1.0, 0.0]]])
+    """
+    found = {}
+    for label in sorted(set(label_of)):
+        own = np.isin(numbers, [k for k, v in enumerate(label_of, start=1) if v == label])
+        if own.any():
+            away, places = ndimage.distance_transform_edt(~own, sampling=spacing_mm, return_indices=True)
+            found[label] = Nearest(own, numbers[tuple(places)], away)
+    return found
+
+
 def follow(
     numbers: NDArray[np.integer],
     label_of: Sequence[int],
@@ -141,6 +185,7 @@ def follow(
     spacing_mm: tuple[float, float, float],
     *,
     reach_mm: float,
+    nearest: Mapping[int, Nearest] | None = None,
 ) -> NDArray[np.uint16]:
     """Tell which lesion of before each tumour voxel of mid belongs to; numbers after the last one are new lesions.
 
@@ -159,6 +204,8 @@ def follow(
         Distance between voxel centres, mm.
     reach_mm : float
         Distance, mm, within which a part now belongs to an earlier lesion.
+    nearest : mapping of int to Nearest, optional
+        What `nearest_lesions` finds, where the same earlier lesions are followed again and again.
 
     Returns
     -------
@@ -166,28 +213,27 @@ def follow(
     """
     result = np.zeros(labels.shape, np.uint16)
     following = len(label_of)
+    nearest = nearest_lesions(numbers, label_of, spacing_mm) if nearest is None else nearest
     for label in sorted(int(v) for v in np.unique(labels) if v):
-        own = np.isin(numbers, [k for k, v in enumerate(label_of, start=1) if v == label])
+        near = nearest.get(label)
         parts = cc3d.connected_components(np.ascontiguousarray(labels == label), connectivity=26)
         sizes = np.bincount(parts.ravel())[1:]
         away_mm = np.full(len(sizes), np.inf)
-        if own.any():
-            away, nearest = ndimage.distance_transform_edt(~own, sampling=spacing_mm, return_indices=True)
-            owner = numbers[tuple(nearest)]
-            away_mm = ndimage.minimum(away, parts, np.arange(1, len(sizes) + 1))
+        if near is not None:
+            away_mm = ndimage.minimum(near.away_mm, parts, np.arange(1, len(sizes) + 1))
         number_of = np.zeros(len(sizes) + 1, np.uint16)
         boxes = ndimage.find_objects(parts.astype(np.int32))
         for part in np.argsort(-sizes, kind="stable") + 1:
-            if away_mm[part - 1] > reach_mm:
+            if near is None or away_mm[part - 1] > reach_mm:
                 following = _counted(following + 1)
                 number_of[part] = following
                 continue
             box = boxes[part - 1]
             mask = parts[box] == part
-            voxels = owner[box][mask]
-            touched = np.unique(voxels[own[box][mask]])
+            voxels = near.owner[box][mask]
+            touched = np.unique(voxels[near.own[box][mask]])
             # Without contact the whole component goes to one lesion, the nearest.
-            closest = voxels[away[box][mask].argmin()]
+            closest = voxels[near.away_mm[box][mask].argmin()]
             result[box][mask] = np.where(np.isin(voxels, touched), voxels, closest) if len(touched) else closest
         new = number_of[parts]
         result[new > 0] = new[new > 0]

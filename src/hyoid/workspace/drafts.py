@@ -30,10 +30,11 @@ from hyoid.report.content.schema import Study as StudyFacts
 from hyoid.systems.ct_report.pipeline import ReportModels
 from hyoid.systems.ct_report.pipeline import examine as examine_ct
 from hyoid.systems.lesion.report import scan_inputs
+from hyoid.systems.lesion.response import EarlierLesion
 from hyoid.systems.lesion.session import DraftLesion, TakeDraft
-from hyoid.systems.lesion.strokes import Drawn
+from hyoid.systems.lesion.strokes import NOTHING, Drawn, whole_of
 from hyoid.systems.machine import Machine
-from hyoid.systems.midrt.pipeline import canonical_pair, midrt
+from hyoid.systems.midrt.pipeline import Prior, canonical_pair, midrt
 from hyoid.systems.organs import model_use
 from hyoid.systems.petct.pipeline import PetCtModels
 from hyoid.systems.petct.report import examine as examine_petct
@@ -62,7 +63,9 @@ class Draft:
     second : Volume or None
         Earlier MR carried onto this one; None where no registration was made.
     notes : tuple of str
-        Sentences for the reader, such as the response of each lesion.
+        Sentences for the reader.
+    earlier : tuple of EarlierLesion
+        Lesions of the earlier scan, carried onto this one.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Draft:
     outlined_by: Mapping[int, Provenance] = field(default_factory=dict)
     second: Volume | None = None
     notes: tuple[str, ...] = ()
+    earlier: tuple[EarlierLesion, ...] = ()
 
     @property
     def action(self) -> TakeDraft:
@@ -169,10 +173,6 @@ def midrt_drafter(packages: Sequence[Source], machine: Machine) -> Drafter:
         found = midrt(pair, packages, machine, on_progress)
         manifest = packages[0].manifest
         system = network(manifest.name, manifest.version)
-        rows = [
-            f"{row.name}: {row.before_ml:.1f} ml before, {_now(row.after_ml)}; {row.change}"
-            for row in found.report.response
-        ]
         return Draft(
             name,
             replace(inputs, warnings=found.report.warnings),
@@ -180,7 +180,7 @@ def midrt_drafter(packages: Sequence[Source], machine: Machine) -> Drafter:
             model_use(manifest),
             {GTVP: system, GTVN: system},
             found.pre,
-            (found.report.summary, *rows),
+            earlier=earlier_lesions(found.prior),
         )
 
     return Drafter(tuple(packages), make)
@@ -199,6 +199,32 @@ def lesions_in(labels: Volume) -> tuple[tuple[Target, Drawn], ...]:
         ("GTVp" if c.label == GTVP_LABEL else "GTVn", Drawn(c.mask, c.box)) for c in found
     ]
     return tuple(sorted(rows, key=lambda row: row[0], reverse=True))
+
+
+def earlier_lesions(prior: Prior) -> tuple[EarlierLesion, ...]:
+    """List the lesions from before treatment, numbered as the response numbers these.
+
+    Parameters
+    ----------
+    prior : Prior
+        Outlines from before, on the grid of the later scan.
+    """
+    long_mm = (*prior.before_long_mm, *(None,) * len(prior.label_of))
+    rows = []
+    for n, (label, ml) in enumerate(zip(prior.label_of, prior.before_ml, strict=True)):
+        target: Target = "GTVp" if label == GTVP_LABEL else "GTVn"
+        rows.append(EarlierLesion(target, whole_of(prior.numbers == n + 1), ml, long_mm[n]))
+    return tuple(rows)
+
+
+class _Carried(BaseModel):
+    """What a draft says of an earlier lesion, without its mask."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    target: Target
+    volume_ml: float
+    long_mm: float | None
+    box: tuple[tuple[int, int, int], tuple[int, int, int]] | None
 
 
 class _Record(BaseModel):
@@ -220,6 +246,7 @@ class _Record(BaseModel):
     source: ModelUse | None
     outlined_by: dict[int, Provenance]
     notes: tuple[str, ...]
+    earlier: tuple[_Carried, ...]
 
 
 def write_draft(folder: Path, draft: Draft) -> None:
@@ -240,8 +267,18 @@ def write_draft(folder: Path, draft: Draft) -> None:
         source=draft.source,
         outlined_by=dict(draft.outlined_by),
         notes=draft.notes,
+        earlier=tuple(
+            _Carried(
+                target=row.target,
+                volume_ml=row.volume_ml,
+                long_mm=row.long_mm,
+                box=None if row.drawn.box is None else (row.drawn.box.start, row.drawn.box.stop),
+            )
+            for row in draft.earlier
+        ),
     )
     arrays: dict[str, Any] = {f"lesion{n}": drawn.mask for n, (_, drawn) in enumerate(draft.lesions)}
+    arrays |= {f"earlier{n}": row.drawn.mask for n, row in enumerate(draft.earlier)}
     arrays["organs"] = inputs.organs.array.astype(np.uint8)
     if inputs.target_region is not None:
         arrays["region"] = inputs.target_region.array > 0
@@ -288,6 +325,15 @@ def read_draft(folder: Path, name: str, geometry: Geometry) -> Draft | None:
         record.outlined_by,
         None if second is None else Volume(second, geometry, Quantity.MR),
         record.notes,
+        tuple(
+            EarlierLesion(
+                row.target,
+                NOTHING if row.box is None else Drawn(arrays[f"earlier{n}"], Box(*row.box)),
+                row.volume_ml,
+                row.long_mm,
+            )
+            for n, row in enumerate(record.earlier)
+        ),
     )
 
 
@@ -321,5 +367,19 @@ _KEPT = (
 )  # of ReportInputs, as they are
 
 
-def _now(after_ml: float | None) -> str:
-    return "not seen now" if after_ml is None else f"{after_ml:.1f} ml now"
+def earlier_mask_of(draft: Draft | None, part: int) -> Drawn:
+    """Give the mask of one earlier lesion, as it was carried onto this scan.
+
+    Raises
+    ------
+    InputRefusedError
+        When the earlier lesions are not there any more, or the scan does not show the place of this one.
+    """
+    if draft is None or part >= len(draft.earlier):
+        raise InputRefusedError(
+            "There is no such lesion of an earlier scan here.", "Compare with the earlier scan again, then copy."
+        )
+    found = draft.earlier[part].drawn
+    if found.box is None:
+        raise InputRefusedError("This scan does not show the place of that lesion.", "Outline what there is to see.")
+    return found

@@ -44,11 +44,15 @@ from hyoid.systems.lesion.report import (
     scan_inputs,
     scene_of,
 )
+from hyoid.systems.lesion.response import EarlierLesion, Followed
 from hyoid.systems.lesion.session import (
     Accept,
     Action,
     AddAddendum,
     ClickSession,
+    CopyEarlier,
+    DraftPart,
+    EarlierPart,
     LesionState,
     Overrule,
     Reopen,
@@ -60,7 +64,8 @@ from hyoid.systems.lesion.session import (
 from hyoid.systems.lesion.steps import next_step
 from hyoid.systems.lesion.strokes import Drawn, pieces_of
 from hyoid.volume import Quantity, Volume
-from hyoid.workspace.drafts import Draft, Drafter, mask_of, read_draft, write_draft
+from hyoid.workspace.drafts import Draft, Drafter, Target, earlier_mask_of, mask_of, read_draft, write_draft
+from hyoid.workspace.earlier import carried_name, carry_lesions
 from hyoid.workspace.scans import Scans
 
 if TYPE_CHECKING:
@@ -81,6 +86,7 @@ AskSubSites = Callable[[Volume, Volume, Volume], Answered | None]
 """From canonical CT, organ labels and the index lesion (1) to the sub-sites that it overlaps."""
 DraftState = Literal["off", "waiting", "working", "done", "refused"]
 _DRAFTED_TARGET = {"CT", "PT/CT"}
+_DRAFTS_IN_MEMORY = 4
 
 
 @dataclass(eq=False)
@@ -149,6 +155,28 @@ class _Kept(BaseModel):
     session: ClickSession
 
 
+@dataclass(frozen=True)
+class Carry:
+    """Progress of carrying the lesions of an earlier scan onto the present one.
+
+    Parameters
+    ----------
+    state : {"off", "waiting", "working", "done", "refused"}
+        Whether anything is carried, and how far that is.
+    progress : tuple of (str, int, int)
+        Stage, steps done, and steps in all.
+    prior : str
+        Session on the earlier scan.
+    why : str
+        Why nothing was carried, where that was refused.
+    """
+
+    state: DraftState = "off"
+    progress: tuple[str, int, int] = ("", 0, 1)
+    prior: str = ""
+    why: str = ""
+
+
 @dataclass(eq=False)
 class _Live:
     """What is kept of a session between clicks."""
@@ -162,6 +190,8 @@ class _Live:
     asked: tuple[object, ...] = ()
     answered: Answered | None = None
     prior: tuple[str, Report | None] = ("", None)
+    followed: Followed = field(default_factory=Followed)
+    carry: Carry = field(default_factory=Carry)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +214,10 @@ class View:
         Keys of the lines that say something else than before.
     pending : bool
         Whether sub-sites are still to be asked about; their lines follow.
+    earlier : Draft or None
+        Lesions of the earlier scan on the grid of this one, with that scan; None where there are none.
+    carry : Carry
+        Progress of carrying these over from the scan that the session is compared with.
     """
 
     session: ClickSession
@@ -193,6 +227,13 @@ class View:
     report: Report
     changed: tuple[str, ...]
     pending: bool = False
+    earlier: Draft | None = None
+    carry: Carry = Carry()
+
+    @property
+    def second(self) -> Volume | None:
+        """The image to lay over the scan: the registered earlier scan, else PET or earlier MR."""
+        return self.study.second if self.earlier is None or self.earlier.second is None else self.earlier.second
 
     @property
     def outlined(self) -> list[tuple[LesionState, Outline]]:
@@ -403,6 +444,19 @@ class Workspace:
         """
         return self._study_under(self._of(name))
 
+    def second_of(self, name: str) -> Volume | None:
+        """Return the image that is laid over the scan of a session: a registered earlier scan, a PET; None: no other.
+
+        Raises
+        ------
+        UsageError
+            When no session has that name.
+        """
+        with self._held(name) as live:
+            opened = self._study_under(live)
+            earlier = self._earlier(live, opened)
+            return opened.second if earlier is None or earlier.second is None else earlier.second
+
     def view(self, name: str) -> View:
         """Return a session in its present state.
 
@@ -431,6 +485,10 @@ class Workspace:
                 outline = self._outline(live, session.state.lesion(asked.lesion))
                 pieces = 0 if outline is None else len(pieces_of(outline.drawn))
                 asked = asked.model_copy(update={"pieces": pieces})
+            if isinstance(asked, CopyEarlier):
+                earlier = self._earlier(live, self._study_under(live))
+                earlier_mask_of(earlier, asked.part)
+                asked = asked.model_copy(update={"source": "" if earlier is None else earlier.name})
             changed = session.done(asked)
             if isinstance(asked, Overrule):
                 check_overrule(live.report or self._view(live).report, asked.key)
@@ -639,6 +697,9 @@ class Workspace:
         outlined = [(lesion, outline) for lesion, outline in lesions if outline is not None]
         asked = self._key(opened, scene)
         pending = bool(asked) and asked != live.asked
+        earlier = self._earlier(live, opened)
+        before: tuple[EarlierLesion, ...] = () if earlier is None else earlier.earlier
+        looked = bool(session.state.lesions or session.state.drafts)
         report = lesion_report(
             opened.anatomy,
             outlined,
@@ -647,10 +708,13 @@ class Workspace:
             scene,
             answered=live.answered if asked and not pending else None,
             prior=self._prior(live, session),
+            followed=live.followed.rows(before, outlined, opened.scan.volume.geometry) if before and looked else (),
         )
         changed = changed_lines(live.report, report) if live.report is not None else ()
         live.report = report
-        return View(session, live.study_key, opened, lesions, report, changed, pending)
+        return View(
+            session, live.study_key, opened, lesions, report, changed, pending, earlier, self._carry(live, earlier)
+        )
 
     def _scene(
         self, live: _Live, session: ClickSession
@@ -739,8 +803,8 @@ class Workspace:
             known -= 1
             outline = live.outlines.get(steps[:known])
 
-        def drafts(name: str, part: int) -> Drawn:
-            return self._draft_mask(opened, name, part)
+        def drafts(part: DraftPart | EarlierPart) -> Drawn:
+            return self._draft_mask(opened, part)
 
         for count in range(known + 1, len(steps) + 1):
             outline = next_step(opened.scan, steps[:count], self.network, outline, drafts)
@@ -750,16 +814,82 @@ class Workspace:
             live.outlines.popitem(last=False)
         return outline
 
-    def _draft_mask(self, opened: OpenStudy, name: str, part: int) -> Drawn:
+    def _draft_mask(self, opened: OpenStudy, part: DraftPart | EarlierPart) -> Drawn:
+        if isinstance(part, EarlierPart):
+            return earlier_mask_of(self._kept_draft(opened, part.source), part.part)
+        return mask_of(self._kept_draft(opened, part.draft), part.part)
+
+    def _kept_draft(self, opened: OpenStudy, name: str) -> Draft | None:
+        """A draft of a scan by name: that of the open study, else one from disk; None where there is none."""
         if opened.draft is not None and opened.draft.name == name:
-            return mask_of(opened.draft, part)
+            return opened.draft
         if name not in self._kept_drafts:
             found = read_draft(self._draft_folder, name, opened.scan.volume.geometry)
-            if found is not None:
-                self._kept_drafts[name] = found
-            while len(self._kept_drafts) > 4:
-                self._kept_drafts.popitem(last=False)
-        return mask_of(self._kept_drafts.get(name), part)
+            if found is None:
+                return None
+            self._kept_drafts[name] = found
+        self._kept_drafts.move_to_end(name)
+        while len(self._kept_drafts) > _DRAFTS_IN_MEMORY:
+            self._kept_drafts.popitem(last=False)
+        return self._kept_drafts.get(name)
+
+    def _earlier(self, live: _Live, opened: OpenStudy) -> Draft | None:
+        """Lesions of the earlier scan on the present one: of the session compared with, else of the pair of MR."""
+        assert live.session is not None
+        prior = live.session.prior
+        if prior:
+            return self._kept_draft(opened, carried_name(prior, self._signed_version(prior), live.session.study))
+        return opened.draft if opened.draft is not None and opened.draft.earlier else None
+
+    def _carry(self, live: _Live, earlier: Draft | None) -> Carry:
+        assert live.session is not None
+        if not live.session.prior:
+            return Carry()
+        if earlier is not None:
+            return Carry("done")
+        refused = live.carry.state == "refused" and live.carry.prior == live.session.prior
+        return live.carry if refused or live.carry.state == "working" else Carry("waiting")
+
+    def carry_prior(self, name: str) -> None:
+        """Carry the lesions of the scan that a session is compared with onto its own, unless that was done before.
+
+        Takes a minute: the scans are registered.
+        """
+        with self._held(name) as live:
+            opened, session = self._study_under(live), live.session
+            assert session is not None
+            prior = session.prior
+            if not prior or live.carry.state == "working" or self._earlier(live, opened) is not None:
+                return
+            live.carry = Carry("working", prior=prior)
+        try:
+            before, lesions = self._signed_lesions(prior)
+            carried = carried_name(prior, self._signed_version(prior), session.study)
+            inputs = scan_inputs(opened.study, opened.scans.report_modality)
+
+            def told(stage: str, done: int, total: int) -> None:
+                live.carry = Carry("working", (stage, done, total), prior)
+
+            found = carry_lesions(carried, before, lesions, opened.scan.volume, inputs, told)
+            write_draft(self._draft_folder, found)
+            live.carry = Carry("done")
+        except HyoidError as refusal:
+            live.carry = Carry("refused", prior=prior, why=refusal.problem)
+
+    def _signed_version(self, name: str) -> int:
+        """Number of the version of a session that was signed last; 0 before the first."""
+        session = self._of(name).session
+        assert session is not None
+        return session.state.version
+
+    def _signed_lesions(self, name: str) -> tuple[Volume, list[tuple[Target, Drawn]]]:
+        """The scan of a session, and its lesions as they were signed last."""
+        with self._held(name) as live:
+            session = live.session
+            assert session is not None
+            outlines = [(lesion.target, self._outline(live, lesion)) for lesion in session.as_signed().state.lesions]
+            drawn = [(target, outline.drawn) for target, outline in outlines if outline is not None]
+            return self._study_under(live).scan.volume, drawn
 
     def _of(self, name: str) -> _Live:
         with self._lock:

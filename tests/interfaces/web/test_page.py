@@ -6,16 +6,30 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
 
+from hyoid.anatomy.structures import BY_NAME
 from hyoid.geometry.orientation import to_canonical
+from hyoid.interfaces.web.server import make_app
+from hyoid.interfaces.web.studies import Studies
 from hyoid.io.files.volumes import write_nifti
 from hyoid.phantom.patient import PhantomOptions, virtual_patient
+from hyoid.report.content.schema import ModelUse
+from hyoid.systems.lesion.report import scan_inputs
+from hyoid.systems.lesion.response import EarlierLesion
+from hyoid.systems.lesion.strokes import whole_of
+from hyoid.volume import Quantity, Volume
+from hyoid.workspace.drafts import Draft, Drafter
+from hyoid.workspace.scans import Scans
+from hyoid.workspace.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))
 import chromium
@@ -291,38 +305,121 @@ def test_an_ellipse_tells_mean_and_deviation(tabs, server):
     assert said[1].endswith("mm²")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_is_accessible(tabs, server, theme):
-    """WCAG 2.2 AA as far as axe can tell: contrast, names, roles; of the list, of the work, of a dialog."""
+def violations(tab):
+    """WCAG 2.2 AA as far as axe can tell: contrast, names, roles."""
     axe = importlib.util.find_spec("axe_playwright_python")
     if axe is None or axe.origin is None:
         pytest.skip("needs axe: pip install --no-deps axe-playwright-python")
-    script = Path(axe.origin).with_name("axe.min.js")
+    tab.js(Path(axe.origin).with_name("axe.min.js").read_text(encoding="utf-8") + "; 1")
+    options = "{ runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] } }"
+    return tab.js(
+        f"axe.run(document, {options}).then((r) => r.violations.map((v) => `${{v.id}}: ` + "
+        "v.nodes.map((n) => n.target + ' ' + (n.any[0]?.message ?? '')).join('; ')))"
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_is_accessible(tabs, server, theme):
+    """The list, the work, and a dialog, in both colour schemes."""
     tab = tabs(server.address)
     tab.until("document.querySelectorAll('#studies button').length")
-
-    def violations():
-        tab.js(script.read_text(encoding="utf-8") + "; 1")
-        options = "{ runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] } }"
-        return tab.js(
-            f"axe.run(document, {options}).then((r) => r.violations.map((v) => `${{v.id}}: ` + "
-            "v.nodes.map((n) => n.target + ' ' + (n.any[0]?.message ?? '')).join('; ')))"
-        )
 
     def wanted():
         if tab.js("document.documentElement.dataset.theme") != theme:
             tab.js("document.querySelector('#theme').click()")
 
     wanted()
-    assert violations() == []
+    assert violations(tab) == []
     tab.js("document.querySelector('#studies button').click()")
     ready(tab, 120)
     tab.key("h")
     tab.key("n")
     tab.until("window.hyoid.view.lesions.length === 1 && !document.body.dataset.busy")
-    assert violations() == []
+    assert violations(tab) == []
     tab.key("?")
-    assert violations() == []
+    assert violations(tab) == []
+
+
+class InProcess:
+    """The workspace of a pipeline that is a rule, served by a thread of this process."""
+
+    def __init__(self, workspace, folder):
+        app = make_app(workspace, Studies(folder, folder / "uploads", 10**9))
+        self.server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.02)
+        port = self.server.servers[0].sockets[0].getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}/"
+        return self
+
+    def __exit__(self, *raised):
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@pytest.fixture
+def pair(ball_study, ball_masks, click_network, tmp_path):
+    """A pair of MR whose pipeline outlines the first ball; before, both were there, and the scan was brighter."""
+
+    def make(name, scans, on_progress):
+        inputs = scan_inputs(scans.study, "MR")
+        organs = inputs.organs.array.copy()
+        organs[10:18, 10:14, 10:14] = BY_NAME["mandible"].label
+        inputs = replace(inputs, organs=inputs.organs.with_array(organs), organ_sources=(ModelUse(name="organs"),))
+        first, second = (whole_of(ball_masks[number]) for number in (1, 2))
+        earlier = (EarlierLesion("GTVp", first, 9.0, 25.0), EarlierLesion("GTVn", second, 4.0, 20.0))
+        before = Volume(ball_study.volume.array + 100, ball_study.volume.geometry, Quantity.MR)
+        return Draft(name, inputs, (("GTVp", first),), ModelUse(name="pipeline"), second=before, earlier=earlier)
+
+    studies = tmp_path / "studies"
+    studies.mkdir()
+    write_nifti(ball_study.volume, studies / "patient.nii.gz")
+    workspace = Workspace(
+        tmp_path, click_network, lambda key: Scans(ball_study, "MR pair"), lambda scans: Drafter((), make)
+    )
+    with InProcess(workspace, studies) as running:
+        yield running
+
+
+def test_two_mr_side_by_side_with_what_became_of_every_lesion(tabs, pair):
+    tab = open_study(tabs, pair, "patient.nii.gz")
+    tab.until("window.hyoid.view.draft.taken && !document.body.dataset.busy")
+    tab.until("!document.querySelector('#earlier').hidden")
+    assert line(tab, "response_gtvn_1") == "may have vanished: 4.0 ml before"
+    # Linked: wheel and zoom over one picture move the other.
+    box = tab.js(
+        "(() => { const b = document.querySelector('#earlier').getBoundingClientRect(); return [b.x, b.y] })()"
+    )
+    before = tab.js("window.hyoid.viewer.cursor[0]")
+    tab.wheel(box[0] + 60, box[1] + 60, -100)
+    tab.until(f"window.hyoid.viewer.cursor[0] === {before + 1}")
+    tab.key("+")
+    zoom = "window.hyoid.viewer.plane('{}').look.zoom"
+    assert tab.js(zoom.format("earlier")) == tab.js(zoom.format("axial")) > 1
+    tab.key("f")
+    bright = """(() => { const c = document.querySelector('#%s'); let n = 0;
+        const p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        for (let i = 0; i < p.length; i += 4) n += p[i]; return n })()"""
+    tab.until(f"{bright % 'earlier'} > 100000")
+    # The node of before is under the cross: J copies it, and its line follows.
+    tab.js("[...document.querySelectorAll('#before button.plain')].find((b) => b.textContent === 'GTVn 1').click()")
+    tab.key("g")
+    assert tab.js("window.hyoid.viewer.ghosts")
+    tab.key("j")
+    tab.until("window.hyoid.view.lesions.length === 2 && !document.body.dataset.busy")
+    assert tab.js("window.hyoid.view.lesions[1].made_by") == "earlier"
+    assert line(tab, "response_gtvn_1").split(":")[0] != "may have vanished"
+    assert tab.js("document.querySelector('[data-key=response_gtvn_1]').classList.contains('changed')")
+    tab.key("c")
+    assert tab.js("document.querySelector('#earlier').hidden")
+    tab.key("t")
+    assert tab.js("window.hyoid.viewer.second.opacity") == 1
+    assert violations(tab) == []
+    assert not tab.errors
 
 
 @pytest.mark.slow

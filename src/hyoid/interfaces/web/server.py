@@ -247,7 +247,7 @@ def _add_sessions(app: FastAPI, workspace: Workspace, readers: Readers, backgrou
 
     @app.get("/api/sessions/{name}/second")
     def second(name: str) -> Response:
-        found = workspace.study_of(name).second
+        found = workspace.second_of(name)
         if found is None:
             return _refused("No other image belongs to this scan.", "Open a PET/CT or a pair of MR.", 404)
         return Response(pixels(found), media_type="application/octet-stream")
@@ -348,6 +348,7 @@ class Background:
         self._workspace, self._studies = workspace, studies
         self._drafts, self._answers, self._looks = Lock(), Lock(), Lock()
         self._asked: set[str] = set()
+        self._carried: set[str] = set()
 
     def shown(self, view: View, *, whole: bool = False) -> Response:
         """Answer with a session, and begin whatever work its view waits for.
@@ -362,6 +363,9 @@ class Background:
         if view.study.draft_state == "waiting":
             Thread(target=self._draft, args=(view.study_key,), daemon=True).start()
         name = view.session.session
+        if view.carry.state == "waiting" and name not in self._carried:
+            self._carried.add(name)
+            Thread(target=self._carry, args=(name,), daemon=True).start()
         if view.pending and name not in self._asked:
             self._asked.add(name)
             Thread(target=self._answer, args=(name,), daemon=True).start()
@@ -383,6 +387,15 @@ class Background:
         # One scan after the other: two would only slow each other down.
         with self._drafts:
             self._workspace.make_draft(key)
+
+    def _carry(self, name: str) -> None:
+        try:
+            with self._drafts:
+                self._workspace.carry_prior(name)
+        except HyoidError:
+            pass  # the session is gone, or a scan is
+        finally:
+            self._carried.discard(name)
 
     def _answer(self, name: str) -> None:
         try:

@@ -46,6 +46,7 @@ def as_json(view: View, *, whole: bool) -> dict[str, Any]:
         "changed": view.changed,
         "signed": signature_json(view),
         "prior": session.prior,
+        "carry": carry_json(view),
         "owner": session.owner,
         "staging": None if state.staging is None else state.staging.model_dump(mode="json"),
         "lesions": [
@@ -79,6 +80,36 @@ def draft_json(view: View) -> dict[str, Any]:
         "taken": draft is not None and draft.name in state.drafts,
         "notes": () if draft is None else draft.notes,
     }
+
+
+def carry_json(view: View) -> dict[str, Any]:
+    """Write how far the earlier scan is carried onto this one, and which lesions it had, as JSON without masks."""
+    stage, done, total = view.carry.progress
+    return {
+        "state": view.carry.state,
+        "stage": STAGE_WORDS.get(stage, stage),
+        "done": done,
+        "total": total,
+        "why": view.carry.why,
+        "name": "" if view.earlier is None else view.earlier.name,
+    }
+
+
+def earlier_json(view: View) -> list[dict[str, Any]]:
+    """Write the lesions of the earlier scan as JSON: name, volume there, and mask on this scan."""
+    rows: list[dict[str, Any]] = []
+    for part, lesion in enumerate(() if view.earlier is None else view.earlier.earlier):
+        number = 1 + sum(1 for row in rows if row["target"] == lesion.target)
+        rows.append(
+            {
+                "part": part,
+                "name": f"{lesion.target} {number}",
+                "target": lesion.target,
+                "ml": round(lesion.volume_ml, 2),
+                "mask": mask_json(lesion.drawn),
+            }
+        )
+    return rows
 
 
 def signature_json(view: View) -> dict[str, Any]:
@@ -117,14 +148,16 @@ def layers_json(opened: OpenStudy) -> dict[str, Any]:
     }
 
 
-def second_json(opened: OpenStudy) -> dict[str, Any] | None:
+def second_json(view: View) -> dict[str, Any] | None:
     """Write grid and grey values of the image that is laid over the scan as JSON; None where there is no other."""
-    second = opened.second
+    opened, second = view.study, view.second
     if second is None:
         return None
-    low, high = _range(second)
+    low, high = (0.0, float(_HIGHEST)) if second.quantity is Quantity.HU else _range(second)
     if second.quantity is Quantity.SUV:
         windows = [{"name": name, "width": width, "centre": centre} for name, width, centre in _SUV_WINDOWS]
+    elif second.quantity is Quantity.HU:
+        windows = [{"name": name, "width": width, "centre": centre} for name, width, centre in WINDOWS_HU]
     else:
         windows = _grey_windows(second, low, high)
     return {
@@ -134,8 +167,8 @@ def second_json(opened: OpenStudy) -> dict[str, Any] | None:
         "intercept": low,
         "matrix": index_map(opened.scan.volume, second).ravel().tolist(),
         "windows": windows,
-        "words": "PET" if second.quantity is Quantity.SUV else "earlier MR",
-        "registered": opened.draft is not None and opened.draft.second is not None,
+        "words": {Quantity.SUV: "PET", Quantity.HU: "earlier CT"}.get(second.quantity, "earlier MR"),
+        "registered": second.quantity is not Quantity.SUV and second is not opened.scans.second,
     }
 
 
@@ -212,7 +245,8 @@ def study_json(view: View) -> dict[str, Any]:
             "inverted": opened.modality == "PT",
             "colours": {"GTVp": BY_NAME["gtvp"].rgb, "GTVn": BY_NAME["gtvn"].rgb},
             "labels": {"GTVp": GTVP, "GTVn": GTVN},
-            "second": second_json(opened),
+            "second": second_json(view),
+            "earlier": earlier_json(view),
             "layers": layers_json(opened),
         }
     }

@@ -37,6 +37,7 @@ from hyoid.report.content.scene import (
 from hyoid.report.content.staging import StagingRequest
 from hyoid.report.content.template import ADDENDUM
 from hyoid.systems.lesion.pipeline import Outline
+from hyoid.systems.lesion.response import FollowedLesion, response_conclusion, response_lines
 from hyoid.systems.lesion.session import AddAddendum, LesionState, SignOff, State
 from hyoid.systems.organs import model_use, outlining_models, sources_of_organs
 from hyoid.systems.outlines import Outlines, outlines_on
@@ -45,6 +46,8 @@ from hyoid.volume import Geometry, Quantity, Volume
 ACCEPTED = "A reader went through this report and accepted it."
 _LABELS = {"GTVp": GTVP_LABEL, "GTVn": GTVN_LABEL}
 _OVERRULED = "Overruled by the reader"
+_EARLIER = "outline of the earlier scan"
+_BY_READERS = {"hand", "earlier", "earlier, edited"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +197,7 @@ def lesion_report(
     *,
     answered: Answered | None = None,
     prior: schema.Report | None = None,
+    followed: Sequence[FollowedLesion] = (),
 ) -> schema.Report:
     """Report the whole template, and under it five attributes of every lesion.
 
@@ -213,6 +217,8 @@ def lesion_report(
         Sub-sites that the index lesion overlaps; None: not asked, or not yet.
     prior : Report, optional
         Report of an earlier scan of the patient, with which lesions are compared.
+    followed : sequence of FollowedLesion
+        Lesions of an earlier scan that was registered to this one, and what became of these.
     """
     geometry = anatomy.scene.geometry
     scene = scene or scene_of(anatomy, lesions)
@@ -235,7 +241,12 @@ def lesion_report(
             warnings=(*inputs.warnings, *answered.warnings),
         )
     report = build_report(inputs, scene)
-    lines = [*report.lines, *(line for of in lesions for line in _attribute_lines(*of, manifest, geometry))]
+    lines = [
+        *report.lines,
+        *response_lines(followed, geometry, status if looked else "reader"),
+        *(line for of in lesions for line in _attribute_lines(*of, manifest, geometry)),
+    ]
+    conclusion = response_conclusion(followed)
     known = {line.key for line in lines}
     lost = [key for key in state.overruled if key not in known]
     warnings = list(report.warnings)
@@ -246,6 +257,7 @@ def lesion_report(
         warnings.append(f"{len(lost)} overruled line(s) belong to a lesion that is no longer there.")
     return report.model_copy(
         update={
+            "impression": (*(() if conclusion is None else (conclusion,)), *report.impression),
             "lines": tuple(_overruled(line, state.overruled) for line in lines),
             "warnings": tuple(warnings),
         }
@@ -330,6 +342,8 @@ def drawn_by_whom(
     makers = {
         "draft": draft,
         "draft, edited": edited(draft.name, draft.version),
+        "earlier": edited(_EARLIER),
+        "earlier, edited": edited(_EARLIER),
         "network": clicked,
         "hand": by_reader(),
     }
@@ -453,9 +467,10 @@ def _stands_behind(
 ) -> tuple[schema.OutlineStatus, schema.ModelUse | None]:
     """Status of the outlines, and the model that drew most of what a reader must know of."""
     kinds = {lesion.made_by for lesion, _ in lesions}
-    if kinds == {"hand"}:
+    if kinds and kinds <= _BY_READERS:
         return "reader", None
-    source = drafted if drafted is not None and kinds <= {"draft", "draft, edited", "hand"} and kinds else clicked
+    of_draft = bool(kinds) and kinds <= {"draft", "draft, edited"} | _BY_READERS
+    source = drafted if drafted is not None and of_draft else clicked
     return "accepted" if state.accepted else "model", source
 
 

@@ -164,6 +164,25 @@ class Reopen(_Action):
     do: Literal["reopen"] = "reopen"
 
 
+class CopyEarlier(_Action):
+    """Copy a lesion of the earlier scan, as a registration carried it onto the present one.
+
+    Attributes
+    ----------
+    target : {"GTVp", "GTVn"}
+        What the copy is outlined as.
+    part : int
+        Number of the lesion among the earlier ones, from 0.
+    source : str
+        Where the earlier lesions are kept; named by the workspace when the reader asks.
+    """
+
+    do: Literal["copy"] = "copy"
+    target: Target
+    part: int = Field(ge=0, le=1000)
+    source: str = Field(default="", max_length=64)
+
+
 class DraftLesion(_Frozen):
     """One lesion of a draft: what it was outlined as, and its number there."""
 
@@ -188,6 +207,7 @@ ReaderAction = Annotated[
     | MergeLesions
     | SplitLesion
     | RemoveLesion
+    | CopyEarlier
     | Overrule
     | Stage
     | Accept
@@ -210,6 +230,14 @@ class DraftPart(_Frozen):
     part: int
 
 
+class EarlierPart(_Frozen):
+    """First step of a lesion that was copied from the earlier scan: the carried outline of that number."""
+
+    do: Literal["earlier"] = "earlier"
+    source: str
+    part: int
+
+
 class Joined(_Frozen):
     """The outline of another lesion was joined to this one."""
 
@@ -224,7 +252,7 @@ class Piece(_Frozen):
     number: int
 
 
-Step = AddPrompt | AddStroke | FillBetween | DraftPart | Joined | Piece
+Step = AddPrompt | AddStroke | FillBetween | DraftPart | EarlierPart | Joined | Piece
 """What makes or changes the outline of one lesion."""
 Joined.model_rebuild()
 
@@ -242,14 +270,18 @@ class LesionState(_Frozen):
         return tuple(step for step in self.steps if isinstance(step, AddPrompt))
 
     @property
-    def made_by(self) -> Literal["nobody", "draft", "draft, edited", "network", "hand"]:
-        """Who made the outline: a draft as it came, one that was changed, the network that answers clicks, a hand."""
+    def made_by(
+        self,
+    ) -> Literal["nobody", "draft", "draft, edited", "earlier", "earlier, edited", "network", "hand"]:
+        """Who made the outline: a draft or the earlier scan, as it came or changed, the network of clicks, a hand."""
         flat = tuple(_flat(self.steps))
         if not flat:
             return "nobody"
         if any(isinstance(step, DraftPart) for step in flat):
             untouched = all(isinstance(step, DraftPart) for step in flat)
             return "draft" if untouched else "draft, edited"
+        if any(isinstance(step, EarlierPart) for step in flat):
+            return "earlier" if all(isinstance(step, EarlierPart) for step in flat) else "earlier, edited"
         return "network" if any(isinstance(step, AddPrompt) for step in flat) else "hand"
 
 
@@ -333,8 +365,9 @@ def after(state: State, action: Action) -> State:
             (row.target, (DraftPart(draft=action.draft, part=row.part),)) for row in action.lesions
         ]
         return _begun(open_again.model_copy(update={"drafts": (*state.drafts, action.draft)}), steps)
-    if isinstance(action, AddLesion):
-        return _begun(open_again, [(action.target, ())])
+    if isinstance(action, AddLesion | CopyEarlier):
+        copied = (EarlierPart(source=action.source, part=action.part),) if isinstance(action, CopyEarlier) else ()
+        return _begun(open_again, [(action.target, copied)])
     return _with_lesions(open_again, action)
 
 
@@ -494,6 +527,19 @@ class ClickSession(_Frozen):
         if not self.can_redo:
             raise UsageError("There is nothing to redo.", "Redo follows undo.")
         return self._with(counted=self.counted + 1)
+
+    def as_signed(self) -> ClickSession:
+        """Return the session as it was when a version was signed last.
+
+        Raises
+        ------
+        UsageError
+            When no version was signed.
+        """
+        signatures = [n for n, action in enumerate(self.actions[: self.counted]) if isinstance(action, SignOff)]
+        if not signatures:
+            raise UsageError("The session was not signed.", "Sign it first.")
+        return self._with(counted=signatures[-1] + 1)
 
     def compared(self, prior: str) -> ClickSession:
         """Compare with the session on an earlier scan; an empty name compares with nothing."""

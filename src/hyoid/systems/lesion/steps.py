@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hyoid.errors import InputRefusedError, UsageError
 from hyoid.systems.lesion.pipeline import Outline, Scan, next_outline
-from hyoid.systems.lesion.session import AddPrompt, AddStroke, DraftPart, FillBetween, Joined, Piece, Step
+from hyoid.systems.lesion.session import AddPrompt, AddStroke, DraftPart, EarlierPart, FillBetween, Joined, Piece, Step
 from hyoid.systems.lesion.strokes import (
     NOTHING,
     Drawn,
@@ -22,19 +22,17 @@ from hyoid.systems.lesion.strokes import (
 if TYPE_CHECKING:
     from hyoid.inference.click_network import ClickNetwork
 
-DraftMasks = Callable[[str, int], Drawn]
-"""From a draft's name and a number in it to the mask of that lesion."""
+DraftMasks = Callable[[DraftPart | EarlierPart], Drawn]
+"""From a step that brings an outline to that outline."""
 
 
-def no_drafts(draft: str, part: int) -> Drawn:
+def no_drafts(part: DraftPart | EarlierPart) -> Drawn:
     """Refuse every draft, where there are none.
 
     Parameters
     ----------
-    draft : str
-        Name of the draft.
-    part : int
-        Number of the lesion in it.
+    part : DraftPart or EarlierPart
+        Step that names a lesion of a draft, or of the earlier scan.
 
     Raises
     ------
@@ -107,8 +105,8 @@ def next_step(
         found = joined(now, touched) if stroke.adds else require_drawn(without(now, touched))
     elif isinstance(last, FillBetween):
         found = filled_between(now, last.axis, geometry)
-    elif isinstance(last, DraftPart):
-        found = drafts(last.draft, last.part)
+    elif isinstance(last, DraftPart | EarlierPart):
+        found = drafts(last)
     elif isinstance(last, Joined):
         other = outline_of(scan, last.steps, network, drafts)
         found = now if other is None else joined(now, other.drawn)

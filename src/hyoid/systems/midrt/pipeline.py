@@ -126,6 +126,8 @@ class MidrtResult:
         Probability of GTVp (key 1) and GTVn (key 2) at every voxel.
     precisions : dict of str to str
         Arithmetic of each network that ran.
+    prior : Prior
+        Earlier lesions on the grid of the mid scan, numbered as the lines of the response.
     """
 
     report: ResponseReport
@@ -138,6 +140,7 @@ class MidrtResult:
     boxes: tuple[TumourBox, ...]
     probability: dict[int, NDArray[np.float32]]
     precisions: dict[str, Precision]
+    prior: Prior
 
 
 def midrt(
@@ -230,6 +233,7 @@ def midrt(
         boxes,
         fine,
         precisions,
+        prior,
     )
 
 

@@ -8,6 +8,9 @@ export function drawLayers(place, view, viewer, redraw) {
   place.replaceChildren();
   const { second, layers } = view.study;
   if (viewer.second) place.append(secondRow(viewer, second));
+  if (viewer.earlierMasks.length) {
+    place.append(check("Outlines of the earlier scan, in white (G)", viewer.ghosts, (on) => { viewer.ghosts = on; viewer.draw(); }));
+  }
   if (view.region) {
     const box = check("Predicted high-dose target: no tumour outline", Boolean(view.showRegion), (on) => { view.showRegion = on; redraw(); });
     place.append(box);
@@ -42,7 +45,8 @@ function check(words, on, act) {
 
 function secondRow(viewer, second) {
   const row = make("p", { className: "second" });
-  const words = second.words === "PET" ? "PET" : second.registered ? "Earlier MR, registered" : "Earlier MR, by its position";
+  const name = second.words[0].toUpperCase() + second.words.slice(1);
+  const words = second.words === "PET" ? name : `${name}, ${second.registered ? "registered" : "by its position"}`;
   const opacity = make("input", { type: "range", min: 0, max: 1, step: 0.05, value: viewer.second.opacity, ariaLabel: `${words}: opacity` });
   opacity.addEventListener("input", () => { viewer.second.opacity = opacity.valueAsNumber; viewer.draw(); });
   const window = make("select", { ariaLabel: `${words}: window` });

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { drawLayers } from "./layers.js";
-import { drawLesions, drawReport } from "./report.js";
+import { drawBefore, drawLesions, drawReport } from "./report.js";
 import { Solid } from "./solid.js";
 import { drawHistory, drawSessions, drawSignature, drawStaging, drawStudies } from "./side.js";
 import { KEYS, keyActions } from "./keys.js";
@@ -19,7 +19,7 @@ let declined = "";   // session whose draft the reader undid
 const masks = new Map();   // lesion -> { bits, mask }
 
 const viewer = new Viewer(
-  { axial: $("axial"), coronal: $("coronal"), sagittal: $("sagittal") },
+  { axial: $("axial"), coronal: $("coronal"), sagittal: $("sagittal"), earlier: $("earlier") },
   {
     click: (voxel, kind) => clicked(voxel, kind),
     box: (from, to, across) => boxed(from, to, across),
@@ -82,7 +82,7 @@ const change = (action) => inTurn(async () => {
 });
 
 async function show(answer) {
-  const before = view?.draft?.state;
+  const before = view?.draft?.state, carried = view?.carry?.name;
   view = { ...view, ...answer };
   for (const lesion of view.lesions) {
     if (!lesion.mask) masks.delete(lesion.number);
@@ -97,6 +97,14 @@ async function show(answer) {
   draw();
   // What the draft brought is fetched once: organs, registered image, and its lesions.
   if (before && before !== "done" && view.draft.state === "done") await drafted();
+  else if (carried !== undefined && carried !== view.carry.name) await carriedOver();
+}
+
+// The earlier scan has come, or gone: image and outlines are fetched once.
+async function carriedOver() {
+  view = { ...view, ...(await api.look(view.session)) };
+  await pictures();
+  draw();
 }
 
 async function drafted() {
@@ -111,11 +119,28 @@ async function drafted() {
 }
 
 async function pictures() {
-  const { second, layers } = view.study;
+  const { second, layers, earlier } = view.study;
   if (second) viewer.setSecond(second, await api.second(view.session));
+  else viewer.second = null;
+  viewer.earlierMasks = await Promise.all(earlier.filter((lesion) => lesion.mask).map(async (lesion) => ({
+    ...(await api.unpackMask(lesion.mask)), rgb: view.study.colours[lesion.target], part: lesion.part, target: lesion.target,
+  })));
+  $("beside").hidden = !second;
+  // Two MR, or a scan and an earlier one, hang side by side; a PET lies over its CT.
+  besides(Boolean(second) && (hung.get(view.session) ?? second.words !== "PET"));
   if (layers.organs.length) viewer.setOrgans(await api.organs(view.session), layers.organs);
   view.region = layers.region ? { ...(await api.unpackMask(layers.region)), rgb: layers.region_rgb, faint: true } : null;
   drawLayers($("layer-list"), view, viewer, draw);
+}
+
+// Second image beside the scan; a reader's choice is kept for the session.
+const hung = new Map();
+function besides(on) {
+  $("earlier").hidden = !on;
+  $("planes").classList.toggle("beside", on);
+  $("beside").classList.toggle("on", on);
+  $("beside").setAttribute("aria-pressed", on);
+  viewer.draw();
 }
 
 const editable = () => about.may_change && (!view.owner || view.owner === about.who);
@@ -141,6 +166,7 @@ function draw() {
     onNew: (target) => newLesion(target),
     change,
   });
+  drawBefore($("before"), view, open, { onJump: (voxel) => viewer.jump(voxel), change: copied });
   $("summary").textContent = view.report.summary;
   const warnings = [...view.draft.notes, ...view.report.warnings];
   $("warnings").replaceChildren(...warnings.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
@@ -199,6 +225,18 @@ function drawDraft() {
 function newLesion(target) {
   tool(viewer.tool === "look" || viewer.tool === "measure" ? "add" : viewer.tool);
   return change({ do: "lesion", target }).then(() => { chosen = view.lesions.at(-1)?.number ?? chosen; draw(); });
+}
+
+const copied = (action) => change(action).then(() => { chosen = view.lesions.at(-1)?.number ?? chosen; draw(); });
+
+// The earlier lesion under the cross.
+function copyHere() {
+  const there = viewer.earlierMasks.find(({ start, stop, size, voxels }) => {
+    const at = viewer.cursor.map((v, a) => v - start[a]);
+    return viewer.cursor.every((v, a) => v >= start[a] && v < stop[a]) && voxels[(at[0] * size[1] + at[1]) * size[2] + at[2]];
+  });
+  if (!there) { say("No lesion of an earlier scan lies at the cross.", "Move the cross onto one.", true); return; }
+  if (view.signed.open && editable()) copied({ do: "copy", part: there.part, target: there.target });
 }
 
 async function clicked(voxel, kind) {
@@ -381,6 +419,8 @@ const act = {
   press: (id) => $(id).click(),
   radius: (by) => radius(viewer.radius + by),
   help: () => $("help").showModal(),
+  copyHere,
+  ghosts: () => { viewer.ghosts = !viewer.ghosts; drawLayers($("layer-list"), view, viewer, draw); viewer.draw(); },
   fill: () => chosen && change({ do: "fill", lesion: chosen, axis: 0 }),
 };
 document.addEventListener("keydown", (event) => {
@@ -407,6 +447,11 @@ $("take").addEventListener("click", () => inTurn(async () => { await show(await 
 $("export").addEventListener("click", () => inTurn(save));
 $("send-to").addEventListener("change", () => inTurn(sendSigned));
 $("close").addEventListener("click", () => inTurn(start));
+$("beside").addEventListener("click", () => {
+  if (!viewer.second) return;
+  hung.set(view.session, $("earlier").hidden);
+  besides($("earlier").hidden);
+});
 $("fit").addEventListener("click", () => viewer.fit());
 $("history-button").addEventListener("click", () => inTurn(async () => {
   drawHistory($("history-rows"), await api.history(view.session));
@@ -438,7 +483,7 @@ document.addEventListener("drop", (event) => {
 // The draft and the sub-sites come in the background; the report grows when they are there.
 setInterval(() => {
   if (document.body.dataset.busy) return;
-  if (view && (["waiting", "working"].includes(view.draft.state) || view.pending)) {
+  if (view && ([view.draft.state, view.carry.state].some((state) => ["waiting", "working"].includes(state)) || view.pending)) {
     inTurn(async () => { if (view) await show(await api.brief(view.session)); });
   } else if (!view && !$("start").hidden && $("studies").querySelector("[data-unknown]")) {
     inTurn(list);

@@ -29,7 +29,7 @@ function entry(line, view, editable, { onJump, onOverrule }) {
   node.dataset.key = line.key;
   if (line.status === "Missing") node.classList.add("none");
   if (view.changed.includes(line.key)) node.classList.add("changed", "lit");
-  const head = make("span", "words", line.words);
+  const head = make(line.voxel ? "button" : "span", line.voxel ? "plain words" : "words", line.words);
   const right = make("span");
   const chance = line.probability === null ? "" : ` ${line.probability.toFixed(2)}`;
   right.append(make("span", `badge ${line.status}`, STATUS[line.status] + chance));
@@ -43,12 +43,10 @@ function entry(line, view, editable, { onJump, onOverrule }) {
   if (line.flags.length) node.append(make("span", "flags", line.flags.join(" · ")));
   node.title = line.notes.join("\n");
   if (line.voxel) {
+    // A click anywhere in the line jumps; the keyboard and screen readers have a button.
     node.classList.add("jumps");
-    node.tabIndex = 0;
-    node.setAttribute("role", "button");
-    node.setAttribute("aria-label", `${line.words}: ${line.value}. Show where.`);
+    head.setAttribute("aria-label", `${line.words}: ${line.value}. Show where.`);
     node.addEventListener("click", () => onJump(line.voxel));
-    node.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === node) onJump(line.voxel); });
   }
   return node;
 }
@@ -72,7 +70,7 @@ function edit(node, line, view, onOverrule) {
   input.select();
 }
 
-const MADE_BY = { nobody: "", draft: "model", "draft, edited": "model, edited", network: "clicks", hand: "by hand" };
+const MADE_BY = { nobody: "", draft: "model", "draft, edited": "model, edited", earlier: "from before", "earlier, edited": "from before, edited", network: "clicks", hand: "by hand" };
 
 export function drawLesions(place, view, chosen, editable, { onChoose, onNew, change }) {
   place.replaceChildren();
@@ -121,6 +119,44 @@ export function drawLesions(place, view, chosen, editable, { onChoose, onNew, ch
     }
     place.append(sizes);
   }
+}
+
+// Lesions of the earlier scan, carried onto this one: where they were, and a copy of one to begin with.
+export function drawBefore(place, view, editable, { onJump, change }) {
+  place.replaceChildren();
+  const { state, stage, done, total, why } = view.carry;
+  if (["waiting", "working"].includes(state)) {
+    const share = state === "working" && stage ? `${stage}, ${Math.round((100 * done) / Math.max(total, 1))} %` : "waiting for its turn";
+    place.append(make("p", "statement", `The earlier scan is registered: ${share} …`));
+  }
+  if (state === "refused") place.append(make("p", "statement", `The earlier scan was not registered: ${why}`));
+  const { earlier } = view.study;
+  if (!earlier.length) return;
+  const table = make("table");
+  const head = make("tr");
+  for (const words of ["Earlier scan", "ml", ""]) head.append(make("th", "", words));
+  table.append(head);
+  for (const lesion of earlier) {
+    const row = make("tr");
+    const name = make("td");
+    const swatch = make("span", "swatch");
+    swatch.style.background = `rgb(${view.study.colours[lesion.target].join(",")})`;
+    const jump = make("button", "plain", lesion.name);
+    jump.title = `Show where ${lesion.name} was`;
+    jump.disabled = !lesion.mask;
+    jump.addEventListener("click", () => onJump(lesion.mask.start.map((s, a) => Math.floor((s + lesion.mask.stop[a] - 1) / 2))));
+    name.append(swatch, jump);
+    const cell = make("td", "doings");
+    if (lesion.mask && editable) {
+      const copy = make("button", "small", "Copy");
+      copy.setAttribute("aria-label", `Copy ${lesion.name} of the earlier scan onto this one`);
+      copy.addEventListener("click", () => change({ do: "copy", part: lesion.part, target: lesion.target }));
+      cell.append(copy);
+    }
+    row.append(name, make("td", "", lesion.ml.toFixed(1)), cell);
+    table.append(row);
+  }
+  place.append(table);
 }
 
 // What can be done with a whole lesion.

@@ -7,20 +7,30 @@ const PLANES = {
   axial: { across: 0, right: 2, down: 1, flip: false, letters: "RLAP" },
   coronal: { across: 1, right: 2, down: 0, flip: true, letters: "RLHF" },
   sagittal: { across: 2, right: 1, down: 0, flip: true, letters: "APHF" },
+  // The second image alone, in the axial plane: it moves and zooms with the scan.
+  earlier: { across: 0, right: 2, down: 1, flip: false, letters: "RLAP", second: true },
 };
 
 // Tools with which a line is dragged, and what the line is drawn as meanwhile.
 const DRAGGED = { measure: "line", box: "box", ellipse: "ellipse" };
 const STROKES = new Set(["scribble", "paint", "erase", "enclose"]);
+const GHOST = [255, 255, 255];   // outlines of the earlier scan, over the present one
+
+// How the second image is drawn where it is drawn alone: a PET dark on white, as nuclear medicine hangs it.
+const GREY = palette("Grey"), INVERTED = GREY.slice().reverse();
+const alone = (second) => ({ opacity: 1, fades: false, table: second.palette ? second.table : second.unit === "SUV" ? INVERTED : GREY });
 const STROKE_COLOURS = { add: "#69db7c", remove: "#ff6b6b" };
 
 export class Viewer {
   constructor(canvases, events) {
     this.events = events;
     this.planes = Object.entries(PLANES).map(([name, plane]) => ({
-      name, ...plane, canvas: canvases[name], zoom: 1, pan: [0, 0], picture: document.createElement("canvas"),
+      name, ...plane, canvas: canvases[name], look: { zoom: 1, pan: [0, 0] }, picture: document.createElement("canvas"),
     }));
+    this.plane("earlier").look = this.plane("axial").look;
     this.masks = [];
+    this.earlierMasks = [];
+    this.ghosts = false;
     this.points = [];
     this.tool = "look";
     this.radius = 4;
@@ -44,10 +54,13 @@ export class Viewer {
     this.stroke = null;
     this.second = null;
     this.organs = null;
+    this.earlierMasks = [];
     this.field = this.patientBox();
     this.setWindow(study.windows[0]);
     this.fit();
   }
+
+  plane(name) { return this.planes.find((plane) => plane.name === name); }
 
   // The part of the scan that holds the patient, so that a picture is not mostly air.
   patientBox() {
@@ -99,7 +112,7 @@ export class Viewer {
   }
 
   fit() {
-    for (const plane of this.planes) Object.assign(plane, { zoom: 1, pan: [0, 0] });
+    for (const plane of this.planes) Object.assign(plane.look, { zoom: 1, pan: [0, 0] });
     this.draw();
   }
 
@@ -108,20 +121,20 @@ export class Viewer {
     for (const plane of this.planes) {
       const { x, y } = this.toCanvas(plane, this.cursor);
       const { width, height } = plane.canvas;
-      if (x < 0 || y < 0 || x > width || y > height) plane.pan = [0, 0];
+      if (x < 0 || y < 0 || x > width || y > height) plane.look.pan = [0, 0];
     }
     this.draw();
   }
 
   step(name, by) {
-    const plane = this.planes.find((p) => p.name === name);
+    const plane = this.plane(name);
     const moved = [...this.cursor];
     moved[plane.across] += by;
     this.jump(moved);
   }
 
   zoom(factor) {
-    for (const plane of this.planes) plane.zoom = Math.min(Math.max(plane.zoom * factor, 0.5), 20);
+    for (const look of new Set(this.planes.map((plane) => plane.look))) look.zoom = Math.min(Math.max(look.zoom * factor, 0.5), 20);
     this.draw();
   }
 
@@ -131,7 +144,7 @@ export class Viewer {
     const [across, down] = [this.field[plane.right], this.field[plane.down]];
     const size = [(across[1] - across[0]) * mm[plane.right], (down[1] - down[0]) * mm[plane.down]];
     const { width, height } = plane.canvas;
-    const scale = Math.min(width / size[0], height / size[1]) * plane.zoom;
+    const scale = Math.min(width / size[0], height / size[1]) * plane.look.zoom;
     const step = [scale * mm[plane.right], scale * mm[plane.down]];
     const top = plane.flip ? shape[plane.down] - down[1] : down[0];
     // The middle of the patient lies in the middle of the canvas.
@@ -139,8 +152,8 @@ export class Viewer {
       scale,
       step,
       origin: [
-        width / 2 - (across[0] + (across[1] - across[0]) / 2) * step[0] + plane.pan[0],
-        height / 2 - (top + (down[1] - down[0]) / 2) * step[1] + plane.pan[1],
+        width / 2 - (across[0] + (across[1] - across[0]) / 2) * step[0] + plane.look.pan[0],
+        height / 2 - (top + (down[1] - down[0]) / 2) * step[1] + plane.look.pan[1],
       ],
     };
   }
@@ -213,6 +226,13 @@ export class Viewer {
     const base = this.cursor[plane.across] * this.strides[plane.across];
     const [right, down] = [this.strides[plane.right], this.strides[plane.down]];
     const { voxels, grey } = this;
+    if (plane.second) {
+      pixels.fill(0xff000000);
+      if (this.second) layOver(plane, { second: { ...this.second, ...alone(this.second) }, cursor: this.cursor, shape }, pixels, columns, rows);
+      for (const mask of this.earlierMasks) tintMask(plane, mask, this.cursor, pixels, columns, rows);
+      pen.putImageData(image, 0, 0);
+      return;
+    }
     for (let row = 0, out = 0; row < rows; row += 1) {
       let at = base + (plane.flip ? rows - 1 - row : row) * down;
       for (let column = 0; column < columns; column += 1, out += 1, at += right) {
@@ -222,6 +242,7 @@ export class Viewer {
     }
     if (this.second?.opacity) layOver(plane, { second: this.second, cursor: this.cursor, shape }, pixels, columns, rows);
     if (this.organs && this.visible.some(Boolean)) tintOrgans(plane, { ...this, shape }, pixels, columns, rows);
+    if (this.ghosts) for (const mask of this.earlierMasks) tintMask(plane, { ...mask, rgb: GHOST, faint: true }, this.cursor, pixels, columns, rows);
     for (const mask of this.masks) tintMask(plane, mask, this.cursor, pixels, columns, rows);
     pen.putImageData(image, 0, 0);
   }
@@ -263,10 +284,11 @@ export class Viewer {
     }
     const mm = this.study.spacing_mm[plane.across] * this.cursor[plane.across];
     const lines = [
-      `${plane.name}  ${this.cursor[plane.across] + 1} / ${this.study.shape[plane.across]}  (${mm.toFixed(0)} mm)`,
+      `${plane.second ? this.second?.words ?? "" : plane.name}  ${this.cursor[plane.across] + 1} / ${this.study.shape[plane.across]}  (${mm.toFixed(0)} mm)`,
       ...(plane.name === "axial"
         ? [`W ${Math.round(this.window.width)}  L ${Math.round(this.window.centre)}`, this.words(this.cursor)]
         : []),
+      ...(plane.second && this.second ? [`W ${Math.round(this.second.window.width)}  L ${Math.round(this.second.window.centre)}`] : []),
     ];
     pen.textAlign = "left";
     lines.forEach((text, n) => pen.fillText(text, 8 * ratio, (14 + 15 * n) * ratio));
@@ -401,7 +423,7 @@ export class Viewer {
           this.draw();
         }
       } else if (drag.button === 1 || event.altKey) {
-        plane.pan = [plane.pan[0] + dx, plane.pan[1] + dy];
+        plane.look.pan = [plane.look.pan[0] + dx, plane.look.pan[1] + dy];
         this.draw();
       } else if (this.line && DRAGGED[this.tool]) {
         if (this.inside(voxel)) { this.line.to = voxel; this.draw(); }
@@ -446,8 +468,9 @@ export class Viewer {
     if (others.length !== 1) return;
     const [, other] = others[0];
     const apart = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]);
-    plane.zoom = Math.min(Math.max((plane.zoom * apart(at)) / Math.max(apart(before), 1), 0.5), 20);
-    plane.pan = [plane.pan[0] + (at[0] - before[0]) / 2, plane.pan[1] + (at[1] - before[1]) / 2];
+    const { look } = plane;
+    look.zoom = Math.min(Math.max((look.zoom * apart(at)) / Math.max(apart(before), 1), 0.5), 20);
+    look.pan = [look.pan[0] + (at[0] - before[0]) / 2, look.pan[1] + (at[1] - before[1]) / 2];
     this.draw();
   }
 }
