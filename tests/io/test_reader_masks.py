@@ -119,6 +119,8 @@ def test_a_mask_smaller_than_a_voxel_does_not_vanish_silently(tmp_path):
 
 
 def test_files_of_other_kinds(tmp_path):
+    with pytest.raises(UnreadableFileError, match="are a folder"):
+        find_reader_masks(tmp_path, GRID)
     (tmp_path / "x.txt").write_text("not masks" * 50)
     with pytest.raises(UnreadableFileError):
         read_reader_masks(tmp_path / "x.txt", GRID)

@@ -1,9 +1,12 @@
+import tarfile
 import zipfile
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from pydicom.dataset import Dataset
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from hyoid.errors import HyoidError, SeriesError, UnreadableFileError, UnsuitableScanError, UsageError
 from hyoid.geometry.resample import to_sitk
@@ -272,10 +275,36 @@ def test_an_archive_inside_an_archive_is_opened_and_a_deeper_one_refused(folder,
         read_study(tmp_path / "short.zip")
 
 
+def test_a_dicomdir_stands_for_the_folders_beside_it(folder, ramp):
+    listing = Dataset()
+    listing.FileSetID = "DISC"
+    listing.file_meta = FileMetaDataset()
+    listing.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    listing.file_meta.MediaStorageSOPInstanceUID = "1.2.8"
+    listing.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dcmwrite(folder / "DICOMDIR", listing, enforce_file_format=True)
+    study = read_study(folder / "DICOMDIR")
+    np.testing.assert_array_equal(study.volume.array, ramp)
+    assert study.series.why == "the only CT series"
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w", "w:xz"])
+def test_archives_that_are_no_zip_are_to_be_unpacked(folder, tmp_path, mode):
+    packed = tmp_path / "packed" / "study.tar"
+    packed.parent.mkdir()
+    with tarfile.open(packed, mode) as archive:
+        archive.add(folder, "study")
+    with pytest.raises(UnreadableFileError, match="no zip archive") as refused:
+        read_study(packed)
+    assert refused.value.cure == "Unpack it, and give the folder."
+    with pytest.raises(UnreadableFileError, match="1 other files, 1 of them"):
+        read_study(packed.parent)
+
+
 def test_a_folder_of_archives_says_so(folder, tmp_path):
     (tmp_path / "portal").mkdir()
     zipped(folder, tmp_path / "portal" / "a.zip")
-    with pytest.raises(UnreadableFileError, match=r"no DICOM images \(1 other files, 1 of them zip archives"):
+    with pytest.raises(UnreadableFileError, match=r"no DICOM images \(1 other files, 1 of them archives"):
         read_study(tmp_path / "portal")
 
 

@@ -196,6 +196,8 @@ def _from_labels(path: Path, *, chosen: bool) -> _Found:
 
 def _from_dicom(path: Path, headers: Sequence[Dataset]) -> _Found:
     """Regions of an RTSTRUCT or segments of a SEG."""
+    if path.is_dir():
+        raise UnreadableFileError("The masks are a folder.", "Give the file of the RTSTRUCT, SEG or label map in it.")
     try:
         dataset = tolerant.parse(path.read_bytes(), pixels=True)
     except OSError as error:

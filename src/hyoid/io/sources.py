@@ -21,6 +21,8 @@ MAX_MEMBER_BYTES = 2 * 1024**3
 # Deflate cannot exceed 1032:1; CT with wide empty borders reaches about 20:1. Small archives may be all air.
 MAX_RATIO = 100
 RATIO_MATTERS_ABOVE_BYTES = 256 * 1024**2
+# gzip, bzip2, xz, 7z, rar; a tar says so after its first name.
+_OTHER_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!")
 
 
 class Read(Protocol):
@@ -69,7 +71,7 @@ def in_folder(folder: Path) -> Found:
                 reads.append(partial(_read, path))
             else:
                 others += 1
-                archives += is_archive(start)
+                archives += is_archive(start) or (is_other_archive(path) and not name.lower().endswith(".nii.gz"))
             if len(reads) + others > MAX_MEMBERS:
                 raise UnreadableFileError(
                     f"The folder holds more than {MAX_MEMBERS} files.", "Give the folder of one study."
@@ -117,6 +119,12 @@ def is_archive(start: bytes) -> bool:
     (True, False)
     """
     return start[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def is_other_archive(path: Path) -> bool:
+    """Tell an archive that is not opened (tar, gzip, bzip2, xz, 7z, rar) by its first bytes."""
+    start = _read(path, 262)
+    return start.startswith(_OTHER_ARCHIVES) or start[257:262] == b"ustar"
 
 
 def _opened(file: Path | io.BytesIO) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:

@@ -67,7 +67,7 @@ def read_study(
     ----------
     path : path
         Folder or zip with DICOM files of any names, in any order; one DICOM file (its series is taken from its folder);
-        or a NIfTI, NRRD, MHA or MHD file.
+        a DICOMDIR; or a NIfTI, NRRD, MHA or MHD file.
     modality : {"CT", "MR", "PT"}
         Modality (0008,0060) of the series to read.
     series : str, optional
@@ -188,8 +188,12 @@ def dicom_instances(path: Path) -> tuple[list[Instance], int]:
     elif _is_zip(path):
         found, place = sources.in_zip(path), "archive"
     elif headers.looks_like_dicom(sources.read_start(path)):
-        found, place = sources.beside(path), "folder"
+        # A DICOMDIR lists what lies in the folders beside it.
+        listing = headers.parse(path.read_bytes()) is None
+        found, place = sources.in_folder(path.parent) if listing else sources.beside(path), "folder"
     else:
+        if sources.is_other_archive(path):
+            raise UnreadableFileError("The archive is no zip archive.", "Unpack it, and give the folder.")
         raise UnreadableFileError(
             "The file is neither DICOM nor a zip archive nor an image that hyoid reads.",
             f"Give a DICOM folder or zip, or a file ending in {', '.join(SUFFIXES)}.",
@@ -200,7 +204,9 @@ def dicom_instances(path: Path) -> tuple[list[Instance], int]:
         if header is not None:
             instances.append(Instance(header, _loader(read)))
     if not instances:
-        packed = f", {found.archives} of them zip archives, which are given by themselves" if found.archives else ""
+        packed = (
+            f", {found.archives} of them archives, which are given by themselves or unpacked" if found.archives else ""
+        )
         raise UnreadableFileError(
             f"The {place} holds no DICOM images ({found.passed_over} other files{packed}).",
             f"Give the folder or zip that holds the series, or a file ending in {', '.join(SUFFIXES)}.",

@@ -476,6 +476,14 @@ def test_pet_in_bqml_is_read_and_other_units_are_refused(make_series, ramp, grid
         read_series(datasets)
 
 
+def test_rows_and_columns_that_the_pixels_do_not_fill_ask_for_no_memory(make_series, ramp, grid):
+    series = make_series(ramp, grid)
+    for dataset in series:
+        dataset.Rows = dataset.Columns = 60_000
+    with pytest.raises(UnreadableFileError, match="cannot be decoded"):
+        read_series(series)
+
+
 def test_pixels_cut_short_name_the_slice(make_series, save, ramp, grid, tmp_path):
     paths = save(make_series(ramp, grid), tmp_path)
     paths[3].write_bytes(paths[3].read_bytes()[:-20])

@@ -45,6 +45,8 @@ DERIVED = {"ImageType": ["DERIVED", "PRIMARY", "AXIAL"]}
          "of 2 MR series the axial original one with T2 weighting"),
         ("MR", [(20, {"EchoTime": 90.0, "DiffusionBValue": 800.0}), (20, {"EchoTime": 90.0})], 2,
          "of 2 MR series the axial original one with T2 weighting"),
+        ("MR", [(20, {"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}), (20, {})], 2,
+         "of 2 MR series the axial original one"),
         ("PT", [(20, {}), (30, {})], 2, "of 2 PT series the axial original one with most slices"),
     ],
 )  # fmt: skip

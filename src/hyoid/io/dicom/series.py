@@ -212,7 +212,7 @@ def _stack(
 ) -> tuple[NDArray[np.int16] | NDArray[np.float32], list[str]]:
     """Rescaled pixels, int16 where that loses nothing, else float32; and notes of what was set to air."""
     whole = all(p.slope == 1 and p.intercept == round(p.intercept) and abs(p.intercept) < 2**20 for p in pieces)
-    array: NDArray[Any] = np.empty((len(pieces), *pieces[0].size), np.int32 if whole else np.float32)
+    array: NDArray[Any] = np.empty(0)
     outside = AIR_HU if quantity is Quantity.HU else 0
     loaded: tuple[Any, StoredPixels] | None = None
     padded, decoded = 0, 0
@@ -228,6 +228,9 @@ def _stack(
                 f"The pixels of {piece.name} are {pixels.values.shape}, not {described} (frames, rows, columns).",
                 _EXPORT_AGAIN,
             )
+        if not index:
+            # Only now: a header that lies about rows and columns would ask for any amount of memory.
+            array = np.empty((len(pieces), *piece.size), np.int32 if whole else np.float32)
         stored = pixels.values[piece.frame]
         if whole and not (stored.dtype.kind in "iu" and np.abs(stored, dtype=np.int64).max() < 2**30):
             whole, array = False, array.astype(np.float32)

@@ -13,6 +13,7 @@ from hyoid.io.dicom.headers import Instance
 from hyoid.io.dicom.slice import normal_of
 
 _SECONDARY = {"DERIVED", "SECONDARY", "MIP", "MINIP", "MPR", "AVERAGE", "PROJECTION IMAGE", "REFORMATTED"}
+_PHASE = {"P", "PHASE", "PHASE MAP", "VELOCITY"}  # MR that shows the phase of the signal
 _PROJECTED = {"MIP", "MINIP", "MIN IP", "PROJECTION IMAGE", "VOLUME RENDERED"}
 _COVERING = 0.5  # share of the longest series' length that a series must reach to stand for the patient
 _CLEARLY_MORE = 1.1  # times as many slices
@@ -40,7 +41,7 @@ class SeriesInfo:
     plane : {"axial", "coronal", "sagittal", ""}
         Empty where the images have no orientation.
     original : bool
-        Whether the images are neither derived, projected nor reformatted, by ImageType (0008,0008).
+        Whether the images are neither derived, projected nor reformatted nor phases of MR, by ImageType (0008,0008).
     localizer : bool
         Whether the series is a scout view, by ImageType (0008,0008).
     projected : bool
@@ -146,7 +147,7 @@ def choose(
             f"The {modality} series are projections (MIP and the like), not slices of the patient: {listing}.",
             "Give the series that they were made from.",
         )
-    best, reasons = _best(sliced, listing)
+    best, reasons = _best(sliced)
     info = best[0]
     if len(candidates) == 1:
         return _with_reason(best, groups, f"the only {modality} series")
@@ -156,7 +157,7 @@ def choose(
 
 
 def _best(
-    candidates: Sequence[tuple[SeriesInfo, list[Instance]]], listing: str
+    candidates: Sequence[tuple[SeriesInfo, list[Instance]]],
 ) -> tuple[tuple[SeriesInfo, list[Instance]], list[str]]:
     """The series that the reasons speak for, and those of the reasons that told it from others of its kind."""
     rank = max((info.plane == "axial", info.original) for info, _ in candidates)
@@ -179,7 +180,7 @@ def _best(
             same = [g[0] for g in left if left[0][0].slices < _CLEARLY_MORE * g[0].slices]
             raise SeriesError(
                 f"Nothing tells which of {len(same)} {same[0].modality} series is meant: "
-                f"{'; '.join(map(str, sorted(same, key=lambda info: info.index)))}. The study holds {listing}.",
+                f"{'; '.join(map(str, sorted(same, key=lambda info: info.index)))}.",
                 "Choose one with --series and its number (--pet-series for a PET, --series-pre and --series-mid for MR "
                 "before and during treatment).",
             )
@@ -232,7 +233,7 @@ def _describe(index: int, uid: str, members: list[Instance]) -> SeriesInfo:
         number=headers.integer(first, "SeriesNumber"),
         uid=uid,
         plane=_plane(members),
-        original=not kinds & _SECONDARY,
+        original=not kinds & _SECONDARY and not (headers.text(first, "Modality") == "MR" and kinds & _PHASE),
         projected=bool(kinds & _PROJECTED),
         length_mm=_length_mm(members),
         sharp=acquisition.is_sharp(first),
