@@ -83,3 +83,10 @@ def test_channel_that_does_not_tell_takes_the_only_modality(petct, tmp_path):
         channels_of_dicom([CT, PET], tmp_path / "mr")
     with pytest.raises(InputRefusedError, match="channel 'prior_mask' is drawn"):
         channels_of_dicom([Channel("prior_mask", "NoNormalization", False, {})], tmp_path / "mr")
+
+
+@pytest.mark.parametrize("channels", [(MR, Channel("T1", "ZScoreNormalization", False, {})), (MR, MASK)])
+def test_dicom_for_several_mr_channels_or_masks_is_refused(channels, tmp_path):
+    with pytest.raises(InputRefusedError, match="T2w") as refused:
+        channels_of_dicom(channels, tmp_path)
+    assert refused.value.cure
