@@ -275,19 +275,18 @@ def peer_down() -> dict[str, object]:
 def disk_full() -> dict[str, object]:
     """The disk of the state folder is filled to the last byte for 10 s while studies arrive, then has room again."""
     with tempfile.TemporaryDirectory() as disk:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", disk], check=True)
         try:
             with bench(state=Path(disk) / "state") as b:
                 b.begin()
                 b.send(range(5))
                 filler = Path(disk) / "filler"
-                with filler.open("wb") as file:
-                    try:
+                try:
+                    with filler.open("wb", buffering=0) as file:
                         while True:
                             file.write(bytes(65536))
-                            file.flush()
-                    except OSError:
-                        pass
+                except OSError:
+                    pass
                 answers: list[int] = []
                 sender = Thread(target=lambda: answers.append(b.send(range(5, 15))))
                 sender.start()

@@ -8,6 +8,7 @@ import torch
 from safetensors.numpy import save
 
 from hyoid.inference.runtime import torch_network
+from hyoid.inference.segment import tile_step
 from hyoid.inference.shared_trunk import joined
 from hyoid.interfaces.installed import load_model
 
@@ -52,3 +53,16 @@ def test_networks_that_differ_run_apart(organs, tumour):
     name = next(n for n in arrays if not n.startswith("decoder.seg_layers."))
     arrays[name] = arrays[name] + np.float32(0.01)
     assert joined(organs, replace(tumour, weights=save(arrays))) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "step"),
+    [
+        ({"larynx": 0.0}, {"target_region": 0.001}, 0.75),
+        ({"larynx": 0.0}, {"target_region": 0.005}, 0.5),
+        ({"larynx": 0.0}, {}, 0.5),
+    ],
+)
+def test_tiles_lie_wide_only_where_that_harms_neither(organs, tumour, one, two, step):
+    both = joined(changed(organs, step_loss=one), changed(tumour, step_loss=two))
+    assert both is not None and tile_step(both.manifest) == step

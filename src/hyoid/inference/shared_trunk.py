@@ -7,7 +7,6 @@ import hashlib
 import numpy as np
 from safetensors.numpy import save
 
-from hyoid.inference.segment import tile_step
 from hyoid.io.packages.model_package import ModelPackage
 
 _ANSWERING = "decoder.seg_layers."  # one row of weights per structure
@@ -34,7 +33,6 @@ def joined(first: ModelPackage, second: ModelPackage) -> ModelPackage | None:
         or one.network | shape != two.network | shape
         or any(getattr(one, name) != getattr(two, name) for name in alike)
         or bool(one.bf16_loss) != bool(two.bf16_loss)
-        or tile_step(one) != tile_step(two)
         or set(one.labels) & set(two.labels)
     ):
         return None
@@ -55,7 +53,8 @@ def joined(first: ModelPackage, second: ModelPackage) -> ModelPackage | None:
         "supported": one.supported + two.supported,
         "bf16_agreement": one.bf16_agreement | two.bf16_agreement,
         "bf16_loss": one.bf16_loss | two.bf16_loss,
-        "step_loss": one.step_loss | two.step_loss,
+        # Wide tiles only where they harm neither.
+        "step_loss": one.step_loss | two.step_loss if one.step_loss and two.step_loss else {},
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     return ModelPackage(one.model_copy(update=update), weights)
