@@ -52,6 +52,7 @@ from hyoid.systems.lesion.session import (
     ClickSession,
     CopyEarlier,
     DraftPart,
+    DrawOrgan,
     EarlierPart,
     LesionState,
     Overrule,
@@ -64,6 +65,7 @@ from hyoid.systems.lesion.session import (
 from hyoid.systems.lesion.steps import next_step
 from hyoid.systems.lesion.strokes import Drawn, pieces_of
 from hyoid.volume import Quantity, Volume
+from hyoid.workspace.corrected import Corrected, check_change, corrected
 from hyoid.workspace.drafts import Draft, Drafter, Target, earlier_mask_of, mask_of, read_draft, write_draft
 from hyoid.workspace.earlier import carried_name, carry_lesions
 from hyoid.workspace.scans import Scans
@@ -192,6 +194,7 @@ class _Live:
     prior: tuple[str, Report | None] = ("", None)
     followed: Followed = field(default_factory=Followed)
     carry: Carry = field(default_factory=Carry)
+    corrected: Corrected | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +221,8 @@ class View:
         Lesions of the earlier scan on the grid of this one, with that scan; None where there are none.
     carry : Carry
         Progress of carrying these over from the scan that the session is compared with.
+    corrected : Corrected or None
+        Organs after the reader's strokes; None where nobody drew on an organ.
     """
 
     session: ClickSession
@@ -229,6 +234,18 @@ class View:
     pending: bool = False
     earlier: Draft | None = None
     carry: Carry = Carry()
+    corrected: Corrected | None = None
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Organs and facts that the report rests on: those of the draft, as the reader corrected these."""
+        return self.study.anatomy if self.corrected is None else self.corrected.anatomy
+
+    @property
+    def organs(self) -> Volume | None:
+        """Canonical organ labels, as the reader corrected these; None where no organ is outlined."""
+        found = self.anatomy.inputs.organs
+        return found if self.study.organs is not None or (self.corrected and self.corrected.strokes) else None
 
     @property
     def second(self) -> Volume | None:
@@ -494,6 +511,9 @@ class Workspace:
                 check_overrule(live.report or self._view(live).report, asked.key)
             if isinstance(asked, SignOff):
                 self._freeze(live, changed)
+            elif isinstance(asked, DrawOrgan):
+                before = self._corrected(live, session)
+                check_change(before, self._corrected(live, changed), asked.label)
             elif not isinstance(asked, Overrule | Accept | Stage | AddAddendum | Reopen):
                 # Refusals come before anything is kept.
                 for lesion in changed.state.lesions:
@@ -617,6 +637,25 @@ class Workspace:
                 continue  # cut short when the process was killed; the session itself was kept before
         return rows
 
+    def note(self, name: str, entry: Mapping[str, object]) -> None:
+        """Add a line to the history of a session that does not change the session, such as where a report was sent.
+
+        Parameters
+        ----------
+        name : str
+            Session.
+        entry : mapping of str to object
+            Who, when, what was done, and how that went.
+
+        Raises
+        ------
+        UsageError
+            When no session has that name.
+        """
+        with self._held(name) as live:
+            assert live.session is not None
+            self._log(live.session, entry)
+
     def signed_report(self, name: str, version: int) -> Report:
         """Return a report as it was signed.
 
@@ -695,13 +734,14 @@ class Workspace:
         assert session is not None
         opened, lesions, scene = self._scene(live, session)
         outlined = [(lesion, outline) for lesion, outline in lesions if outline is not None]
-        asked = self._key(opened, scene)
+        anatomy = self._corrected(live, session).anatomy
+        asked = self._key(opened, scene, session)
         pending = bool(asked) and asked != live.asked
         earlier = self._earlier(live, opened)
         before: tuple[EarlierLesion, ...] = () if earlier is None else earlier.earlier
         looked = bool(session.state.lesions or session.state.drafts)
         report = lesion_report(
-            opened.anatomy,
+            anatomy,
             outlined,
             session.state,
             self.network.manifest,
@@ -713,7 +753,16 @@ class Workspace:
         changed = changed_lines(live.report, report) if live.report is not None else ()
         live.report = report
         return View(
-            session, live.study_key, opened, lesions, report, changed, pending, earlier, self._carry(live, earlier)
+            session,
+            live.study_key,
+            opened,
+            lesions,
+            report,
+            changed,
+            pending,
+            earlier,
+            self._carry(live, earlier),
+            live.corrected,
         )
 
     def _scene(
@@ -723,7 +772,12 @@ class Workspace:
         opened = self._study_under(live)
         lesions = tuple((lesion, self._outline(live, lesion)) for lesion in session.state.lesions)
         outlined = [(lesion, outline) for lesion, outline in lesions if outline is not None]
-        return opened, lesions, scene_of(opened.anatomy, outlined, live.measurements)
+        return opened, lesions, scene_of(self._corrected(live, session).anatomy, outlined, live.measurements)
+
+    def _corrected(self, live: _Live, session: ClickSession) -> Corrected:
+        """Organs of a session after its strokes on these."""
+        live.corrected = corrected(self._study_under(live).anatomy, session.state.organs, live.corrected)
+        return live.corrected
 
     def _study_under(self, live: _Live) -> OpenStudy:
         """The study of a session, refused where it is not the one that the session was begun on."""
@@ -735,24 +789,26 @@ class Workspace:
             )
         return opened
 
-    def _key(self, opened: OpenStudy, scene: Scene) -> tuple[object, ...]:
+    def _key(self, opened: OpenStudy, scene: Scene, session: ClickSession) -> tuple[object, ...]:
         """What the answer on sub-sites depends on; empty where nothing is asked."""
         patch = index_of(scene)
         if self._sub_sites is None or patch is None or opened.organs is None or opened.modality not in _DRAFTED_TARGET:
             return ()
-        return opened.draft and opened.draft.name, patch.box, hashlib.sha256(patch.mask.tobytes()).hexdigest()
+        organs = session.state.organs
+        return opened.draft and opened.draft.name, organs, patch.box, hashlib.sha256(patch.mask.tobytes()).hexdigest()
 
     def _question(self, live: _Live) -> tuple[tuple[object, ...], tuple[Volume, Volume, Volume] | None]:
         """The key of the question on sub-sites, and the volumes that it is asked with."""
         assert live.session is not None
         opened, _, scene = self._scene(live, live.session)
-        asked, patch = self._key(opened, scene), index_of(scene)
+        asked, patch = self._key(opened, scene, live.session), index_of(scene)
         if not asked or patch is None or opened.organs is None:
             return (), None
         ct = opened.scan.volume
         lesions = np.zeros(ct.geometry.shape, np.uint8)
         lesions[patch.box.slices][patch.mask] = GTVP_LABEL
-        return asked, (ct, opened.organs, Volume(lesions, ct.geometry, Quantity.LABEL))
+        organs = self._corrected(live, live.session).anatomy.inputs.organs
+        return asked, (ct, organs, Volume(lesions, ct.geometry, Quantity.LABEL))
 
     def _freeze(self, live: _Live, signed: ClickSession) -> None:
         """Keep the report as it is signed, with every line answered."""
@@ -915,6 +971,9 @@ class Workspace:
     def _keep(self, session: ClickSession, study_key: str, entry: Mapping[str, object]) -> None:
         content = _Kept(study_key=study_key, session=session).model_dump_json()
         write_text(self._session_folder / f"{session.session}.json", content)
+        self._log(session, entry)
+
+    def _log(self, session: ClickSession, entry: Mapping[str, object]) -> None:
         with (self._session_folder / f"{session.session}.log").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"revision": session.revision, **entry}) + "\n")
 

@@ -414,6 +414,25 @@ def test_two_mr_side_by_side_with_what_became_of_every_lesion(tabs, pair):
     assert tab.js("window.hyoid.view.lesions[1].made_by") == "earlier"
     assert line(tab, "response_gtvn_1").split(":")[0] != "may have vanished"
     assert tab.js("document.querySelector('[data-key=response_gtvn_1]').classList.contains('changed')")
+    # An organ is corrected with the brush: it reaches the primary now, and the report says so.
+    tab.js("document.querySelector('#layers').open = true")
+    tab.key("h")
+    mandible = line(tab, "mandible")
+    tab.js("document.querySelector('[data-organ]').click()")
+    tab.until("!document.querySelector('#correcting').hidden")
+    tab.js("window.hyoid.viewer.jump([14, 30, 24])")
+    drag(tab, "axial", (14, 12, 12), (14, 30, 24))
+    tab.until("window.hyoid.view.drawnOrgans === 1 && !document.body.dataset.busy")
+    label = BY_NAME["mandible"].label
+    assert tab.js("(() => { const v = window.hyoid.viewer; return v.organs[(14 * 60 + 30) * 70 + 24] })()") == label
+    assert line(tab, "mandible") != mandible
+    assert violations(tab) == []
+    tab.key("z", control=True)
+    tab.until("window.hyoid.view.drawnOrgans === 0 && !document.body.dataset.busy")
+    assert tab.js("(() => { const v = window.hyoid.viewer; return v.organs[(14 * 60 + 30) * 70 + 24] })()") == 0
+    assert line(tab, "mandible") == mandible
+    tab.key("Escape")
+    assert tab.js("document.querySelector('#correcting').hidden")
     tab.key("c")
     assert tab.js("document.querySelector('#earlier').hidden")
     tab.key("t")

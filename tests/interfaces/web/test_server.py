@@ -305,6 +305,10 @@ def test_what_was_signed_is_sent_once(folder, tmp_path, network, patient):
     there.rename(tmp_path / "gone")
     there.touch()
     assert client.post(address, json={"to": "pacs"}).status_code == 503
+    rows = [row for row in client.get(f"/api/sessions/{view['session']}/history").json() if row["did"] == "send"]
+    assert [(row["to"], row["result"]) for row in rows[:2]] == [("pacs", "4 object(s)")] * 2
+    assert all(row["when"] for row in rows)
+    assert rows[2]["result"].startswith("refused: ")
 
 
 def test_loose_slices_are_one_study(made_series, tmp_path, network):
@@ -365,13 +369,24 @@ def test_a_draft_its_layers_and_the_pet_reach_the_page(drafted):
         "state": "done", "stage": "", "done": 0, "total": 1, "lesions": 1, "taken": False, "notes": [],
     }  # fmt: skip
     layers = whole["study"]["layers"]
-    assert [row["name"] for row in layers["organs"]] == ["mandible"]
+    assert [row["name"] for row in layers["organs"] if row["there"]] == ["mandible"]
     assert layers["region"]["start"]
     labels = zlib.decompress(client.get(f"/api/sessions/{view['session']}/organs").content)
     assert len(labels) == np.prod(whole["study"]["shape"])
     taken = client.post(f"/api/sessions/{view['session']}/draft", json={"revision": 0}).json()
     assert [(row["target"], row["made_by"]) for row in taken["lesions"]] == [("GTVn", "draft")]
     assert any(row["key"] == "fdg_uptake_of_node_1" for row in taken["report"]["lines"])
+    # An organ is corrected: the page gets the part of the label map that has changed.
+    label = BY_NAME["mandible"].label
+    drawn = act(client, view | taken, do="organ", label=label, kind="erase", axis=0, points_ijk=[[12, 11, 11]]).json()
+    assert drawn["organ_strokes"] == 1
+    found = client.get(f"/api/sessions/{view['session']}/corrected").json()
+    part = np.frombuffer(zlib.decompress(base64.b64decode(found["labels"])), np.uint8)
+    size = np.subtract(found["stop"], found["start"])
+    assert part.reshape(size)[tuple(np.subtract([12, 11, 11], found["start"]))] == 0
+    assert [row["name"] for row in found["organs"] if row["edited"]] == ["mandible"]
+    nothing = act(client, view | drawn, do="organ", label=label, kind="erase", axis=0, points_ijk=[[12, 11, 11]])
+    assert nothing.status_code == 400 and "changes nothing" in nothing.json()["problem"]
 
 
 def test_roles_owners_signature_and_history(drafted):

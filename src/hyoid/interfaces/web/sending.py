@@ -59,6 +59,18 @@ class Sending:
 
     destinations: Mapping[str, Destination] = field(default_factory=dict)
 
+    def known(self, name: str) -> str:
+        """Return the name of a destination.
+
+        Raises
+        ------
+        UsageError
+            When there is no destination of this name.
+        """
+        if name not in self.destinations:
+            raise UsageError("There is no such destination.", "Reload the page.")
+        return name
+
     def send(self, name: str, results: Path) -> int:
         """Send the DICOM objects of a folder of results, and return their number; what is there already stays there.
 
@@ -81,9 +93,7 @@ class Sending:
         from hyoid.interfaces.node.destinations import PeerDownError, PeerRefusedError, open_peer
         from hyoid.interfaces.node.runner import dicom_files
 
-        if name not in self.destinations:
-            raise UsageError("There is no such destination.", "Reload the page.")
-        destination = self.destinations[name]
+        destination = self.destinations[self.known(name)]
         files = dicom_files(results)
         try:
             with open_peer(destination, files) as peer:

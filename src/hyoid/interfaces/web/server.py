@@ -33,7 +33,7 @@ from hyoid.interfaces.web.monailabel import monailabel_routes
 from hyoid.interfaces.web.nninteractive import nninteractive_routes
 from hyoid.interfaces.web.readers import NAMELESS, Readers
 from hyoid.interfaces.web.sending import NOWHERE, Sending
-from hyoid.interfaces.web.shown import as_json, pixels
+from hyoid.interfaces.web.shown import as_json, corrected_json, pixels
 from hyoid.interfaces.web.studies import Studies
 from hyoid.report.content.schema import STATEMENT
 from hyoid.systems.lesion.session import ACTION
@@ -261,6 +261,10 @@ def _add_sessions(app: FastAPI, workspace: Workspace, readers: Readers, backgrou
             zlib.compress(labels.array.astype(np.uint8).tobytes(), 1), media_type="application/octet-stream"
         )
 
+    @app.get("/api/sessions/{name}/corrected")
+    def corrected(name: str) -> dict[str, Any]:
+        return corrected_json(workspace.view(name))
+
     @app.get("/api/sessions/{name}/history")
     def history(name: str) -> list[dict[str, Any]]:
         return workspace.history(name)
@@ -319,14 +323,21 @@ def _add_changes(
 
     @app.post("/api/sessions/{name}/send")
     def send(name: str, asked: Send, request: Request) -> dict[str, int]:
-        own(name, request)
+        said = own(name, request)
         view = workspace.view(name)
         if view.session.state.signed is None:
             raise InputRefusedError("This report is not signed.", "Sign it first: what is sent changes no more.")
         with tempfile.TemporaryDirectory() as folder:
             results = Path(folder) / f"{name}-{view.session.state.version}"
             leave_results(workspace, view, results)
-            return {"objects": sending.send(asked.to, results)}
+            sent = {**said, "did": "send", "to": sending.known(asked.to), "version": view.session.state.version}
+            try:
+                objects = sending.send(asked.to, results)
+            except HyoidError as refusal:
+                workspace.note(name, sent | {"result": f"refused: {refusal.problem}"})
+                raise
+            workspace.note(name, sent | {"result": f"{objects} object(s)"})
+            return {"objects": objects}
 
     @app.post("/api/sessions/{name}/prior")
     def compare(name: str, asked: Compare, request: Request) -> Response:
@@ -424,12 +435,12 @@ def leave_results(workspace: Workspace, view: View, out: Path) -> None:
         opened.study,
         view.report,
         view.outlined,
-        opened.organs,
+        view.organs,
         view.session,
         network.manifest,
         Machine(network.device, workspace.folder),
-        opened.anatomy.outlined_by,
-        opened.anatomy.inputs.pet,
+        view.anatomy.outlined_by,
+        view.anatomy.inputs.pet,
     )
     deliver(out, results, Terminal(as_json=False), further=USUAL)
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, TARGET_REGION
+from hyoid.anatomy.structures import BY_LABEL, BY_NAME, GTVN, GTVP, ORGANS, TARGET_REGION
 from hyoid.interfaces.terminal import STAGE_WORDS
 from hyoid.report.content.template import TEMPLATE
 from hyoid.systems.lesion.pipeline import Outline
 from hyoid.systems.lesion.strokes import Drawn, whole_of
 from hyoid.volume import Quantity, Volume
 from hyoid.workspace.scans import index_map
-from hyoid.workspace.workspace import OpenStudy, View
+from hyoid.workspace.workspace import View
 
 _HIGHEST = 4095
 
@@ -47,6 +47,7 @@ def as_json(view: View, *, whole: bool) -> dict[str, Any]:
         "signed": signature_json(view),
         "prior": session.prior,
         "carry": carry_json(view),
+        "organ_strokes": len(state.organs),
         "owner": session.owner,
         "staging": None if state.staging is None else state.staging.model_dump(mode="json"),
         "lesions": [
@@ -132,20 +133,47 @@ def mask_json(drawn: Drawn) -> dict[str, Any] | None:
     return {"start": drawn.box.start, "stop": drawn.box.stop, "bits": base64.b64encode(bits).decode()}
 
 
-def layers_json(opened: OpenStudy) -> dict[str, Any]:
-    """Write the layers of the draft as JSON: which organs are in its label map, and the predicted target region."""
-    organs = opened.organs
-    region = None if opened.draft is None else opened.draft.inputs.target_region
-    present = [] if organs is None else np.flatnonzero(np.bincount(organs.array.ravel(), minlength=256)).tolist()
+def layers_json(view: View) -> dict[str, Any]:
+    """Write the layers of the draft as JSON: organs, and the predicted target region."""
+    draft = view.study.draft
+    region = None if draft is None else draft.inputs.target_region
     return {
-        "organs": [
-            {"label": label, "name": BY_LABEL[label].name, "words": BY_LABEL[label].words, "rgb": BY_LABEL[label].rgb}
-            for label in present
-            if label
-        ],
+        "drafted": view.study.organs is not None,
+        "organs": organ_rows(view),
         "region": None if region is None else mask_json(whole_of(region.array > 0)),
         "region_rgb": BY_LABEL[TARGET_REGION].rgb,
     }
+
+
+def corrected_json(view: View) -> dict[str, Any]:
+    """Write what the reader's strokes made of the organs as JSON: labels of the part of the scan that holds these."""
+    found = view.corrected
+    box = None if found is None else found.box
+    labels = b"" if box is None else view.anatomy.inputs.organs.array[box.slices].astype(np.uint8).tobytes()
+    return {
+        "strokes": 0 if found is None else len(found.strokes),
+        "start": None if box is None else box.start,
+        "stop": None if box is None else box.stop,
+        "labels": base64.b64encode(zlib.compress(labels, 1)).decode(),
+        "organs": organ_rows(view),
+    }
+
+
+def organ_rows(view: View) -> list[dict[str, Any]]:
+    """List every organ with its label, words, colour, whether a voxel of it is outlined, and whether a reader drew."""
+    organs = view.anatomy.scene.organs
+    drawn = {stroke.label for stroke in view.session.state.organs}
+    return [
+        {
+            "label": row.label,
+            "name": row.name,
+            "words": row.words,
+            "rgb": row.rgb,
+            "there": row.name in organs,
+            "edited": row.label in drawn,
+        }
+        for row in ORGANS
+    ]
 
 
 def second_json(view: View) -> dict[str, Any] | None:
@@ -247,7 +275,7 @@ def study_json(view: View) -> dict[str, Any]:
             "labels": {"GTVp": GTVP, "GTVn": GTVN},
             "second": second_json(view),
             "earlier": earlier_json(view),
-            "layers": layers_json(opened),
+            "layers": layers_json(view),
         }
     }
 

@@ -284,6 +284,30 @@ def make_scene(inputs: ReportInputs) -> Scene:
     return scene
 
 
+def with_organs(scene: Scene, organs: dict[str, Patch], *, midline_x_mm: float | None = None) -> Scene:
+    """Put other organs into a scene, and measure again what rests on organs: midline and landmarks of nodal levels.
+
+    Lesions must be put in again afterwards: their sides and roles rest on the organs.
+
+    Parameters
+    ----------
+    scene : Scene
+        Scene whose grid, sub-sites and target region are kept.
+    organs : dict of str to Patch
+        Organs by structure name.
+    midline_x_mm : float, optional
+        LPS x of the body midline, mm, where that is known without the organs.
+    """
+    midline = body_midline_x_mm(organs, scene.geometry) if midline_x_mm is None else midline_x_mm
+    return replace(
+        scene,
+        organs=organs,
+        midline_x_mm=midline,
+        field_known=any(name not in LONG_ORGANS for name in organs),
+        landmarks=find_landmarks(organs, scene.geometry, midline, error_mm=scene.landmarks.error_mm),
+    )
+
+
 def with_masses(scene: Scene, masses: Sequence[Mass]) -> Scene:
     """Put other lesions, each with its role and name, among the same organs; a predicted target region stays.
 

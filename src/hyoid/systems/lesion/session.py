@@ -164,6 +164,29 @@ class Reopen(_Action):
     do: Literal["reopen"] = "reopen"
 
 
+class DrawOrgan(_Action):
+    """Brush, eraser or lasso on one organ of the draft; report lines that rest on the organ follow.
+
+    Attributes
+    ----------
+    label : int
+        Label of the organ in `hyoid.anatomy.structures`.
+    """
+
+    do: Literal["organ"] = "organ"
+    label: int = Field(ge=1, le=255)
+    kind: Literal["paint", "erase", "enclose", "cut"]
+    axis: Literal[0, 1, 2]
+    points_ijk: tuple[VoxelIndex, ...] = Field(min_length=1, max_length=MOST_POINTS)
+    radius_mm: float = Field(default=2.0, ge=SMALLEST_RADIUS_MM, le=LARGEST_RADIUS_MM)
+    ball: bool = False
+
+    @property
+    def stroke(self) -> Stroke:
+        """Stroke as it is drawn."""
+        return Stroke(self.kind, self.axis, self.points_ijk, self.radius_mm, self.ball)
+
+
 class CopyEarlier(_Action):
     """Copy a lesion of the earlier scan, as a registration carried it onto the present one.
 
@@ -208,6 +231,7 @@ ReaderAction = Annotated[
     | SplitLesion
     | RemoveLesion
     | CopyEarlier
+    | DrawOrgan
     | Overrule
     | Stage
     | Accept
@@ -306,6 +330,8 @@ class State(_Frozen):
         Paragraphs added to the signed version.
     drafts : tuple of str
         Drafts that were taken.
+    organs : tuple of DrawOrgan
+        Strokes on organs, in order.
     begun : int
         Lesions ever begun.
     """
@@ -318,6 +344,7 @@ class State(_Frozen):
     version: int = 0
     addenda: tuple[AddAddendum, ...] = ()
     drafts: tuple[str, ...] = ()
+    organs: tuple[DrawOrgan, ...] = ()
     begun: int = 0
 
     def lesion(self, number: int) -> LesionState:
@@ -356,8 +383,8 @@ def after(state: State, action: Action) -> State:
     if isinstance(action, Accept):
         return state.model_copy(update={"accepted": True})
     open_again = state.model_copy(update={"accepted": False})
-    if isinstance(action, Stage | Overrule):
-        return open_again.model_copy(update=_words(state, action))
+    if isinstance(action, Stage | Overrule | DrawOrgan):
+        return open_again.model_copy(update=_beside_lesions(state, action))
     if isinstance(action, TakeDraft):
         if action.draft in state.drafts:
             raise UsageError("This draft was taken before.", "Undo to the state without it first.")
@@ -399,8 +426,10 @@ def _with_lesions(
     return _replaced(state, old, old.model_copy(update={"steps": (*old.steps, action)}))
 
 
-def _words(state: State, action: Stage | Overrule) -> dict[str, object]:
-    """What changes when a reader asks for staging or overrules a line."""
+def _beside_lesions(state: State, action: Stage | Overrule | DrawOrgan) -> dict[str, object]:
+    """What changes when a reader asks for staging, overrules a line or draws on an organ."""
+    if isinstance(action, DrawOrgan):
+        return {"organs": (*state.organs, action)}
     if isinstance(action, Stage):
         return {"staging": action if action.site is not None else None}
     kept = {key: value for key, value in state.overruled.items() if key != action.key}

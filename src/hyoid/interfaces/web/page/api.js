@@ -37,6 +37,7 @@ export const brief = (session) => json(`api/sessions/${session}/brief`);
 export const takeDraft = (session, revision) => post(`api/sessions/${session}/draft`, { revision });
 export const compare = (session, revision, prior) => post(`api/sessions/${session}/prior`, { revision, prior });
 export const sendTo = (session, to) => post(`api/sessions/${session}/send`, { to });
+export const corrected = (session) => json(`api/sessions/${session}/corrected`);
 export const history = (session) => json(`api/sessions/${session}/history`);
 export const exportFile = async (session) => (await ask(`api/sessions/${session}/export.zip`)).blob();
 
@@ -74,6 +75,8 @@ export function upload(file, onProgress) {
     request.send(file);
   });
 }
+
+export const unpackLabels = ({ labels }) => inflated(new Blob([Uint8Array.from(atob(labels), (c) => c.charCodeAt(0))]));
 
 export async function unpackMask({ start, stop, bits }) {
   const packed = Uint8Array.from(atob(bits), (c) => c.charCodeAt(0));

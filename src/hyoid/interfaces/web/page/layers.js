@@ -4,7 +4,13 @@ import { PALETTE_NAMES, palette } from "./overlay.js";
 
 const make = (tag, properties = {}) => Object.assign(document.createElement(tag), properties);
 
-export function drawLayers(place, view, viewer, redraw) {
+export function drawLayers(place, view, viewer, redraw, onCorrect) {
+  const list = place.querySelector(".organs"), scrolled = list?.scrollTop ?? 0;
+  fillLayers(place, view, viewer, redraw, onCorrect);
+  if (scrolled) place.querySelector(".organs")?.scrollTo(0, scrolled);
+}
+
+function fillLayers(place, view, viewer, redraw, onCorrect) {
   place.replaceChildren();
   const { second, layers } = view.study;
   if (viewer.second) place.append(secondRow(viewer, second));
@@ -15,24 +21,44 @@ export function drawLayers(place, view, viewer, redraw) {
     const box = check("Predicted high-dose target: no tumour outline", Boolean(view.showRegion), (on) => { view.showRegion = on; redraw(); });
     place.append(box);
   }
-  if (!layers.organs.length) {
-    if (!place.childNodes.length) place.append(make("p", { className: "statement", textContent: "No layer yet." }));
-    return;
-  }
-  const all = check("All organs", layers.organs.every(({ label }) => viewer.visible[label]), (on) => {
-    for (const { label } of layers.organs) viewer.visible[label] = on ? 1 : 0;
+  const there = layers.organs.filter((organ) => organ.there);
+  const all = check("All organs", there.length > 0 && there.every(({ label }) => viewer.visible[label]), (on) => {
+    for (const { label } of there) viewer.visible[label] = on ? 1 : 0;
     viewer.draw();
-    drawLayers(place, view, viewer, redraw);
+    drawLayers(place, view, viewer, redraw, onCorrect);
   });
   const list = make("div", { className: "organs" });
-  for (const { label, words, rgb } of layers.organs) {
-    const row = check(words, Boolean(viewer.visible[label]), (on) => { viewer.visible[label] = on ? 1 : 0; viewer.draw(); });
+  for (const { label, words, rgb, edited } of there) {
+    const row = check(edited ? `${words} (corrected)` : words, Boolean(viewer.visible[label]), (on) => { viewer.visible[label] = on ? 1 : 0; viewer.draw(); });
     const swatch = make("span", { className: "swatch" });
     swatch.style.background = `rgb(${rgb.join(",")})`;
     row.insertBefore(swatch, row.lastChild);
-    list.append(row);
+    const line = make("p", { className: "layer-row" });
+    line.append(row);
+    if (onCorrect) line.append(correctButton(label, words, label === view.organ, onCorrect));
+    list.append(line);
   }
-  place.append(all, list);
+  if (there.length) place.append(all, list);
+  if (onCorrect) place.append(another(layers.organs.filter((organ) => !organ.there), onCorrect));
+}
+
+function correctButton(label, words, on, onCorrect) {
+  const button = make("button", { className: on ? "small on" : "small", textContent: on ? "Done" : "Correct" });
+  button.setAttribute("aria-pressed", on);
+  button.setAttribute("aria-label", `Correct the outline of: ${words}`);
+  button.dataset.organ = label;
+  button.addEventListener("click", () => onCorrect(on ? 0 : label));
+  return button;
+}
+
+// An organ that nobody outlined, to be drawn by hand.
+function another(organs, onCorrect) {
+  const row = make("label", { className: "layer", textContent: "Outline another " });
+  const select = make("select", { id: "another-organ" });
+  select.append(new Option("organ …", ""), ...organs.map(({ label, words }) => new Option(words, label)));
+  select.addEventListener("change", () => select.value && onCorrect(Number(select.value)));
+  row.append(select);
+  return row;
 }
 
 function check(words, on, act) {

@@ -94,6 +94,10 @@ async function show(answer) {
   for (const number of masks.keys()) if (!numbers.includes(number)) masks.delete(number);
   if (!numbers.includes(chosen)) chosen = numbers.at(-1) ?? 0;
   viewer.stroke = null;
+  if (view.drawnOrgans !== undefined && view.organ_strokes !== view.drawnOrgans) {
+    await correctOrgans();
+    layerList();
+  }
   draw();
   // What the draft brought is fetched once: organs, registered image, and its lesions.
   if (before && before !== "done" && view.draft.state === "done") await drafted();
@@ -128,9 +132,36 @@ async function pictures() {
   $("beside").hidden = !second;
   // Two MR, or a scan and an earlier one, hang side by side; a PET lies over its CT.
   besides(Boolean(second) && (hung.get(view.session) ?? second.words !== "PET"));
-  if (layers.organs.length) viewer.setOrgans(await api.organs(view.session), layers.organs);
+  const [d, h, w] = view.study.shape;
+  viewer.setOrgans(layers.drafted ? await api.organs(view.session) : new Uint8Array(d * h * w), layers.organs);
+  await correctOrgans();
   view.region = layers.region ? { ...(await api.unpackMask(layers.region)), rgb: layers.region_rgb, faint: true } : null;
-  drawLayers($("layer-list"), view, viewer, draw);
+  layerList();
+}
+
+const layerList = () => drawLayers($("layer-list"), view, viewer, draw, view.signed.open && editable() ? correct : null);
+
+// What the reader changed of the organs is fetched when the number of strokes has changed.
+async function correctOrgans() {
+  const found = await api.corrected(view.session);
+  view.drawnOrgans = found.strokes;
+  view.study.layers.organs = found.organs;
+  viewer.correct(found, await api.unpackLabels(found));
+}
+
+// Brush, eraser and lasso draw on this organ, until 0 turns them back to the lesions.
+function correct(label) {
+  view.organ = label;
+  if (label) {
+    viewer.visible[label] = 1;
+    if (!["paint", "erase", "enclose"].includes(viewer.tool)) tool("paint");
+  }
+  const organ = view.study.layers.organs.find((row) => row.label === label);
+  $("correcting").hidden = !organ;
+  $("correcting").textContent = organ ? `Brush, eraser and lasso correct: ${organ.words}. Esc goes back to the lesions.` : "";
+  layerList();
+  viewer.draw();
+  if (label) $("axial").focus();
 }
 
 // Second image beside the scan; a reader's choice is kept for the session.
@@ -157,6 +188,7 @@ function draw() {
   const open = view.signed.open && editable();
   drawLesions($("lesions"), view, chosen, open, {
     onChoose: (number, voxel) => {
+      if (view.organ) correct(0);
       chosen = number;
       const mask = masks.get(number)?.mask;
       if (voxel) viewer.jump(voxel);
@@ -182,6 +214,7 @@ function draw() {
   });
   $("undo").disabled = !view.can_undo || !open;
   $("redo").disabled = !view.can_redo || !open;
+  if (view.organ && !open) correct(0);
   for (const button of document.querySelectorAll("[data-tool]")) {
     button.disabled = !open && TOOLS_OF_CHANGE.includes(button.dataset.tool);
   }
@@ -248,6 +281,11 @@ async function clicked(voxel, kind) {
 }
 
 async function stroked({ tool: kind, axis, points, adds, ball }) {
+  const named = { paint: adds ? "paint" : "erase", erase: "erase", enclose: adds ? "enclose" : "cut" }[kind];
+  if (view.organ && named) {
+    await change({ do: "organ", label: view.organ, kind: named, axis, points_ijk: points, radius_mm: viewer.radius, ball });
+    return;
+  }
   if (!chosen && adds) await newLesion("GTVp");
   if (!chosen) { viewer.stroke = null; viewer.draw(); say("There is no lesion to change.", "Press N first."); return; }
   if (kind === "scribble") {
@@ -258,7 +296,6 @@ async function stroked({ tool: kind, axis, points, adds, ball }) {
     await change({ do: "prompt", lesion: chosen, kind: adds ? "add" : "remove", point_ijk, more_ijk });
     return;
   }
-  const named = { paint: adds ? "paint" : "erase", erase: "erase", enclose: adds ? "enclose" : "cut" }[kind];
   await change({ do: "stroke", lesion: chosen, kind: named, axis, points_ijk: points, radius_mm: viewer.radius, ball });
 }
 
@@ -275,6 +312,7 @@ async function boxed(from, to, across) {
 }
 
 function tool(name) {
+  if (view?.organ && ["add", "remove", "scribble", "box"].includes(name)) correct(0);
   viewer.tool = name;
   for (const button of document.querySelectorAll("[data-tool]")) {
     button.classList.toggle("on", button.dataset.tool === name);
@@ -305,6 +343,7 @@ async function open(answer) {
   $("work").hidden = $("tools").hidden = false;
   $("window").replaceChildren(...answer.study.windows.map((w) => new Option(`${w.name} (${Math.round(w.width)} / ${Math.round(w.centre)})`)));
   viewer.visible.fill(0);
+  $("correcting").hidden = true;
   viewer.show(answer.study, voxels);
   await show(answer);
   // A draft that lay on disk may be there before the first answer is.
@@ -396,7 +435,7 @@ let opacity = 0;
 function flicker() {
   if (!viewer.second) return;
   [viewer.second.opacity, opacity] = [viewer.second.opacity ? 0 : opacity || (viewer.second.fades ? 0.7 : 1), viewer.second.opacity];
-  drawLayers($("layer-list"), view, viewer, draw);
+  layerList();
   viewer.draw();
 }
 
@@ -419,8 +458,8 @@ const act = {
   press: (id) => $(id).click(),
   radius: (by) => radius(viewer.radius + by),
   help: () => $("help").showModal(),
-  copyHere,
-  ghosts: () => { viewer.ghosts = !viewer.ghosts; drawLayers($("layer-list"), view, viewer, draw); viewer.draw(); },
+  copyHere, correct,
+  ghosts: () => { viewer.ghosts = !viewer.ghosts; layerList(); viewer.draw(); },
   fill: () => chosen && change({ do: "fill", lesion: chosen, axis: 0 }),
 };
 document.addEventListener("keydown", (event) => {

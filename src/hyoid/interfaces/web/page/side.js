@@ -65,14 +65,24 @@ export function drawStaging(view, open) {
   for (const field of document.querySelectorAll("#stage-form select, #stage-form input, #stage-form button, #prior")) field.disabled = !open;
 }
 
+const DID = {
+  begin: "began", draft: "took the draft", lesion: "new lesion", prompt: "click, scribble or box", stroke: "brush, eraser or lasso",
+  fill: "filled between slices", retarget: "primary into node, or back", merge: "joined lesions", split: "split a lesion", drop: "dropped a lesion",
+  organ: "corrected an organ", copy: "copied a lesion of the earlier scan", overrule: "overruled a line", stage: "asked for staging",
+  accept: "accepted", sign: "signed", addendum: "addendum", reopen: "reopened", undo: "undid", redo: "redid", compare: "compared with an earlier scan",
+  send: "sent",
+};
+
 export function drawHistory(place, entries) {
   const table = make("table");
   const head = make("tr");
   for (const words of ["Step", "When", "Who", "What"]) head.append(make("th", "", words));
   table.append(head);
-  for (const { revision, when, who, did } of entries) {
+  for (const { revision, when, who, did, to, result } of entries) {
     const row = make("tr");
-    for (const words of [String(revision), when, who, did]) row.append(make("td", "", words ?? ""));
+    const words = [DID[did] ?? did, to && `to ${to}`].filter(Boolean).join(" ");
+    const what = result ? `${words}: ${result}` : words;
+    for (const words of [String(revision), when, who, what]) row.append(make("td", "", words ?? ""));
     table.append(row);
   }
   place.replaceChildren(table);

@@ -99,10 +99,29 @@ export class Viewer {
     this.draw();
   }
 
+  // Labels of the draft; what a reader changed of them lies in one box (`correct`).
   setOrgans(labels, rows) {
-    this.organs = labels;
+    this.drafted = labels;
+    this.organs = labels.slice();
+    this.box = null;
     for (const { label, rgb } of rows) this.colours[label] = rgb;
     this.draw();
+  }
+
+  correct({ start, stop }, labels) {
+    if (this.box) this.copyBox(this.box, (at) => this.drafted[at]);
+    this.box = start && { start, stop };
+    let n = 0;
+    if (this.box) this.copyBox(this.box, () => labels[n++]);
+    this.draw();
+  }
+
+  copyBox({ start, stop }, value) {
+    const [, h, w] = this.study.shape;
+    for (let i = start[0]; i < stop[0]; i += 1) for (let j = start[1]; j < stop[1]; j += 1) {
+      const row = (i * h + j) * w;
+      for (let at = row + start[2]; at < row + stop[2]; at += 1) this.organs[at] = value(at);
+    }
   }
 
   setMasks(masks, points) {
