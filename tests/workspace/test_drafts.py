@@ -11,8 +11,18 @@ from hyoid.report.content.schema import Fact, ModelUse
 from hyoid.systems.lesion.report import scan_inputs
 from hyoid.systems.lesion.response import EarlierLesion
 from hyoid.systems.lesion.strokes import NOTHING, whole_of
+from hyoid.systems.midrt.pipeline import Prior
 from hyoid.volume import Geometry, Quantity, Volume
-from hyoid.workspace.drafts import Draft, Drafter, earlier_mask_of, lesions_in, mask_of, read_draft, write_draft
+from hyoid.workspace.drafts import (
+    Draft,
+    Drafter,
+    earlier_lesions,
+    earlier_mask_of,
+    lesions_in,
+    mask_of,
+    read_draft,
+    write_draft,
+)
 from hyoid.workspace.scans import Scans
 
 NAME = "a" * 64
@@ -91,6 +101,17 @@ def test_targets_are_cut_into_lesions_primaries_first():
     labels[2, 10, 10] = 1
     found = lesions_in(Volume(labels, Geometry.axial(labels.shape, (3, 1, 1)), Quantity.LABEL))
     assert [(target, int(drawn.mask.sum())) for target, drawn in found] == [("GTVp", 1), ("GTVn", 16), ("GTVn", 4)]
+
+
+def test_earlier_lesions_keep_number_place_and_size_of_their_own_scan():
+    grid = Geometry.axial((4, 8, 8), (3, 1, 1))
+    numbers = np.zeros(grid.shape, np.uint16)
+    numbers[1, 2:4, 2:6] = 1
+    labels = Volume((numbers > 0).astype(np.uint8), grid, Quantity.LABEL)
+    pre = Volume(np.zeros(grid.shape, np.float32), grid, Quantity.MR)
+    first, second = earlier_lesions(Prior(pre, labels, numbers, (1, 2), (9.5, 0.5), None, None, (), (21.0,)))
+    assert (first.target, first.volume_ml, first.long_mm, first.drawn.box.start) == ("GTVp", 9.5, 21.0, (1, 2, 2))
+    assert (second.target, second.drawn.box, second.long_mm) == ("GTVn", None, None)
 
 
 def test_a_name_follows_scan_and_networks(ball_study):
