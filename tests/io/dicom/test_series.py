@@ -345,7 +345,9 @@ def test_images_that_nothing_can_refer_to_are_refused(make_series, ramp, grid, k
 
 
 def test_what_is_no_image_class_is_refused(make_series, ramp, grid):
-    for uid in ("0", "1.2.840.10008.5.1.4.1.1.66"):  # none, and raw data
+    # None, raw data, a retired class, and one of baggage.
+    ending = ("66", "5", "501.1")
+    for uid in ("0", *(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ending)):
         datasets = make_series(ramp, grid)
         datasets[0].SOPClassUID = uid
         with pytest.raises(SeriesError, match="not that of an image"):

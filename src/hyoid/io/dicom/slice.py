@@ -139,11 +139,16 @@ def slices_of(instance: Instance) -> list[Slice]:
     return frames
 
 
+_OF_NO_PATIENT = ("DICOS", "Eddy Current")
+
+
 def _require_identity(header: Dataset, what: str) -> None:
     """Refuse an image that nothing can refer to."""
     with headers.quiet_pydicom():
-        name = UID(headers.text(header, "SOPClassUID")).name
-    if "Image Storage" not in name or "Retired" in name:
+        uid = UID(headers.text(header, "SOPClassUID"))
+        # Retired classes, and those of baggage and of materials, belong to no object that results refer to.
+        of_patient = "Image Storage" in uid.name and not uid.is_retired and not uid.name.startswith(_OF_NO_PATIENT)
+    if not of_patient:
         raise SeriesError(
             f"The SOP Class UID (0008,0016) of {what} is not that of an image.", "Choose the original series."
         )
