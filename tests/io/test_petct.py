@@ -146,7 +146,7 @@ def test_folders_of_hecktor_hold_suv(tmp_path):
     folder = files(tmp_path / "CHUM-001", ("CHUM-001__CT.nii.gz", "CHUM-001__PT.nii.gz"))
     study = read_petct(folder)
     assert study.pet.volume.array.max() == pytest.approx(17.5)
-    assert study.suv_words == "SUV as HECKTOR's files hold it"
+    assert study.suv_words == "in the file, as in HECKTOR's"
     assert read_petct(folder / "CHUM-001__CT.nii.gz").pet is not None
 
 

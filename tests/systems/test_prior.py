@@ -108,7 +108,7 @@ def test_lesions_are_measured_on_the_outlines_of_an_earlier_ct(tmp_path):
     assert any(words.startswith("Earlier CT: Reader's masks: ") for words in prior.warnings)
     # A node without a level before is compared with the node of its side.
     [primary, node] = changes_between(prior.lesions, prior.lesions)
-    assert (" unchanged" in primary.words, node.prior) == (True, "Node 1")
+    assert (" similar" in primary.words, node.prior) == (True, "Node 1")
 
 
 def test_organs_of_the_earlier_ct_tell_sides_and_their_failure_is_said(tmp_path):

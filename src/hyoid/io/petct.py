@@ -421,7 +421,7 @@ def _from_files(ct_file: Path, pet_file: Path | None, hecktor: bool, request: Pe
     if units == "suv":
         image = load_image(pet_file, Quantity.SUV)
         volume = image.volume
-        words = "SUV as HECKTOR's files hold it" if request.units is None else "SUV, as told with --pet-units"
+        words = "in the file, as in HECKTOR's" if request.units is None else "in the file, as told with --pet-units"
     else:
         if request.activity is None:
             raise UsageError(

@@ -1,5 +1,5 @@
-from hyoid.report.content.change import changes_between
-from hyoid.report.content.schema import Lesion
+from hyoid.report.content.change import CHANGE_DEFINITION, changes_between
+from hyoid.report.content.schema import Lesion, Uptake
 
 
 def lesion(name, role, ml, side="left", level="", long_mm=20.0, short_mm=10.0):
@@ -22,10 +22,12 @@ def test_lesions_are_paired_by_role_side_and_level_and_told_in_numbers():
         lesion("Node 2", "node", 1.0, "left", "level IV"),
     ]
     primary, same, new, gone = changes_between(now, before)
-    # A fall by 47 % is never "unchanged".
-    assert primary.words == "Primary tumour smaller: 10.0 to 5.3 ml (-47 %), axial 3.0 x 1.0 to 2.4 x 1.0 cm"
+    # A fall by 47 % is never "similar".
+    assert primary.words == (
+        "Primary tumour smaller: 10.0 to 5.3 ml (-47 %), axial 3.0 x 1.0 to 2.4 x 1.0 cm (long axis -20 %)"
+    )
     assert (same.lesion, same.prior) == ("Node 1", "Node 1")
-    assert " unchanged: " in same.words
+    assert " similar: " in same.words
     assert new.words == "Node 2 (left, level IV, 1.0 ml): no counterpart outlined before"
     assert (gone.lesion, gone.prior, gone.after_ml) == ("", "Node 2", None)
     assert "may have vanished" in gone.words
@@ -57,3 +59,25 @@ def test_two_nodes_of_one_side_without_counterparts_are_told_as_perhaps_the_same
     )
     assert new.words.endswith("no counterpart outlined before, unless earlier node 3 is the same")
     assert gone.words.endswith("may have vanished, unless node 1 now is the same")
+
+
+def test_the_words_of_a_change_are_those_of_the_printed_definition():
+    before = [lesion("Primary tumour", "index lesion", 21.3)]
+    for now_ml, word in ((17.1, "similar"), (17.0, "smaller"), (4.9, "much smaller"), (37.0, "much larger")):
+        [change] = changes_between([lesion("Primary tumour", "index lesion", now_ml)], before)
+        assert change.words.startswith(f"Primary tumour {word}: 21.3 to {now_ml:.1f} ml")
+        assert word in CHANGE_DEFINITION
+    assert "20%" in CHANGE_DEFINITION and "-65.7%" in CHANGE_DEFINITION and "+72.8%" in CHANGE_DEFINITION
+
+
+def test_a_networks_outline_without_raised_uptake_may_be_of_a_primary_that_has_vanished():
+    before = [lesion("Primary tumour", "index lesion", 21.3)]
+    cold = lesion("Primary tumour", "index lesion", 11.2).model_copy(
+        update={"status": "model", "uptake": Uptake(suv_max=1.9, suv_mean=1.2, mtv_ml=4.0, tlg_g=5.0)}
+    )
+    [change] = changes_between([cold], before)
+    assert change.words.startswith("Primary tumour smaller, may have vanished (uptake not raised now): 21.3 to 11.2 ml")
+    [drawn] = changes_between([cold.model_copy(update={"status": "reader"})], before)
+    assert "vanished" not in drawn.words
+    [gone] = changes_between([], before)
+    assert gone.words == "Earlier primary tumour (left, 21.3 ml): not outlined now, may have vanished"

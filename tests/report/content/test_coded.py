@@ -77,7 +77,7 @@ def test_invasion_is_also_the_answer_of_a_reporting_element(measured_case):
 
 
 @pytest.mark.parametrize(
-    ("before", "word", "percent"), [(2.4, "smaller", -50.0), (1.0, "larger", 20.0), (1.1, "unchanged", 9.09)]
+    ("before", "word", "percent"), [(2.4, "smaller", -50.0), (1.0, "larger", 20.0), (1.1, "stable", 9.09)]
 )
 def test_change_since_an_earlier_report(measured_case, before, word, percent):
     change = Change(

@@ -117,7 +117,7 @@ def airway_lines(ct: Volume, organs: Mapping[str, Patch], *, outlined_by: str, b
         status="measured",
         source=f"air on the CT between oropharynx and trachea, as {outlined_by} outlined them",
         region=look,
-        note=f"Slice {found.narrowest_slice}, median of all slices {float(np.median(found.areas_mm2)):.0f} mm2",
+        note=f"Slice {found.narrowest_slice + 1}, median of all slices {float(np.median(found.areas_mm2)):.0f} mm2",
     )
     tube = {"yes": "Y", "no": "N", "uncertain": "Uncertain"}[found.tube]
     status = "model, measured" if by_model else "measured"

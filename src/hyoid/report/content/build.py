@@ -28,6 +28,9 @@ from hyoid.report.content.uptake import uptake_lines
 
 __all__ = ["Involvement", "ReportInputs", "build_report"]
 
+SIZES_OF_PREDICTIONS = "Sizes and contacts are measured on predicted outlines and inherit their errors."
+OUTSIDE_THE_NECK = "not counted: check the outlines."
+"""End of the caution about foci outside the neck."""
 TITLES = {
     "CT": "CT of the head and neck",
     "PT/CT": "PET/CT of the head and neck",
@@ -222,12 +225,12 @@ def _warnings(inputs: ReportInputs, scene: Scene, *, empty: bool) -> tuple[str, 
     if outside:
         found.append(
             f"{len(outside)} outlined {'focus lies' if len(outside) == 1 else 'foci lie'} outside the neck and "
-            f"{'is' if len(outside) == 1 else 'are'} not counted: check the outlines."
+            f"{'is' if len(outside) == 1 else 'are'} {OUTSIDE_THE_NECK}"
         )
     if scene.masses and not scene.field_known:
         found.append("No organ tells where the neck is, so a focus outside of it cannot be told.")
     if inputs.lesions_status == "model" and scene.masses:
-        found.append("Sizes and contacts are measured on predicted outlines and inherit their errors.")
+        found.append(SIZES_OF_PREDICTIONS)
     doubted = [organ.words for organ in ORGANS if organ.name in inputs.organs_doubted and organ.name in scene.organs]
     if doubted:
         found.append(doubted_warning(doubted))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hyoid.metrics.response import MUCH_LARGER, MUCH_SMALLER, OBSERVERS, change_of
+from hyoid.metrics.response import Change as Category
 from hyoid.report.content.levels import level_names
-from hyoid.report.content.primary import cm
+from hyoid.report.content.primary import cm, without_raised_uptake
 from hyoid.report.content.schema import Change, Lesion
 
-SMALLER_PERCENT, LARGER_PERCENT = -20.0, 20.0  # of volume; two observers differ by this much
 _COMPARED = ("index lesion", "further focus", "node")
 CHANGE_DEFINITION = (
-    "larger or smaller: volume changed by 20 % or more; unchanged: less. Lesions are paired by kind, side and level "
-    "(by side where a level is not known), the largest first, not by registration"
+    f"similar: volume changed by less than {OBSERVERS:.0%}; smaller, larger: by more; much smaller, much larger: by "
+    f"{MUCH_SMALLER:+.1%} and {MUCH_LARGER:+.1%} or beyond (RECIST 1.1's -30 % and +20 % in diameter, as spheres). "
+    "Lesions are paired by kind, side and level, not by registration"
 )
 
 
@@ -54,12 +56,10 @@ def volume_change(before_ml: float, after_ml: float) -> tuple[float, str]:
 
     Examples
     --------
-    >>> volume_change(10.0, 8.0), volume_change(10.0, 11.9), volume_change(10.0, 12.0)
-    ((-20.0, 'smaller'), (19.0, 'unchanged'), (20.0, 'larger'))
+    >>> volume_change(10.0, 8.0), volume_change(10.0, 11.9), volume_change(10.0, 3.4)
+    ((-20.0, 'smaller'), (19.0, 'similar'), (-66.0, 'much smaller'))
     """
-    percent = round(100 * (after_ml / before_ml - 1), 6)
-    word = "smaller" if percent <= SMALLER_PERCENT else "larger" if percent >= LARGER_PERCENT else "unchanged"
-    return percent, word
+    return round(100 * (after_ml / before_ml - 1), 6), str(change_of(before_ml, after_ml))
 
 
 def _same_level(lesion: Lesion, old: Lesion) -> bool:
@@ -87,12 +87,16 @@ def _maybe(lesion: Lesion, others: Sequence[Lesion]) -> str:
 
 def _both(lesion: Lesion, old: Lesion) -> Change:
     percent, word = volume_change(old.volume_ml, lesion.volume_ml)
+    if without_raised_uptake(lesion):
+        word += f", {Category.VANISHED} (uptake not raised now)"
     name = lesion.name if lesion.role == "index lesion" else f"{lesion.name} ({_where(lesion)})"
     words = (
         f"{name} {word}: {old.volume_ml:.1f} to {lesion.volume_ml:.1f} ml ({percent:+.0f} %), axial "
         f"{cm(old.axial_long_mm)} x {cm(old.axial_short_mm)} to {cm(lesion.axial_long_mm)} x "
         f"{cm(lesion.axial_short_mm)} cm"
     )
+    if old.axial_long_mm:
+        words += f" (long axis {100 * (lesion.axial_long_mm / old.axial_long_mm - 1):+.0f} %)"
     if lesion.side != old.side:
         words += f"; before on another side ({old.side}), may be another lesion"
     return Change(
@@ -135,7 +139,7 @@ def _gone(lesion: Lesion, maybe: str) -> Change:
         after_long_mm=None,
         before_short_mm=lesion.axial_short_mm,
         words=f"Earlier {lesion.name[0].lower()}{lesion.name[1:]} ({_where(lesion)}, {lesion.volume_ml:.1f} ml): not "
-        f"outlined now, may have vanished{f', unless {maybe} now is the same' if maybe else ''}",
+        f"outlined now, {Category.VANISHED}{f', unless {maybe} now is the same' if maybe else ''}",
     )
 
 

@@ -30,7 +30,6 @@ _CHANGES = {
     "larger": "larger",
     "much larger": "larger",
     "new": "new",
-    "unchanged": "unchanged",
 }
 
 
@@ -257,7 +256,7 @@ def _change_answer(before_ml: float | None, after_ml: float | None) -> tuple[tup
     if not before_ml:
         return ()  # no counterpart was outlined before, which does not make the lesion new
     _, word = volume_change(before_ml, after_ml or 0.0)
-    return ((element.question, element.answers[word]),)
+    return ((element.question, element.answers[_CHANGES[word]]),) if word in _CHANGES else ()
 
 
 def _line_finding(line: Line, report: Report) -> Finding | None:

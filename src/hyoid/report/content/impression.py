@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from hyoid.report.content.change import volume_change
 from hyoid.report.content.nodes import perhaps_a_gland
 from hyoid.report.content.primary import HOW_TO_OUTLINE, cm, without_raised_uptake
 from hyoid.report.content.scale import UNLIKELY_BELOW, Likelihood, Predicted, degrees_words, predicted
@@ -139,7 +140,7 @@ def _nodes(nodes: Sequence[Lesion], outlines: OutlineStatus) -> Conclusion:
     counts = Counter(node.side for node in nodes)
     sides = [f"{_number(count)} {side}" for side, count in counts.items()]
     told = " and ".join([", ".join(sides[:-1]), sides[-1]] if len(sides) > 1 else sides)
-    told = f"{told[0].upper()}{told[1:]} {'node' if len(nodes) == 1 else 'nodes'}"
+    told = f"{told[0].upper()}{told[1:]} {'node' if [*counts.values()][-1] == 1 else 'nodes'}"
     largest = max(nodes, key=lambda n: n.longest_diameter_mm)
     size = f"{cm(largest.longest_diameter_mm)} cm (short axis {cm(largest.axial_short_mm)} cm), {largest.level}"
     words = f"{told}, {size}" if len(nodes) == 1 else f"{told}, the largest {size}"
@@ -209,7 +210,7 @@ def _change(changes: Sequence[Change]) -> Conclusion:
         if c.before_ml is None
         else "not outlined now"
         if c.after_ml is None
-        else c.words.partition(":")[0].rpartition(" ")[2]
+        else _category(c)
         for c in others
     )
     if counts:
@@ -218,6 +219,11 @@ def _change(changes: Sequence[Change]) -> Conclusion:
         words=f"Compared with the earlier examination: {'; '.join(told)}.",
         rests_on=tuple(c.lesion or c.prior for c in changes),
     )
+
+
+def _category(change: Change) -> str:
+    """The word of a change of volume, "much smaller"."""
+    return volume_change(change.before_ml or 0.0, change.after_ml or 0.0)[1]
 
 
 def _with(lines: Mapping[str, Line], what: Predicted, word: Likelihood, least: float = 0.0) -> list[Line]:

@@ -26,6 +26,7 @@ from hyoid.report.content.template import ADDENDUM, BY_KEY, FIELDS, TARGET, Fiel
 
 NO_OUTLINE = f"{NOT_ASSESSED}: no outline"
 NO_PRIMARY = f"{NOT_ASSESSED}: no primary tumour outlined"
+COVERED_BY_TARGET = "Target over: "
 VESSEL_FIELD = "carotid_arteries_ijv"
 _MEASURABLE = (Kind.INVOLVEMENT, Kind.SIDED_INVOLVEMENT)
 _NEEDS_READER = {
@@ -149,7 +150,9 @@ def coverage_lines(scene: Scene, answers: Mapping[str, Involvement], classifier:
         words = BY_KEY[key].words if key in BY_KEY else BY_NAME[key].words
         line = _classified(key, words, TARGET, named, scene, classifier, what=Predicted.COVERAGE)
         if line is not None:
-            lines.append(line.model_copy(update={"key": f"target_{key}", "words": f"Target over: {_lower(words)}"}))
+            lines.append(
+                line.model_copy(update={"key": f"target_{key}", "words": f"{COVERED_BY_TARGET}{_lower(words)}"})
+            )
     return tuple(lines)
 
 

@@ -226,7 +226,7 @@ def place_of(scene: Scene, mass: Patch) -> tuple[str, str]:
     for shares in (_subsite_shares(scene, mass), _organ_shares(scene, mass)):
         if shares and shares[0][1] >= _LEAST_SHARE:
             listed = ", ".join(f"{words} {100 * share:.0f} %" for words, share in shares if share >= _LEAST_SHARE)
-            where = TONGUE_OR_FLOOR if shares[0][0] == TONGUE and _in_lower_half(scene, mass) else shares[0][0]
+            where = TONGUE_OR_FLOOR if shares[0][0] == TONGUE and _over_the_floor(scene, mass) else shares[0][0]
             second = next((row for row in shares[1:] if row[0] in _LINED), None)
             if where in _LINED and second is not None and shares[0][1] < 0.5 and second[1] >= shares[0][1] / 4:
                 where = f"{where} and {second[0].lower()}"
@@ -246,11 +246,14 @@ def place_of(scene: Scene, mass: Patch) -> tuple[str, str]:
     return "", "No structure holds 5 % of the mass, and none that could be its site is within 20 mm"
 
 
-def _in_lower_half(scene: Scene, mass: Patch) -> bool:
-    """Whether most of a mass lies below the middle of the outlined tongue, where the floor of the mouth begins."""
+def _over_the_floor(scene: Scene, mass: Patch) -> bool:
+    """Whether most of a mass lies in the lower half of the outlined tongue, over the floor of the mouth, not behind it.
+
+    The posterior third of the tongue is its base, under which there is no floor of the mouth.
+    """
     low, high = extremes_lps_mm(scene.organs["tongue"], scene.geometry)
-    middle = (low[2] + high[2]) / 2
-    return bool(float(np.median(places_lps_mm(mass, scene.geometry)[:, 2])) <= middle)
+    _, y, z = np.median(places_lps_mm(mass, scene.geometry), axis=0)
+    return bool(z <= (low[2] + high[2]) / 2 and y <= low[1] + (high[1] - low[1]) * 2 / 3)
 
 
 def _unknown(scene: Scene, sources: Sources) -> str:

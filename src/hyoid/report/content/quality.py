@@ -93,7 +93,7 @@ def vessel_enhancement(hu: NDArray[np.number], organs: Mapping[str, Patch]) -> F
     low, median, high = (float(v) for v in np.percentile(np.concatenate(values), (25, 50, 75)))
     if high - low > _BLOOD_SPREAD_HU or median < _LEAST_BLOOD_HU:
         # Blood is uniform and never as dark as fat or water: the outlines hold something else.
-        value = f"{low:.0f} to {high:.0f} HU inside the outlines, not blood alone: contrast not told"
+        value = f"{low:.0f} to {high:.0f} HU inside the outlines, not blood alone"
         return Fact(words="Vessels", value=value, source="not known", caution=True)
     words = "enhanced" if median >= _ENHANCED_HU else "not enhanced" if median <= _PLAIN_HU else "doubtful"
     return Fact(

@@ -30,11 +30,13 @@ LIKELIHOOD_SCALE = (
     f"likely: probability {LIKELY_FROM:.2f} or more; possible: {UNLIKELY_BELOW:.2f} to {LIKELY_FROM:.2f}, and lower "
     f"where the network's own threshold is reached; unlikely: below"
 )
-VESSEL_SCALE = (
+VESSEL_GRADES = (
     f"abuts: outlines touch over less than {PARTLY_FROM_DEGREES} degrees of the vessel's circumference; partly "
-    f"encases: {PARTLY_FROM_DEGREES} to {ENCASED_ABOVE_DEGREES}; encases: more; of a vessel that a network outlined "
-    "only contact is said. Overlap of two outlines is contact, not invasion; invasion is a reader's word"
+    f"encases: {PARTLY_FROM_DEGREES} to {ENCASED_ABOVE_DEGREES}; encases: more"
 )
+VESSELS_BY_A_MODEL = "of a vessel that a network outlined only contact is said, with degrees of its circumference"
+VESSEL_LIMITS = "Overlap of two outlines is contact, not invasion; invasion is a reader's word"
+VESSEL_SCALE = f"{VESSEL_GRADES}; {VESSELS_BY_A_MODEL}. {VESSEL_LIMITS}"
 STATUS_WORDS: dict[LineStatus, str] = {
     "measured": "measured on outlines that a reader drew or accepted",
     "model, measured": "measured on outlines some or all of which are a network's, and no reader confirmed these",

@@ -1,15 +1,13 @@
-"""The report as plain text: one page to paste into a report, and the full template."""
+"""The full template as plain text, and lines sorted as pages show them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from hyoid.characters import printable
-from hyoid.report.content.change import CHANGE_DEFINITION
-from hyoid.report.content.nodes import node_words
-from hyoid.report.content.scale import LIKELIHOOD_SCALE, STATUS_WORDS, VESSEL_SCALE, Likelihood, Predicted, predicted
-from hyoid.report.content.schema import NOT_ASSESSED, Fact, Line, Report
-from hyoid.report.content.template import FIELDS, FRONT, SECTIONS, TEMPLATE
+from hyoid.report.content.scale import Likelihood, Predicted, predicted
+from hyoid.report.content.schema import NOT_ASSESSED, Line, Report
+from hyoid.report.content.template import FIELDS, FRONT, TEMPLATE
 
 REGIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Primary tumour", (FRONT,)),
@@ -20,41 +18,6 @@ REGIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Lymph nodes", ("Lymph Node Metastases",)),
 )
 """Regions of the findings, and the sections of the template that each takes."""
-_MARKS = {
-    "measured": "",
-    "reader": " [reader]",
-    "text": "",
-    "model": " [model]",
-    "model, measured": " [model, measured]",
-}
-
-
-def to_text(report: Report) -> str:
-    """Write one page to paste: impression, how the scan was made, findings by region, cautions.
-
-    What is not assessed stands in one line per region. The whole template is `template_text`.
-
-    Parameters
-    ----------
-    report : Report
-        Report to print.
-    """
-    rows = [report.statement, "", report.title]
-    rows += [f"{words}: {told}" for words, told in _context(report)]
-    rows += ["", "IMPRESSION", *(f"{n}. {s.words}" for n, s in enumerate(report.impression, 1))]
-    if report.changes:
-        rows += ["", "CHANGE", *(change.words for change in report.changes), f"{CHANGE_DEFINITION}."]
-    rows += ["", "FINDINGS"]
-    for words, sections in REGIONS:
-        rows += _region(words, [line for line in report.lines if line.section in sections and line.key != "patient"])
-        if words == "Lymph nodes":
-            rows += [f"  {node_words(lesion)}" for lesion in report.lesions if lesion.role == "node"]
-    for section in SECTIONS:
-        rows += _region(section, [line for line in report.lines if line.section == section])
-    rows += _region("Addendum", report.addendum)
-    rows += ["", "CAUTIONS", *(f"- {warning}" for warning in report.warnings)] if report.warnings else []
-    rows += ["", *_legend(report)]
-    return printable("\n".join(rows)).replace("\n\n\n", "\n\n").strip() + "\n"
 
 
 def template_text(report: Report) -> str:
@@ -167,38 +130,6 @@ def together(lines: Sequence[Line]) -> tuple[tuple[Line, ...], ...]:
     return (*found, *map(tuple, alike.values()))
 
 
-def _region(words: str, lines: Sequence[Line]) -> list[str]:
-    """One paragraph per region: findings first, then what is not assessed in one line."""
-    if not lines:
-        return []
-    own, likely, unknown = grouped(lines)
-    rows = []
-    for alike in together(own):
-        told = ", ".join(plain_words(line.words) for line in alike)
-        first = alike[0]
-        rows.append(
-            f"  {first.words}: {first.value}{_MARKS[first.status]}"
-            if len(alike) == 1
-            else f"  {first.value}{_MARKS[first.status]}: {told}"
-        )
-    for word, found in likely.items():
-        told = ", ".join(_with_side(line) for line in found)
-        rows.append(f"  {word} [model]: {told}")
-    if unknown:
-        if len(unknown) == 1 and not rows:
-            reason = next(iter(unknown))
-            return [f"{words}: not assessed{f' ({reason})' if reason else ''}"]
-        told = ", ".join(plain_words(line.words) for found in unknown.values() for line in found)
-        rows.append(f"  {NOT_ASSESSED}: {told}")
-    return [f"{words}:", *rows]
-
-
-def _with_side(line: Line) -> str:
-    side = line.value.partition(", ")[2]
-    chance = "" if line.probability is None else f" ({line.probability:.2f})"
-    return f"{f'{side} ' if side else ''}{plain_words(line.words)}{chance}"
-
-
 def plain_words(words: str) -> str:
     """Write the words of a line as they stand inside a sentence.
 
@@ -209,30 +140,3 @@ def plain_words(words: str) -> str:
     """
     plain = words.partition(" (")[0].replace("/ ", "/")
     return plain if plain[:2].isupper() else f"{plain[0].lower()}{plain[1:]}"
-
-
-def _context(report: Report) -> list[tuple[str, str]]:
-    """Clinical question, treatment, technique and quality, each in one line."""
-    rows = [(fact.words, fact.value) for fact in report.context]
-    if report.technique:
-        rows.append(("Technique", _facts(report.technique)))
-    if report.quality:
-        rows.append(("Quality", _facts(report.quality)))
-    return rows
-
-
-def _facts(facts: Sequence[Fact]) -> str:
-    return "; ".join(f"{fact.words.lower()} {fact.value}" for fact in facts)
-
-
-def _legend(report: Report) -> list[str]:
-    """Meaning of the words that this report uses."""
-    rows = []
-    used = {line.status for line in report.lines} & {"model", "model, measured", "measured", "reader"}
-    if used:
-        rows.append("; ".join(f"{status}: {STATUS_WORDS[status]}" for status in STATUS_WORDS if status in used) + ".")
-    if any(line.probability is not None for line in report.lines):
-        rows.append(f"Scale: {LIKELIHOOD_SCALE}.")
-    if any(contact.degrees is not None for lesion in report.lesions for contact in lesion.contacts):
-        rows.append(f"Vessels: {VESSEL_SCALE}.")
-    return rows

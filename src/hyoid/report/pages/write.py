@@ -8,7 +8,7 @@ from hyoid.errors import OutputError
 from hyoid.report.content.schema import Report
 from hyoid.report.pages.attention import Attention, write_attention
 from hyoid.report.pages.html import to_html
-from hyoid.report.pages.text import to_text
+from hyoid.report.pages.one_page import one_page
 from hyoid.volume import Volume
 
 
@@ -55,7 +55,7 @@ def write_report(
         raise OutputError(f"There is no folder {folder.name!r} to write the report to.", "Make it first.")
     texts = {
         "report.json": report.model_dump_json(indent=2) + "\n",
-        "report.txt": to_text(report),
+        "report.txt": one_page(report),
         "report.html": to_html(report, image, labels, attention, pet),
     }
     written = []
