@@ -25,7 +25,7 @@ OBSERVERS = 0.2
 MUCH_SMALLER = 0.7**3 - 1
 MUCH_LARGER = 1.2**3 - 1
 _ROUNDING = 1e-9  # of a ratio of volumes
-DOUBTFUL_BELOW = 0.7
+DOUBTFUL_BELOW = 0.95
 """Probability of tumour below which an outline alone does not say that the lesion is still there."""
 NAMES = {1: "GTVp", 2: "GTVn"}
 

@@ -560,7 +560,10 @@ def test_a_networks_node_inside_a_salivary_gland_may_be_its_uptake():
     inside = ((35, 38), (11, 15), (23, 27))
     told = {"lesions_status": "model", "lesions_source": TUMOUR_MODEL, "pet": suv}
     alone = build_report(inputs(lesions=lesions_volume([PRIMARY], [inside]), **told))
-    assert "No node is outlined but one outlined inside salivary glands may be physiological uptake" in alone.summary
+    assert (
+        "One node is outlined, inside a salivary gland: perhaps physiological uptake. Nodal disease is not excluded."
+        in alone.summary
+    )
     beside = build_report(inputs(lesions=lesions_volume([PRIMARY], [NODE_III, inside]), **told))
     assert beside.impression[1].words.startswith("One left node")
     assert "; one outlined inside salivary glands may be physiological uptake." in beside.impression[1].words
@@ -713,9 +716,16 @@ def test_a_network_calls_no_sub_site_unlikely_where_the_outline_reaches_its_surr
     assert line.evidence[0].probability == 0.05
 
 
-@pytest.mark.parametrize(("slices", "site"), [((36, 39), "Tongue or floor of the mouth"), ((41, 44), "Tongue")])
-def test_low_in_the_tongue_the_floor_of_the_mouth_is_named_too(slices, site):
-    value = line_of("primary_location_of_the_mass", lesions=lesions_volume([(slices, (6, 12), (34, 38))])).value
+@pytest.mark.parametrize(
+    ("slices", "rows", "site"),
+    [
+        ((36, 39), (6, 10), "Tongue or floor of the mouth"),
+        ((41, 44), (6, 10), "Tongue"),
+        ((36, 39), (12, 14), "Tongue"),  # the base of the tongue, behind the floor
+    ],
+)
+def test_low_and_anterior_in_the_tongue_the_floor_of_the_mouth_is_named_too(slices, rows, site):
+    value = line_of("primary_location_of_the_mass", lesions=lesions_volume([(slices, rows, (34, 38))])).value
     assert value == f"{site}, right side"
 
 

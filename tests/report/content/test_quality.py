@@ -53,6 +53,9 @@ def test_a_step_of_the_skin_between_two_slices_is_motion():
     for k in range(SHAPE[0]):  # shoulders: wider with every slice, no step
         growing[k, 10:50, 28 - k : 32 + k] = 40.0
     assert not facts(growing)["Motion"].caution
+    chin = body()
+    chin[:7, :30] = -1000.0  # what comes in with one slice on one side alone is anatomy
+    assert not facts(chin)["Motion"].caution
     assert facts(body()[:3])["Motion"].source == "not known"
 
 

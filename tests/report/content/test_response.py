@@ -47,7 +47,7 @@ def test_the_impression_names_the_primary_then_the_nodes_then_who_outlined():
     assert impression_of(lines) == (
         "Primary tumour much smaller: 10.0 to 2.0 ml (-80 %), longest axial diameter 3.1 to 1.8 cm.",
         "3 nodes: 1 similar, 1 may have vanished, 1 not in the field of view; together 6.0 to 4.0 ml (-33 %).",
-        "Outlined by a model on this scan, not confirmed by a reader.",
+        "Outlined by a model on this scan, not confirmed by a reader; it may understate the response.",
     )
     assert impression_of(()) == ("No lesion was outlined before treatment, and none is outlined now.",)
     new = impression_of((line(), line("GTVn 1", 0.0, 1.0, "new"), line("GTVn 2", 0.0, 2.0, "new")))

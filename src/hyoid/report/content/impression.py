@@ -131,12 +131,14 @@ def _nodes(nodes: Sequence[Lesion], outlines: OutlineStatus) -> Conclusion:
         )
     in_glands = [node for node in nodes if perhaps_a_gland(node)]
     nodes = [node for node in nodes if node not in in_glands]
-    doubtful = f"{_number(len(in_glands))} outlined inside salivary glands may be physiological uptake" * bool(
-        in_glands
-    )
+    inside = _number(len(in_glands))
     if not nodes:
-        words = f"No node is outlined but {doubtful}, which does not exclude nodal disease."
+        told = "node is outlined, inside a salivary gland" if len(in_glands) == 1 else "nodes are outlined, all inside"
+        told += " salivary glands" * (len(in_glands) > 1)
+        words = f"{inside[0].upper()}{inside[1:]} {told}: perhaps physiological uptake. "
+        words += "Nodal disease is not excluded."
         return Conclusion(words=words, rests_on=("number_of_nodes", *(node.name for node in in_glands)))
+    doubtful = f"{inside} outlined inside salivary glands may be physiological uptake" * bool(in_glands)
     counts = Counter(node.side for node in nodes)
     sides = [f"{_number(count)} {side}" for side, count in counts.items()]
     told = " and ".join([", ".join(sides[:-1]), sides[-1]] if len(sides) > 1 else sides)

@@ -34,6 +34,7 @@ NOT_RAISED = "Uptake not raised (SUVmax below 2.5): perhaps an error of the netw
 # Blood pool and muscle stay below; the same number is a usual threshold of malignant uptake.
 RAISED_SUV = 2.5
 _LEAST_SHARE = 0.05  # below it a structure only borders the mass
+_SECOND_SHARE = 0.1  # of the mass; a site that holds less is not named beside the one that holds most
 _NEAR_MM = 20.0
 
 TONGUE, TONGUE_OR_FLOOR = "Tongue", "Tongue or floor of the mouth"
@@ -228,7 +229,8 @@ def place_of(scene: Scene, mass: Patch) -> tuple[str, str]:
             listed = ", ".join(f"{words} {100 * share:.0f} %" for words, share in shares if share >= _LEAST_SHARE)
             where = TONGUE_OR_FLOOR if shares[0][0] == TONGUE and _over_the_floor(scene, mass) else shares[0][0]
             second = next((row for row in shares[1:] if row[0] in _LINED), None)
-            if where in _LINED and second is not None and shares[0][1] < 0.5 and second[1] >= shares[0][1] / 4:
+            least = max(_SECOND_SHARE, shares[0][1] / 4)
+            if where in _LINED and second is not None and shares[0][1] < 0.5 and second[1] >= least:
                 where = f"{where} and {second[0].lower()}"
             return where, f"Share of the mass: {listed}"
         if shares:

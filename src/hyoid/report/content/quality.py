@@ -112,7 +112,8 @@ def _steps(hu: NDArray[np.number], geometry: Geometry) -> Fact:
     step = max(1, round(2.0 / geometry.spacing_mm[2]))
     bodies = [ndimage.binary_fill_holes(plane > _BODY_HU) for plane in hu[:, ::step, ::step]]
     pixel_mm2 = step**2 * geometry.spacing_mm[1] * geometry.spacing_mm[2]
-    apart = np.array([float((a ^ b).sum()) for a, b in pairwise(bodies)]) * pixel_mm2
+    # Motion brings skin in on one side and takes as much away on the other; chin and shoulders only come in.
+    apart = np.array([2.0 * min((b & ~a).sum(), (a & ~b).sum()) for a, b in pairwise(bodies)]) * pixel_mm2
     around = np.array([np.pi * 2 * np.sqrt(max(float(a.sum()), 1.0) * pixel_mm2 / np.pi) for a in bodies[:-1]])
     moved = apart / around
     usual = ndimage.median_filter(moved, size=min(9, len(moved)), mode="nearest")

@@ -10,6 +10,7 @@ from hyoid.characters import printable
 from hyoid.report.content.schema import STATEMENT, Lesion, ModelUse, Point, Probability, Study
 
 RESPONSE_SCHEMA_VERSION: Final = "2.0"
+UNCONFIRMED: Final = "Outlined by a model on this scan, not confirmed by a reader; it may understate the response."
 UNSEEN: Final = "not in the field of view"
 
 
@@ -130,8 +131,9 @@ def impression_of(lines: tuple[ResponseLine, ...]) -> tuple[str, ...]:
     Examples
     --------
     >>> row = {"kind": "GTVp", "slice_index": 0, "point_lps_mm": (0, 0, 0)}
-    >>> impression_of((ResponseLine(name="GTVp 1", before_ml=10, after_ml=4, percent=-60, change="smaller", **row),))
-    ('Primary tumour smaller: 10.0 to 4.0 ml (-60 %).', 'Outlined by a model on this scan, not confirmed by a reader.')
+    >>> line = ResponseLine(name="GTVp 1", before_ml=10, after_ml=4, percent=-60, change="smaller", **row)
+    >>> impression_of((line,))[:-1]
+    ('Primary tumour smaller: 10.0 to 4.0 ml (-60 %).',)
     """
     if not lines:
         return ("No lesion was outlined before treatment, and none is outlined now.",)
@@ -150,7 +152,7 @@ def impression_of(lines: tuple[ResponseLine, ...]) -> tuple[str, ...]:
         before, after = sum(line.before_ml for line in seen), sum(line.after_ml or 0.0 for line in seen)
         total = f"; together {before:.1f} to {after:.1f} ml ({_percent(before, after)})" if before else ""
         told.append(f"{len(nodes)} nodes: {named}{total}.")
-    return (*told, "Outlined by a model on this scan, not confirmed by a reader.")
+    return (*told, UNCONFIRMED)
 
 
 def _numbers(line: ResponseLine) -> str:

@@ -29,6 +29,7 @@ MOST_LINES, WIDTH = 66, 100
 """Size of the page, in lines and in characters a line: eleven inches at six lines an inch."""
 _ELSEWHERE = "in report.html"
 _PRIMARY, _OTHER, _NODES = "Primary tumour", "Other structures", "Lymph nodes"
+_IN_THE_TEMPLATE = tuple(words for words, _ in REGIONS)
 _TUBE = "et_tube_in_situ"
 _AIRWAY = ("airway_compromise", _TUBE)
 _OF_THE_PRIMARY = ("fdg_uptake_of_the_primary", "midline_crossing")
@@ -223,7 +224,7 @@ class _Region:
             parts.append(_likelihoods(likely, self.limits))
         if unknown:
             reasons = "; ".join(reason for reason in unknown if reason)
-            if not parts and len(unknown) <= _FEW_REASONS:
+            if not parts and len(unknown) <= _FEW_REASONS and words in _IN_THE_TEMPLATE:
                 return _wrapped(f"{words}: not assessed{f' ({reasons})' if reasons else ''}")
             names = ", ".join(plain_words(line.words) for found in unknown.values() for line in found)
             parts.append(f"{NOT_ASSESSED if parts else _lower(NOT_ASSESSED)}: {names}")
@@ -325,7 +326,8 @@ def _nodes(lines: Sequence[Line], report: Report, region: _Region) -> list[str]:
     """Number and sides of the nodes, the largest, and by which landmarks their levels are told."""
     nodes = [lesion for lesion in report.lesions if lesion.role == "node"]
     if not nodes:
-        return region.rows(_NODES, lines)
+        number = next((line for line in lines if line.key == "number_of_nodes" and line.status != "Missing"), None)
+        return region.rows(_NODES, lines) if number is None else _wrapped(f"{_NODES}: {_lower(number.value)}")
     by_key = {line.key: line for line in lines}
     number = by_key["number_of_nodes"].value.partition(" (")[0]
     parts = [number, by_key["side"].value]

@@ -217,7 +217,7 @@ def midrt(
         gradient=preset,
         models=tuple(model_use(package.manifest) for package in packages),
         response=lines,
-        lesions=measured(found),
+        lesions=measured(found, pair.mid),
         warnings=tuple(dict.fromkeys([*warnings, *doubts(rows, lines, curve, packages, empty=empty)])),
         empty=empty,
     )

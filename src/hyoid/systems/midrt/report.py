@@ -13,6 +13,7 @@ from hyoid.io.packages.nnunet_source import Source
 from hyoid.metrics.lesions import find_components, longest_axial_mm, measure_component
 from hyoid.metrics.presence import PresenceCurve
 from hyoid.metrics.response import DOUBTFUL_BELOW, Change, LesionResponse
+from hyoid.preprocess.mr_body import mr_body
 from hyoid.preprocess.registration import Quality
 from hyoid.report.content.response import UNSEEN, RegistrationLine, ResponseLine
 from hyoid.report.content.schema import Lesion, Study
@@ -95,6 +96,12 @@ def doubts(
             f"{', '.join(faint)}: an outline is drawn, but tumour there is doubtful (probability below "
             f"{DOUBTFUL_BELOW:.0%}): the volume now may be too large, and the response understated."
         )
+    held = [line.name for line in lines if line.change.startswith(Change.SIMILAR)]
+    if held:
+        found.append(
+            f"{', '.join(held)}: similar as a model outlines, and such outlines lean on the ones from before: what has "
+            "shrunk can look similar."
+        )
     outside = [row.name for row in rows if row.outside_box is not None and row.outside_box > 0.05 and row.before_ml]
     if outside:
         found.append(f"{', '.join(outside)}: part of the outline lies beyond the region shown by the gradient map.")
@@ -126,9 +133,17 @@ def registration_line(q: Quality | None) -> RegistrationLine:
     )
 
 
-def measured(found: Volume) -> tuple[Lesion, ...]:
-    """Measure every outlined component; left and right count from the middle of the grid."""
-    midline = float(found.geometry.to_lps((np.array(found.array.shape) - 1) / 2)[0])
+def measured(found: Volume, mid: Volume) -> tuple[Lesion, ...]:
+    """Measure every outlined component; left and right count from the middle of the body.
+
+    Parameters
+    ----------
+    found : Volume
+        Tumour in mid-treatment: 1 GTVp, 2 GTVn.
+    mid : Volume
+        The mid-treatment MR, on the same grid: the patient rarely lies in the middle of it.
+    """
+    midline = _midline_x_mm(mid)
     rows = []
     for component in find_components(found):
         row = measure_component(component, midline)
@@ -155,6 +170,15 @@ def measured(found: Volume) -> tuple[Lesion, ...]:
             )
         )
     return tuple(rows)
+
+
+def _midline_x_mm(mr: Volume) -> float:
+    """Middle of the body from right to left, the median over slices; of the grid where no body is seen."""
+    rows = [np.flatnonzero(plane.any(axis=0)) for plane in mr_body(mr)]
+    middles = [(row[0] + row[-1]) / 2 for row in rows if len(row)]
+    voxel = (np.array(mr.array.shape) - 1) / 2
+    voxel[2] = np.median(middles) if middles else voxel[2]
+    return float(mr.geometry.to_lps(voxel)[0])
 
 
 def facts(volume: Volume) -> Study:
