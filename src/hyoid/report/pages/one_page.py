@@ -326,8 +326,8 @@ def _nodes(lines: Sequence[Line], report: Report, region: _Region) -> list[str]:
     """Number and sides of the nodes, the largest, and by which landmarks their levels are told."""
     nodes = [lesion for lesion in report.lesions if lesion.role == "node"]
     if not nodes:
-        number = next((line for line in lines if line.key == "number_of_nodes" and line.status != "Missing"), None)
-        return region.rows(_NODES, lines) if number is None else _wrapped(f"{_NODES}: {_lower(number.value)}")
+        told = [x.value for x in lines if x.key == "number_of_nodes" and x.status != "Missing"]
+        return _wrapped(f"{_NODES}: {_lower(told[0])}") if told else region.rows(_NODES, lines)
     by_key = {line.key: line for line in lines}
     number = by_key["number_of_nodes"].value.partition(" (")[0]
     parts = [number, by_key["side"].value]
