@@ -369,6 +369,21 @@ def test_sub_sites_follow_in_the_background_and_are_there_when_signed(tmp_path, 
         workspace.signed_report(name, 2)
 
 
+def test_a_report_is_not_signed_while_its_draft_is_loading(tmp_path, ball_study, click_network, drafting):
+    def opened():
+        return Workspace(tmp_path, click_network, lambda key: Scans(ball_study, "CT"), drafting[1])
+
+    first = opened()
+    first.make_draft("s")
+    name = first.begin("s").session.session
+    signature = SignOff(who="R. Eader", when="2026-01-02T03:04:05Z")
+    again = opened()
+    with pytest.raises(UsageError, match="still being loaded"):
+        again.act(name, 1, signature)
+    again.make_draft("s")
+    assert again.act(name, 1, signature).session.state.signed is not None
+
+
 def test_a_signed_session_on_an_earlier_scan_is_compared_with(tmp_path, ball_study, click_network):
     later = replace(ball_study, fingerprint="later")
     workspace = Workspace(tmp_path, click_network, lambda key: Scans(ball_study if key == "early" else later, "CT"))

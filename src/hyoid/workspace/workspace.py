@@ -812,6 +812,9 @@ class Workspace:
 
     def _freeze(self, live: _Live, signed: ClickSession) -> None:
         """Keep the report as it is signed, with every line answered."""
+        rests_on_draft = bool(signed.state.drafts or signed.state.organs)
+        if rests_on_draft and self._study_under(live).draft_state in ("waiting", "working"):
+            raise UsageError("The draft that this report rests on is still being loaded.", "Sign in a moment.")
         asked, volumes = self._question(live)
         if asked and asked != live.asked and volumes is not None and self._sub_sites is not None:
             live.asked, live.answered = asked, self._sub_sites(*volumes)
