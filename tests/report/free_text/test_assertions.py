@@ -84,10 +84,52 @@ def test_swapping_left_and_right_swaps_the_answer():
         ("the radiation has left the arytenoid cartilage swollen", "treated"),
         ("submandibular glands: involuted, in keeping with irradiation", "treated"),
         ("the lesion is confined to the right true cord", "involved"),
+        ("radiation change is favoured over recurrence in the left arytenoid", "equivocal"),
+        ("post-treatment oedema is more likely than tumour in the epiglottis", "equivocal"),
+        ("fibrosis is preferred over residual tumour at the right tonsil", "equivocal"),
+        ("radionecrosis is favoured over intracranial extension", "equivocal"),
+        ("prevertebral infiltration not to be assumed", "not involved"),
+        ("infiltration of the thyroid cartilage is not to be expected", "not involved"),
+        ("invasion of the orbit is to be assumed", "equivocal"),
+        ("extranodal extension, to be judged at the meeting", "equivocal"),
+        ("the valleculae are full of tumour", "involved"),
+        ("the piriform sinus is full of secretions", "changed"),
+        ("preepiglottic fat gone", "involved"),
+        ("airway down to 4 mm", "involved"),
+        ("oedema of the medial pterygoid, probably reactive, but infiltration can not be excluded", "equivocal"),
+        ("radiation oedema of both arytenoids without evidence of recurrence", "treated"),
+        ("i would call that extracapsular spread", "involved"),
+        ("i would not call this extracapsular spread", "equivocal"),
+        ("tumour would involve the tonsil", "equivocal"),
+        ("no endocranial extension", "not involved"),
+        ("skull base: no bone erosion", "not involved"),
+        ("sphenoid floor with regular marrow signal", "not involved"),
+        ("the tonsils are small and equal", "not involved"),
+        ("infiltration of the parapharyngeal fatty tissue", "involved"),
+        ("lysis of the floor of the right middle cranial fossa", "involved"),
     ],
 )
 def test_doubts_pronouns_and_everyday_words(words, state):
     assert [a.state.value for a in assertions_in(words)] == [state]
+
+
+@pytest.mark.parametrize(
+    ("words", "states"),
+    [
+        ("uptake in the tonsils and in both vocal cords is symmetrical and physiological", ["not involved"] * 2),
+        ("no tumour in the tonsil and in the tongue base there is a mass", ["not involved", "involved"]),
+        ("extranodal extension and carotid encasement are not seen", ["not involved"] * 2),
+        ("extranodal extension and vessel involvement can not be assessed without contrast", []),
+        ("perineural spread and skull base invasion can not be evaluated", []),
+    ],
+)
+def test_a_predicate_behind_a_list_is_that_of_every_member(words, states):
+    assert [a.state.value for a in assertions_in(words)] == states
+
+
+def test_the_side_of_a_half_is_the_side():
+    (palate, *_) = assertions_in("the soft palate is reached, infiltration of its left half questionable")
+    assert palate.sides == {Side.LEFT}
 
 
 def test_a_no_behind_one_place_of_a_list_is_that_places_own():

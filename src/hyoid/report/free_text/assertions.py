@@ -182,7 +182,8 @@ def state_of(governed: Governed, reading: Reading) -> State | None:
     ):
         told = [replace(t, doubted=True) if t.token.text.endswith("stranding") and not t.denied else t for t in told]
     if reading.treated and any(t.sense is Sense.SOFT and not t.denied for t in told):
-        return State.EQUIVOCAL if _tumour_in_question(reading) else State.TREATED
+        doubt = any(t.doubted and t.sense in _TUMOUR and not t.denied for t in told)
+        return State.EQUIVOCAL if doubt or _tumour_in_question(reading) else State.TREATED
     state: State | None = None
     before: Told | None = None
     for t in told:
@@ -298,7 +299,7 @@ def _side_of_its_part(tokens: tuple[Token, ...], at: int) -> frozenset[Side]:
     stop = next((n for n in range(at + 1, len(tokens)) if tokens[n].kind in (Kind.PLACE, Kind.STOP)), len(tokens))
     behind = " ".join(t.text for t in tokens[at + 1 : stop])
     match = re.search(
-        r"\b(?:in|on|at|over|along) (?:its|the|their) (right|left) (?:part|half|side|portion|aspect|third)\b", behind
+        r"\b(?:in|on|of|at|over|along) (?:its|the|their) (right|left) (?:part|half|side|portion|aspect|third)\b", behind
     )
     return sides_in(match.group(1)) if match else frozenset()
 

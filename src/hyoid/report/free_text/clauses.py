@@ -565,6 +565,11 @@ class _Clause:
         return True
 
     def _govern(self, places: Sequence[Governed], told: Told) -> None:
+        if told.sense is Sense.UNSEEN:
+            # "Extranodal extension and vessel involvement cannot be assessed"
+            for finding in self.found:
+                if finding not in places and finding.place.sense is Sense.FINDING and self._joined_to(finding, told):
+                    finding.told.append(told)
         for place in places:
             if place.told and place.told[-1].sense is Sense.FINDING and told.token.text in ("absent", "negative"):
                 place.told[-1] = replace(place.told[-1], denied=True)
@@ -572,9 +577,20 @@ class _Clause:
             place.told.append(told)
         self.last = list(places)
 
+    def _joined_to(self, finding: Governed, told: Told) -> bool:
+        """Whether nothing but a list lies between a finding and what is told behind the list."""
+        gap = [t for t in self.tokens if finding.place.end <= t.start < told.token.start]
+        listing = (Kind.AND, Kind.COMMA, Kind.PLACE, Kind.NOUN, Kind.SIDE, Kind.BE)
+        return bool(gap) and all(t.kind in listing or t.text == "or" for t in gap)
+
     def _look_back(self, at: int, token: Token) -> None:
         """Let "is not seen" or "cannot be excluded" change the noun before it, or tell of the places before it."""
         doubt = token.kind is Kind.OPEN
+        if token.text == "gone" and self.pending and all("fat" in place.place.text for place in self.pending):
+            # Fat that is gone is replaced, not spared
+            self._govern(self.pending, Told(replace(token, sense=Sense.WEAK)))
+            self.pending = []
+            return
         if at and token.text in ("no", "none", "nil", "negative") and self.tokens[at - 1].kind is Kind.PLACE:
             own = [place for place in self.found if place.place is self.tokens[at - 1] and self.opened in place.told]
             if own:
@@ -629,10 +645,12 @@ class _Clause:
         nouns: list[Token] = []
         # "Carotid encasement: no" denies the noun of its label.
         before = self.tokens[: at - 1] if at and self.tokens[at - 1].kind is Kind.COLON else self.tokens[:at]
+        joined = False
         for token in reversed(before):
+            joined = token.kind is Kind.AND or (joined and token.kind is not Kind.NOUN)
             if token.kind is Kind.NOUN:
                 nouns.append(token)
-            elif token.kind is Kind.PLACE and token.sense is Sense.FINDING and not nouns:
+            elif token.kind is Kind.PLACE and token.sense is Sense.FINDING and (not nouns or joined):
                 nouns.append(token)
             elif token.kind is Kind.NODE and not nouns:
                 return None

@@ -30,7 +30,12 @@ def clauses_of(tokens: list[Token]) -> list[list[Token]]:
     for at, token in enumerate(tokens):
         if token.kind in (Kind.STOP, Kind.BUT):
             clauses.append([])
-        elif token.kind in _LISTING and says(clauses[-1]) and _new_subject(tokens, at + 1):
+        elif (
+            token.kind in _LISTING
+            and says(clauses[-1])
+            and not _goes_on(clauses[-1], tokens[at + 1 :])
+            and _new_subject(tokens, at + 1)
+        ):
             clauses.append([])
         elif (
             token.kind is Kind.AND
@@ -53,6 +58,14 @@ def says(tokens: Sequence[Token]) -> bool:
         Stretches of one clause.
     """
     return any(token.speaks or token.kind is Kind.GONE for token in tokens)
+
+
+def _goes_on(clause: Sequence[Token], following: Sequence[Token]) -> bool:
+    """Whether a list goes on that has no predicate yet: "uptake in the tonsils and in the cords is symmetrical"."""
+    predicate = any(token.kind in (Kind.BE, Kind.SHOW, Kind.VERB, Kind.DONE, Kind.GONE) for token in clause)
+    ahead = next((t for t in following if t.kind in (Kind.BE, Kind.SHOW, Kind.VERB)), None)
+    listed = bool(following) and following[0].kind is Kind.PREPOSITION and following[0].text in ("in", "of")
+    return not predicate and listed and ahead is not None and ahead.kind is Kind.BE
 
 
 def _new_subject(tokens: list[Token], at: int) -> bool:

@@ -142,12 +142,12 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.DONE,
         Sense.INVADE,
         rf"(?:thickened|filled|replaced|expanded|widened|occupied|destroyed|distorted|obliterated|effaced|taken up|deformed|swollen) (?:by|with) (?:(?:the|this|an?|enhancing|large|small|solid|infiltrating|ulcerated|bulky|necrotic|exophytic|known|same) )*(?:{MASS_WORDS})|takes? part|participates?|co-involved|involved|infiltrated|invaded|eroded|destroyed|encased|breached|penetrated|occluded|thrombosed|diseased|engulfed|affected|"
-        r"in(?=\s*(?:[.,;)]|$))|(?:part of|caught up in|caught in|swallowed up by|lost to) (?:it|this|the (?:tumou?r|growth|disease|process|mass|cancer))|caught|burst|positive|eaten away|(?:taken over|overrun) by|wrapped|interested by|replaced by|rimmed by tumou?r|lysis\+|ruptured|traversed|overgrown|filled|pathological(?:ly)? altered|diseased|amputated|lysed|crossed|tumou?r-?bearing",
+        r"in(?=\s*(?:[.,;)]|$))|(?:part of|full of|packed with|caught up in|caught in|swallowed up by|lost to) (?:it|this|(?:the )?(?:tumou?r|growth|disease|process|mass|cancer))|caught|burst|positive|eaten away|(?:taken over|overrun) by|wrapped|interested by|replaced by|rimmed by tumou?r|lysis\+|ruptured|traversed|overgrown|filled|pathological(?:ly)? altered|diseased|amputated|lysed|crossed|tumou?r-?bearing",
     ),
     (
         Kind.DONE,
         Sense.WEAK,
-        r"effaced|obliterated|no longer preserved|narrowed|compromised|replaced|reached|abnormal|interrupted|abolished|lost|obstructed|stenosed|hypermetabolic|fdg[- ]avid|constricted",
+        r"effaced|obliterated|no longer preserved|narrowed|(?<=\u00a7 )(?:is |now )?(?:down|reduced) to(?= (?:about |approx |only |just )?\d)|compromised|replaced|reached|abnormal|interrupted|abolished|lost|obstructed|stenosed|hypermetabolic|fdg[- ]avid|constricted",
     ),
     (
         Kind.DONE,
@@ -159,7 +159,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.DONE,
         Sense.SOFT,
         r"thickened|o?edematous|swollen|asymmetric(?:al)?|prominent|bulky|enlarged|hyperenhancing|stranded|atrophic|atrophied|"
-        r"sclerotic|sclerosed|involuted|re-?expanded|grey|gray|smudged|dirty|misty|heterogeneous|irregular(?= ?(?:[.,;)]|$))|hazy|reticulated|puffy|congested|shrunken|shrunk|(?:small|thick)(?= ?(?:[.,;)]|$|and\b|as\b|after\b|from\b|due\b))|hyperemic|hyperaemic|hypertrophied|expanded|fibrotic|full|fatty|hypertrophic|bulging|inflamed|scarred",
+        r"sclerotic|sclerosed|involuted|re-?expanded|grey|gray|smudged|dirty|misty|heterogeneous|irregular(?= ?(?:[.,;)]|$))|hazy|reticulated|puffy|congested|shrunken|shrunk|(?:small|thick)(?= ?(?:[.,;)]|$|and\b|as\b|after\b|from\b|due\b))|hyperemic|hyperaemic|hypertrophied|expanded|fibrotic|full|fatty(?! tissue)|hypertrophic|bulging|inflamed|scarred",
     ),
     (
         Kind.DONE,
@@ -170,7 +170,7 @@ _SPEAKING: tuple[tuple[Kind, Sense, str], ...] = (
         Kind.DONE,
         Sense.NORMAL,
         r"(?:grossly |otherwise )?normal(?:ly)?(?: (?:in (?:(?:appearance|size|calibre|caliber|morphology|enhancement|attenuation|density|signal|contour|position|configuration|thickness|outline|course|shape)(?:,? and |, )?)+|limits|looking|appearing|study))?|unremarkable|inconspicuous|maintained|preserved|intact|patent|"
-        r"within normal limits|not remarkable|wnl|undisturbed|uncompromised|adequate|symmetric(?:al)?|nad|healthy|pristine|"
+        r"within normal limits|(?:small|large|prominent) (?:and|but) (?:equal|symmetric(?:al)?)|equal(?: in size)?|not remarkable|wnl|undisturbed|uncompromised|adequate|symmetric(?:al)?|nad|healthy|pristine|"
         r"silent|cold|non-?avid|not (?:fdg[- ])?avid|photopenic|unobstructed|unaltered|(?:wide|roomy|ample|patulous|wide open|well open|widely patent)(?= ?(?:[.,;)]|$|and\b))|(?:good|tidy|calm)(?= ?(?:[.,;)]|$|and\b))|satisfactory|pervious|in order|nothing (?:abnormal|remarkable|unusual|of note|wrong|to report)|no comment|trouble-?free|well preserved|well maintained|well visuali[sz]ed|beautifully preserved|perfectly (?:normal|healthy)|as expected for age|conserved|without lesions?|without nodules?|unexceptional|non-?contributory|nl|bland|innocent|uneventful|free of abnormality|without (?:alterations?|abnormalit\w+|particularit\w+|anomal\w+|pathological findings?|findings|changes?)|regular(?! (?:margin|border))|delineated normally|clean|"
         r"separate|permeable|freely perfused|perfused|of normal \w+|well (?:aerated|pneumati[sz]ed|defined)|aerated|open|physiologic(?:al)?|smooth|homogeneous|quiet|ok|okay|fine|in order",
     ),
@@ -231,7 +231,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.HEDGE,
         r"seems?(?=(?: \w+ly)? (?:infiltrated|invaded|involved|reached|eroded|encased|affected|diseased|encroached)\b)|not (?:being )?(?:possible|able) to (?:discard|exclude|rule out|dismiss)|without (?:being able|it being possible) to (?:discard|exclude|rule out)|likely|probabl[ey]|possibl[ey]|possibility of|(?:highly )?suspicio(?:us|n)(?: (?:of|for))?|suspected|suspect|suggest(?:s|ed|ing|ive)?(?: of)?|questionabl[ey](?= \w)|presumabl[ey]|presumed|conceivabl[ey]|"
-        r"rais(?:es?|ing|ed) (?:the )?(?:possibility|question|concern|suspicion)(?: of| for| that)?|(?:in|a) question|(?:favou?r(?:s|ed|ing)?|prefer(?:red)?)(?! over)|looks? like|seems?(?: to me)? to(?= (?:\w+ )?(?:involve|invade|infiltrate|reach|extend|be|cross|erode|grow))|compatible with(?= (?:early|possible|initial))|query|suggestion(?:s)?(?: of)?|(?:a )?hint(?:s)? of|suspect(?:ed)? for|maybe|perhaps|presumptive(?:ly)?|at (?:least )?risk of|threaten\w*|apparently|in doubt|dubious|ambiguous|(?:more|most|less) likely|candidate for|raise|could represent|impression of|not convincing(?:ly)?|unconvincing|question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
+        r"rais(?:es?|ing|ed) (?:the )?(?:possibility|question|concern|suspicion)(?: of| for| that)?|(?:in|a) question|(?:(?:is|are) )?(?:favou?red|preferred|likelier|more likely|more probable) (?:over|than|to)(?! be)|(?:favou?r(?:s|ed|ing)?|prefer(?:red)?)(?! over)|looks? like|seems?(?: to me)? to(?= (?:\w+ )?(?:involve|invade|infiltrate|reach|extend|be|cross|erode|grow))|compatible with(?= (?:early|possible|initial))|query|suggestion(?:s)?(?: of)?|(?:a )?hint(?:s)? of|suspect(?:ed)? for|maybe|perhaps|presumptive(?:ly)?|at (?:least )?risk of|threaten\w*|apparently|in doubt|dubious|ambiguous|(?:more|most|less) likely|candidate for|raise|could represent|impression of|not convincing(?:ly)?|unconvincing|question of|equivocal(?:ly)?(?: for)?|may(?: be)?|might(?: be)?|could(?: be)?(?! not)|concern(?:ing)? (?:for|of|about)|worrisome for|uncertain(?:ly)?(?= \w)|doubtful|borderline|potential(?:ly)?|apparent(?= \w)|"
         r"can not (?:\w+ )?(?:exclude|rule out|discard|dismiss)|(?:to )?(?:exclude|rule out)|to (?:discard|dismiss)|unclear(?= \w)|indeterminate(?= for)|(?:difficult|hard|impossible) to (?:exclude|rule out)|subtle|versus|vs|query(?:ing)?|questioning",
     ),
     (
@@ -243,7 +243,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     (
         Kind.GONE,
         rf"(?:{BE})? ?(?:not|no longer|never) (?:(?:\w+ly|been|be|clearly) )*{_SEEN}|(?:can|could) ?not be (?:\w+ )?(?:seen|identified|demonstrated|detected|found)|excluded|ruled out|(?:completely |entirely |fully )?resolved|"
-        r"negative|none|nil|-ve|(?:was|were|is|are|been) (?:not|no longer) (?:suspected|expected)|not suspected|denied|disappeared|vanished|(?:completely |fully |entirely )regressed|gone(?=\s*(?:[.,;)]|$))|no(?= ?[.,;)]?$)",
+        r"negative|none|nil|-ve|not (?:\w+ )?to be (?:assumed|suspected|presumed|expected|inferred|supposed|postulated)|(?:was|were|is|are|been) (?:not|no longer) (?:suspected|expected)|not suspected|denied|disappeared|vanished|(?:completely |fully |entirely )regressed|gone(?=\s*(?:[.,;)]|$))|no(?= ?[.,;)]?$)",
     ),
     (
         Kind.TREATED,
@@ -293,7 +293,7 @@ def _master() -> tuple[tuple[Kind, Sense | None, re.Pattern[str]], ...]:
 
 
 _FINDING = re.compile(
-    r"peri-?neural(?: tumou?r)? (?:spread|extension|invasion|involvement|disease|infiltration|growth|carcinomatosis)|pni|intra-? ?cranial (?:extension|spread|invasion|involvement|component|disease|growth)|(?:extra|peri)-? ?nodal|extra-? ?capsular|ene|ecs|ece|"
+    r"peri-?neural(?: tumou?r)? (?:spread|extension|invasion|involvement|disease|infiltration|growth|carcinomatosis)|pni|(?:intra|endo)-? ?cranial (?:extension|spread|invasion|involvement|component|disease|growth)|(?:extra|peri)-? ?nodal|extra-? ?capsular|ene|ecs|ece|"
     r"capsul\w+ (?:rupture|breach|invasion|penetration)|(?:ruptured|broken|breached) capsules?|airway (?:compromise|obstruction|narrowing|stenosis)"
 )
 _ANY_WORD = re.compile(r"[\w'%.-]*\w|\S")
@@ -314,7 +314,8 @@ def tokens_in(words: str) -> list[Token]:
     """
     found: list[Token] = []
     for mention in mentions_in(words):
-        found.append(_place(mention, words))
+        if not _is_material(mention, words):
+            found.append(_place(mention, words))
     taken = [(t.start, t.end) for t in found]
     masked = list(words)
     for start, end in taken:
@@ -340,6 +341,19 @@ def tokens_in(words: str) -> list[Token]:
         at = max(at, end)
     found += [Token(Kind.WORD, at + m.start(), at + m.end(), m.group()) for m in _ANY_WORD.finditer(words[at:])]
     return _with_spread_as_noun(_with_heading_negative(_with_final_no(sorted(found, key=lambda t: t.start))))
+
+
+def _is_material(mention: Mention, words: str) -> bool:
+    """Whether bone or marrow says only what is looked at in the place before: "skull base: no bone erosion"."""
+    text, behind = words[mention.start : mention.end], words[mention.end :]
+    if mention.term.keys:
+        return False
+    if text == "marrow" and re.match(r" (?:signal|oedema|edema)\b", behind):
+        return True
+    of_bone = re.fullmatch(r"bones?|bony|osseous", text) and re.match(
+        r" (?:erosion|destruction|lysis|invasion)\b", behind
+    )
+    return of_bone is not None and ":" in words[: mention.start]
 
 
 def _with_final_no(tokens: list[Token]) -> list[Token]:

@@ -31,10 +31,18 @@ _COUNTS = {
 }  # fmt: skip
 _ADJECTIVES = r"(?:[a-z][\w-]*,? (?:and )?){0,6}?"
 _COUNT = re.compile(
-    rf"(?<![\w.-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*-?(?:cm|mm|milli|centi|x|\.|-|/|"
+    rf"(?<![\w./-])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}(?!\s*-?(?:cm|mm|milli|centi|x|\.|-|/|"
     rf"%)))\s+(?P<between>{_ADJECTIVES})(?P<what>{NODE_WORDS})(?![\w])"
 )
-_LEVEL_WITHOUT = re.compile(rf"\b(?:levels? )?{ONE_LEVEL} ?[:-]? ?(?:nil|none|clear|negative|normal)\b")
+_LEVEL_WITHOUT = re.compile(
+    rf"\b(?:levels? )?{ONE_LEVEL}(?:(?:,| and|, and| to|-|/| &) ?(?:levels? )?{ONE_LEVEL})* ?[:-]? ?(?:is |are )?"
+    r"(?:nil|none|clear|negative|normal|free|unremarkable)\b(?: (?:on )?(?:both sides|bilaterally|right|left)\b)?"
+)
+_GROWN_BY = re.compile(
+    rf"\bby (?:the |an? )?(?:[a-z-]+ ){{0,2}}?(?:levels? )?{ONE_LEVEL} (?:lymph ?node|node|ln|nodal mass)\b"
+)
+"""A node that another place is reached by; the node is told elsewhere."""
+_EACH = re.compile(r"\beach (?:with )?(?:one|a|1)\b|\b(?:one|1) (?:node |ln )?(?:in |at )?each\b")
 _HEADED = re.compile(rf"(?:cervical |neck )?(?:{NODE_WORDS})(?: status)? ?(?:[:|-])")
 _COUNT_BEHIND = re.compile(
     rf"(?<![\w.])(?P<count>{'|'.join(_COUNTS)}|\d{{1,2}}) (?:in (?:no\b\.?|number|total)|nos?\b\.?(?! \w)|of (?:them|these|which))|(?<![\d.\w]) ?x ?(?P<times>\d{{1,2}}|one|two|three|four|five|six)(?![\w.]|\s*(?:x|cm|mm))"
@@ -47,14 +55,17 @@ _PLURAL = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad)\b")
 _NODES = re.compile(r"\b(?:nodes|lns|(?:lymph)?adenopathy|lad|nodal(?! (?:mass|deposit|metastasis)\b))\b")
 _SIZED_ONE = re.compile(
     r"\b(?:a|an|one|another)(?: (?:further|second|third|smaller|larger|single|necrotic|enlarged))? \d[\d. x]*-? ?(?:cm|mm)[\d. xcm]*(?:[a-z-]+,? ){0,6}?(?:lymph ?node|"
-    r"node|ln)(?![\w])"
+    r"node|ln|nodal (?:mass|deposit|metastasis))(?![\w])"
 )
+_SINGULAR = re.compile(r"\b(?:lymph)?adenopathy (?:of|measuring) \d[\d. x]* ?(?:cm|mm)\b")
+_LABELLED_COUNT = re.compile(rf"(?:{NODE_WORDS}) ?: ?(\d{{1,2}})(?= ?(?:[(,;]|\.?$))")
+_UNDER = re.compile(r"\b(?:below|above|beneath|under) (?:it|this|them|these)\b")
 _TOLD_BEHIND = re.compile(
     rf"\s*(?:on the )?(?:right|left|both)?(?: side| neck)?\s*(?:[:=(,-]|there (?:is|are)|shows?|contains?|has|have)\s*(?:{'|'.join(_COUNTS)}|\d{{1,2}}) (?:(?!levels?\b|right\b|left\b|both\b|bilateral\b|in\b|at\b)[a-z0-9.-]+ ){{0,4}}?"
     rf"(?:{NODE_WORDS})\)?(?=\s*(?:[,;.)]|and\b|$))"
 )
 _COUNT_AT_LEVEL = re.compile(
-    r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b|[:-]? ?(?<!\d)(\d)(?= ?(?:[,;)]|\.(?!\d)|$)))"
+    r"\s*(?:\((\d)\)|[:-]? ?(\d{1,2}) (?:nos?|nodes?|lns?)\b|x ?(\d)(?!\d|\.\d| ?(?:x|cm|mm))|[:-]? ?(?<!\d)(\d)(?= ?(?:[,;)]|\.(?!\d)|$)))"
 )
 _ONE_DEPOSIT = re.compile(r" (?:metastasis|deposit|mass)\b")
 _ELLIPSIS = re.compile(
@@ -65,9 +76,9 @@ _ELLIPSIS = re.compile(
 _DENIED = re.compile(
     rf"\b(?:no|without|absence of|negative for|nil|there (?:are|is) not)\b(?![^,;.]*\b(?:change|necrosis|extra-?nodal|extra-?capsular|"
     rf"ene)\b)[^;.]{{0,60}}?(?:{NODE_WORDS})|"
-    rf"(?:{NODE_WORDS})\b[^,;.]*\b(?:(?:not|no longer) (?:\w+ )?(?:seen|enlarged|present|identified|noted|"
+    rf"(?:{NODE_WORDS})\b[^,;.]*\b(?:(?:not|no longer) (?:\w+ )?(?:identifiable|detectable|visible|demonstrable|measurable|discernible|there|seen|enlarged|present|identified|noted|"
     rf"visuali[sz]ed|evident)|resolved|absent|vanished|disappeared|(?:completely|fully|entirely) regressed|"
-    rf"normal|unremarkable|inconspicuous|negative)|\b(?:{NODE_WORDS}) ?(?:[:=-]|\|) ?(?:none|nil|negative|no\b|normal|nad|not enlarged|unremarkable|clear)|"
+    rf"normal|unremarkable|inconspicuous|negative)|\b(?:{NODE_WORDS}) ?(?:[:=-]|\|) ?(?:none|nil|negative|no\b|normal|nad|not enlarged|not involved|uninvolved|unremarkable|clear)|"
     rf"\b(?:{NODE_WORDS}) ?: ?(?:right|left)(?: side| neck)? ?[:-] ?(?:nil|none|no\b(?! \w)|normal|clear|negative)|"
     r"\b(?:right|left)(?: side)?(?: of the)? neck(?: side)? ?(?:[-:]|is)? ?(?:clear|normal|negative|unremarkable|free)"
 )
@@ -75,12 +86,12 @@ _DISTANT = re.compile(
     r"\b(?:other|further|additional|more|contralateral|elsewhere|remaining|new|newly|supraclavicular|retropharyngeal|below|above|beyond|enlarging|residual)\b"
 )
 _HARMLESS = re.compile(
-    r"\b(?:sub-?centi\w+|sub ?cm|reactive|benign|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
+    r"\b(?:sub-?centi\w+|sub ?cm|reactive|benign|(?:without|of no) (?:\w+ )?(?:significance|suspicion|relevance)|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
     r"shotty|symmetric(?:al)?(?! enlarge)|fatty hil\w+|not significant|not suspicious|not fdg[- ]avid|unsuspicious|inconspicuous|physiological|indeterminate|equivocal|doubtful significance|"
     r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|(?:does|do) not (?:meet|fulfil|fulfill|reach) (?:\w+ )*(?:criteria|threshold)|(?:below|under) (?:the )?(?:size )?(?:criteria|threshold)|stable small|normal in (?:size|morphology|appearance)|within normal limits|of normal (?:size|morphology|appearance)|does not meet (?:\w+ )*criteria)\b|\bborderline\b|\? ?significan\w+"
 )
 _PATHOLOGICAL = re.compile(
-    r"\b(?:necro\w+|metasta\w+|pathological|(?<!not )suspicious|malignant|enlarged|involved|abnormal)\b"
+    r"\b(?:necro\w+|metasta\w+|(?<!without )(?<!no )pathological|(?<!not )suspicious|malignant|enlarged|involved|abnormal)\b"
 )
 _LARGEST = re.compile(r"\b(?:largest|biggest|dominant|maximum|max)\b")
 
@@ -189,16 +200,23 @@ def _statement(sentence: Sentence) -> NodeStatement:
     headed = _HEADED.match(words)
     if headed is not None and NODE.search(words[headed.end() :]) and not _DENIED.match(words):
         words = " " * headed.end() + words[headed.end() :]
-    words = _LEVEL_WITHOUT.sub(lambda m: " " * len(m.group()), words)
+    words = _GROWN_BY.sub(lambda m: " " * len(m.group()), words)
+    kept = _LEVEL_WITHOUT.sub(lambda m: " " * len(m.group()), words)
+    emptied = kept != words and not levels_in(kept) and not sizes_in(kept) and not _COUNT.search(kept)
+    if emptied and not _DENIED.search(words):
+        return NodeStatement(sentence)
+    words = kept
     denial = _DENIED.search(words)
     whole = (
         denial is not None and not _COUNT.search(words[: denial.start()]) and not _affirmed_behind(words, denial.end())
     )
     if denial is not None and whole:
         limited = sides_in(words) if not _names_both(words) else frozenset()
-        named = {level for *_, found in levels_in(words) for level in found}
+        stop = re.search(r"[,;] (?:and |or )?no\b", words[denial.end() :])
+        scope = words[: denial.end() + stop.start()] if stop else words
+        named = {level for *_, found in levels_in(scope) for level in found}
         only_rest = (
-            _DISTANT.search(words) is not None
+            _DISTANT.search(scope) is not None
             or _NODES_ELSEWHERE.search(words) is not None
             or 0 < len(named) < _ALL_LEVELS
         )
@@ -229,6 +247,8 @@ def _without_harmless(words: str) -> str:
 
 
 def _affirmed_behind(words: str, end: int) -> bool:
+    if re.match(r"[,; ]*(?:and |or )?(?:no|without)\b", words[end:]):
+        return False
     return re.search(r"[;,]|\bbut\b|\bexcept\b|\bother than\b|\bapart from\b", words[end:]) is not None and (
         _COUNT.search(words[end:]) is not None or levels_in(words[end:]) != () or sizes_in(words[end:]) != ()
     )
@@ -256,7 +276,7 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
         sides = sides_in(stretch) or _side_behind(words[end:stop])
         if not sides and len(places) == 1:
             sides = sides_in(words[:start]) or sides_in(words[end:])
-        if not sides and at and (each or not own):
+        if not sides and at and (each or not own or _UNDER.search(stretch)):
             sides = groups[-1].sides
         count = own[-1] if own else 0
         groups.append(NodeGroup(MULTIPLE if count == 1 and len(sides) > 1 else count, sides, levels))
@@ -265,6 +285,9 @@ def _groups(words: str) -> tuple[tuple[NodeGroup, ...], int]:
     ahead = [row for row in counts if row[0] < places[0][0]]
     if len(ahead) > 1 and len(groups) == 1 and (parted := _parted(words[: places[0][0]], ahead, groups[0].levels)):
         return parted, 0
+    if len(groups) == 1 and groups[0].count == 1 and _EACH.search(words):
+        groups = [replace(groups[0], count=len(groups[0].levels) * max(1, len(groups[0].sides)))]
+        return tuple(groups), 0
     if early and not in_groups and len(groups) == 1:
         groups = [NodeGroup(early[0], groups[0].sides or sides_in(words[: starts[0]]), groups[0].levels)]
         return tuple(groups), 0
@@ -312,6 +335,14 @@ def _counts(words: str) -> list[tuple[int, int]]:
             named = re.search(r"nodes?$|ln$", match.group("what")) or _ONE_DEPOSIT.match(words, match.end())
             if value == 1 and not named and word in ("a", "an"):
                 continue
+            inner = re.search(rf"\b(?:{'|'.join(_COUNTS)}|\d)\b(?= )", match.group("between"))
+            if inner is not None and word in ("a", "an"):
+                # "a further two nodes"
+                value = _COUNTS[inner.group()] if inner.group() in _COUNTS else int(inner.group())
+                found[match.start("between") + inner.start()] = value
+                continue
+            if re.search(r"(?:\b(?:more than|over|at least|upwards of)|>) ?$", words[: match.start()]):
+                value = MULTIPLE
             more = re.search(r"\b(multiple|several|few|numerous|conglomerated?|matted)\b", match.group("between"))
             plural = word in ("both",)
             found[match.start()] = MULTIPLE if (more and value <= 1) or plural else value
@@ -332,6 +363,12 @@ def _counts(words: str) -> list[tuple[int, int]]:
         single = None  # "invaded by a level Ib node": one that is told elsewhere
     if not found and single is not None and not _NODES.search(words):
         found[single.start()] = 1
+    labelled = _LABELLED_COUNT.search(words)
+    if not found and labelled is not None:
+        found[labelled.start(1)] = int(labelled[1])  # "right level I nodes: 3 (largest 14 mm)"
+    singular = _SINGULAR.search(words)
+    if not found and singular is not None and len(_NODES.findall(words)) == 1:
+        found[singular.start()] = 1  # "right Ib adenopathy of 17 mm"
     for match in _SIZED_ONE.finditer(words):
         if not any(match.start() <= place < match.end() for place in found):
             found[match.start()] = 1

@@ -10,12 +10,15 @@ _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI", "7": 
 _ORDER = ("I", "II", "III", "IV", "V", "VI", "VII")
 ONE_LEVEL = r"(?:vii|vi|iv|v|iii|ii|i|[1-7])[ -]?(?:[ab](?![a-z]))?(?:/[ab](?![a-z]))?"
 _JOINT = r"\s*(?:,|/|&|\+|-|and|to|through|or|, and)\s*"
+_NUMBERING = (
+    r" (?:in (?:no\b|number|total)|nos?\b|in all\b|(?:right|left) (?:levels?\b|[iv]+[ab]?\b))"  # "II, III, 6 in no."
+)
 LEVELS = re.compile(
-    rf"\b(?:levels?|stations?|sectors?|zones?|groups?|areas?|compartments?|lvl)\s*[-:]?\s*({ONE_LEVEL}(?:{_JOINT}(?:levels?\s*)?{ONE_LEVEL}(?![\w]|\.\d| ?x ?\d| ?[cm]m\b))*)(?![\w]|\.\d)(?! (?:x|cm|mm|nodes? of))"
+    rf"\b(?:levels?|stations?|sectors?|zones?|groups?|areas?|compartments?|lvl)\s*[-:]?\s*({ONE_LEVEL}(?:{_JOINT}(?:levels?\s*)?{ONE_LEVEL}(?![\w]|\.\d| ?x ?\d| ?[cm]m\b|{_NUMBERING}))*)(?![\w]|\.\d)(?! (?:x|cm|mm|nodes? of))"
 )
 _SURE = r"(?:vii|vi|iii|ii|iv(?! contrast)|i[ab]|[1-6][ab]|v[ab])[ab]?"
 _LONE_LEVELS = re.compile(
-    rf"(?<![\w.-])({_SURE}(?:{_JOINT}{ONE_LEVEL}(?![\w]))*|i(?:{_JOINT}{_SURE}(?![\w]))+)(?![\w-])(?! (?:nerve|segment))"
+    rf"(?<![\w.-])({_SURE}(?:{_JOINT}{ONE_LEVEL}(?![\w]|{_NUMBERING}))*|i(?:{_JOINT}{_SURE}(?![\w]))+)(?![\w-])(?! (?:nerve|segment))"
 )
 _BARE_LEVEL = re.compile(
     r"\b(?:(?:ii|iii|iv|vi|vii|v)[ab]?|i[ab]|[1-6][ab])(?= (?:lymph ?)?(?:nodes?|lns?|nodal|lad|adenopathy|levels?|sectors?|stations?|zones?|groups?|compartments?|"

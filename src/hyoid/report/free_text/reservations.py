@@ -34,8 +34,8 @@ _AROUND = re.compile(
     r"versus|vs|(?:can|could) not be (?:\w+ )?(?:separated|distinguished|differentiated|discriminated|told)\b|"
     r"(?:tumou?r|recurrence|disease|invasion|infiltration|malignan\w+|neoplas\w+) or (?:\w+ ){0,2}?(?:o?edema|scar\w*|inflam\w+|fibrosis|granulation|post\w*|treatment|radiation|reactive|denervation|artefact|artifact|lymphoid|mucosa|redundan\w+|secretions?|retained)|"
     r"(?:o?edema|scar\w*|inflam\w+|fibrosis|granulation|changes?|reactive|denervation|artefact|artifact|lymphoid \w+|mucosa|secretions?) or (?:\w+ ){0,2}?(?:tumou?r|recurrence|disease|invasion|infiltration|malignan\w+|neoplas\w+)|"
-    r"to be (?:verified|confirmed|checked|clarified|correlated|compared)|(?:can|could) not (?:be )?distinguish\w*|"
-    r"at risk|improbable|unlikely|would|escap(?:es?|ed|ing)|mimic\w*|simulated|"
+    r"to be (?:judged|decided|determined|adjudicated|verified|confirmed|checked|clarified|correlated|compared)|(?:can|could) not (?:be )?distinguish\w*|"
+    r"at risk|improbable|unlikely|would(?! (?:\w+ )?(?:call|regard|class|classify|label|read|describe) (?:this|that|it|these|those)\b)|escap(?:es?|ed|ing)|mimic\w*|simulated|"
     r"(?:this|these|which|it|that) (?:may|might|could) (?:also |well |equally )?(?:be|represent|reflect|correspond))\b"
 )
 """Reaches its stretch of the sentence, in front and behind."""

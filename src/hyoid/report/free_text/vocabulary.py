@@ -130,7 +130,10 @@ TERMS: tuple[Term, ...] = (
         r"(?:\w+glottic |laryngeal |pharyngeal |upper )?(?:airways?|air ?column|air ?passages?|breathing passages?)(?: (?:compromise|obstruction|narrowing|stenosis))?|glottic chink|laryngeal lumen",
         ("airway_compromise",),
     ),
-    Term(r"endo-?tracheal tubes?|et[- ]tubes?|etts?", ("et_tube_in_situ",)),
+    Term(
+        r"endo-?tracheal tubes?|et[- ]tubes?|etts?|(?<!be )(?<!being )(?<!was )(?<!been )intubated(?= ?(?:[.,;)]|$|at\b|on\b))",
+        ("et_tube_in_situ",),
+    ),
     Term(
         r"thyroid (?:cartilages?|cart\b\.?|lamina\w*|ala\w*)|thyroid(?=(?:,| and|/| or)[^.;]{0,30}cartilages)",
         ("thyroid_cartilage",),
@@ -163,7 +166,7 @@ TERMS: tuple[Term, ...] = (
         "Trachea",
     ),
     Term(
-        r"strap muscles?(?: (?:and|/|or) (?:the )?thyroid gland)?|(?:infrahyoid|sternothyroid|sternohyoid|"
+        r"straps|strap muscles?(?: (?:and|/|or) (?:the )?thyroid gland)?|(?:infrahyoid|sternothyroid|sternohyoid|"
         r"thyrohyoid|omohyoid)"
         r"(?: strap)? muscles?|strap musculature",
         ("strap_muscles_thyroid_gland",),
@@ -184,13 +187,16 @@ TERMS: tuple[Term, ...] = (
         r"(?:(?:great|major|neck|cervical|carotid|large|big|main|cervical vascular|blood) )*(?:neck )?(?:blood )?vessels?|(?:main|big|large|great|neck) arter(?:y|ies)|jugulo-?carotid (?:axis|bundle|axes)|vascular axis|(?:major |cervical )?vascular structures|vascular axes|vascular bundles?",
         ("carotid_arteries_ijv",),
     ),
-    Term(r"para-? ?pharyngeal(?: (?:fat )?spaces?| fat(?: spaces?| planes?| pads?)?)?|pps", ("parapharyngeal_space",)),
+    Term(
+        r"para-? ?pharyngeal(?: (?:fat )?spaces?| fat(?:ty)? tissues?| fat(?: spaces?| planes?| pads?)?)?|pps",
+        ("parapharyngeal_space",),
+    ),
     Term(
         r"(?:(?:(?:medial|lateral|internal|external)(?: and (?:medial|lateral|internal|external))? )?pterygoid(?:eus)? (?:muscles?|musculature))|pterygoids|(?:(?:medial|lateral|internal|external)(?: and (?:medial|lateral|internal|external))? )pterygoids?",
         ("pterygoid_muscles",),
     ),
     Term(
-        r"(?:central |anterior |middle |lateral )?skull[- ]base(?: foramina)?|base of (?:the )?skull|cliv(?:us|al)(?: marrow)?|petrous (?:apex|bone)|sphenoid (?:bone|body)|basisphenoid",
+        r"(?:central |anterior |middle |lateral )?skull[- ]base(?: foramina)?|base of (?:the )?skull|floor of (?:the )?(?:(?:right|left) )?(?:middle|anterior) cranial fossa|(?:middle|anterior) cranial fossa floor|cliv(?:us|al)(?: marrow)?|petrous (?:apex|apices|bone)|sphenoid (?:bone|body|floor|sinus floor)|basisphenoid",
         ("skull_base",),
     ),
     Term(r"glosso-?tonsillar (?:sulcus|groove|fold)", (), "", "Glossotonsillar sulcus"),
@@ -225,11 +231,11 @@ TERMS: tuple[Term, ...] = (
         ("cranial_nerves",),
     ),
     Term(
-        r"intra-? ?cranial(?: (?:extension|spread|invasion|involvement|component|disease|growth))?",
+        r"(?:intra|endo)-? ?cranial(?: (?:extension|spread|invasion|involvement|component|disease|growth))?",
         ("intracranial_extension",),
     ),
     Term(
-        r"intra-? ?cranial (?:contents|structures|compartment|space)|cavernous sinus(?:es)?|dura(?:l|e| mater)?|middle cranial fossa|temporal lobe|meninge\w*",
+        r"intra-? ?cranial (?:contents|structures|compartment|space)|cavernous sinus(?:es)?|dura(?:l|e| mater)?|middle cranial fossa|temporal lobe|(?:lepto-?|pachy-?)?meninge\w*",
         ("intracranial_extension",),
     ),
     Term(
