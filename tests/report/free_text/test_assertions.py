@@ -102,6 +102,8 @@ def test_swapping_left_and_right_swaps_the_answer():
         ("i would not call this extracapsular spread", "equivocal"),
         ("tumour would involve the tonsil", "equivocal"),
         ("no endocranial extension", "not involved"),
+        ("perineural spread: none seen", "not involved"),
+        ("extranodal extension negative negative", "not involved"),
         ("skull base: no bone erosion", "not involved"),
         ("sphenoid floor with regular marrow signal", "not involved"),
         ("the tonsils are small and equal", "not involved"),

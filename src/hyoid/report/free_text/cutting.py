@@ -99,7 +99,11 @@ def _new_subject(tokens: list[Token], at: int) -> bool:
         return not (start > 1 and tokens[start - 1].kind is Kind.AND and tokens[start - 2].kind is Kind.PLACE)
     if token.kind in (Kind.DENY, Kind.GONE) and token.text in ("not",) and at + 1 < len(tokens):
         token = tokens[at + 1]
-    while token.kind is Kind.WORD and token.text.endswith("ly") and at + 1 < len(tokens):
+    while (
+        token.kind is Kind.WORD
+        and (token.text.endswith("ly") or token.text in ("itself", "themselves", "proper"))
+        and at + 1 < len(tokens)
+    ):
         at += 1
         token = tokens[at]
     following = tokens[at + 1] if at + 1 < len(tokens) else None

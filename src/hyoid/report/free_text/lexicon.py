@@ -242,7 +242,7 @@ _OTHER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.GONE,
-        rf"(?:{BE})? ?(?:not|no longer|never) (?:(?:\w+ly|been|be|clearly) )*{_SEEN}|(?:can|could) ?not be (?:\w+ )?(?:seen|identified|demonstrated|detected|found)|excluded|ruled out|(?:completely |entirely |fully )?resolved|"
+        rf"(?:none|nil) {_SEEN}|(?:{BE})? ?(?:not|no longer|never) (?:(?:\w+ly|been|be|clearly) )*{_SEEN}|(?:can|could) ?not be (?:\w+ )?(?:seen|identified|demonstrated|detected|found)|excluded|ruled out|(?:completely |entirely |fully )?resolved|"
         r"negative|none|nil|-ve|not (?:\w+ )?to be (?:assumed|suspected|presumed|expected|inferred|supposed|postulated)|(?:was|were|is|are|been) (?:not|no longer) (?:suspected|expected)|not suspected|denied|disappeared|vanished|(?:completely |fully |entirely )regressed|gone(?=\s*(?:[.,;)]|$))|no(?= ?[.,;)]?$)",
     ),
     (

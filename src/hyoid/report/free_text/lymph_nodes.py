@@ -88,7 +88,7 @@ _DISTANT = re.compile(
 _HARMLESS = re.compile(
     r"\b(?:sub-?centi\w+|sub ?cm|reactive|benign|(?:without|of no) (?:\w+ )?(?:significance|suspicion|relevance)|non-?specific|insignificant|normal[- ]sized|not (?:\w+ )?enlarged|"
     r"shotty|symmetric(?:al)?(?! enlarge)|fatty hil\w+|not significant|not suspicious|not fdg[- ]avid|unsuspicious|inconspicuous|physiological|indeterminate|equivocal|doubtful significance|"
-    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|(?:does|do) not (?:meet|fulfil|fulfill|reach) (?:\w+ )*(?:criteria|threshold)|(?:below|under) (?:the )?(?:size )?(?:criteria|threshold)|stable small|normal in (?:size|morphology|appearance)|within normal limits|of normal (?:size|morphology|appearance)|does not meet (?:\w+ )*criteria)\b|\bborderline\b|\? ?significan\w+"
+    r"(?:no|without|low[- ]grade) (?:significant )?uptake|not pathological\w*|(?:does|do) not (?:meet|fulfil|fulfill|reach) (?:\w+ )*(?:criteria|threshold)|(?:below|under) (?:the )?(?:size )?(?:criteria|threshold)|stable small|normal in (?:size|morphology|appearance)|(?:of )?normal (?:number|size)(?: and (?:size|shape|morphology))?|within normal limits|of normal (?:size|morphology|appearance)|does not meet (?:\w+ )*criteria)\b|\bborderline\b|\? ?significan\w+"
 )
 _PATHOLOGICAL = re.compile(
     r"\b(?:necro\w+|metasta\w+|(?<!without )(?<!no )pathological|(?<!not )suspicious|malignant|enlarged|involved|abnormal)\b"

@@ -439,7 +439,7 @@ _CUTS = (
     # A state of then, with its time.
     r"\b(?:was|were|had been) [^,;]*?\b(?:before|prior to) (?:the )?(?:\w+ )?(?:treatment|therapy|radio\w+|chemo\w+|surgery)\b(?: and\b)?",
     rf"\b(?:formerly|previously|initially|originally|earlier|once) {_STATE}\b",
-    rf"\b(?:(?:was|were|had been) )?{_STATE} (?:before|at (?:the )?(?:time of )?(?:(?:first|initial|primary) )?(?:diagnosis|baseline|presentation|staging))\b",
+    rf"\b(?:(?:was|were|had been) )?{_STATE} (?:before|pre-? ?(?:rx|treatment|therapy)|at (?:the )?(?:time of )?(?:(?:first|initial|primary) )?(?:diagnosis|baseline|presentation|staging))\b",
     # A state of then, without a verb.
     rf"\b(?:involved|infiltrated|invaded|eroded|encased|enlarged|effaced|thickened|present|involvement|infiltration|invasion) (?:on|in|at) {_TO_SCAN}[^,;]*",
     # Seen before and still described: only the reminder goes.
@@ -450,7 +450,7 @@ _CUTS = (
     rf"^{_EARLIER}[^:;]*:.*$",
     # A statement of what was: all of it, up to what is now.
     rf"\b(?:on|in|at the time of) {_TO_SCAN}\b.*?(?=;|\b{_NOW}\b|\)|$)",
-    rf"(?:^|(?<=[,;(]))\s*(?:previously|formerly|earlier|initially|at baseline)\b.*?(?=;|\b{_NOW}\b|\)|$)",
+    rf"(?:^|(?<=[,;(]))\s*(?:previously|formerly|earlier|initially|(?:at|on) (?:baseline|presentation|(?:initial )?diagnosis)|pre-? ?(?:rx|treatment|therapy))\b.*?(?=;|\b{_NOW}\b|\)|$)",
     r"\b(?:previously|formerly|earlier|which|that|it)? ?(?:was|were|measured) (?:about |approx |"
     rf"approximately )?{_SIZE}(?= .*\b{_NOW}\b)",
     r"\b(?:previously|formerly|earlier|prior|prev) (?:measur\w+ |was |size )?(?:about |approx |"
@@ -483,7 +483,7 @@ _ONLY_THEN = re.compile(
 )
 """A sentence that only says what was seen on an earlier scan."""
 _HAD = re.compile(
-    r"^(?![^;]*\b(?:now|currently|today)\b)[^;]*?\bhad (?:shown|demonstrated|revealed|described|been|involved|infiltrated|reported)\b[^;]*$"
+    r"^(?![^;]*\b(?:now|currently|today)\b)[^;]*?\bhad (?:shown|demonstrated|revealed|described|been|involved|infiltrated|reported|queried|suggested|raised|questioned)\b[^;]*$"
 )
 
 _CUT = [re.compile(pattern) for pattern in _CUTS]
