@@ -114,8 +114,8 @@ weights: $(VENV)/.installed-test
 
 # The PET/CT system's default networks, from virtual patients of centres a-d, measured on centres e and f.
 petct-weights: $(VENV)/.installed-test
-	$(BIN)/python scripts/make_petct_cohort.py $(WORK)/petct-train --seed 71 --n 18 --centres abcd
-	$(BIN)/python scripts/make_petct_cohort.py $(WORK)/petct-test --seed 72 --n 10 --centres ef
+	$(BIN)/python scripts/make_petct_cohort.py $(WORK)/petct-train --seed 71 --n 300 --centres abcd --workers 2
+	$(BIN)/python scripts/make_petct_cohort.py $(WORK)/petct-test --seed 72 --n 50 --centres ef --workers 2
 	for stage in head coarse resenc segresnet; do $(BIN)/hyoid train petct-$$stage --data $(WORK)/petct-train --out $(WORK)/run_$$stage --threads 1 || exit 1; done
 	$(CARD) $(foreach stage,head coarse resenc segresnet,$(WORK)/run_$(stage)/package) --data $(WORK)/petct-test --whom "virtual patients whose scanner settings (centres e and f) were never seen in training"
 	for stage in head coarse resenc segresnet; do rm -rf src/hyoid/weights/petct-$$stage && cp -r $(WORK)/run_$$stage/package src/hyoid/weights/petct-$$stage; done
