@@ -41,23 +41,20 @@ def test_a_table_is_found_by_its_former_name(former, make_midrt_case, tmp_path):
     assert f'"table": "{current_name(former)}"' in result.output
 
 
+def test_a_shipped_manifest_of_before_still_loads():
+    manifest = read_manifest(package_folder("sgrnet"))
+    assert (manifest.task, manifest.recipe["task"]) == ("ct_report", "classification")
+
+
 @pytest.mark.parametrize(
-    ("package", "task", "recipe"),
-    [
-        ("sgrnet", "ct_report", "classification"),
-        ("petct-head", "segmentation", "targets"),
-    ],
+    ("package", "task", "present", "former"),
+    [("isrg", "lesion", "lesion", "clicks"), ("petct-head", "segmentation", "petct", "targets")],
 )
-def test_shipped_manifests_of_before_still_load(package, task, recipe):
-    manifest = read_manifest(package_folder(package))
-    assert (manifest.task, manifest.recipe["task"]) == (task, recipe)
-
-
-def test_a_manifest_of_the_click_network_of_before_still_loads(tmp_path):
-    text = (package_folder("isrg") / "manifest.yaml").read_text()
-    (tmp_path / "manifest.yaml").write_text(text.replace("task: lesion", "task: clicks"))
+def test_a_manifest_with_former_names_still_loads(package, task, present, former, tmp_path):
+    text = (package_folder(package) / "manifest.yaml").read_text()
+    (tmp_path / "manifest.yaml").write_text(text.replace(f"task: {present}", f"task: {former}"))
     manifest = read_manifest(tmp_path)
-    assert (manifest.task, manifest.recipe["task"]) == ("lesion", "clicks")
+    assert (manifest.task, manifest.recipe["task"]) == (task, former)
 
 
 def test_a_run_begun_under_the_former_name_of_its_task_goes_on(tmp_path):
