@@ -9,6 +9,7 @@ loop on 1, 2 and 4 nodes of a Ray cluster on this machine.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -199,6 +200,10 @@ def on_ray(nodes: list[int], cases: int, seconds: float) -> None:
     from hyoid.jobs.executor import run_jobs
     from hyoid.jobs.ray_cluster import RayExecutor, cluster
 
+    # Actors import the stand-in by the name of this file: `__main__` is another module there.
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    make_count = importlib.import_module("cohort").make_count
     turns = int(1_000_000 * seconds / count(1_000_000))
     print(f"{os.cpu_count()} cores; a case is {turns} turns of a loop, {seconds} s of one idle core", flush=True)
     for n in nodes:
