@@ -30,6 +30,7 @@ STAGE_WORDS = {
     "clicks": "Following the clicks",
     "write": "Writing files",
     "dicom": "Writing and checking DICOM",
+    "further": "Writing report objects",
     "phantom": "Making virtual patients",
     "cases": "Reading cases",
     "train": "Training",
