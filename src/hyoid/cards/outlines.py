@@ -116,22 +116,23 @@ def speed_words(manifest: Manifest) -> list[str]:
 def _step_words(manifest: Manifest) -> list[str]:
     if not manifest.step_loss:
         return []
-    worst = max(manifest.step_loss, key=lambda name: manifest.step_loss[name])
     return [
-        f"Tiles {WIDE_STEP} of their edge apart instead of {CLOSE_STEP}: the mean Dice falls most for "
-        f"{BY_NAME[worst].words} ({manifest.step_loss[worst]:+.4f}); the wider step is used where it falls by "
-        f"less than {HARMLESS_LOSS} for every structure."
+        f"Tiles {WIDE_STEP} of their edge apart instead of {CLOSE_STEP}: "
+        f"{_loss_words(manifest.step_loss, 'the wider step')}"
     ]
+
+
+def _loss_words(losses: Mapping[str, float], faster: str) -> str:
+    worst = max(losses, key=lambda name: losses[name])
+    return (
+        f"the mean Dice falls most for {BY_NAME[worst].words} ({losses[worst]:+.4f}); {faster} is used where it "
+        f"falls by less than {HARMLESS_LOSS} for every structure."
+    )
 
 
 def _precision_words(manifest: Manifest) -> list[str]:
     if manifest.bf16_loss:
-        worst = max(manifest.bf16_loss, key=lambda name: manifest.bf16_loss[name])
-        return [
-            "bfloat16 against float32, both against the reference: the mean Dice falls most for "
-            f"{BY_NAME[worst].words} ({manifest.bf16_loss[worst]:+.4f}); bfloat16 is used where it falls by less than "
-            f"{HARMLESS_LOSS} for every structure."
-        ]
+        return [f"bfloat16 against float32, both against the reference: {_loss_words(manifest.bf16_loss, 'bfloat16')}"]
     if not manifest.bf16_agreement:
         return []
     worst = min(manifest.bf16_agreement, key=lambda name: manifest.bf16_agreement[name])

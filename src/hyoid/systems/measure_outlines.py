@@ -105,10 +105,10 @@ def measure_outlining(
     rng = np.random.default_rng(SEED)
     only_virtual_asked = virtual if any(alone) else None
     rows, virtual_rows = _measure_both(real, only_virtual_asked, taught, measuring)
-    short = dataclasses.replace(measuring, precision="bf16")
-    rows_bf16, virtual_bf16 = _measure_both(real, only_virtual_asked, taught, short) if computes_bf16() else ((), ())
+    used = _fastest(measuring)
+    rows_bf16, virtual_bf16 = _measure_both(real, only_virtual_asked, taught, used) if computes_bf16() else ((), ())
     wide = [_stepping(package, wide=True) for package in taught]
-    rows_wide, virtual_wide = _measure_both(real, only_virtual_asked, wide, short if computes_bf16() else measuring)
+    rows_wide, virtual_wide = _measure_both(real, only_virtual_asked, wide, used)
     dice = dice_table(rows, rng)
     found = []
     for package, only_virtual in zip(taught, alone, strict=True):
@@ -155,7 +155,7 @@ def measure_target_network(package: ModelPackage, real: Path, measuring: Measuri
     """
     package = _stepping(package, wide=False)
     rows = measure_target(real, package, MIN_TARGET_ML, measuring)
-    used = dataclasses.replace(measuring, precision="bf16") if computes_bf16() else measuring
+    used = _fastest(measuring)
     rows_used = measure_target(real, package, MIN_TARGET_ML, used)
     rows_wide = measure_target(real, _stepping(package, wide=True), MIN_TARGET_ML, used)
     labels = package.manifest.labels
@@ -337,6 +337,11 @@ def transfer_table(
             "plausible": share >= 0.5,
         }
     return chosen
+
+
+def _fastest(measuring: Measuring) -> Measuring:
+    """Measure in bfloat16 where the processor has it."""
+    return dataclasses.replace(measuring, precision="bf16") if computes_bf16() else measuring
 
 
 def _stepping(package: ModelPackage, *, wide: bool) -> ModelPackage:

@@ -250,12 +250,16 @@ class View:
     @property
     def second(self) -> Volume | None:
         """The image to lay over the scan: the registered earlier scan, else PET or earlier MR."""
-        return self.study.second if self.earlier is None or self.earlier.second is None else self.earlier.second
+        return _laid_over(self.study, self.earlier)
 
     @property
     def outlined(self) -> list[tuple[LesionState, Outline]]:
         """Lesions with an outline."""
         return [(lesion, outline) for lesion, outline in self.lesions if outline is not None]
+
+
+def _laid_over(study: OpenStudy, earlier: Draft | None) -> Volume | None:
+    return study.second if earlier is None or earlier.second is None else earlier.second
 
 
 class Workspace:
@@ -471,8 +475,7 @@ class Workspace:
         """
         with self._held(name) as live:
             opened = self._study_under(live)
-            earlier = self._earlier(live, opened)
-            return opened.second if earlier is None or earlier.second is None else earlier.second
+            return _laid_over(opened, self._earlier(live, opened))
 
     def view(self, name: str) -> View:
         """Return a session in its present state.

@@ -223,22 +223,22 @@ def _with_reason(
 
 def _describe(index: int, uid: str, members: list[Instance]) -> SeriesInfo:
     first = members[len(members) // 2].header
-    kinds = set(headers.words(first, "ImageType"))
+    kinds, modality = set(headers.words(first, "ImageType")), headers.text(first, "Modality")
     frames = sum(headers.integer(m.header, "NumberOfFrames") or 1 for m in members)
     return SeriesInfo(
         index=index,
-        modality=headers.text(first, "Modality"),
+        modality=modality,
         slices=frames,
         description=headers.text(first, "SeriesDescription"),
         number=headers.integer(first, "SeriesNumber"),
         uid=uid,
         plane=_plane(members),
-        original=not kinds & _SECONDARY and not (headers.text(first, "Modality") == "MR" and kinds & _PHASE),
+        original=not kinds & _SECONDARY and not (modality == "MR" and kinds & _PHASE),
         projected=bool(kinds & _PROJECTED),
         length_mm=_length_mm(members),
         sharp=acquisition.is_sharp(first),
-        enhanced=headers.text(first, "Modality") == "CT" and acquisition.contrast_agent(first) is not None,
-        t2=headers.text(first, "Modality") == "MR" and acquisition.is_t2_weighted(first),
+        enhanced=modality == "CT" and acquisition.contrast_agent(first) is not None,
+        t2=modality == "MR" and acquisition.is_t2_weighted(first),
         localizer=all("LOCALIZER" in headers.words(m.header, "ImageType") for m in members),
     )
 

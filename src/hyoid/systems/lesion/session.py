@@ -57,11 +57,7 @@ class AddPrompt(_Action):
         return Prompt(self.kind, self.point_ijk, self.to_ijk, self.more_ijk)
 
 
-class AddStroke(_Action):
-    """Brush, eraser or lasso on one lesion; no network takes part."""
-
-    do: Literal["stroke"] = "stroke"
-    lesion: int
+class _Drawing(_Action):
     kind: Literal["paint", "erase", "enclose", "cut"]
     axis: Literal[0, 1, 2]
     points_ijk: tuple[VoxelIndex, ...] = Field(min_length=1, max_length=MOST_POINTS)
@@ -72,6 +68,13 @@ class AddStroke(_Action):
     def stroke(self) -> Stroke:
         """Stroke as it is drawn."""
         return Stroke(self.kind, self.axis, self.points_ijk, self.radius_mm, self.ball)
+
+
+class AddStroke(_Drawing):
+    """Brush, eraser or lasso on one lesion; no network takes part."""
+
+    do: Literal["stroke"] = "stroke"
+    lesion: int
 
 
 class FillBetween(_Action):
@@ -164,7 +167,7 @@ class Reopen(_Action):
     do: Literal["reopen"] = "reopen"
 
 
-class DrawOrgan(_Action):
+class DrawOrgan(_Drawing):
     """Brush, eraser or lasso on one organ of the draft; report lines that rest on the organ follow.
 
     Attributes
@@ -175,16 +178,6 @@ class DrawOrgan(_Action):
 
     do: Literal["organ"] = "organ"
     label: int = Field(ge=1, le=255)
-    kind: Literal["paint", "erase", "enclose", "cut"]
-    axis: Literal[0, 1, 2]
-    points_ijk: tuple[VoxelIndex, ...] = Field(min_length=1, max_length=MOST_POINTS)
-    radius_mm: float = Field(default=2.0, ge=SMALLEST_RADIUS_MM, le=LARGEST_RADIUS_MM)
-    ball: bool = False
-
-    @property
-    def stroke(self) -> Stroke:
-        """Stroke as it is drawn."""
-        return Stroke(self.kind, self.axis, self.points_ijk, self.radius_mm, self.ball)
 
 
 class CopyEarlier(_Action):
