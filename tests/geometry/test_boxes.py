@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hyoid.errors import GeometryError
-from hyoid.geometry.boxes import Box, bounding_box, crop, crop_geometry, restore
+from hyoid.geometry.boxes import Box, bounding_box, box_of, crop, crop_geometry, hull, restore
 from hyoid.volume import Geometry, Quantity, Volume
 
 
@@ -40,3 +40,14 @@ def test_a_moved_box_and_its_index_into_an_array_that_begins_elsewhere():
     whole = np.arange(10 * 10 * 10).reshape(10, 10, 10)
     part = Box((3, 5, 0), (8, 9, 10))
     assert np.array_equal(whole[part.slices][box.slices_from(part.start)], whole[box.slices])
+
+
+def test_a_hull_holds_every_box_and_nothing_more():
+    boxes = [Box((0, 4, 2), (1, 5, 3)), Box((2, 0, 2), (4, 1, 9))]
+    assert hull(boxes) == Box((0, 0, 2), (4, 5, 9))
+    assert hull(iter(boxes[:1])) == boxes[0]
+
+
+def test_a_box_of_slices_gives_these_back():
+    slices = (slice(1, 2), slice(0, 3), slice(4, 5))
+    assert box_of(slices).slices == slices

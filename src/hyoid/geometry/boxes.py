@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,40 @@ class Box:
         (slice(0, 1, None), slice(1, 3, None), slice(2, 5, None))
         """
         return self.moved(-n for n in start).slices
+
+
+def box_of(slices: Sequence[slice]) -> Box:
+    """Make the box of an index by slices with a start and a stop, such as `scipy.ndimage.find_objects` gives.
+
+    Parameters
+    ----------
+    slices : sequence of slice
+        Three slices: (slice, row, column).
+
+    Examples
+    --------
+    >>> box_of((slice(1, 2), slice(0, 3), slice(4, 5)))
+    Box(start=(1, 0, 4), stop=(2, 3, 5))
+    """
+    return Box(tuple(int(s.start) for s in slices), tuple(int(s.stop) for s in slices))  # type: ignore[arg-type]
+
+
+def hull(boxes: Iterable[Box]) -> Box:
+    """Find the smallest box that holds all of one or more boxes.
+
+    Parameters
+    ----------
+    boxes : iterable of Box
+        On one grid.
+
+    Examples
+    --------
+    >>> hull([Box((0, 4, 2), (1, 5, 3)), Box((2, 0, 2), (4, 1, 9))])
+    Box(start=(0, 0, 2), stop=(4, 5, 9))
+    """
+    there = list(boxes)
+    low, high = np.min([box.start for box in there], axis=0), np.max([box.stop for box in there], axis=0)
+    return Box(tuple(low.tolist()), tuple(high.tolist()))
 
 
 def bounding_box(mask: np.ndarray) -> Box | None:

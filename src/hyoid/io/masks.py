@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from hyoid.anatomy.structures import BY_LABEL, Structure
 from hyoid.errors import GeometryError, OutputError, UsageError
-from hyoid.geometry.boxes import Box, bounding_box, crop_geometry
+from hyoid.geometry.boxes import Box, bounding_box, box_of, crop_geometry
 from hyoid.geometry.resample import resample
 from hyoid.provenance import Provenance
 from hyoid.volume import Geometry, Quantity, Volume
@@ -90,7 +90,7 @@ def boxed(
         masks.require(Quantity.LABEL)
         places = ndimage.find_objects(masks.array.astype(np.uint16, copy=False))
         cuts = {n + 1: (place, masks.array[place] == n + 1) for n, place in enumerate(places) if place is not None}
-        boxes = {n: Box(tuple(s.start for s in p), tuple(s.stop for s in p)) for n, (p, _) in cuts.items()}
+        boxes = {n: box_of(place) for n, (place, _) in cuts.items()}
         return {n: _volume(cuts[n][1], masks.geometry, box) for n, box in boxes.items()}, ()
     if geometry is None:
         raise GeometryError("Masks were given without the grid they lie on.", "Give the geometry too.")

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from hyoid.anatomy.structures import BY_LABEL, GTVN, GTVP, TARGET_REGION, Side
-from hyoid.geometry.boxes import Box, crop_geometry
+from hyoid.geometry.boxes import box_of, crop_geometry
 from hyoid.io.masks import Outline, boxed
 from hyoid.provenance import program
 from hyoid.report.content.coded import lesion_identifier
@@ -58,7 +58,7 @@ def lesion_outlines(lesions: Sequence[Lesion], outlines: Outlines) -> tuple[Outl
             part = parts[label][place] == number
             if int(part.sum()) != lesion.voxels:
                 continue
-            where = crop_geometry(where, Box(tuple(s.start for s in place), tuple(s.stop for s in place)))
+            where = crop_geometry(where, box_of(place))
         name = lesion_identifier(lesion)
         # A predicted region is one segment, whole, however many parts it has.
         if label == TARGET_REGION and any(outline.structure.name == name for outline in found):

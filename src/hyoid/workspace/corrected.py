@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hyoid.anatomy.structures import BY_LABEL, ORGANS
 from hyoid.errors import UsageError
-from hyoid.geometry.boxes import Box, bounding_box
+from hyoid.geometry.boxes import Box, bounding_box, hull
 from hyoid.provenance import Maker, Provenance, by_reader, edited
 from hyoid.report.content.airway import AIRWAY_ORGANS
 from hyoid.report.content.build import findings_of
@@ -121,7 +121,7 @@ def _after(now: Corrected, action: DrawOrgan) -> Corrected:
     if any(BY_LABEL[label].name in AIRWAY_ORGANS for label in labels - {0}):
         inputs = replace(inputs, findings=findings_of(inputs, scene))
     anatomy = replace(now.anatomy, inputs=inputs, scene=scene, outlined_by=drawn_by_whom)
-    box = touched.box if now.box is None else _around(now.box, touched.box)
+    box = touched.box if now.box is None else hull([now.box, touched.box])
     return Corrected(now.base, (*now.strokes, action), anatomy, box)
 
 
@@ -129,7 +129,7 @@ def _recut(organs: dict[str, Patch], array: NDArray[np.integer], label: int, tou
     """Cut one organ out again, from the part of the scan that holds it and the stroke."""
     structure = BY_LABEL[label]
     old = organs.pop(structure.name, None)
-    place = touched if old is None else _around(old.box, touched)
+    place = touched if old is None else hull([old.box, touched])
     mask = array[place.slices] == label
     inner = bounding_box(mask)
     if inner is not None:
@@ -142,8 +142,3 @@ def _by(outlined_by: Mapping[int, Provenance], label: int) -> Provenance:
     if was is None or was.maker is Maker.READER:
         return by_reader()
     return was if was.maker is Maker.EDITED else edited(was.name, was.version)
-
-
-def _around(first: Box, second: Box) -> Box:
-    low, high = np.minimum(first.start, second.start), np.maximum(first.stop, second.stop)
-    return Box(tuple(low.tolist()), tuple(high.tolist()))

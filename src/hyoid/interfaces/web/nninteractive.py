@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 
 from hyoid.errors import HyoidError, InputRefusedError, UsageError
+from hyoid.geometry.boxes import hull
 from hyoid.inference.click_network import ClickNetwork
 from hyoid.interfaces.web.connections import body_of
 from hyoid.io.files.packed_array import pack_array, unpack_array
@@ -426,13 +427,12 @@ def _changed(lease: Lease) -> Response:
     lease.shown = now
     if not boxes:
         return _nothing(ran=True)
-    low = np.min([box.start for box in boxes], axis=0)
-    high = np.max([box.stop for box in boxes], axis=0)
-    part = np.zeros(high - low, np.uint8)
+    whole = hull(boxes)
+    part = np.zeros(whole.shape, np.uint8)
     if now is not None and now.box is not None:
-        part[now.box.slices_from(low)] = now.mask
-    assert np.all(high <= scan.volume.geometry.shape)
-    bounds = [[int(a), int(b)] for a, b in zip(low, high, strict=True)]
+        part[now.box.slices_from(whole.start)] = now.mask
+    assert np.all(np.array(whole.stop) <= scan.volume.geometry.shape)
+    bounds = [[a, b] for a, b in zip(whole.start, whole.stop, strict=True)]
     said = {"ran_prediction": True, "bbox": bounds, "dtype": "uint8", "shape": part.shape}
     return Response(pack_array(part), media_type="application/octet-stream", headers={_META: json.dumps(said)})
 

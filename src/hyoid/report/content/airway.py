@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from hyoid.anatomy.structures import BY_NAME
-from hyoid.geometry.boxes import Box
+from hyoid.geometry.boxes import Box, hull
 from hyoid.report.content.patches import Patch
 from hyoid.report.content.schema import NOT_ASSESSED, Evidence, Line, Region, unanswered_line
 from hyoid.volume import Quantity, Volume
@@ -195,15 +195,10 @@ def measure_airway(ct: Volume, organs: Mapping[str, Patch]) -> Airway | None:
     return Airway(areas, first, first + narrowest, point, len(places), size, tube, words)
 
 
-def _around(organs: Mapping[str, Patch], shape: tuple[int, ...], spacing: tuple[float, float, float]) -> Box:
+def _around(organs: Mapping[str, Patch], shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Box:
     """Box of the outlined airway with a margin."""
-    boxes = [organs[name].box for name in AIRWAY_ORGANS if name in organs]
-    margin = np.ceil(_AROUND_MM / np.array(spacing)).astype(int)
-    start = np.maximum(np.min([b.start for b in boxes], axis=0) - margin, 0)
-    stop = np.minimum(np.max([b.stop for b in boxes], axis=0) + margin, shape)
-    a, b, c = (int(v) for v in start)
-    d, e, f = (int(v) for v in stop)
-    return Box((a, b, c), (d, e, f))
+    margin = np.ceil(_AROUND_MM / np.array(spacing)).astype(int).tolist()
+    return hull(organs[name].box for name in AIRWAY_ORGANS if name in organs).grown(tuple(margin), shape)
 
 
 def _lumen(

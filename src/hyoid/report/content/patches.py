@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from hyoid.anatomy.structures import Side
-from hyoid.geometry.boxes import Box, crop_geometry
+from hyoid.geometry.boxes import Box, box_of, crop_geometry, hull
 from hyoid.metrics.lesions import side_of_lesion
 from hyoid.report.content.schema import Region
 from hyoid.volume import Geometry
@@ -56,7 +56,7 @@ def cut_out(labels: NDArray[np.integer], words: Mapping[int, str]) -> dict[int, 
     found = {}
     for label, slices in enumerate(ndimage.find_objects(labels), start=1):
         if slices is not None and label in words:
-            found[label] = Patch(words[label], labels[slices] == label, _box(slices))
+            found[label] = Patch(words[label], labels[slices] == label, box_of(slices))
     return found
 
 
@@ -65,12 +65,11 @@ def joined(words: str, patches: Iterable[Patch]) -> Patch | None:
     parts = list(patches)
     if not parts:
         return None
-    start = np.min([p.box.start for p in parts], axis=0)
-    stop = np.max([p.box.stop for p in parts], axis=0)
-    mask = np.zeros(stop - start, bool)
+    whole = hull(part.box for part in parts)
+    mask = np.zeros(whole.shape, bool)
     for part in parts:
-        mask[part.box.slices_from(start)] |= part.mask
-    return Patch(words, mask, Box(tuple(map(int, start)), tuple(map(int, stop))))  # type: ignore[arg-type]
+        mask[part.box.slices_from(whole.start)] |= part.mask
+    return Patch(words, mask, whole)
 
 
 def shared_part(first: Patch, second: Patch) -> Patch | None:
@@ -169,8 +168,3 @@ def _point(place: NDArray[np.float64]) -> tuple[float, float, float]:
 
 def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask & ~ndimage.binary_erosion(mask)
-
-
-def _box(slices: tuple[slice, slice, slice]) -> Box:
-    d, h, w = slices
-    return Box((d.start, h.start, w.start), (d.stop, h.stop, w.stop))

@@ -14,7 +14,7 @@ from hyoid.anatomy.staging import Edition
 from hyoid.anatomy.structures import GTVN, GTVP
 from hyoid.characters import one_line
 from hyoid.errors import UsageError
-from hyoid.geometry.boxes import Box, crop_geometry
+from hyoid.geometry.boxes import crop_geometry, hull
 from hyoid.geometry.orientation import canonical_geometry, from_canonical
 from hyoid.io.masks import boxed
 from hyoid.io.packages.model_package import Manifest
@@ -414,12 +414,10 @@ def _meet(first: Outline, second: Outline) -> bool:
 def _components(group: Sequence[tuple[LesionState, Outline]], geometry: Geometry) -> tuple[Component, ...]:
     """Connected parts of outlines, found in the part of the grid that holds them."""
     there = [(lesion, outline.box, outline.mask) for lesion, outline in group if outline.box is not None]
-    start = np.min([box.start for _, box, _ in there], axis=0)
-    stop = np.max([box.stop for _, box, _ in there], axis=0)
-    part = Box(tuple(start.tolist()), tuple(stop.tolist()))
+    part = hull(box for _, box, _ in there)
     labels = np.zeros(part.shape, np.uint8)
     for lesion, box, mask in sorted(there, key=lambda row: row[0].target == "GTVp"):
-        labels[box.slices_from(start)][mask] = _LABELS[lesion.target]
+        labels[box.slices_from(part.start)][mask] = _LABELS[lesion.target]
     found = find_components(Volume(labels, crop_geometry(geometry, part), Quantity.LABEL))
     return tuple(replace(c, box=c.box.moved(part.start)) for c in found)
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hyoid.geometry.boxes import Box, bounding_box
+from hyoid.geometry.boxes import Box, bounding_box, hull
 from hyoid.metrics.lesions import longest_axial_mm
 from hyoid.metrics.response import (
     DEFINITION,
@@ -172,7 +172,7 @@ def response_lines(
         evidence = schema.Evidence(status="measured", source=_SOURCE, region=look, note=DEFINITION)
         lines.append(
             schema.Line(
-                key="response_" + row.row.name.lower().replace(" ", "_"),
+                key=_key(row),
                 words=row.row.name,
                 section=SECTION,
                 value=_words(row),
@@ -194,14 +194,20 @@ def response_conclusion(rows: Sequence[FollowedLesion]) -> schema.Conclusion | N
     if not rows:
         return None
     told = [f"{row.row.name} {_change(row)}" + (f" ({_volumes(row)})" if _both(row) else "") for row in rows]
-    keys = tuple("response_" + row.row.name.lower().replace(" ", "_") for row in rows)
-    return schema.Conclusion(words=f"Since the earlier scan: {'; '.join(told)}.", rests_on=keys)
+    return schema.Conclusion(
+        words=f"Since the earlier scan: {'; '.join(told)}.", rests_on=tuple(_key(row) for row in rows)
+    )
+
+
+def _key(row: FollowedLesion) -> str:
+    return "response_" + row.row.name.lower().replace(" ", "_")
 
 
 def _around(boxes: Sequence[Box], shape: tuple[int, int, int]) -> Box:
     """The part of the grid that holds all boxes, its ends on a coarse raster."""
-    start = np.min([box.start for box in boxes], axis=0) // _ROUNDED * _ROUNDED
-    stop = -(-np.max([box.stop for box in boxes], axis=0) // _ROUNDED) * _ROUNDED
+    whole = hull(boxes)
+    start = np.array(whole.start) // _ROUNDED * _ROUNDED
+    stop = -(-np.array(whole.stop) // _ROUNDED) * _ROUNDED
     return Box(tuple(start.tolist()), tuple(np.minimum(stop, shape).tolist()))
 
 

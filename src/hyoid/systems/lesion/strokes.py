@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from hyoid.errors import InputRefusedError, UsageError
-from hyoid.geometry.boxes import Box, bounding_box
+from hyoid.geometry.boxes import Box, bounding_box, box_of
 from hyoid.volume import Geometry
 
 Point = tuple[int, int, int]
@@ -195,8 +195,8 @@ def pieces_of(drawn: Drawn) -> tuple[Drawn, ...]:
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     order = sorted(range(1, count + 1), key=lambda k: (-int(sizes[k - 1]), k))
     places = ndimage.find_objects(labels.astype(np.int32))
-    boxes = [Box(tuple(s.start for s in place), tuple(s.stop for s in place)) for place in places]
-    return tuple(Drawn(labels[places[k - 1]] == k, boxes[k - 1].moved(drawn.box.start)) for k in order)
+    start = drawn.box.start
+    return tuple(Drawn(labels[places[k - 1]] == k, box_of(places[k - 1]).moved(start)) for k in order)
 
 
 def fitted(mask: NDArray[np.bool_], start: Iterable[int]) -> Drawn:
